@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = import.meta.dirname;
+const json = (file) => JSON.parse(readFileSync(file, 'utf8'));
+
+/**
+ * Nest 12 and much around it is ESM-only, and jest cannot `require()` ESM before Node 24.9. So tests run in
+ * CommonJS mode, and swc compiles our sources and every ESM-only package. The list is read from the tree, not kept by hand.
+ */
+function esmOnlyPackages(dir, found = new Set()) {
+  for (const name of packagesIn(dir)) {
+    const manifest = readManifest(join(dir, name));
+    if (!manifest) continue;
+    const hasRequire = JSON.stringify(manifest.exports ?? '').includes('"require"') && !name.startsWith('@nestjs/');
+    if ((manifest.type === 'module' && !hasRequire) || name.startsWith('@electric-sql/')) found.add(name);
+    esmOnlyPackages(join(dir, name, 'node_modules'), found);
+  }
+  return found;
+}
+
+function packagesIn(dir) {
+  try {
+    const names = readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() && !e.name.startsWith('.') ? [e.name] : []));
+    return names.flatMap((name) => (name.startsWith('@') ? readdirSync(join(dir, name)).map((n) => `${name}/${n}`) : [name]));
+  } catch {
+    return []; // most packages have no node_modules of their own
+  }
+}
+
+function readManifest(dir) {
+  try {
+    return json(join(dir, 'package.json'));
+  } catch {
+    return undefined;
+  }
+}
+
+const swc = (parser, transform) => [
+  '@swc/jest',
+  { swcrc: false, sourceMaps: 'inline', jsc: { target: 'es2022', parser, transform, keepClassNames: true }, module: { type: 'commonjs' } },
+];
+const { paths } = json(join(root, 'tsconfig.json')).compilerOptions;
+const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
+
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
+  testRegex: '\\.(e2e-)?spec\\.ts$',
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
+  maxWorkers: '100%', // jest's default on a 2-core machine is one worker
+  testTimeout: 20_000, // only a hanging test meets it; nothing waits for time to pass
+  transform: {
+    '^.+\\.ts$': swc(
+      { syntax: 'typescript', decorators: true },
+      { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    ),
+    '/node_modules/.+\\.[mc]?js$': swc({ syntax: 'ecmascript' }),
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(?:.+/node_modules/)?(?:${esm})/)`],
+  moduleNameMapper: {
+    ...Object.fromEntries(Object.entries(paths).map(([name, [file]]) => [`^${name}$`, file.replace('./', '<rootDir>/')])),
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  collectCoverageFrom: ['libs/*/src/**/*.ts', 'apps/*/src/**/*.ts', '!**/*.spec.ts'],
+  coverageProvider: 'v8',
+};
