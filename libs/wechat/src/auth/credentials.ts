@@ -1,0 +1,25 @@
+import { WechatBadRequestError } from '../wechat.errors.js';
+
+/** What Express, Fastify and a WebSocket handshake have in common. */
+export interface RequestWithHeaders {
+  headers: Record<string, string | string[] | undefined>;
+}
+
+const BEARER = /^Bearer +(\S+)$/i;
+
+/**
+ * The `session_rd` of a request: `Authorization: Bearer …` or `X-Session-Rd: …`. Never from a URL, a cookie or a body, which
+ * end up in logs, in other sites' requests and in caches.
+ * @throws WechatBadRequestError if both are there and differ
+ */
+export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefined {
+  const bearer = BEARER.exec(single(headers['authorization']) ?? '')?.[1];
+  const named = single(headers['x-session-rd']);
+  if (bearer && named && bearer !== named)
+    throw new WechatBadRequestError('Authorization and X-Session-Rd carry different tokens; send one.');
+  return bearer ?? named;
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return (Array.isArray(header) ? header.join(',') : header) || undefined;
+}

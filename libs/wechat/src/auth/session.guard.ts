@@ -1,0 +1,67 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { SessionService } from '../session/session.service.js';
+import type { WechatSession } from '../session/wechat-session.js';
+import { WechatSessionError } from '../wechat.errors.js';
+import { sessionRdFrom } from './credentials.js';
+import type { RequestWithHeaders } from './credentials.js';
+import { PUBLIC } from './decorators.js';
+import { setAuth } from './request-auth.js';
+import { WechatUsers } from './users.js';
+
+/**
+ * Lets a request through that carries a live `session_rd`, at the cost of one read of the store. It asks its own module's
+ * `SessionService`, not Passport's registry, which is one for the whole process.
+ *
+ * Refuses with WechatSessionError (401), and with StoreUnavailableError (503) where it cannot know.
+ */
+@Injectable()
+export class SessionGuard implements CanActivate {
+  constructor(
+    @Inject(SessionService) protected readonly sessions: SessionService,
+    @Inject(WechatUsers) private readonly users: WechatUsers,
+    @Inject(Reflector) private readonly reflector: Reflector,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = this.getRequest(context);
+    const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]);
+    const session = isPublic ? undefined : await this.authenticate(request);
+    setAuth(request, session ? { session, user: once(() => this.users.of(session)) } : null);
+    return true;
+  }
+
+  /** Override it where the request lies elsewhere. */
+  protected getRequest(context: ExecutionContext): RequestWithHeaders {
+    return context.switchToHttp().getRequest<RequestWithHeaders>();
+  }
+
+  /** The session, or an error. `undefined` lets the request through without one. */
+  protected async authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
+    const session_rd = sessionRdFrom(request);
+    if (session_rd === undefined) throw new WechatSessionError();
+    return this.sessions.find(session_rd);
+  }
+}
+
+/**
+ * Like SessionGuard, but a request without a live session goes through too, as nobody: `@CurrentUser()` is `undefined`.
+ * A store that cannot answer is still 503, because somebody who is logged in must not be shown a stranger's page.
+ */
+@Injectable()
+export class OptionalSessionGuard extends SessionGuard {
+  protected override async authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
+    try {
+      return await super.authenticate(request);
+    } catch (error) {
+      if (error instanceof WechatSessionError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= work());
+}

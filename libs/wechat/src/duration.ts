@@ -1,0 +1,14 @@
+import ms from 'ms';
+import type { StringValue } from 'ms';
+
+/** A length of time: milliseconds, or text with its unit such as `500ms`, `30s`, `30m`, `12h`, `7d`. */
+export type Duration = number | string;
+
+const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
+
+/** Milliseconds of a duration, or `undefined` if it is none. A bare `'0'` is zero; other text needs its unit. */
+export function parseDuration(duration: Duration): number | undefined {
+  if (typeof duration === 'number') return Number.isFinite(duration) && duration >= 0 ? duration : undefined;
+  if (duration === '0') return 0;
+  return DURATION.test(duration) ? ms(duration as StringValue) : undefined;
+}

@@ -1,0 +1,30 @@
+// The module and what it is told
+export { WechatModule } from './wechat.module.js';
+export { wechatOptionsFromEnv } from './wechat.env.js';
+export type { WechatApp, WechatAppKind, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
+export { ResolvedWechatOptions } from './wechat.options.js';
+export { parseDuration } from './duration.js';
+export type { Duration } from './duration.js';
+
+// Sessions
+export { SessionService } from './session/session.service.js';
+export type { IssuedSession, WechatSession, WechatSessionInfo } from './session/wechat-session.js';
+export type { WechatUserResolver } from './session/wechat-user.resolver.js';
+
+// Open data
+export { CryptoService } from './open-data/crypto.service.js';
+export { decryptOpenData, verifyRawData } from './open-data/open-data.js';
+export type { DecryptOpenDataInput, EncryptedOpenData, SignedRawData, Watermark, WechatUserProfile } from './open-data/open-data.js';
+
+// Guards and decorators
+export { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
+export { CurrentSession, CurrentUser, Public } from './auth/decorators.js';
+export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
+export type { ErrorAnswer } from './auth/wechat-exception.filter.js';
+
+// The store
+export { WechatStore } from './store/wechat.store.js';
+export type { StoreCount } from './store/wechat.store.js';
+
+// Errors
+export * from './wechat.errors.js';

@@ -1,0 +1,80 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { SessionKeys } from '../session/session-keys.js';
+import type { WechatSession } from '../session/wechat-session.js';
+import { WechatStore } from '../store/wechat.store.js';
+import { WechatDecryptError, WechatRateLimitError, WechatSignatureError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+import { decryptOpenData, requireText, verifyRawData } from './open-data.js';
+import type { EncryptedOpenData, SignedRawData } from './open-data.js';
+
+const MAX_FAILURES = 10;
+const WINDOW = 10 * 60_000;
+
+/** Open data of a session's user: decrypted and checked with a session_key that never leaves this library. */
+@Injectable()
+export class CryptoService {
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
+    @Inject(WechatStore) private readonly store: WechatStore,
+  ) {}
+
+  /**
+   * Decrypts what `wx.getUserInfo`, the phone button, `wx.getWeRunData` and the like gave the mini program. It is of this
+   * user, of this app and no older than `openData.maxAge`.
+   *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
+   * @throws WechatBadRequestError if a part is absent, WechatDecryptError for whatever else is wrong,
+   *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
+   */
+  async decryptOpenData<T = Record<string, unknown>>(session: WechatSession, { encryptedData, iv }: EncryptedOpenData): Promise<T> {
+    requireText({ encryptedData, iv }, 'encryptedData', 'iv');
+    const { appId, openid } = session;
+    const checks = { appId, openid, encryptedData, iv, maxAge: this.options.openData.maxAge, now: this.store.now() };
+    return this.withAnyKey(session, new WechatDecryptError(), (sessionKey) => decryptOpenData<T>({ ...checks, sessionKey }));
+  }
+
+  /**
+   * Checks the signature that came with rawData. Pass rawData exactly as it came: the signature is over its bytes.
+   *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
+   * @throws WechatBadRequestError if a part is absent, WechatSignatureError if it does not match,
+   *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
+   */
+  async verifyRawData(session: WechatSession, { rawData, signature }: SignedRawData): Promise<void> {
+    requireText({ rawData, signature }, 'rawData', 'signature');
+    await this.withAnyKey(session, new WechatSignatureError(), (sessionKey) => verifyRawData({ sessionKey, rawData, signature }));
+  }
+
+  /**
+   * Tries the keys that may fit. An attempt is counted before it is made and given back if it succeeds, so that a hundred
+   * attempts at once find the same limit as a hundred in a row.
+   */
+  private async withAnyKey<T>(
+    session: WechatSession,
+    refusal: WechatDecryptError | WechatSignatureError,
+    attempt: (sessionKey: string) => T,
+  ): Promise<T> {
+    const budget = `wx:f:${session.id}`;
+    const { count, resetsIn } = await this.store.count(budget, 1, WINDOW);
+    if (count > MAX_FAILURES) throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+    for (const sessionKey of await this.sessionKeys.of(session)) {
+      const result = attemptOrRefused(() => attempt(sessionKey), refusal);
+      if (result === REFUSED) continue;
+      await this.store.count(budget, -1, WINDOW);
+      return result;
+    }
+    throw refusal;
+  }
+}
+
+const REFUSED = Symbol('refused');
+
+function attemptOrRefused<T>(attempt: () => T, refusal: Error): T | typeof REFUSED {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof refusal.constructor) return REFUSED;
+    throw error;
+  }
+}

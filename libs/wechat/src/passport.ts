@@ -1,0 +1,1 @@
+export { WechatAuthGuard, WechatSessionStrategy } from './auth/wechat-session.strategy.js';

@@ -1,0 +1,290 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { timingSafeEqual } from 'node:crypto';
+import { Keyring } from '../crypto/keyring.js';
+import type { RingKey } from '../crypto/keyring.js';
+import { seal, unseal } from '../crypto/sealed-box.js';
+import { MinuteLog } from '../minute-log.js';
+import { PlatformClient } from '../platform/platform.client.js';
+import { WechatStore } from '../store/wechat.store.js';
+import { StoreUnavailableError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+import { code2Session } from './code2session.js';
+import type { Code2Session } from './code2session.js';
+import { withSessionKey } from './session-keys.js';
+import { packSession, unpackSession } from './session.record.js';
+import type { SessionRecord } from './session.record.js';
+import { formatToken, loginId, newToken, parseToken, successorOf } from './session-token.js';
+import type { SessionToken } from './session-token.js';
+import type { UserRecord } from './user.record.js';
+import { UserRecords } from './user-records.js';
+import type { IssuedSession, WechatSession, WechatSessionInfo } from './wechat-session.js';
+
+/** A code of wx.login as WeChat makes them; whatever else is refused before it could reach WeChat's URL. */
+const CODE = /^[0-9A-Za-z_-]{1,128}$/;
+const MAX_TRIES = 20;
+
+interface StoredSession {
+  sealed: Buffer;
+  /** What sealed it, and therefore what vouches for the token that it holds. */
+  key: RingKey;
+  record: SessionRecord;
+}
+
+/**
+ * Logins. A login is one record in the store, found by its token: a refresh changes it in one compare-and-set, a logout
+ * removes it, and whatever follows finds it changed or gone.
+ */
+@Injectable()
+export class SessionService {
+  private readonly exchanges = new Map<string, Promise<IssuedSession>>();
+  private readonly oddities = new MinuteLog('WechatSession');
+
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(PlatformClient) private readonly platform: PlatformClient,
+    @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(UserRecords) private readonly users: UserRecords,
+  ) {}
+
+  /**
+   * Logs a user in with the code of `wx.login`. Requests that bring the same code at the same time share one exchange and
+   * get the same `session_rd`.
+   *
+   * @param options.appId which mini program; the first one where it is left out
+   * @param options.replaces a `session_rd` that the client still has; it is ended once the new login stands
+   * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
+   *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
+   */
+  async login(code: string, { appId, replaces }: { appId?: string; replaces?: string } = {}): Promise<IssuedSession> {
+    if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what wx.login gave');
+    const app = this.options.app('mini-program', appId);
+    const flight = `${app.appId} ${code}`;
+    const shared = this.exchanges.get(flight) ?? this.exchange(app.appId, code).finally(() => this.exchanges.delete(flight));
+    this.exchanges.set(flight, shared);
+    const issued = await shared;
+    if (replaces !== undefined) await this.end(replaces);
+    return issued;
+  }
+
+  /**
+   * Whose `session_rd` this is. One read of the store; none for a token that is malformed or not of our making.
+   * @throws WechatSessionError, StoreUnavailableError
+   */
+  async find(session_rd: string): Promise<WechatSession> {
+    const token = this.parse(session_rd);
+    const { record } = await this.load(loginId(token));
+    const expiresAt = this.validUntil(record, token);
+    if (expiresAt === undefined) throw new WechatSessionError();
+    return sessionOf(loginId(token), record, expiresAt);
+  }
+
+  /**
+   * Gives the next `session_rd`. The old one works for the grace time, and whoever comes with it gets the same successor,
+   * so an answer that was lost can be asked for again. A token from before that is somebody's copy: the login is ended.
+   * @throws WechatSessionError, StoreUnavailableError
+   */
+  async refresh(session_rd: string): Promise<IssuedSession> {
+    const token = this.parse(session_rd);
+    const id = loginId(token);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.load(id);
+      const use = useOf(stored.record, token, this.store.now());
+      if (use === 'replayed') {
+        await this.store.remove(keyOf(id));
+        throw new WechatSessionError();
+      }
+      if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
+      if (use === 'previous') return this.issue({ ...token, secret: stored.record.secret }, stored.record, stored.key);
+      const next = await this.rotate(token, stored);
+      if (next) return next;
+    }
+    throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
+  }
+
+  /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
+  async end(session_rd: string): Promise<void> {
+    try {
+      const { id } = await this.find(session_rd);
+      await this.store.remove(keyOf(id));
+    } catch (error) {
+      if (!(error instanceof WechatSessionError)) throw error;
+    }
+  }
+
+  /**
+   * Ends one login of the same user in the same app.
+   * @throws WechatSessionError if there is no such live login, StoreUnavailableError
+   */
+  async endById(session: WechatSession, id: string): Promise<void> {
+    const live = (await this.list(session)).some((info) => info.id === id);
+    if (!live || !(await this.store.remove(keyOf(id)))) throw new WechatSessionError('There is no such session.');
+  }
+
+  /** Ends all logins of this user in this app, the asking one included. Answers how many of them were live. */
+  async endAll(session: WechatSession): Promise<number> {
+    const live = await this.list(session);
+    const record = await this.users.read(session);
+    const ids = [session.id, ...(record?.logins.map(({ id }) => id) ?? [])];
+    await Promise.all(ids.map((id) => this.store.remove(keyOf(id))));
+    await this.users.change(session, (now) => withoutLogins(now, ids));
+    return live.length;
+  }
+
+  /** The live logins of this user in this app, oldest first. */
+  async list(session: WechatSession): Promise<WechatSessionInfo[]> {
+    const record = await this.users.read(session);
+    const infos = await Promise.all((record?.logins ?? []).map(({ id }) => this.info(id, session.id)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  /**
+   * The login with this id, for what belongs to a login and not to one `session_rd`: it may have run out, not ended.
+   * @throws WechatSessionError if it was ended or is over, StoreUnavailableError
+   */
+  async findLogin(id: string): Promise<WechatSession> {
+    const { record } = await this.load(id);
+    if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
+    return sessionOf(id, record, record.expiresAt);
+  }
+
+  private async exchange(appId: string, code: string): Promise<IssuedSession> {
+    const user = await code2Session(this.platform, this.options.app('mini-program', appId), code);
+    return this.open(appId, user);
+  }
+
+  /** The session first, the user's list of logins after it: a session that is not on the list has not been handed out yet. */
+  private async open(appId: string, { openid, unionid, sessionKey }: Code2Session): Promise<IssuedSession> {
+    const token = newToken();
+    const id = loginId(token);
+    const now = this.store.now();
+    const loginExpiresAt = now + this.options.session.maxAge;
+    const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
+    const record: SessionRecord = {
+      appId,
+      openid,
+      unionid,
+      issuedAt: now,
+      refreshedAt: now,
+      expiresAt,
+      loginExpiresAt,
+      secret: token.secret,
+    };
+    const key = this.keyring.sealing(appId);
+    if (!(await this.store.add(keyOf(id), seal(key, keyOf(id), packSession(record)), loginExpiresAt - now))) {
+      throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
+    }
+    await this.users.change({ appId, openid }, async (user) => {
+      const withKey = withSessionKey(user, sessionKey, now, this.store.now());
+      return { ...withKey, logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }] };
+    });
+    return this.issue(token, record, key);
+  }
+
+  /** The logins that stay when one more comes. Those that have ended go first, then the oldest; nothing unlisted stays alive. */
+  private async makeRoom({ logins }: UserRecord): Promise<UserRecord['logins']> {
+    const room = this.options.session.maxPerUser - 1;
+    const running = logins.filter(({ loginExpiresAt }) => loginExpiresAt > this.store.now());
+    if (running.length <= room) return running;
+    const infos = await Promise.all(running.map(({ id }) => this.info(id)));
+    const live = running.filter((_, i) => infos[i] !== undefined);
+    const staying = live.slice(Math.max(0, live.length - room));
+    for (const login of running) if (!staying.includes(login)) await this.store.remove(keyOf(login.id));
+    return staying;
+  }
+
+  private async rotate(token: SessionToken, { sealed, record }: StoredSession): Promise<IssuedSession | undefined> {
+    const next = successorOf(token);
+    const now = this.store.now();
+    const successor: SessionRecord = {
+      ...record,
+      secret: next.secret,
+      previous: { secret: record.secret, graceUntil: now + this.options.session.refreshGrace },
+      refreshedAt: now,
+      expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
+    };
+    const place = keyOf(loginId(token));
+    const key = this.keyring.sealing(record.appId);
+    const wrote = await this.store.replace(place, sealed, seal(key, place, packSession(successor)), record.loginExpiresAt - now);
+    return wrote ? this.issue(next, successor, key) : undefined;
+  }
+
+  private issue(token: SessionToken, record: SessionRecord, key: RingKey): IssuedSession {
+    return {
+      session_rd: formatToken(token, key),
+      expiresIn: Math.max(0, Math.floor((record.expiresAt - this.store.now()) / 1000)),
+      session: sessionOf(loginId(token), record, record.expiresAt),
+    };
+  }
+
+  private parse(session_rd: string): SessionToken {
+    const token = parseToken(session_rd, this.keyring);
+    if (!token) throw new WechatSessionError();
+    return token;
+  }
+
+  /** The record of a login. One that does not open, because its key is gone or somebody moved it, is no session. */
+  private async load(id: string): Promise<StoredSession> {
+    const sealed = await this.store.get(keyOf(id));
+    if (!sealed) throw new WechatSessionError();
+    const opened = unseal(this.keyring, keyOf(id), sealed);
+    const record = opened && unpackSession(opened.record);
+    if (record) return { sealed, key: opened.key, record };
+    this.oddities.error('A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.');
+    throw new WechatSessionError();
+  }
+
+  /** How long this token is good for, or `undefined` if it is not. */
+  private validUntil(record: SessionRecord, token: SessionToken): number | undefined {
+    const now = this.store.now();
+    const use = useOf(record, token, now);
+    const until = use === 'current' ? record.expiresAt : Math.min(record.expiresAt, record.previous?.graceUntil ?? 0);
+    return use !== 'replayed' && until > now ? until : undefined;
+  }
+
+  private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
+    try {
+      const { record } = await this.load(id);
+      if (record.expiresAt <= this.store.now()) return undefined;
+      const { issuedAt, refreshedAt, expiresAt } = record;
+      return {
+        id,
+        issuedAt: new Date(issuedAt),
+        refreshedAt: new Date(refreshedAt),
+        expiresAt: new Date(expiresAt),
+        current: id === currentId,
+      };
+    } catch (error) {
+      if (error instanceof WechatSessionError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** What a token of this login is: the current one, the one before within its grace time, or an older one that somebody kept. */
+function useOf(record: SessionRecord, { secret }: SessionToken, now: number): 'current' | 'previous' | 'replayed' {
+  if (timingSafeEqual(secret, record.secret)) return 'current';
+  const { previous } = record;
+  return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil ? 'previous' : 'replayed';
+}
+
+function sessionOf(id: string, { appId, openid, unionid, issuedAt, loginExpiresAt }: SessionRecord, expiresAt: number): WechatSession {
+  return {
+    id,
+    appId,
+    openid,
+    ...(unionid !== undefined && { unionid }),
+    issuedAt: new Date(issuedAt),
+    expiresAt: new Date(expiresAt),
+    loginExpiresAt: new Date(loginExpiresAt),
+  };
+}
+
+function withoutLogins(record: UserRecord | undefined, ended: string[]): UserRecord | undefined {
+  const logins = record?.logins.filter(({ id }) => !ended.includes(id)) ?? [];
+  return record && logins.length > 0 ? { ...record, logins } : undefined;
+}
+
+function keyOf(id: string): string {
+  return `wx:s:${id}`;
+}

@@ -1,0 +1,124 @@
+import { WechatConfigError } from './wechat.errors.js';
+import { ResolvedWechatOptions } from './wechat.options.js';
+import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
+
+type Environment = Record<string, string | undefined>;
+
+/** Which variable an option comes from, so that a problem names what the reader can change. */
+const VARIABLES: Record<string, string> = {
+  'api.baseUrl': 'WECHAT_API_BASE_URL',
+  'api.timeout': 'WECHAT_API_TIMEOUT',
+  'api.accessTokenMode': 'WECHAT_ACCESS_TOKEN_MODE',
+  'session.ttl': 'WECHAT_SESSION_TTL',
+  'session.maxAge': 'WECHAT_SESSION_MAX_AGE',
+  'session.refreshGrace': 'WECHAT_SESSION_REFRESH_GRACE',
+  'session.maxPerUser': 'WECHAT_SESSION_MAX_PER_USER',
+  'openData.maxAge': 'WECHAT_OPEN_DATA_MAX_AGE',
+  encryptionKeys: 'WECHAT_ENCRYPTION_KEYS',
+  'redis.url': 'REDIS_URL',
+  apps: 'WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS',
+};
+
+/**
+ * Reads the module's options from environment variables. It is the only reader of `WECHAT_*` and `REDIS_URL`; it does not
+ * touch `process.env` itself, the caller passes it. Empty variables count as absent.
+ *
+ * @example
+ * WechatModule.forRoot(wechatOptionsFromEnv(process.env))
+ *
+ * @throws WechatConfigError with every problem at once, naming the variables and none of their values
+ */
+export function wechatOptionsFromEnv(environment: Environment): WechatModuleOptions {
+  const env: Environment = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const problems: string[] = [];
+  const apps = [...pairedApp(env, 'WECHAT_MINI_APP', 'mini-program', problems), ...pairedApp(env, 'WECHAT_MOBILE_APP', 'mobile', problems)];
+  const named = apps.map((app) => (app.kind === 'mobile' ? 'WECHAT_MOBILE_APP' : 'WECHAT_MINI_APP'));
+  apps.push(...furtherApps(env['WECHAT_APPS'], problems));
+  const appsAreTold = problems.length > 0;
+
+  const options: WechatModuleOptions = {
+    apps,
+    api: {
+      baseUrl: env['WECHAT_API_BASE_URL'],
+      timeout: env['WECHAT_API_TIMEOUT'],
+      accessTokenMode: env['WECHAT_ACCESS_TOKEN_MODE'] as 'stable' | undefined,
+    },
+    session: {
+      ttl: env['WECHAT_SESSION_TTL'],
+      maxAge: env['WECHAT_SESSION_MAX_AGE'],
+      refreshGrace: env['WECHAT_SESSION_REFRESH_GRACE'],
+      maxPerUser: env['WECHAT_SESSION_MAX_PER_USER'] === undefined ? undefined : Number(env['WECHAT_SESSION_MAX_PER_USER']),
+    },
+    openData: { maxAge: env['WECHAT_OPEN_DATA_MAX_AGE'] },
+    encryptionKeys: encryptionKeys(env['WECHAT_ENCRYPTION_KEYS'], problems),
+    redis: env['REDIS_URL'] ? { url: env['REDIS_URL'].split(',').map((url) => url.trim()) } : undefined,
+  };
+
+  problems.push(
+    ...problemsOf(options, (option) => variableOf(option, named)).filter(
+      (problem) => !(appsAreTold && problem.includes('at least one app')),
+    ),
+  );
+  if (problems.length > 0) throw new WechatConfigError(problems);
+  return options;
+}
+
+function problemsOf(options: WechatModuleOptions, nameOf: (option: string) => string): string[] {
+  try {
+    new ResolvedWechatOptions(options, nameOf);
+    return [];
+  } catch (error) {
+    return (error as WechatConfigError).problems;
+  }
+}
+
+/** `apps[0].secret` is WECHAT_MINI_APP_SECRET where the first app came from that pair, else an entry of WECHAT_APPS. */
+function variableOf(option: string, named: string[]): string {
+  const [, index, field] = /^apps\[(\d+)\]\.(\w+)$/.exec(option) ?? [];
+  if (index !== undefined) {
+    const prefix = named[Number(index)];
+    return prefix ? `${prefix}_${field === 'secret' ? 'SECRET' : 'ID'}` : `WECHAT_APPS[${Number(index) - named.length}].${field}`;
+  }
+  return VARIABLES[option] ?? option.replace(/^encryptionKeys/, 'WECHAT_ENCRYPTION_KEYS');
+}
+
+function pairedApp(env: Environment, prefix: string, kind: WechatApp['kind'], problems: string[]): WechatApp[] {
+  const appId = env[`${prefix}_ID`];
+  const secret = env[`${prefix}_SECRET`];
+  if (appId && secret) return [{ appId, secret, kind }];
+  if (appId) problems.push(`${prefix}_SECRET is required with ${prefix}_ID`);
+  if (secret) problems.push(`${prefix}_ID is required with ${prefix}_SECRET`);
+  return [];
+}
+
+function furtherApps(text: string | undefined, problems: string[]): WechatApp[] {
+  if (text === undefined) return [];
+  const apps = parseJson(text);
+  if (Array.isArray(apps) && apps.every(isApp)) return apps;
+  problems.push('WECHAT_APPS is not a JSON array of {"appId","secret","kind","name"}');
+  return [];
+}
+
+function isApp(app: unknown): app is WechatApp {
+  if (typeof app !== 'object' || app === null) return false;
+  return Object.entries(app).every(([field, value]) => ['appId', 'secret', 'kind', 'name'].includes(field) && typeof value === 'string');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function encryptionKeys(text: string | undefined, problems: string[]): WechatEncryptionKey[] | undefined {
+  const keys = text?.split(',').map((part) => {
+    const [id = '', base64 = ''] = part.trim().split(/:(.*)/s);
+    const key = Buffer.from(base64, 'base64');
+    return { id, key, valid: key.length === 32 && key.toString('base64') === base64 };
+  });
+  if (keys?.every(({ valid }) => valid)) return keys.map(({ id, key }) => ({ id, key }));
+  if (keys) problems.push('WECHAT_ENCRYPTION_KEYS must be comma-separated id:base64(32 bytes); make a key with: openssl rand -base64 32');
+  return undefined;
+}

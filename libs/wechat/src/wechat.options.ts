@@ -1,0 +1,192 @@
+import type { Type } from '@nestjs/common';
+import type { RedisClientType, RedisClusterType } from 'redis';
+import type { WechatUserResolver } from './session/wechat-user.resolver.js';
+import { parseDuration } from './duration.js';
+import type { Duration } from './duration.js';
+import type { WechatStore } from './store/wechat.store.js';
+import { WechatAppError, WechatConfigError } from './wechat.errors.js';
+
+export type WechatAppKind = 'mini-program' | 'mobile';
+
+/** One app of WeChat. `mobile` is any app of the open platform that logs in by OAuth: a mobile app or a website. */
+export interface WechatApp {
+  appId: string;
+  secret: string;
+  kind: WechatAppKind;
+  /** A name of yours, for logs and for `@ForApp('name')`. */
+  name?: string;
+}
+
+/** A key of 32 bytes that seals what is stored. Its id marks what it sealed and is no secret. */
+export interface WechatEncryptionKey {
+  id: string;
+  key: Buffer;
+}
+
+/** What a team may write. Only `apps` is needed. */
+export interface WechatModuleOptions {
+  /** The apps. The first of each kind is the default where no appId is given. */
+  apps: WechatApp[];
+  api?: {
+    /** Where the platform is; plain http is accepted for loopback only. @default 'https://api.weixin.qq.com' */
+    baseUrl?: string;
+    /** One call to WeChat, headers and body together. A call with its retries ends within twice this. @default '3s' */
+    timeout?: Duration;
+    /** `stable`: cgi-bin/stable_token, safe beside other holders of the app; `legacy`: cgi-bin/token. @default 'stable' */
+    accessTokenMode?: 'stable' | 'legacy';
+  };
+  session?: {
+    /** Life of one `session_rd`; a refresh gives the next. @default '30m' */
+    ttl?: Duration;
+    /** Life of a login, refreshes included; then the mini program calls wx.login again. @default '7d' */
+    maxAge?: Duration;
+    /** How long a replaced `session_rd` still works, so that a lost answer can be asked for again. @default '60s' */
+    refreshGrace?: Duration;
+    /** Logins of one user in one app; one more ends the oldest. @default 10 */
+    maxPerUser?: number;
+  };
+  openData?: {
+    /** Oldest accepted watermark; `0` accepts any age. @default '10m' */
+    maxAge?: Duration;
+  };
+  /** The first seals, all open, so keys rotate without logging anyone out. @default derived from each app's secret */
+  encryptionKeys?: WechatEncryptionKey[];
+  /** `url`: we open and close the connection; `client`: yours, which we never close. @default in-memory store */
+  redis?: { url: string | string[] } | { client: RedisClientType | RedisClusterType };
+  /** Your own store, instead of redis. */
+  store?: WechatStore;
+  /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
+  users?: Type<WechatUserResolver>;
+  /** The clock of the in-memory store, in milliseconds since 1970; for tests. @default Date.now */
+  clock?: () => number;
+}
+
+/** The options after validation: defaults filled in, durations in milliseconds. */
+export class ResolvedWechatOptions {
+  readonly apps: readonly WechatApp[];
+  readonly api: { baseUrl: string; timeout: number; accessTokenMode: 'stable' | 'legacy' };
+  readonly session: { ttl: number; maxAge: number; refreshGrace: number; maxPerUser: number };
+  readonly openData: { maxAge: number };
+  readonly encryptionKeys: readonly WechatEncryptionKey[];
+  readonly redis?: WechatModuleOptions['redis'];
+  readonly store?: WechatStore;
+  readonly users?: Type<WechatUserResolver>;
+  readonly clock: () => number;
+
+  /**
+   * @param nameOf how a problem names an option to the reader; the environment says which variable it came from
+   * @throws WechatConfigError with every problem of the options at once
+   */
+  constructor(options: WechatModuleOptions, nameOf: (option: string) => string = (option) => option) {
+    const check = new Problems(nameOf);
+    this.apps = check.apps(options.apps);
+    this.api = {
+      baseUrl: check.baseUrl(options.api?.baseUrl ?? WECHAT_API_BASE_URL),
+      timeout: check.duration('api.timeout', options.api?.timeout ?? '3s', 1),
+      accessTokenMode: check.oneOf('api.accessTokenMode', options.api?.accessTokenMode ?? 'stable', ['stable', 'legacy']),
+    };
+    this.session = {
+      ttl: check.duration('session.ttl', options.session?.ttl ?? '30m', 1),
+      maxAge: check.duration('session.maxAge', options.session?.maxAge ?? '7d', 1),
+      refreshGrace: check.duration('session.refreshGrace', options.session?.refreshGrace ?? '60s', 0),
+      maxPerUser: check.count('session.maxPerUser', options.session?.maxPerUser ?? 10),
+    };
+    this.openData = { maxAge: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0) };
+    this.encryptionKeys = check.encryptionKeys(options.encryptionKeys ?? []);
+    this.redis = check.redis(options.redis);
+    this.store = options.store;
+    this.users = options.users;
+    this.clock = options.clock ?? Date.now;
+    check.expect(!(options.redis && options.store), 'redis', 'and store exclude each other: pass one of them');
+    if (check.found.length > 0) throw new WechatConfigError(check.found);
+  }
+
+  /**
+   * The app with this appId, or the first of the kind where none is given.
+   * @throws WechatAppError if there is none
+   */
+  app(kind: WechatAppKind, appId?: string): WechatApp {
+    const app = this.apps.find((one) => one.kind === kind && (appId === undefined || one.appId === appId));
+    if (!app) throw new WechatAppError('appId');
+    return app;
+  }
+}
+
+export const WECHAT_API_BASE_URL = 'https://api.weixin.qq.com';
+
+const APP_ID = /^[0-9A-Za-z_-]{1,64}$/;
+const PRINTABLE = /^[\x21-\x7e]{1,256}$/;
+const KEY_ID = /^[0-9A-Za-z_.-]{1,64}$/;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Collects what is wrong instead of stopping at the first. Texts name the option and never a value, which could be a secret. */
+class Problems {
+  readonly found: string[] = [];
+
+  constructor(private readonly nameOf: (option: string) => string) {}
+
+  expect(ok: unknown, option: string, problem: string): void {
+    if (!ok) this.found.push(`${this.nameOf(option)} ${problem}`);
+  }
+
+  apps(apps: WechatApp[] | undefined): readonly WechatApp[] {
+    if (!Array.isArray(apps) || apps.length === 0) {
+      this.expect(false, 'apps', 'must name at least one app, with appId, secret and kind');
+      return [];
+    }
+    apps.forEach((app, i) => this.app(`apps[${i}]`, app));
+    this.expect(allDiffer(apps.map((app) => app?.appId)), 'apps', 'must not name an appId twice');
+    this.expect(allDiffer(apps.flatMap((app) => app?.name ?? [])), 'apps', 'must not use a name twice');
+    return apps;
+  }
+
+  private app(at: string, app: WechatApp | undefined): void {
+    this.expect(APP_ID.test(app?.appId ?? ''), `${at}.appId`, 'is not an AppID (wx…)');
+    this.expect(PRINTABLE.test(app?.secret ?? ''), `${at}.secret`, 'is not an AppSecret');
+    this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile']);
+  }
+
+  baseUrl(baseUrl: string): string {
+    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+    const safe = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
+    this.expect(safe && !url.username && !url.search && !url.hash, 'api.baseUrl', 'must be an https URL (http for loopback only)');
+    return baseUrl.replace(/\/+$/, '');
+  }
+
+  duration(option: string, value: Duration, atLeast: number): number {
+    const duration = parseDuration(value);
+    this.expect(duration !== undefined && duration >= atLeast, option, "is not a duration such as '30m', '7d' or '500ms'");
+    return duration ?? 0;
+  }
+
+  count(option: string, value: number): number {
+    this.expect(Number.isInteger(value) && value > 0, option, 'must be a whole number above 0');
+    return value;
+  }
+
+  oneOf<T extends string>(option: string, value: T | undefined, allowed: T[]): T {
+    this.expect(allowed.includes(value as T), option, `must be one of: ${allowed.join(', ')}`);
+    return value as T;
+  }
+
+  encryptionKeys(keys: WechatEncryptionKey[]): readonly WechatEncryptionKey[] {
+    keys.forEach(({ id, key }, i) => {
+      this.expect(KEY_ID.test(id), `encryptionKeys[${i}].id`, 'must be 1 to 64 of the characters 0-9 a-z A-Z _ . -');
+      this.expect(Buffer.isBuffer(key) && key.length === 32, `encryptionKeys[${i}].key`, 'must be 32 bytes');
+    });
+    this.expect(allDiffer(keys.map(({ id }) => id)), 'encryptionKeys', 'must not use an id twice');
+    return keys;
+  }
+
+  redis(redis: WechatModuleOptions['redis']): WechatModuleOptions['redis'] {
+    if (!redis || 'client' in redis) return redis;
+    const urls = [redis.url].flat();
+    const valid = urls.length > 0 && urls.every((url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol));
+    this.expect(valid, 'redis.url', 'must be redis:// or rediss:// (several for a cluster)');
+    return redis;
+  }
+}
+
+function allDiffer(values: unknown[]): boolean {
+  return new Set(values).size === values.length;
+}
