@@ -16,6 +16,22 @@ export { CryptoService } from './open-data/crypto.service.js';
 export { decryptOpenData, verifyRawData } from './open-data/open-data.js';
 export type { DecryptOpenDataInput, EncryptedOpenData, SignedRawData, Watermark, WechatUserProfile } from './open-data/open-data.js';
 
+export { signWithSessionKey } from './session/session-key-signature.js';
+
+// WeChat's services
+export { AccessTokenService } from './access-token/access-token.service.js';
+export { WechatApiClient } from './access-token/wechat-api.client.js';
+export type { WechatApiCall } from './access-token/wechat-api.client.js';
+export type { PlatformFile } from './platform/platform.client.js';
+export { PhoneService } from './phone/phone.service.js';
+export type { WechatPhone } from './phone/phone.service.js';
+export { QrCodeService } from './qrcode/qrcode.service.js';
+export type { WechatQrCode } from './qrcode/qrcode.service.js';
+export type { PathQrCodeOptions, SquareQrCodeOptions, UnlimitedQrCodeOptions } from './qrcode/qrcode.options.js';
+export { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
+export type { AvatarSize, MobileLogin } from './mobile-oauth/mobile-oauth.service.js';
+export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
+
 // Guards and decorators
 export { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
 export { CurrentSession, CurrentUser, Public } from './auth/decorators.js';

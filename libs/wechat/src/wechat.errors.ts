@@ -49,8 +49,9 @@ export abstract class WechatError extends Error implements WechatCallInfo {
     for (const [key, value] of Object.entries(call)) if (value !== undefined) Object.assign(this, { [key]: value });
   }
 
+  /** What a log keeps of the error when it writes JSON. */
   toJSON(): object {
-    return { ...this, message: this.message };
+    return Object.assign({ message: this.message }, this);
   }
 }
 

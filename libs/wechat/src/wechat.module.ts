@@ -3,12 +3,18 @@ import { Cache, CacheModule } from '@nestjs/cache-manager';
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { Keyv } from 'keyv';
+import { AccessTokenService } from './access-token/access-token.service.js';
+import { WechatApiClient } from './access-token/wechat-api.client.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
 import { WechatUsers } from './auth/users.js';
 import { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 import { Keyring } from './crypto/keyring.js';
+import { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
+import { OAuthState } from './mobile-oauth/oauth-state.js';
 import { CryptoService } from './open-data/crypto.service.js';
+import { PhoneService } from './phone/phone.service.js';
 import { PlatformClient } from './platform/platform.client.js';
+import { QrCodeService } from './qrcode/qrcode.service.js';
 import { SessionKeys } from './session/session-keys.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
@@ -49,15 +55,34 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
       useFactory: ({ store, clock }: ResolvedWechatOptions, cache: Cache) => store ?? new MemoryStore(cache, clock),
     },
     PlatformClient,
+    AccessTokenService,
+    WechatApiClient,
     UserRecords,
     SessionKeys,
     SessionService,
     CryptoService,
+    PhoneService,
+    QrCodeService,
+    OAuthState,
+    MobileOAuthService,
     WechatUsers,
     SessionGuard,
     OptionalSessionGuard,
     { provide: APP_FILTER, useClass: WechatExceptionFilter },
   ],
-  exports: [ResolvedWechatOptions, WechatStore, SessionService, CryptoService, WechatUsers, SessionGuard, OptionalSessionGuard],
+  exports: [
+    ResolvedWechatOptions,
+    WechatStore,
+    SessionService,
+    CryptoService,
+    AccessTokenService,
+    WechatApiClient,
+    PhoneService,
+    QrCodeService,
+    MobileOAuthService,
+    WechatUsers,
+    SessionGuard,
+    OptionalSessionGuard,
+  ],
 })
 export class WechatModule extends ConfigurableModuleClass {}

@@ -16,8 +16,8 @@ export class RingKey {
   }
 
   /** Tells our own tokens from invented ones, without a look into the store. */
-  checkOf(data: Buffer): Buffer {
-    return createHmac('sha256', this.check).update(data).digest().subarray(0, 8);
+  checkOf(kind: string, data: Buffer): Buffer {
+    return createHmac('sha256', this.check).update(kind).update(data).digest().subarray(0, 8);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   WechatRateLimitError,
   WechatResponseError,
   WechatSceneError,
+  WechatSessionError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
 import type { WechatCallInfo, WechatError } from '../wechat.errors.js';
@@ -30,6 +31,10 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 40163:
     case 42003:
       return new WechatCodeError(call);
+    case 40030:
+    case 42002:
+    case 42007:
+      return new WechatSessionError('WeChat ended this authorisation. Ask the user to log in again.');
     case 40226:
       return new WechatBlockedError(call);
     case 45009:

@@ -25,7 +25,7 @@ export class Packer {
   }
 
   text(value: string): this {
-    const form = FORMS.findIndex(({ encode, decode }) => decode(encode(value)) === value);
+    const form = FORMS.findIndex((one) => one.decode(one.encode(value)) === value);
     const bytes = (FORMS[form] ?? PLAIN).encode(value);
     return this.byte(form).byte(bytes.length).bytes(bytes);
   }

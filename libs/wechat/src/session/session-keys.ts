@@ -1,5 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import type { WechatApiCall } from '../access-token/wechat-api.client.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
+import { isSessionKey } from './code2session.js';
+import { signWithSessionKey } from './session-key-signature.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
 import type { WechatSession } from './wechat-session.js';
@@ -13,6 +18,7 @@ export class SessionKeys {
   constructor(
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatApiClient) private readonly api: WechatApiClient,
   ) {}
 
   /**
@@ -27,10 +33,39 @@ export class SessionKeys {
     return raced ? [sessionKey, previous.sessionKey] : [sessionKey];
   }
 
-  /** Replaces the key outside of a login, after WeChat has reset it. The old one is dead at once. */
-  async replace(session: WechatSession, sessionKey: string): Promise<void> {
-    await this.users.change(session, (record) => record && { ...record, sessionKey, previous: undefined });
+  /** Whether WeChat still holds the key valid. */
+  async check(session: WechatSession): Promise<boolean> {
+    const record = await this.users.read(session);
+    if (!record) return false;
+    try {
+      await this.api.call({ ...signedCall('/wxa/checksession', session, record.sessionKey), retry: 'idempotent' });
+      return true;
+    } catch (error) {
+      if (error instanceof WechatError && STALE.has(error.errcode ?? 0)) return false;
+      throw error;
+    }
   }
+
+  /** Has WeChat replace the key; the old one is dead at once. */
+  async reset(session: WechatSession): Promise<void> {
+    const record = await this.users.read(session);
+    if (!record) throw new WechatSessionError();
+    const call = signedCall('/wxa/resetusersessionkey', session, record.sessionKey);
+    const { openid, session_key: sessionKey } = await this.api.call<Record<string, unknown>>(call).catch((error: unknown) => {
+      throw error instanceof WechatError && STALE.has(error.errcode ?? 0) ? new WechatSessionError() : error;
+    });
+    if (openid !== session.openid || !isSessionKey(sessionKey)) {
+      throw new WechatResponseError('WeChat answered a reset without a proper openid and session_key.', { endpoint: call.path });
+    }
+    await this.users.change(session, (now) => now && { ...now, sessionKey, previous: undefined });
+  }
+}
+
+/** The key is missing, outdated, or not the one that signed. */
+const STALE = new Set([87007, 87009]);
+
+function signedCall(path: string, { appId, openid }: WechatSession, sessionKey: string): WechatApiCall {
+  return { method: 'GET', path, appId, query: { openid, signature: signWithSessionKey(sessionKey), sig_method: 'hmac_sha256' } };
 }
 
 /** The record with the key of a new login, which was fetched at `since`. A login that was overtaken by a newer one keeps the newer key. */

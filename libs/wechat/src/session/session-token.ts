@@ -3,8 +3,11 @@ import type { Keyring, RingKey } from '../crypto/keyring.js';
 import { SECRET_BYTES } from './session.record.js';
 import { LOGIN_ID_BYTES } from './user.record.js';
 
+/** What a token is for. It is part of the token and of what proves it ours, so one kind is never taken for another. */
+export type TokenKind = 'srd' | 'mot';
+
 /**
- * A `session_rd` is `srd_` and 43 base64url characters: 8 random bytes that name the login and stay over refreshes, 16
+ * A `session_rd` is `srd_`, and the token of a mobile login `mot_`, and 43 base64url characters: 8 random bytes that name the login and stay over refreshes, 16
  * random bytes that each refresh renews, and 8 bytes that prove both to be ours, so that a flood of invented tokens is
  * refused without a look into the store. It says nothing and depends on nothing.
  */
@@ -16,7 +19,7 @@ export interface SessionToken {
 const LOGIN_BYTES = 8;
 const RANDOM_BYTES = LOGIN_BYTES + SECRET_BYTES;
 /** 43 characters carry two bits more than 32 bytes; the last character must not, or one token would have four spellings. */
-const SESSION_RD = /^srd_([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])$/;
+const TOKEN = /^(srd|mot)_([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])$/;
 
 export function newToken(): SessionToken {
   const random = randomBytes(RANDOM_BYTES);
@@ -28,19 +31,19 @@ export function successorOf({ login }: SessionToken): SessionToken {
 }
 
 /** The text for the client. Which key vouches for it is the key that sealed its record, so a repeated answer is the same. */
-export function formatToken({ login, secret }: SessionToken, key: RingKey): string {
+export function formatToken(kind: TokenKind, { login, secret }: SessionToken, key: RingKey): string {
   const random = Buffer.concat([login, secret]);
-  return `srd_${Buffer.concat([random, key.checkOf(random)]).toString('base64url')}`;
+  return `${kind}_${Buffer.concat([random, key.checkOf(kind, random)]).toString('base64url')}`;
 }
 
-/** The token, or `undefined` for whatever was not minted under one of these keys. */
-export function parseToken(text: string, { keys }: Keyring): SessionToken | undefined {
-  const [, base64url] = SESSION_RD.exec(text) ?? [];
-  if (base64url === undefined) return undefined;
+/** The token, or `undefined` for whatever is not of this kind or was not minted under one of these keys. */
+export function parseToken(kind: TokenKind, text: string, { keys }: Keyring): SessionToken | undefined {
+  const [, prefix, base64url = ''] = TOKEN.exec(text) ?? [];
+  if (prefix !== kind) return undefined;
   const bytes = Buffer.from(base64url, 'base64url');
   const random = bytes.subarray(0, RANDOM_BYTES);
   const check = bytes.subarray(RANDOM_BYTES);
-  if (!keys.some((key) => timingSafeEqual(key.checkOf(random), check))) return undefined;
+  if (!keys.some((key) => timingSafeEqual(key.checkOf(kind, random), check))) return undefined;
   return { login: random.subarray(0, LOGIN_BYTES), secret: random.subarray(LOGIN_BYTES) };
 }
 

@@ -10,7 +10,7 @@ import { StoreUnavailableError, WechatBadRequestError, WechatSessionError } from
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { code2Session } from './code2session.js';
 import type { Code2Session } from './code2session.js';
-import { withSessionKey } from './session-keys.js';
+import { SessionKeys, withSessionKey } from './session-keys.js';
 import { packSession, unpackSession } from './session.record.js';
 import type { SessionRecord } from './session.record.js';
 import { formatToken, loginId, newToken, parseToken, successorOf } from './session-token.js';
@@ -45,6 +45,7 @@ export class SessionService {
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(Keyring) private readonly keyring: Keyring,
     @Inject(UserRecords) private readonly users: UserRecords,
+    @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
   ) {}
 
   /**
@@ -148,6 +149,25 @@ export class SessionService {
     return sessionOf(id, record, record.expiresAt);
   }
 
+  /**
+   * Whether WeChat still holds the session_key valid that we keep for this user. If not, open data that is made from now on
+   * cannot be decrypted until the mini program calls wx.login again.
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/checkSessionKey.html
+   * @throws what WechatApiClient.call throws
+   */
+  checkSessionKey(session: WechatSession): Promise<boolean> {
+    return this.sessionKeys.check(session);
+  }
+
+  /**
+   * Has WeChat give the user a new session_key; the old one is dead at once. The session itself goes on.
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/ResetUserSessionKey.html
+   * @throws WechatSessionError if the key that we keep is not valid any more, and what WechatApiClient.call throws
+   */
+  resetSessionKey(session: WechatSession): Promise<void> {
+    return this.sessionKeys.reset(session);
+  }
+
   private async exchange(appId: string, code: string): Promise<IssuedSession> {
     const user = await code2Session(this.platform, this.options.app('mini-program', appId), code);
     return this.open(appId, user);
@@ -211,14 +231,14 @@ export class SessionService {
 
   private issue(token: SessionToken, record: SessionRecord, key: RingKey): IssuedSession {
     return {
-      session_rd: formatToken(token, key),
-      expiresIn: Math.max(0, Math.floor((record.expiresAt - this.store.now()) / 1000)),
+      session_rd: formatToken('srd', token, key),
+      expiresIn: Math.max(0, Math.round((record.expiresAt - this.store.now()) / 1000)),
       session: sessionOf(loginId(token), record, record.expiresAt),
     };
   }
 
   private parse(session_rd: string): SessionToken {
-    const token = parseToken(session_rd, this.keyring);
+    const token = parseToken('srd', session_rd, this.keyring);
     if (!token) throw new WechatSessionError();
     return token;
   }

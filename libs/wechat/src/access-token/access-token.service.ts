@@ -1,0 +1,184 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Keyring } from '../crypto/keyring.js';
+import { sealJson, unsealJson } from '../crypto/sealed-json.js';
+import { PlatformClient } from '../platform/platform.client.js';
+import { WechatStore } from '../store/wechat.store.js';
+import { StoreUnavailableError, WechatAccessTokenError, WechatUnavailableError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+import type { WechatApp } from '../wechat.options.js';
+import { fetchAccessToken } from './fetch-access-token.js';
+import type { AccessToken } from './fetch-access-token.js';
+
+const SECOND = 1000;
+/** WeChat renews a token five minutes before its end and lets both work from then on. */
+const SOFT_EXPIRY = 295 * SECOND;
+/** Instances ask at different moments of that window. */
+const SOFT_SPREAD = 50 * SECOND;
+/** A call that starts with less than this left could be refused half-way. */
+const HARD_EXPIRY = 30 * SECOND;
+/** In the window a background refresh is tried this often. */
+const BACKGROUND_EVERY = 5 * SECOND;
+/** Longer than a fetch may take; a holder that died is waited for no longer than this. */
+const LOCK_TTL = 8 * SECOND;
+const LOCK_POLL = 50;
+const LOCK_PATIENCE = 3 * SECOND;
+/** WeChat allows 20 forced refreshes a day, 30 seconds apart; half of them stay for the operator. */
+const FORCED_APART = 30 * SECOND;
+const FORCED_A_DAY = 10;
+const DAY = 24 * 60 * 60 * SECOND;
+
+/**
+ * The access token of a mini program: one for all callers and all instances. It is served from memory, refreshed in the
+ * background while the old one still works, and never erased because a refresh failed.
+ */
+@Injectable()
+export class AccessTokenService {
+  private readonly logger = new Logger('WechatAccessToken');
+  private readonly tokens = new Map<string, AccessToken>();
+  private readonly flights = new Map<string, Promise<AccessToken>>();
+  private readonly triedAt = new Map<string, number>();
+  private readonly softExpiry = SOFT_EXPIRY - Math.random() * SOFT_SPREAD;
+
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(PlatformClient) private readonly platform: PlatformClient,
+    @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(Keyring) private readonly keyring: Keyring,
+  ) {}
+
+  /**
+   * The current access token of a mini program; the first one where no appId is given.
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
+   * @throws WechatAppError, WechatConfigError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, StoreUnavailableError
+   */
+  async get(appId?: string): Promise<string> {
+    const app = this.options.app('mini-program', appId);
+    const known = this.tokens.get(app.appId);
+    if (!known || this.lifeOf(known) <= HARD_EXPIRY) return (await this.obtain(app, { minLife: HARD_EXPIRY })).token;
+    if (this.lifeOf(known) <= this.softExpiry) this.refreshInBackground(app);
+    return known.token;
+  }
+
+  /**
+   * The token to use after WeChat refused `refused`: somebody else's newer one if there is one, else a fresh one.
+   * @throws WechatAccessTokenError if WeChat keeps handing out the refused token and no forced refresh is left
+   */
+  async renew(appId: string, refused: string): Promise<string> {
+    const app = this.options.app('mini-program', appId);
+    const known = this.tokens.get(appId);
+    if (known && known.token !== refused) return known.token;
+    return (await this.obtain(app, { minLife: HARD_EXPIRY, refused })).token;
+  }
+
+  private lifeOf({ expiresAt }: AccessToken): number {
+    return expiresAt - this.store.now();
+  }
+
+  private refreshInBackground(app: WechatApp): void {
+    const now = this.store.now();
+    if (now - (this.triedAt.get(app.appId) ?? 0) < BACKGROUND_EVERY) return;
+    this.triedAt.set(app.appId, now);
+    this.obtain(app, { minLife: this.softExpiry }).catch((error: Error) =>
+      this.logger.warn(`The access token still works, but its refresh failed: ${error.message}`),
+    );
+  }
+
+  /** One flight per app. Whoever joins one that brings the refused token starts the next. */
+  private async obtain(app: WechatApp, wanted: WantedToken): Promise<AccessToken> {
+    const flying = this.flights.get(app.appId);
+    if (flying) {
+      const token = await flying;
+      return token.token === wanted.refused ? this.obtain(app, wanted) : token;
+    }
+    const flight = this.obtainShared(app, wanted).finally(() => this.flights.delete(app.appId));
+    this.flights.set(app.appId, flight);
+    const token = await flight;
+    this.tokens.set(app.appId, token);
+    return token;
+  }
+
+  /** What another instance has stored, or a fresh one, fetched by whichever instance holds the lock. */
+  private async obtainShared(app: WechatApp, wanted: WantedToken): Promise<AccessToken> {
+    const lock = { key: `wx:lock:at:${app.appId}`, owner: randomBytes(16) };
+    try {
+      for (const started = performance.now(); performance.now() - started < LOCK_PATIENCE; await sleep(LOCK_POLL)) {
+        const { token } = await this.stored(app);
+        if (token && this.satisfies(token, wanted)) return token;
+        if (await this.store.add(lock.key, lock.owner, LOCK_TTL)) return await this.fetchLocked(app, wanted, lock);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      this.requireStable(error);
+      return this.fetch(app, wanted.refused);
+    }
+    this.requireStable(new WechatUnavailableError('Another instance is fetching the access token and does not finish.'));
+    return this.fetchAndStore(app, wanted.refused, await this.stored(app));
+  }
+
+  /** Two instances that fetch a stable token get the same one; two that fetch a legacy token take it from each other. */
+  private requireStable(otherwise: Error): void {
+    if (this.options.api.accessTokenMode !== 'stable') throw otherwise;
+  }
+
+  private async fetchLocked(app: WechatApp, wanted: WantedToken, lock: { key: string; owner: Buffer }): Promise<AccessToken> {
+    try {
+      const before = await this.stored(app);
+      return before.token && this.satisfies(before.token, wanted) ? before.token : await this.fetchAndStore(app, wanted.refused, before);
+    } finally {
+      await this.store.remove(lock.key, lock.owner).catch(() => undefined); // it runs out by itself
+    }
+  }
+
+  private satisfies(token: AccessToken, { refused, minLife }: WantedToken): boolean {
+    return token.token !== refused && this.lifeOf(token) > minLife;
+  }
+
+  /** Stores only over what was there before: an instance that slept through its lock does not overwrite a newer token. */
+  private async fetchAndStore(app: WechatApp, refused: string | undefined, before: StoredToken): Promise<AccessToken> {
+    const fetched = await this.fetch(app, refused);
+    const sealed = sealJson(this.keyring, app.appId, keyOf(app), fetched);
+    const ttl = Math.max(1, this.lifeOf(fetched));
+    const stored = before.sealed ? this.store.replace(keyOf(app), before.sealed, sealed, ttl) : this.store.add(keyOf(app), sealed, ttl);
+    if (await stored) return fetched;
+    const { token } = await this.stored(app);
+    return token && token.token !== refused ? token : fetched;
+  }
+
+  private async fetch(app: WechatApp, refused: string | undefined): Promise<AccessToken> {
+    const fetched = await fetchAccessToken(this.platform, app, this.options.api.accessTokenMode, this.store.now());
+    if (fetched.token !== refused) return fetched;
+    await this.spendForcedRefresh(app);
+    return fetchAccessToken(this.platform, app, 'forced', this.store.now());
+  }
+
+  private async spendForcedRefresh({ appId }: WechatApp): Promise<void> {
+    const recent = await this.store.count(`wx:force:${appId}`, 1, FORCED_APART);
+    const today = recent.count === 1 ? await this.store.count(`wx:forced:${appId}`, 1, DAY) : undefined;
+    if (!today || today.count > FORCED_A_DAY) {
+      this.tokens.delete(appId);
+      throw new WechatAccessTokenError('WeChat refuses the access token that it hands out, and no forced refresh is left for now.');
+    }
+  }
+
+  private async stored(app: WechatApp): Promise<StoredToken> {
+    const sealed = await this.store.get(keyOf(app));
+    return { sealed, token: unsealJson<AccessToken>(this.keyring, keyOf(app), sealed) };
+  }
+}
+
+/** What a caller can use: not the token that WeChat refused, and with some life left. */
+interface WantedToken {
+  minLife: number;
+  refused?: string;
+}
+
+interface StoredToken {
+  sealed?: Buffer;
+  token?: AccessToken;
+}
+
+function keyOf({ appId }: WechatApp): string {
+  return `wx:at:${appId}`;
+}

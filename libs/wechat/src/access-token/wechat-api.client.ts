@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PlatformClient } from '../platform/platform.client.js';
+import type { PlatformFile, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
+import { WechatAccessTokenError, WechatBadRequestError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+import { AccessTokenService } from './access-token.service.js';
+
+/** A call of one of WeChat's APIs that take an access token. The token is ours to add. */
+export interface WechatApiCall {
+  method: 'GET' | 'POST';
+  /** Path as WeChat's page has it, such as `/wxa/msg_sec_check`. */
+  path: string;
+  query?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: object;
+  /** What success looks like; failure is JSON in any case. @default 'json' */
+  expect?: 'json' | 'binary';
+  /** Which mini program. @default the first one */
+  appId?: string;
+  /** `idempotent` allows a repetition after a timeout or a broken connection. @default 'single-use' */
+  retry?: PlatformRequest['retry'];
+}
+
+const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
+
+/**
+ * Reaches any of WeChat's server APIs: adds the access token, and where WeChat refuses it, gets a fresh one and asks once
+ * more. The answer is judged like every other: an errcode becomes an error of this library.
+ *
+ * @example
+ * ```ts
+ * const { result } = await api.call<{ result: { suggest: string } }>({
+ *   method: 'POST', path: '/wxa/msg_sec_check', body: { version: 2, scene: 2, openid, content },
+ * });
+ * ```
+ */
+@Injectable()
+export class WechatApiClient {
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(PlatformClient) private readonly platform: PlatformClient,
+    @Inject(AccessTokenService) private readonly tokens: AccessTokenService,
+  ) {}
+
+  /**
+   * @throws WechatBadRequestError for a path that is none, WechatAppError, WechatAccessTokenError, WechatCodeError,
+   *   WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
+   */
+  async call(call: WechatApiCall & { expect: 'binary' }): Promise<PlatformFile>;
+  async call<T extends object = PlatformJson>(call: WechatApiCall): Promise<T>;
+  async call(call: WechatApiCall): Promise<object> {
+    if (!PATH.test(call.path)) throw new WechatBadRequestError('path must be a path of WeChat, such as /wxa/msg_sec_check');
+    const { appId } = this.options.app('mini-program', call.appId);
+    const deadline = this.platform.deadline();
+    const token = await this.tokens.get(appId);
+    try {
+      return await this.send(call, token, deadline);
+    } catch (error) {
+      if (!(error instanceof WechatAccessTokenError)) throw error;
+      return this.send(call, await this.tokens.renew(appId, token), deadline);
+    }
+  }
+
+  private send(
+    { method, path, query, body, expect, retry = 'single-use' }: WechatApiCall,
+    token: string,
+    deadline: number,
+  ): Promise<object> {
+    const request = { method, path, query: { ...query, access_token: token }, body, retry, deadline };
+    return expect === 'binary' ? this.platform.file(request) : this.platform.json(request);
+  }
+}

@@ -1,0 +1,113 @@
+import type { PlatformClient, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
+import { WechatError, WechatResponseError } from '../wechat.errors.js';
+import type { WechatApp } from '../wechat.options.js';
+
+/** What WeChat granted for one user. It stays on the server. */
+export interface OAuthGrant {
+  openid: string;
+  unionid?: string;
+  scope: string;
+  accessToken: string;
+  /** Milliseconds since 1970, on the store's clock. */
+  accessTokenExpiresAt: number;
+  refreshToken: string;
+}
+
+/** A user of a mobile app or website, as WeChat knows them. Since October 2021 sex and region are no longer told. */
+export interface WechatUserInfo {
+  openId: string;
+  nickname: string;
+  /** 1 male, 2 female, 0 unknown. */
+  sex: number;
+  province: string;
+  city: string;
+  country: string;
+  /** URL of the picture; empty where there is none. It dies when the user changes the picture, so copy it. */
+  avatar: string;
+  /** `null` where the app is not bound to an open-platform account. */
+  unionId: string | null;
+}
+
+const ID = /^[\x21-\x7e]{1,128}$/;
+const TOKEN = /^[\x21-\x7e]{1,1024}$/;
+
+/**
+ * Exchanges an OAuth code.
+ * @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Development_Guide.html
+ */
+export async function exchangeCode(platform: PlatformClient, { appId, secret }: WechatApp, code: string, now: number): Promise<OAuthGrant> {
+  const path = '/sns/oauth2/access_token';
+  const query = { appid: appId, secret, code, grant_type: 'authorization_code' };
+  return grantOf(await platform.json({ method: 'GET', path, query, retry: 'single-use' }), path, now);
+}
+
+/** A new access token, or the old one with its life set back. The user's refresh token lives 30 days and is not prolonged. */
+export async function refreshGrant(
+  platform: PlatformClient,
+  appId: string,
+  grant: OAuthGrant,
+  now: number,
+  deadline: number,
+): Promise<OAuthGrant> {
+  const path = '/sns/oauth2/refresh_token';
+  const query = { appid: appId, grant_type: 'refresh_token', refresh_token: grant.refreshToken };
+  const refreshed = grantOf(await platform.json({ method: 'GET', path, query, retry: 'idempotent', deadline }), path, now);
+  if (refreshed.openid !== grant.openid) throw broken(path);
+  return { ...refreshed, unionid: refreshed.unionid ?? grant.unionid };
+}
+
+/** @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Authorized_API_call_UnionID.html */
+export async function fetchUserInfo(platform: PlatformClient, grant: OAuthGrant, deadline: number): Promise<WechatUserInfo> {
+  const path = '/sns/userinfo';
+  const reply = await platform.json({ ...userCall(path, grant, { lang: 'zh_CN' }), deadline });
+  if (reply['openid'] !== grant.openid || typeof reply['nickname'] !== 'string') throw broken(path);
+  const text = (field: string): string => (typeof reply[field] === 'string' ? reply[field] : '');
+  return {
+    openId: grant.openid,
+    nickname: reply['nickname'],
+    sex: Number.isInteger(reply['sex']) ? Number(reply['sex']) : 0,
+    province: text('province'),
+    city: text('city'),
+    country: text('country'),
+    avatar: text('headimgurl'),
+    unionId: text('unionid') || grant.unionid || null,
+  };
+}
+
+/** Whether WeChat still takes the access token of this grant. */
+export async function isGrantValid(platform: PlatformClient, grant: OAuthGrant): Promise<boolean> {
+  try {
+    await platform.json(userCall('/sns/auth', grant));
+    return true;
+  } catch (error) {
+    if (error instanceof WechatError && error.errcode !== undefined && error.code === 'ERR_WECHAT_RESPONSE') return false;
+    throw error;
+  }
+}
+
+function userCall(path: string, { accessToken, openid }: OAuthGrant, query: Record<string, string> = {}): PlatformRequest {
+  return { method: 'GET', path, query: { ...query, access_token: accessToken, openid }, retry: 'idempotent' };
+}
+
+function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
+  const { access_token: accessToken, expires_in: life, refresh_token: refreshToken, openid, unionid, scope } = reply;
+  const tokens = isText(accessToken, TOKEN) && isText(refreshToken, TOKEN) && Number.isInteger(life) && Number(life) > 0;
+  if (!tokens || !isText(openid, ID) || (unionid && !isText(unionid, ID))) throw broken(path);
+  const accessTokenExpiresAt = now + Number(life) * 1000;
+  return {
+    openid,
+    accessToken,
+    accessTokenExpiresAt,
+    refreshToken,
+    scope: typeof scope === 'string' ? scope : '',
+    ...(isText(unionid, ID) && { unionid }),
+  };
+}
+
+function isText(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function broken(endpoint: string): WechatResponseError {
+  return new WechatResponseError(`${endpoint} answered without what its protocol promises.`, { endpoint });
+}

@@ -1,0 +1,76 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { CryptoService } from '../open-data/crypto.service.js';
+import type { EncryptedOpenData } from '../open-data/open-data.js';
+import type { WechatSession } from '../session/wechat-session.js';
+import { WechatBadRequestError, WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+
+/** A phone number that WeChat has verified. */
+export interface WechatPhone {
+  /** As the user knows it; a foreign one starts with its country code. */
+  phoneNumber: string;
+  /** Without country code. */
+  purePhoneNumber: string;
+  /** Such as `'86'`, always text. */
+  countryCode: string;
+}
+
+const ENDPOINT = '/wxa/business/getuserphonenumber';
+const CODE = /^[0-9A-Za-z_-]{1,128}$/;
+
+/** The user's phone number, which only WeChat can vouch for. */
+@Injectable()
+export class PhoneService {
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(WechatApiClient) private readonly api: WechatApiClient,
+    @Inject(CryptoService) private readonly crypto: CryptoService,
+  ) {}
+
+  /**
+   * Exchanges the code of `<button open-type="getPhoneNumber">`. It works once, for five minutes, and is not a code of wx.login.
+   *
+   * @param options.openid WeChat then refuses a code that another user got
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
+   * @throws WechatBadRequestError, WechatCodeError, and what WechatApiClient.call throws
+   */
+  async byCode(code: string, { openid, appId }: { openid?: string; appId?: string } = {}): Promise<WechatPhone> {
+    if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what the phone button gave');
+    const app = this.options.app('mini-program', appId);
+    const { phone_info: info } = await this.api.call({
+      method: 'POST',
+      path: ENDPOINT,
+      body: { code, ...(openid && { openid }) },
+      appId: app.appId,
+    });
+    const phone = phoneOf(info);
+    if (!phone || watermarkOf(info) !== app.appId)
+      throw new WechatResponseError('WeChat answered without a proper phone number.', { endpoint: ENDPOINT });
+    return phone;
+  }
+
+  /**
+   * Decrypts what the phone button gave before it gave codes.
+   * @throws what CryptoService.decryptOpenData throws; WechatDecryptError also for open data that is no phone number
+   */
+  async fromOpenData(session: WechatSession, data: EncryptedOpenData): Promise<WechatPhone> {
+    const phone = phoneOf(await this.crypto.decryptOpenData(session, data));
+    if (!phone) throw new WechatDecryptError();
+    return phone;
+  }
+}
+
+function phoneOf(info: unknown): WechatPhone | undefined {
+  const { phoneNumber, purePhoneNumber, countryCode } = (info ?? {}) as Record<string, unknown>;
+  const complete = isNumber(phoneNumber) && isNumber(purePhoneNumber) && isNumber(String(countryCode));
+  return complete ? { phoneNumber, purePhoneNumber, countryCode: String(countryCode) } : undefined;
+}
+
+function isNumber(value: unknown): value is string {
+  return typeof value === 'string' && /^\+?[\d -]{1,32}$/.test(value);
+}
+
+function watermarkOf(info: unknown): unknown {
+  return (info as { watermark?: { appid?: unknown } }).watermark?.appid;
+}

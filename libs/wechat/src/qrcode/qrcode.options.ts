@@ -1,0 +1,88 @@
+/** How a round code looks. */
+interface QrCodeStyle {
+  /** Pixels, 280 to 1280. @default 430 */
+  width?: number;
+  /** WeChat picks the colour of the lines. @default false */
+  autoColor?: boolean;
+  /** Colour of the lines, 0 to 255 each. @default black */
+  lineColor?: { r: number | string; g: number | string; b: number | string };
+  /** Transparent background. @default false */
+  isHyaline?: boolean;
+  /** Which version the code opens. @default 'release' */
+  envVersion?: 'release' | 'trial' | 'develop';
+  /** Which mini program. @default the first one */
+  appId?: string;
+}
+
+export interface UnlimitedQrCodeOptions extends QrCodeStyle {
+  /** 1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~ */
+  scene: string;
+  /** A released page, such as `pages/index/index`. @default the home page */
+  page?: string;
+  /** `false` lets WeChat accept a page that is not released. @default true */
+  checkPath?: boolean;
+}
+
+export interface PathQrCodeOptions extends QrCodeStyle {
+  /** A page with its query, up to 1024 characters. */
+  path: string;
+}
+
+export interface SquareQrCodeOptions {
+  /** A page with its query, up to 128 characters. */
+  path: string;
+  /** Pixels, 280 to 1280. @default 430 */
+  width?: number;
+  /** Which mini program. @default the first one */
+  appId?: string;
+}
+
+const SCENE = /^[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}$/;
+const PAGE = /^[0-9A-Za-z_-][0-9A-Za-z_.-]*(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*$/;
+const COLOUR = /^(25[0-5]|2[0-4]\d|1?\d?\d)$/;
+
+/** Collects what is wrong with the options of a code, field by field, without repeating a value. */
+export class QrCodeProblems {
+  readonly found: string[] = [];
+
+  isScene(scene: unknown): boolean {
+    return typeof scene === 'string' && SCENE.test(scene);
+  }
+
+  page(page: unknown): void {
+    const valid = page === undefined || (typeof page === 'string' && PAGE.test(page));
+    this.expect(valid, 'page must be a page such as pages/index/index, without leading slash and query');
+  }
+
+  path(path: unknown, maxLength: number): void {
+    const valid = typeof path === 'string' && path.length >= 1 && path.length <= maxLength && PAGE.test(path.split('?')[0] ?? '');
+    this.expect(valid, `path must be a page with its query, 1 to ${maxLength} characters, without leading slash`);
+  }
+
+  width(width: unknown): void {
+    const valid = width === undefined || (Number.isInteger(width) && Number(width) >= 280 && Number(width) <= 1280);
+    this.expect(valid, 'width must be a whole number from 280 to 1280');
+  }
+
+  style({ width, autoColor, lineColor, isHyaline, envVersion, ...rest }: QrCodeStyle & { checkPath?: boolean }): void {
+    this.width(width);
+    for (const [name, value] of Object.entries({ autoColor, isHyaline, checkPath: rest.checkPath })) {
+      this.expect(value === undefined || typeof value === 'boolean', `${name} must be true or false`);
+    }
+    this.expect(lineColor === undefined || isColour(lineColor), 'lineColor must be {"r","g","b"}, 0 to 255 each');
+    this.expect(
+      envVersion === undefined || ['release', 'trial', 'develop'].includes(envVersion),
+      'envVersion must be release, trial or develop',
+    );
+  }
+
+  private expect(valid: boolean, problem: string): void {
+    if (!valid) this.found.push(problem);
+  }
+}
+
+function isColour(colour: unknown): boolean {
+  if (typeof colour !== 'object' || colour === null || Object.keys(colour).length !== 3) return false;
+  const { r, g, b } = colour as Record<string, unknown>;
+  return [r, g, b].every((part) => ['string', 'number'].includes(typeof part) && COLOUR.test(String(part)));
+}

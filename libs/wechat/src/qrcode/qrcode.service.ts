@@ -1,0 +1,91 @@
+import { Cache } from '@nestjs/cache-manager';
+import { Inject, Injectable } from '@nestjs/common';
+import { hash } from 'node:crypto';
+import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatBadRequestError, WechatResponseError, WechatSceneError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+import { imageTypeOf } from './image-type.js';
+import { QrCodeProblems } from './qrcode.options.js';
+import type { PathQrCodeOptions, SquareQrCodeOptions, UnlimitedQrCodeOptions } from './qrcode.options.js';
+
+/** A mini-program code. */
+export interface WechatQrCode {
+  image: Buffer;
+  /** `image/jpeg`, or `image/png` for a transparent one. Read from the image itself. */
+  contentType: string;
+}
+
+/** Codes are permanent, so this is only about how long an unused image takes room. */
+const CACHE_FOR = 24 * 60 * 60_000;
+
+/** Mini-program codes. Everything is checked before WeChat is asked; equal requests are answered from the cache. */
+@Injectable()
+export class QrCodeService {
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(WechatApiClient) private readonly api: WechatApiClient,
+    @Inject(Cache) private readonly cache: Cache,
+  ) {}
+
+  /**
+   * A round code that carries a `scene`, of which there can be any number. The page gets `scene` in `onLoad(query)`,
+   * URL-encoded.
+   *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getUnlimitedQRCode.html
+   * @throws WechatSceneError, WechatPageError, WechatBadRequestError, WechatResponseError for an answer that is no image,
+   *   and what WechatApiClient.call throws
+   */
+  getUnlimited(options: UnlimitedQrCodeOptions): Promise<WechatQrCode> {
+    const problems = new QrCodeProblems();
+    if (!problems.isScene(options.scene)) throw new WechatSceneError();
+    problems.page(options.page);
+    problems.style(options);
+    const { scene, page, checkPath } = options;
+    return this.fetch('/wxa/getwxacodeunlimit', problems, options, { scene, page, check_path: checkPath, ...styleOf(options) });
+  }
+
+  /**
+   * A round code for a path with a query. An app has 100,000 of these and of the square ones together.
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getQRCode.html
+   * @throws like getUnlimited, without WechatSceneError
+   */
+  get(options: PathQrCodeOptions): Promise<WechatQrCode> {
+    const problems = new QrCodeProblems();
+    problems.path(options.path, 1024);
+    problems.style(options);
+    return this.fetch('/wxa/getwxacode', problems, options, { path: options.path, ...styleOf(options) });
+  }
+
+  /**
+   * A square code for a path with a query, counted together with `get`.
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/createQRCode.html
+   * @throws like getUnlimited, without WechatSceneError
+   */
+  create(options: SquareQrCodeOptions): Promise<WechatQrCode> {
+    const problems = new QrCodeProblems();
+    problems.path(options.path, 128);
+    problems.width(options.width);
+    return this.fetch('/cgi-bin/wxaapp/createwxaqrcode', problems, options, { path: options.path, width: options.width });
+  }
+
+  private async fetch(path: string, { found }: QrCodeProblems, options: { appId?: string }, body: object): Promise<WechatQrCode> {
+    if (found.length > 0) throw new WechatBadRequestError(found.join('; '));
+    const { appId } = this.options.app('mini-program', options.appId);
+    const key = `wx:qr:${hash('sha256', JSON.stringify([appId, path, body]), 'base64url')}`;
+    const base64 = await this.cache.wrap(key, () => this.fetchImage(path, appId, body), CACHE_FOR);
+    const image = Buffer.from(base64, 'base64');
+    return { image, contentType: imageTypeOf(image) ?? 'image/jpeg' };
+  }
+
+  /** base64, because a cache may serialise what it keeps. */
+  private async fetchImage(path: string, appId: string, body: object): Promise<string> {
+    const { data, contentType } = await this.api.call({ method: 'POST', path, body, appId, expect: 'binary', retry: 'idempotent' });
+    if (!imageTypeOf(data) || !contentType.startsWith('image/'))
+      throw new WechatResponseError(`${path} answered with something that is no image.`, { endpoint: path });
+    return data.toString('base64');
+  }
+}
+
+function styleOf({ width, autoColor, lineColor, isHyaline, envVersion }: Omit<UnlimitedQrCodeOptions, 'scene'>): object {
+  return { width, auto_color: autoColor, line_color: lineColor, is_hyaline: isHyaline, env_version: envVersion };
+}

@@ -1,0 +1,87 @@
+import { Controller, Get, Module, UseGuards } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { CurrentSession, CurrentUser, OptionalSessionGuard, SessionGuard, WechatModule } from 'nestjs-wechat';
+import type { WechatModuleOptions, WechatSession } from 'nestjs-wechat';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+
+/** The application of a team that has just added the library. */
+@Controller()
+export class TeamController {
+  @Get('me')
+  @UseGuards(SessionGuard)
+  me(@CurrentUser() user: unknown): unknown {
+    return user;
+  }
+
+  @Get('session')
+  @UseGuards(SessionGuard)
+  session(@CurrentSession() session: WechatSession): WechatSession {
+    return session;
+  }
+
+  @Get('greeting')
+  @UseGuards(OptionalSessionGuard)
+  greeting(@CurrentUser() user?: { openid: string }): string {
+    return `hello ${user?.openid ?? 'stranger'}`;
+  }
+
+  @Get('forgotten')
+  forgotten(@CurrentUser() user: unknown): unknown {
+    return user;
+  }
+}
+
+export type Adapter = 'express' | 'fastify';
+
+/** A running application and how to call it. */
+export interface TeamApp {
+  url: string;
+  get<T>(token: Type<T> | (abstract new () => T)): T;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** GET with a session_rd. */
+  as(session_rd: string, path: string): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** Options that point at a sandbox and live by its clock. */
+export function optionsFor(wechat: WechatSandbox, more: Partial<WechatModuleOptions> = {}): WechatModuleOptions {
+  return {
+    apps: wechat.apps.map(({ appId, secret, kind, name }) => ({ appId, secret, kind, name })),
+    api: { baseUrl: wechat.url },
+    clock: () => wechat.clock.now(),
+    ...more,
+  };
+}
+
+export async function startTeamApp(
+  options: WechatModuleOptions,
+  {
+    adapter = 'fastify',
+    controllers = [TeamController],
+    providers = [],
+  }: { adapter?: Adapter; controllers?: Type[]; providers?: Type[] } = {},
+): Promise<TeamApp> {
+  @Module({ imports: [WechatModule.forRoot(options)], controllers, providers })
+  class TeamModule {}
+
+  const module = await Test.createTestingModule({ imports: [TeamModule] }).compile();
+  const app = module.createNestApplication<NestExpressApplication>(
+    adapter === 'express' ? new ExpressAdapter() : (new FastifyAdapter() as never),
+    {
+      logger: false,
+    },
+  );
+  await app.listen(0, '127.0.0.1');
+  const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+  return {
+    url,
+    get: (token) => app.get(token, { strict: false }),
+    fetch: (path, init) => fetch(url + path, init),
+    as: (session_rd, path) => fetch(url + path, { headers: { authorization: `Bearer ${session_rd}` } }),
+    close: () => app.close(),
+  };
+}
