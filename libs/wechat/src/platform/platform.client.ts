@@ -119,7 +119,7 @@ export class PlatformClient {
   ): Promise<T> {
     const started = performance.now();
     const info = (): CallInfo => ({ endpoint: request.path, attempt, ms: Math.round(performance.now() - started) });
-    const timeout = Math.max(1, Math.min(this.options.api.timeout, deadline - started, MAX_TIMER));
+    const timeout = Math.max(1, Math.ceil(Math.min(this.options.api.timeout, deadline - started, MAX_TIMER)));
     const response = await firstValueFrom(this.http.request<Buffer>(this.configOf(request, baseUrl, maxBytes, timeout))).catch(
       (error: unknown) => {
         throw transportFailure(error, info());
@@ -205,8 +205,13 @@ function transportFailure(error: unknown, info: CallInfo): FailedAttempt {
   const gone = (failure: Failure, what: string): FailedAttempt => new FailedAttempt(failure, new WechatUnavailableError(what, info));
   if (code === 'ERR_CANCELED') return gone('lost', `WeChat did not answer within ${info.ms} ms.`);
   if (UNSENT.has(code) || neverConnected(error)) return gone('unsent', `WeChat cannot be reached (${code}).`);
-  if (/^(HPE_|Z_|ERR_BAD_RESPONSE|ERR_FR_)/.test(code)) return garbage('an answer that is broken or too large', info);
+  if (/^(HPE_|Z_)/.test(code) || isTooLarge(error)) return garbage('an answer that is broken or too large', info);
   return gone('lost', `The connection to WeChat broke (${code || 'unknown cause'}).`);
+}
+
+/** axios tells a body over the cap and a body that broke off by the same code. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('maxContentLength');
 }
 
 /** A connection that was reset before or within the TLS handshake. */
