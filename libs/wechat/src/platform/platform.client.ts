@@ -82,12 +82,13 @@ export class PlatformClient {
     });
   }
 
-  /** A call that is answered with a file, and with JSON where it fails, whatever its content type says. */
+  /** A call that is answered with a file, and with JSON where it fails. */
   file(request: PlatformRequest): Promise<PlatformFile> {
     return this.send(request, MAX_FILE, (response, info) => {
+      const contentType = String(response.headers['content-type'] ?? '');
       const json = parseJson(response.data);
-      if (json && judged(json, info)) throw garbage('JSON in place of a file', info);
-      return { data: response.data, contentType: String(response.headers['content-type'] ?? '') };
+      if (json && (contentType.startsWith('image/') || judged(json, info))) throw garbage('JSON in place of a file', info);
+      return { data: response.data, contentType };
     });
   }
 

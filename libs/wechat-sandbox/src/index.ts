@@ -1,0 +1,17 @@
+// Start and steer
+export { startWechatSandbox, type WechatSandbox, type WechatSandboxOptions } from './sandbox.js';
+export type { Fault, NextFault } from './faults.js';
+export type { RecordedRequest } from './transport/journal.js';
+export { SandboxError } from './world/sandbox-error.js';
+
+// The world
+export type { AccessTokens, TokenFamily } from './world/access-tokens.js';
+export { DEFAULT_APPS, type SandboxApp, type SandboxAppOptions } from './world/apps.js';
+export { SandboxClock, type Duration } from './world/clock.js';
+export { DEFAULT_QUOTAS, type Quota } from './world/quotas.js';
+export type { EncryptOptions, OAuthScope, ProfileData, SandboxUser } from './world/user.js';
+export type { NewUser, Users } from './world/users.js';
+export type { WorldOptions } from './world/world.js';
+
+// WeChat's cryptography, from the client's side
+export { encryptOpenData, signRawData, signWithSessionKey, type EncryptedData } from './world/open-data.js';

@@ -1,0 +1,50 @@
+import { parseObject, type PlatformRequest } from '../transport/request.js';
+import type { PlatformRoute } from '../transport/answer.js';
+import type { SandboxApp } from '../world/apps.js';
+import { WechatFailure } from '../world/wechat-failure.js';
+import type { World } from '../world/world.js';
+
+/** The app that identifies itself by appid and secret, checked in WeChat's order. */
+export function appBySecret(world: World, { appid, secret }: Record<string, unknown>): SandboxApp {
+  if (!appid) throw new WechatFailure(41002);
+  const app = world.apps.find(appid);
+  if (!app) throw new WechatFailure(40013);
+  if (!secret) throw new WechatFailure(41004);
+  if (app.secret !== secret) throw new WechatFailure(40125);
+  return app;
+}
+
+/** The constant that every token API wants to read, else 40002. */
+export function requireGrantType(grantType: unknown, expected: string): void {
+  if (grantType !== expected) throw new WechatFailure(40002);
+}
+
+/** The JSON object of a POST: 44002 for an empty body, 47001 for a form or any other text. */
+export function jsonBody({ body }: PlatformRequest): Record<string, unknown> {
+  if (body === '') throw new WechatFailure(44002);
+  const json = parseObject(body);
+  if (!json) throw new WechatFailure(47001);
+  return json;
+}
+
+/** An API that is called with an app's access_token, which only the query can carry. */
+export function tokenApi(
+  world: World,
+  verb: 'GET' | 'POST',
+  path: string,
+  handle: (app: SandboxApp, request: PlatformRequest) => object,
+): PlatformRoute {
+  return {
+    path,
+    verb,
+    handle(request) {
+      const app = world.apps.find(world.accessTokens.verify(request.query['access_token']));
+      if (!app) throw new WechatFailure(40001);
+      world.quotas.spend(path, app.appId);
+      return handle(app, request);
+    },
+  };
+}
+
+/** The body of every success that says nothing more. */
+export const OK = { errcode: 0, errmsg: 'ok' };

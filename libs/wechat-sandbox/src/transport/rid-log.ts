@@ -1,0 +1,37 @@
+import { newRid } from '../world/ids.js';
+import type { PlatformRequest } from './request.js';
+
+/** What `cgi-bin/openapi/rid/get` tells about a refused call. */
+export interface RidRecord {
+  invoke_time: number;
+  cost_in_ms: number;
+  request_url: string;
+  request_body: string;
+  response_body: string;
+  client_ip: string;
+}
+
+const KEPT = 1000;
+
+/** The newest refused calls by their request id. */
+export class RidLog {
+  readonly #records = new Map<string, RidRecord>();
+
+  /** Makes the id of a refused call. */
+  add({ url, body, ip }: PlatformRequest, invoke_time: number): string {
+    const rid = newRid(invoke_time);
+    this.#records.set(rid, { invoke_time, cost_in_ms: 1, request_url: url, request_body: body, response_body: '', client_ip: ip });
+    const [oldest] = this.#records.keys();
+    if (oldest !== undefined && this.#records.size > KEPT) this.#records.delete(oldest);
+    return rid;
+  }
+
+  answered(rid: string, response_body: string): void {
+    const record = this.#records.get(rid);
+    if (record) record.response_body = response_body;
+  }
+
+  get(rid: string): RidRecord | undefined {
+    return this.#records.get(rid);
+  }
+}

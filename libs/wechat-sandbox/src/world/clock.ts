@@ -1,0 +1,43 @@
+import ms from 'ms';
+import { SandboxError } from './sandbox-error.js';
+
+/** A span of time: milliseconds, or a text such as `'500ms'`, `'5m'`, `'2h'`, `'30d'`. */
+export type Duration = number | string;
+
+/** A {@link Duration} in milliseconds. */
+export function milliseconds(duration: Duration): number {
+  const value = typeof duration === 'number' ? duration : isSpelled(duration) ? ms(duration) : NaN;
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new SandboxError(`${JSON.stringify(duration)} is not a duration. Write milliseconds, or a text such as '500ms', '5m' or '7d'.`);
+}
+
+/** A number with or without a unit; `ms` knows which units there are. */
+const isSpelled = (text: string): text is ms.StringValue => /^\d+(\.\d+)? *[a-z]*$/i.test(text);
+
+/**
+ * The platform's time: the real one plus all that was skipped with {@link SandboxClock.advance}. Codes, tokens and quotas live by it;
+ * delays of answers do not, they take real time.
+ */
+export class SandboxClock {
+  #skipped = 0;
+
+  /** Milliseconds since 1970, like `Date.now()`. */
+  readonly now = (): number => Date.now() + this.#skipped;
+
+  /** Skips `by` at once, so that no test has to sleep. Time only runs forward. */
+  advance(by: Duration): void {
+    this.#skipped += milliseconds(by);
+  }
+}
+
+/** Unix time in whole seconds, the unit of every timestamp on WeChat's wire. */
+export const unixSeconds = (now: number): number => Math.floor(now / 1000);
+
+const beijing = (now: number): Date => new Date(now + 8 * 3600_000);
+
+/** Windows of time, as numbers that change when the window does. A quota's day and month begin at midnight in Beijing. */
+export const Calendar = {
+  minute: (now: number): number => Math.floor(now / 60_000),
+  day: (now: number): number => Math.floor(beijing(now).getTime() / 86_400_000),
+  month: (now: number): number => beijing(now).getUTCFullYear() * 12 + beijing(now).getUTCMonth(),
+};

@@ -1,0 +1,73 @@
+import { Calendar, type SandboxClock } from './clock.js';
+import { WechatFailure } from './wechat-failure.js';
+
+/** How often an API may be called. What is absent is unlimited. */
+export interface Quota {
+  /** Calls per app and day (Beijing time); one more is 45009. */
+  perDay?: number;
+  /** Calls per app and minute; one more is 45011, on `/wxa/getwxacodeunlimit` 45009. */
+  perMinute?: number;
+  /** Calls per user and minute, where the API knows a user before it answers; one more is 45011. */
+  perUserPerMinute?: number;
+}
+
+/** WeChat's own limits, by path. Those of token and jscode2session are old ones that its pages no longer show. */
+export const DEFAULT_QUOTAS: Readonly<Record<string, Quota>> = {
+  '/sns/jscode2session': { perUserPerMinute: 100 },
+  '/sns/oauth2/access_token': { perMinute: 50_000 },
+  '/sns/oauth2/refresh_token': { perMinute: 50_000 },
+  '/sns/userinfo': { perMinute: 50_000 },
+  '/cgi-bin/token': { perDay: 2000 },
+  '/cgi-bin/stable_token': { perMinute: 10_000, perDay: 500_000 },
+  '/wxa/getwxacodeunlimit': { perMinute: 5000 },
+  '/wxa/resetusersessionkey': { perMinute: 60_000 },
+};
+
+const RESETS_PER_MONTH = 10;
+
+/** Counts calls and refuses the one too many. */
+export class Quotas {
+  readonly #counters = new Map<string, { window: number; used: number }>();
+
+  constructor(
+    private readonly clock: SandboxClock,
+    private readonly rules: Readonly<Record<string, Quota>>,
+  ) {}
+
+  /** Counts one call of an app. */
+  spend(path: string, appId: string): void {
+    const { perDay, perMinute } = this.rule(path);
+    const now = this.clock.now();
+    const minuteIsFull = path === '/wxa/getwxacodeunlimit' ? 45009 : 45011;
+    this.#count(`${appId} ${path} minute`, Calendar.minute(now), perMinute, minuteIsFull);
+    this.#count(`${appId} ${path} day`, Calendar.day(now), perDay, 45009);
+  }
+
+  /** Counts one call that concerns one user. */
+  spendForUser(path: string, appId: string, openid: string): void {
+    this.#count(`${appId} ${path} ${openid}`, Calendar.minute(this.clock.now()), this.rule(path).perUserPerMinute, 45011);
+  }
+
+  /** Calls of this app on this path today. */
+  usedToday(path: string, appId: string): number {
+    const counter = this.#counters.get(`${appId} ${path} day`);
+    return counter?.window === Calendar.day(this.clock.now()) ? counter.used : 0;
+  }
+
+  /** Sets all of an app's counters to zero, ten times a month. */
+  clear(appId: string): void {
+    this.#count(`resets of ${appId}`, Calendar.month(this.clock.now()), RESETS_PER_MONTH, 48006);
+    for (const key of this.#counters.keys()) if (key.startsWith(`${appId} `)) this.#counters.delete(key);
+  }
+
+  rule(path: string): Quota {
+    return this.rules[path] ?? {};
+  }
+
+  #count(key: string, window: number, limit = Infinity, refusal: number): void {
+    const counter = this.#counters.get(key);
+    const used = counter?.window === window ? counter.used : 0;
+    if (used >= limit) throw new WechatFailure(refusal);
+    this.#counters.set(key, { window, used: used + 1 });
+  }
+}

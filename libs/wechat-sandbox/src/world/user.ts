@@ -1,0 +1,217 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Apps, SandboxApp } from './apps.js';
+import { unixSeconds, type SandboxClock } from './clock.js';
+import type { OneTimeCodes } from './codes.js';
+import { newGroupId, openidOf, unionidOf } from './ids.js';
+import { encryptOpenData, signRawData, type EncryptedData } from './open-data.js';
+import { SandboxError } from './sandbox-error.js';
+import type { SessionKeys } from './session-keys.js';
+
+/** What a login or phone code stands for. */
+export interface UserCode {
+  appId: string;
+  user: SandboxUser;
+  /** Unix seconds of the tap. */
+  at: number;
+}
+
+/** `snsapi_base` gives the openid alone; the other two also open `sns/userinfo`. */
+export type OAuthScope = (typeof OAUTH_SCOPES)[number];
+
+/** All scopes of 微信登录. */
+export const OAUTH_SCOPES = ['snsapi_base', 'snsapi_userinfo', 'snsapi_login'] as const;
+
+/** What an OAuth code stands for: a user said yes to an app. */
+export interface Consent {
+  app: SandboxApp;
+  user: SandboxUser;
+  scope: OAuthScope;
+}
+
+/** The part of the world that a user's phone acts on. */
+export interface UserWorld {
+  clock: SandboxClock;
+  apps: Apps;
+  sessionKeys: SessionKeys;
+  loginCodes: OneTimeCodes<UserCode>;
+  phoneCodes: OneTimeCodes<UserCode>;
+  oauthCodes: OneTimeCodes<Consent>;
+}
+
+/** Who a WeChat user is. */
+export interface UserProfile {
+  /** Letters, digits, `-`, `_`, `.`; the same id gives the same openids in every run. */
+  id: string;
+  nickName: string;
+  avatarUrl: string;
+  /** Without the country's code. */
+  phoneNumber: string;
+  /** Digits of the country's code: `86`. */
+  countryCode: string;
+  /** A risky account: every login is answered with 40226. */
+  highRisk: boolean;
+  /** Fixed openids by appId; all others are derived from the id. */
+  openids: Readonly<Record<string, string>>;
+}
+
+/** What `wx.getUserInfo` and `wx.getUserProfile` give. */
+export interface ProfileData extends EncryptedData {
+  errMsg: string;
+  rawData: string;
+  signature: string;
+  userInfo: Record<string, string | number>;
+}
+
+/** How {@link SandboxUser.encrypt} marks its data. */
+export interface EncryptOptions {
+  /** Replaces the true `{ timestamp, appid }`; `false`: no watermark. */
+  watermark?: Record<string, unknown> | false;
+}
+
+/** The grey avatar that `wx.getUserProfile` gives since November 2022. */
+const ANONYMOUS_AVATAR =
+  'https://mmbiz.qpic.cn/mmbiz/icTdbqWNOwNRna42FI242Lcia07jQodd2FJGIYQfG0LAJGFxM4FbnQP6yfMxBgJ0F3YRqJCJ1aPAK2dQagdusBZg/0';
+
+/**
+ * A person with a phone on which the mini program runs: each method is the `wx` API of its name and gives what that API gives.
+ * Without an appId, the first mini program (for {@link SandboxUser.authorize} the first mobile app) of the sandbox is meant.
+ */
+export class SandboxUser implements UserProfile {
+  readonly id: string;
+  nickName: string;
+  avatarUrl: string;
+  phoneNumber: string;
+  countryCode: string;
+  highRisk: boolean;
+  readonly openids: Readonly<Record<string, string>>;
+  readonly #world: UserWorld;
+  readonly #derived = new Map<string, string>();
+
+  /** @internal Users are made by `wechat.users.create()`. */
+  constructor(profile: UserProfile, world: UserWorld) {
+    this.id = profile.id;
+    this.nickName = profile.nickName;
+    this.avatarUrl = profile.avatarUrl;
+    this.phoneNumber = profile.phoneNumber;
+    this.countryCode = profile.countryCode;
+    this.highRisk = profile.highRisk;
+    this.openids = profile.openids;
+    this.#world = world;
+  }
+
+  /** `wx.login`: a code for `sns/jscode2session`, good once within 5 minutes. It may renew the session_key. */
+  async login(appId?: string): Promise<{ errMsg: string; code: string }> {
+    const app = this.#miniProgram(appId);
+    this.#world.sessionKeys.onLogin(this.openid(app.appId));
+    return { errMsg: 'login:ok', code: this.#world.loginCodes.issue(this.#tap(app)) };
+  }
+
+  /** `wx.getUserInfo` as old versions have it: the real name, and openId and unionId inside the encrypted part. */
+  async getUserInfo(appId?: string): Promise<ProfileData> {
+    const app = this.#miniProgram(appId);
+    const unionId = this.unionid(app.appId);
+    const ids = { openId: this.openid(app.appId), ...(unionId && { unionId }) };
+    return this.#profileData('getUserInfo:ok', app, userInfo(this.nickName, this.avatarUrl), ids);
+  }
+
+  /** `wx.getUserProfile` as it is today: 微信用户 with a grey avatar, and no id anywhere. */
+  async getUserProfile(appId?: string): Promise<ProfileData> {
+    return this.#profileData('getUserProfile:ok', this.#miniProgram(appId), userInfo('微信用户', ANONYMOUS_AVATAR), {});
+  }
+
+  /** The phone button's event: a code for `wxa/business/getuserphonenumber` and, for old servers, the encrypted number. */
+  async getPhoneNumber(appId?: string): Promise<EncryptedData & { errMsg: string; code: string }> {
+    const app = this.#miniProgram(appId);
+    const code = this.#world.phoneCodes.issue(this.#tap(app));
+    return { errMsg: 'getPhoneNumber:ok', code, ...this.encrypt(this.phoneInfo(), app.appId) };
+  }
+
+  /** `wx.getWeRunData`: steps of the last 31 days. */
+  async getWeRunData(appId?: string): Promise<EncryptedData & { errMsg: string }> {
+    const today = unixSeconds(this.#world.clock.now());
+    const stepInfoList = Array.from({ length: 31 }, (_, day) => ({ timestamp: today - (30 - day) * 86_400, step: randomInt(20_000) }));
+    return { errMsg: 'getWeRunData:ok', ...this.encrypt({ stepInfoList }, appId) };
+  }
+
+  /** `wx.getShareInfo`: the group into which the mini program was shared. */
+  async getShareInfo(appId?: string): Promise<EncryptedData & { errMsg: string }> {
+    return { errMsg: 'getShareInfo:ok', ...this.encrypt({ openGId: newGroupId() }, appId) };
+  }
+
+  /** `wx.getGroupEnterInfo`: the group chat from which the mini program was opened. Note the lower-case `opengid`. */
+  async getGroupEnterInfo(appId?: string): Promise<EncryptedData & { errMsg: string }> {
+    const group = { opengid: newGroupId(), open_single_roomid: '', group_openid: newGroupId(), chat_type: 3 };
+    return { errMsg: 'getGroupEnterInfo:ok', ...this.encrypt(group, appId) };
+  }
+
+  /** The consent dialog of the mobile SDK or the website: a code for `sns/oauth2/access_token`, good once within 10 minutes. */
+  async authorize(mobileAppId?: string, { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {}): Promise<{ code: string }> {
+    const app = this.#world.apps.pick('mobile', mobileAppId);
+    return { code: this.#world.oauthCodes.issue({ app, user: this, scope }) };
+  }
+
+  /** Anything at all, encrypted with the current session_key, for tests of what must be refused. An object gets a watermark. */
+  encrypt(payload: object | string, appId?: string, { watermark }: EncryptOptions = {}): EncryptedData {
+    const app = this.#miniProgram(appId);
+    const iv = randomBytes(16).toString('base64');
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) return encryptOpenData(this.sessionKey(app.appId), iv, payload);
+    const truth = { timestamp: unixSeconds(this.#world.clock.now()), appid: app.appId };
+    const marked = watermark === false ? payload : { ...payload, watermark: watermark ?? truth };
+    return encryptOpenData(this.sessionKey(app.appId), iv, JSON.stringify(marked));
+  }
+
+  /** The user's openid in an app of either kind. */
+  openid(appId?: string): string {
+    const app = this.#app(appId).appId;
+    const openid = this.openids[app] ?? this.#derived.get(app) ?? openidOf(app, this.id);
+    this.#derived.set(app, openid);
+    return openid;
+  }
+
+  /** The same in all apps of one open-platform account; absent where the app is bound to none. */
+  unionid(appId?: string): string | undefined {
+    const { openPlatform } = this.#app(appId);
+    return openPlatform && unionidOf(openPlatform, this.id);
+  }
+
+  /** The session_key that WeChat holds for this user now. */
+  sessionKey(appId?: string): string {
+    return this.#world.sessionKeys.current(this.openid(this.#miniProgram(appId).appId));
+  }
+
+  /** WeChat renews the key by itself: what the server holds is outdated, and so the next decryption fails. */
+  rotateSessionKey(appId?: string): string {
+    return this.#world.sessionKeys.rotate(this.openid(this.#miniProgram(appId).appId));
+  }
+
+  /** The phone number in WeChat's three fields; a foreign one carries its country's code. */
+  phoneInfo(): { phoneNumber: string; purePhoneNumber: string; countryCode: string } {
+    const { phoneNumber, countryCode } = this;
+    return { phoneNumber: countryCode === '86' ? phoneNumber : countryCode + phoneNumber, purePhoneNumber: phoneNumber, countryCode };
+  }
+
+  #profileData(errMsg: string, app: SandboxApp, info: ProfileData['userInfo'], ids: object): ProfileData {
+    const rawData = JSON.stringify(info);
+    const signature = signRawData(this.sessionKey(app.appId), rawData);
+    return { errMsg, rawData, userInfo: info, signature, ...this.encrypt({ ...ids, ...info }, app.appId) };
+  }
+
+  #tap(app: SandboxApp): UserCode {
+    return { appId: app.appId, user: this, at: unixSeconds(this.#world.clock.now()) };
+  }
+
+  #miniProgram(appId?: string): SandboxApp {
+    return this.#world.apps.pick('mini-program', appId);
+  }
+
+  #app(appId?: string): SandboxApp {
+    const app = appId === undefined ? this.#miniProgram() : this.#world.apps.find(appId);
+    if (!app) throw new SandboxError(`There is no app ${appId} in this sandbox. Add it to startWechatSandbox({ apps }).`);
+    return app;
+  }
+}
+
+/** Gender and region are empty and the language is fixed since October 2021; the fields remain. */
+function userInfo(nickName: string, avatarUrl: string): ProfileData['userInfo'] {
+  return { nickName, gender: 0, language: 'zh_CN', city: '', province: '', country: '', avatarUrl };
+}

@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { newPhoneNumber } from './ids.js';
+import { SandboxError } from './sandbox-error.js';
+import { SandboxUser, type UserProfile, type UserWorld } from './user.js';
+
+/** Everything is optional; what is absent is made up. */
+export interface NewUser extends Partial<Omit<UserProfile, 'openids'>> {
+  /** A fixed openid for the first mini program, or one for each appId. @default derived from the id */
+  openid?: string | Record<string, string>;
+}
+
+const DEMO_USERS: NewUser[] = [
+  { id: 'alice', nickName: 'Alice 爱丽丝', phoneNumber: '13580006666' },
+  { id: 'bob', nickName: 'Bob 鲍勃', phoneNumber: '13900001234' },
+  { id: 'mallory', nickName: 'Mallory 高风险用户', phoneNumber: '13700009999', highRisk: true },
+];
+
+/** The people who use WeChat. */
+export class Users {
+  readonly #byId = new Map<string, SandboxUser>();
+
+  constructor(private readonly world: UserWorld) {}
+
+  get all(): SandboxUser[] {
+    return [...this.#byId.values()];
+  }
+
+  create(wanted: NewUser = {}): SandboxUser {
+    const user = new SandboxUser(this.#profile(wanted), this.world);
+    this.#byId.set(user.id, user);
+    return user;
+  }
+
+  /** Alice, Bob, and Mallory, whom WeChat's risk control blocks. */
+  createDemoUsers(): void {
+    for (const user of DEMO_USERS) this.create(user);
+  }
+
+  get(id: string): SandboxUser | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Whose openid this is in that app. */
+  findByOpenid(appId: string, openid: string): SandboxUser | undefined {
+    return this.all.find((user) => user.openid(appId) === openid);
+  }
+
+  #profile({ openid, ...wanted }: NewUser): UserProfile {
+    const id = wanted.id ?? `user-${randomBytes(4).toString('hex')}`;
+    if (!/^[\w.-]{1,64}$/.test(id))
+      throw new SandboxError(`The user id ${JSON.stringify(id)} cannot stand in a URL. Use letters, digits, '-'.`);
+    if (this.#byId.has(id))
+      throw new SandboxError(`There is a user ${id} already. Choose another id, or get it with wechat.users.get('${id}').`);
+    const openids = typeof openid === 'string' ? { [this.world.apps.pick('mini-program').appId]: openid } : (openid ?? {});
+    this.#refuseForeignOpenids(openids);
+    return {
+      id,
+      openids,
+      nickName: wanted.nickName ?? `用户${id.slice(-4)}`,
+      avatarUrl: wanted.avatarUrl ?? `https://thirdwx.qlogo.cn/mmopen/vi_32/${randomBytes(24).toString('base64url')}/132`,
+      phoneNumber: wanted.phoneNumber ?? newPhoneNumber(),
+      countryCode: wanted.countryCode ?? '86',
+      highRisk: wanted.highRisk ?? false,
+    };
+  }
+
+  #refuseForeignOpenids(openids: Record<string, string>): void {
+    const taken = Object.entries(openids).find(([appId, openid]) => this.findByOpenid(appId, openid));
+    if (taken) throw new SandboxError(`The openid ${taken[1]} is another user's in ${taken[0]}. Openids are unique in an app.`);
+  }
+}
