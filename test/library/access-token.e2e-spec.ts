@@ -2,8 +2,7 @@ import { AccessTokenService, WechatApiClient } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { optionsFor, startTeamApp } from '../support/team-app.js';
-import type { TeamApp } from '../support/team-app.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 
 const STABLE = '/cgi-bin/stable_token';
 const LEGACY = '/cgi-bin/token';
@@ -11,19 +10,17 @@ const API = '/cgi-bin/getcallbackip';
 
 describe('the access token', () => {
   let wechat: WechatSandbox;
-  const apps: TeamApp[] = [];
 
   beforeEach(async () => {
     wechat = await startWechatSandbox();
   });
   afterEach(async () => {
-    await Promise.all(apps.splice(0).map((app) => app.close()));
+    await closeTeamApps();
     await wechat.close();
   });
 
   const start = async (more: Partial<WechatModuleOptions> = {}) => {
     const app = await startTeamApp(optionsFor(wechat, { ...more, api: { baseUrl: wechat.url, timeout: 500, ...more.api } }));
-    apps.push(app);
     const tokens = app.get(AccessTokenService);
     const api = app.get(WechatApiClient);
     return { tokens, call: () => api.call<{ ip_list: string[] }>({ method: 'GET', path: API }), api };

@@ -5,7 +5,7 @@ import { AccessTokenService, PhoneService, SessionService, WechatStore } from 'n
 import type { WechatError } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { optionsFor, startTeamApp } from '../support/team-app.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
 const LOGIN = '/sns/jscode2session';
@@ -25,7 +25,7 @@ describe('when WeChat fails', () => {
   });
   afterEach(() => wechat.clear());
   afterAll(async () => {
-    await app.close();
+    await closeTeamApps();
     await wechat.close();
   });
 
@@ -105,14 +105,12 @@ describe('when WeChat fails', () => {
   it('answers 503 where nobody listens', async () => {
     const away = await startTeamApp({ ...optionsFor(wechat), api: { baseUrl: 'http://127.0.0.1:1', timeout: TIMEOUT } });
     await expect(away.get(SessionService).login('a')).rejects.toMatchObject({ code: 'ERR_WECHAT_UNAVAILABLE', attempt: 2 });
-    await away.close();
   });
 
   it('gives up on a timer longer than Node can wait only when asked to', async () => {
     const patient = await startTeamApp({ ...optionsFor(wechat), api: { baseUrl: wechat.url, timeout: '100d' } });
     const { code } = await wechat.users.create().login();
     expect(await patient.get(SessionService).login(code)).toHaveProperty('session_rd');
-    await patient.close();
   });
 
   it('survives any JSON at all', async () => {

@@ -4,7 +4,7 @@ import { PNG } from 'pngjs';
 import { MobileOAuthService, PhoneService, QrCodeService, SessionService } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { optionsFor, startTeamApp } from '../support/team-app.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
 let wechat: WechatSandbox;
@@ -15,7 +15,7 @@ beforeEach(async () => {
   app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 1000 } }));
 });
 afterEach(async () => {
-  await app.close();
+  await closeTeamApps();
   await wechat.close();
 });
 

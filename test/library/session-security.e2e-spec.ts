@@ -3,7 +3,7 @@ import { CryptoService, SessionService, StoreUnavailableError, WechatStore } fro
 import type { WechatEncryptionKey, WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { optionsFor, startTeamApp } from '../support/team-app.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
 /** A store that many applications share, as they would share a Redis; the test reads and writes it like an intruder. */
@@ -46,7 +46,6 @@ const encryptionKey = (id: string): WechatEncryptionKey => ({ id, key: randomByt
 describe('what protects a session', () => {
   let wechat: WechatSandbox;
   let store: SharedStore;
-  const apps: TeamApp[] = [];
 
   beforeAll(async () => {
     wechat = await startWechatSandbox({
@@ -59,15 +58,11 @@ describe('what protects a session', () => {
   beforeEach(() => {
     store = new SharedStore(() => wechat.clock.now());
   });
-  afterEach(async () => {
-    await Promise.all(apps.splice(0).map((app) => app.close()));
-  });
+  afterEach(closeTeamApps);
   afterAll(() => wechat.close());
 
   const start = async (...encryptionKeys: WechatEncryptionKey[]): Promise<TeamApp> => {
-    const app = await startTeamApp(optionsFor(wechat, { store, encryptionKeys: encryptionKeys.length > 0 ? encryptionKeys : undefined }));
-    apps.push(app);
-    return app;
+    return startTeamApp(optionsFor(wechat, { store, encryptionKeys: encryptionKeys.length > 0 ? encryptionKeys : undefined }));
   };
   const login = async (app: TeamApp, user = wechat.users.create(), appId?: string) =>
     app.get(SessionService).login((await user.login(appId)).code, { appId });
@@ -132,7 +127,6 @@ describe('what protects a session', () => {
   it('lets no token of one application into another that lives in the same process', async () => {
     const one = await startTeamApp(optionsFor(wechat));
     const two = await startTeamApp(optionsFor(wechat));
-    apps.push(one, two);
     const [mine, theirs] = [await login(one), await login(two)];
     expect([await status(one, mine.session_rd), await status(two, theirs.session_rd)]).toEqual([200, 200]);
     expect([await status(one, theirs.session_rd), await status(two, mine.session_rd)]).toEqual([401, 401]);
@@ -186,7 +180,7 @@ describe('open data of a session', () => {
     session = await login();
   });
   afterEach(async () => {
-    await app.close();
+    await closeTeamApps();
     await wechat.close();
   });
 

@@ -2,7 +2,7 @@ import { SessionService, WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { optionsFor, startTeamApp } from '../support/team-app.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
 const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
@@ -18,7 +18,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     sessions = app.get(SessionService);
   });
   afterAll(async () => {
-    await app.close();
+    await closeTeamApps();
     await wechat.close();
   });
 

@@ -57,6 +57,13 @@ export function optionsFor(wechat: WechatSandbox, more: Partial<WechatModuleOpti
   };
 }
 
+const running = new Set<TeamApp>();
+
+/** Closes what a test has left open, so that a failing test does not keep the process alive. */
+export async function closeTeamApps(): Promise<void> {
+  await Promise.all([...running].map((app) => app.close()));
+}
+
 export async function startTeamApp(
   options: WechatModuleOptions,
   {
@@ -77,11 +84,16 @@ export async function startTeamApp(
   );
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-  return {
+  const started: TeamApp = {
     url,
     get: (token) => app.get(token, { strict: false }),
     fetch: (path, init) => fetch(url + path, init),
     as: (session_rd, path) => fetch(url + path, { headers: { authorization: `Bearer ${session_rd}` } }),
-    close: () => app.close(),
+    close: async () => {
+      running.delete(started);
+      await app.close();
+    },
   };
+  running.add(started);
+  return started;
 }

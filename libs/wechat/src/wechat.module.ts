@@ -72,6 +72,7 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
   ],
   exports: [
     ResolvedWechatOptions,
+    PlatformClient,
     WechatStore,
     SessionService,
     CryptoService,

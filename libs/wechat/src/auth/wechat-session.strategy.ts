@@ -9,25 +9,36 @@ import type { RequestWithHeaders } from './credentials.js';
 import { setAuth } from './request-auth.js';
 import { WechatUsers } from './users.js';
 
+/** Which application's services a request belongs to; the guard knows, Passport's registry does not. */
+const SERVICES = Symbol('nestjs-wechat.services');
+
+interface Services {
+  sessions: SessionService;
+  users: WechatUsers;
+}
+
+type PassportRequest = RequestWithHeaders & { [SERVICES]?: Services; user?: unknown };
+
 /**
  * `wechat-session` for applications that already use Passport: a live `session_rd` becomes `request.user`, the team's user.
- * Provide it once, then `@UseGuards(WechatAuthGuard)`. Passport keeps strategies by name for the whole process, so of two
- * applications in one process the last one wins; `SessionGuard` has no such limit.
+ * Provide it once, then `@UseGuards(WechatAuthGuard)`. With a bare `AuthGuard('wechat-session')`, of two applications in one
+ * process the last one serves both, because Passport keeps strategies by name for the whole process.
  */
 @Injectable()
 export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-session') {
   constructor(
-    @Inject(SessionService) private readonly sessions: SessionService,
-    @Inject(WechatUsers) private readonly users: WechatUsers,
+    @Inject(SessionService) readonly sessions: SessionService,
+    @Inject(WechatUsers) readonly users: WechatUsers,
   ) {
     super();
   }
 
-  async validate(request: RequestWithHeaders): Promise<unknown> {
+  async validate(request: PassportRequest): Promise<unknown> {
+    const { sessions, users } = request[SERVICES] ?? this;
     const session_rd = sessionRdFrom(request);
     if (session_rd === undefined) throw new WechatSessionError();
-    const session = await this.sessions.find(session_rd);
-    const user = await this.users.of(session);
+    const session = await sessions.find(session_rd);
+    const user = await users.of(session);
     setAuth(request, { session, user: () => Promise.resolve(user) });
     return user;
   }
@@ -36,16 +47,20 @@ export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-se
 /** `AuthGuard('wechat-session')` that fails closed: whatever Passport makes of it, without a user nobody passes. */
 @Injectable()
 export class WechatAuthGuard extends AuthGuard('wechat-session') {
+  @Inject(SessionService) private readonly sessions: SessionService;
+  @Inject(WechatUsers) private readonly users: WechatUsers;
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<PassportRequest>();
+    request[SERVICES] = { sessions: this.sessions, users: this.users };
+    await super.canActivate(context);
+    if (!request.user) throw new WechatSessionError(); // Passport lets a request through where a strategy calls pass()
+    return true;
+  }
+
   override handleRequest<User>(error: unknown, user: User | false | null | undefined): User {
     if (error) throw error;
     if (!user) throw new WechatSessionError();
     return user;
-  }
-
-  /** Passport lets a request through where a strategy calls `pass()`; then there is no user. */
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
-    await super.canActivate(context);
-    if (!context.switchToHttp().getRequest<{ user?: unknown }>().user) throw new WechatSessionError();
-    return true;
   }
 }

@@ -59,6 +59,8 @@ const MAX_FILE = 2 * 1024 * 1024;
  */
 @Injectable()
 export class PlatformClient {
+  /** What the last call met: `degraded` if WeChat was not there or refused our own credentials. */
+  state: 'ok' | 'degraded' = 'ok';
   private readonly alarms = new MinuteLog('WechatPlatform');
   private readonly httpAgent = new HttpAgent({ keepAlive: true });
   private readonly httpsAgent = new HttpsAgent({ keepAlive: true });
@@ -101,12 +103,14 @@ export class PlatformClient {
     let baseUrl = this.options.api.baseUrl;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.attempt(request, { baseUrl, attempt, deadline, maxBytes }, read);
+        const answer = await this.attempt(request, { baseUrl, attempt, deadline, maxBytes }, read);
+        this.state = 'ok';
+        return answer;
       } catch (error) {
         if (!(error instanceof FailedAttempt)) throw error;
         const wait = backoff(request.retry, error.failure, attempt);
         const spent = attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
-        if (spent) throw this.alarm(error.error);
+        if (spent) throw this.observed(error.error);
         if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
         await sleep(wait);
       }
@@ -155,8 +159,10 @@ export class PlatformClient {
   }
 
   /** What only an operator can mend is said loudly, once a minute. */
-  private alarm(error: WechatError): WechatError {
-    if (error instanceof WechatConfigError) this.alarms.error(error.message);
+  private observed(error: WechatError): WechatError {
+    const ours = error instanceof WechatConfigError;
+    if (ours) this.alarms.error(error.message);
+    this.state = ours || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
     return error;
   }
 }

@@ -1,0 +1,6 @@
+const session = require('./session');
+
+App({
+  onShow: () => session.onShow(),
+  onHide: () => session.onHide(),
+});

@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import { minify } from '@swc/core';
+import * as ts from 'typescript';
+import { createPhone } from '../test-support/wx-shim.js';
+import { FakeServer } from '../test-support/fake-server.js';
+import type * as client from './index.js';
+
+const library = join(__dirname, '..');
+const out = mkdtempSync(join(tmpdir(), 'miniprogram-client-'));
+let built: string;
+
+beforeAll(() => {
+  execFileSync(process.execPath, [join(library, 'build.mjs'), out]);
+  built = readFileSync(join(out, 'index.js'), 'utf8');
+});
+afterAll(() => rmSync(out, { recursive: true }));
+
+/** TypeScript writes the same for ES5 as for today's engines only where nothing newer than ES5 is said. */
+function isES5(code: string): boolean {
+  const { ES5, ESNext } = ts.ScriptTarget;
+  return writtenFor(ES5, code) === writtenFor(ESNext, code);
+}
+
+function writtenFor(target: ts.ScriptTarget, code: string): string {
+  const { CommonJS } = ts.ModuleKind;
+  return ts.transpileModule(code, { compilerOptions: { target, module: CommonJS, ignoreDeprecations: '6.0' } }).outputText;
+}
+
+describe('the built package', () => {
+  it('is one file of ES5 without a require', () => {
+    expect(isES5(built)).toBe(true);
+    expect(built).not.toContain('require(');
+    for (const newer of [
+      'a = () => 1',
+      'const a = 1',
+      'class A {}',
+      'a = `b`',
+      'a = b?.c',
+      'a = { b }',
+      'function* a() {}',
+      'for (a of b);',
+    ]) {
+      expect(isES5(newer)).toBe(false);
+    }
+  });
+
+  it('is under 6 KB when minified, as WeChat uploads it', async () => {
+    const { code } = await minify(built, { compress: { toplevel: true, passes: 3 }, mangle: { toplevel: true }, ecma: 5 });
+    expect(code.length).toBeLessThan(6 * 1024);
+  });
+
+  it('runs where there is nothing but ES5, Promise, timers and wx', async () => {
+    const server = new FakeServer();
+    const { wx } = createPhone({ send: server.send, login: server.wxLogin });
+    const exports: Partial<typeof client> = {};
+    runInNewContext(built, { exports, wx, setTimeout, clearTimeout });
+    const session = exports.createSession?.({ baseUrl: server.url });
+    expect(await session?.request({ url: '/me' })).toMatchObject({ by: 'rd-1' });
+  });
+});

@@ -1,0 +1,8 @@
+export { createSession } from './session.js';
+export type { Session, SessionOptions, SessionState } from './session.js';
+export { ensureScope } from './scope.js';
+export type { ScopeOptions } from './scope.js';
+export type { RequestError } from './request-error.js';
+export type { LoginAnswer } from './login.js';
+export type { DownloadOptions, RequestOptions, UploadOptions } from './wire.js';
+export type { Wx, WxCallbacks, WxFailure, WxMethod, WxReply, WxSettings } from './wx.js';

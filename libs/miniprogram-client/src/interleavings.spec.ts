@@ -1,0 +1,131 @@
+import * as fc from 'fast-check';
+import { Phone, createPhone } from '../test-support/wx-shim.js';
+import { FakeServer, Fault } from '../test-support/fake-server.js';
+import { Session, createSession } from './index.js';
+
+/** What can happen on a phone and to a server, in any order. */
+const EVENTS = [
+  'request',
+  'upload',
+  'download',
+  'refresh',
+  'login',
+  'logout',
+  'show',
+  'hide',
+  'the session_key goes stale',
+  'the server forgets',
+  'minutes pass',
+  'an hour passes',
+];
+const CALLS_PER_EVENT = 13; // three tries, four login exchanges, three tries, three of a refresh
+
+const fault: fc.Arbitrary<Fault> = fc.constantFrom<Fault>(
+  'lost',
+  'down',
+  { statusCode: 503 },
+  { statusCode: 503, retryAfter: 2 },
+  { statusCode: 503, retryAfter: 120 },
+  { statusCode: 401, code: 1000, error: 'ERR_WECHAT_SESSION' },
+  { statusCode: 401, code: 40029, error: 'ERR_WECHAT_CODE' },
+  { statusCode: 403, code: 40226, error: 'ERR_WECHAT_BLOCKED' },
+  { statusCode: 200, html: '<h1>Welcome</h1>' },
+);
+const faults = fc.record({
+  '/auth/login': fc.array(fault, { maxLength: 6 }),
+  '/auth/refresh': fc.array(fault, { maxLength: 6 }),
+  '/auth/logout': fc.array(fault, { maxLength: 3 }),
+  '/me': fc.array(fault, { maxLength: 8 }),
+  '/recordings': fc.array(fault, { maxLength: 4 }),
+});
+
+class Story {
+  readonly server = new FakeServer();
+  readonly phone: Phone = createPhone({ send: this.server.send, login: this.server.wxLogin });
+  readonly session: Session = createSession({ baseUrl: this.server.url, wx: this.phone.wx });
+  private pending = 0;
+
+  constructor(
+    private readonly order: fc.Scheduler,
+    private readonly timeRuns: Iterator<boolean>,
+    going: Record<string, Fault[]>,
+  ) {
+    Object.entries(going).forEach(([path, wrong]) => this.server.next(path, ...wrong));
+    this.server.pause = () => order.schedule(Promise.resolve());
+    this.phone.files.set('http://tmp/1.mp3', new Uint8Array(1));
+  }
+
+  async tell(events: string[]): Promise<void> {
+    for (const event of events) {
+      await this.happens(event);
+      await this.step();
+    }
+    await this.settled();
+  }
+
+  private async settled(): Promise<void> {
+    for (let steps = 0; this.pending > 0; steps++) {
+      if (steps > 5000) throw new Error(`${this.pending} promises never settle`);
+      await this.step();
+    }
+  }
+
+  /** The faults are over: whatever state the story left, login() and a request must work. */
+  async end(): Promise<unknown> {
+    this.server.recover();
+    let answer: unknown;
+    this.follow(this.session.login().then(async () => (answer = await this.session.request({ url: '/me' }))));
+    await this.settled();
+    return answer;
+  }
+
+  /** Either one answer of those under way arrives, or time passes. */
+  private async step(): Promise<void> {
+    const timeRuns: boolean = this.timeRuns.next().value;
+    if (this.order.count() > 0 && !timeRuns) await this.order.waitNext(1);
+    else await jest.advanceTimersByTimeAsync(400);
+  }
+
+  private async happens(event: string): Promise<void> {
+    if (event === 'request') this.follow(this.session.request({ url: '/me' }));
+    if (event === 'upload') this.follow(this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }));
+    if (event === 'download') this.follow(this.session.downloadFile({ url: '/recordings' }));
+    if (event === 'refresh') this.follow(this.session.refresh());
+    if (event === 'login') this.follow(this.session.login());
+    if (event === 'logout') this.follow(this.session.logout());
+    if (event === 'show') this.session.onShow();
+    if (event === 'hide') this.session.onHide();
+    if (event === 'the session_key goes stale') this.phone.sessionKeyIsValid = false;
+    if (event === 'the server forgets') this.server.endAll();
+    if (event === 'minutes pass') await jest.advanceTimersByTimeAsync(2 * 60_000);
+    if (event === 'an hour passes') await jest.advanceTimersByTimeAsync(60 * 60_000);
+  }
+
+  private follow(promise: Promise<unknown>): void {
+    this.pending++;
+    const settled = () => this.pending--;
+    promise.then(settled, settled);
+  }
+}
+
+describe('whatever happens, in whatever order the answers come', () => {
+  beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
+  afterEach(() => jest.useRealTimers());
+
+  it('there is never more than one login at a time, nothing loops, every promise settles, and the next login works', async () => {
+    const events = fc.array(fc.constantFrom(...EVENTS), { minLength: 1, maxLength: 25 });
+    const timeRuns = fc.infiniteStream(fc.boolean());
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), timeRuns, faults, events, async (order, time, going, happening) => {
+        const story = new Story(order, time, going);
+        await story.tell(happening);
+
+        expect(story.server.mostLoginsAtOnce).toBeLessThanOrEqual(1);
+        expect(story.server.seen.length).toBeLessThanOrEqual(happening.length * CALLS_PER_EVENT);
+        expect(story.phone.calls['login'] ?? 0).toBeLessThanOrEqual(happening.length * 4);
+        await expect(story.end()).resolves.toMatchObject({ path: '/me' });
+      }),
+      { numRuns: 1000 },
+    );
+  }, 60_000);
+});

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Wx, WxCallbacks, WxFailure, WxMethod } from '../src/wx.js';
+import { HttpAnswer, HttpCall, HttpSend } from './http.js';
+
+export interface PhoneOptions {
+  /** What carries the phone's requests: a fake server's `send`, or `httpSend` for a running server. */
+  send: HttpSend;
+  /** What `wx.login` gives: the sandbox's `user.login`, or codes of the test's own. */
+  login(): Promise<{ code: string }>;
+}
+
+/** A phone: the part of `wx` the client uses, as strict as WeChat's, and the handles a test turns. */
+export interface Phone {
+  wx: Wx;
+  /** What `wx.setStorageSync` wrote; survives a new session, as it survives a restart of the mini program. */
+  storage: Map<string, string>;
+  /** Temporary files, by path. A path that is not here is read from the disk. */
+  files: Map<string, Uint8Array<ArrayBuffer>>;
+  /** How often each `wx` function was called. */
+  calls: Record<string, number>;
+  /** The verdict of `wx.checkSession`. */
+  sessionKeyIsValid: boolean;
+  storageIsFull: boolean;
+  /** The user's decisions so far, as `wx.getSetting` tells them. */
+  permissions: Record<string, boolean | undefined>;
+  /** What the user will answer to the next question: a permission, a dialog, the privacy statement, the switch in the settings. */
+  user: { allows: boolean; confirms: boolean; agreesToPrivacy: boolean; switchesOn: boolean };
+  /** Makes the named `wx` function fail the next time it is called. */
+  failNext(name: string, failure: WxFailure): void;
+  /** What WeChat does to running requests once the app has been in the background for five seconds. */
+  interrupt(): void;
+}
+
+const METHODS: WxMethod[] = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT'];
+/** WeChat carries ten requests, uploads and downloads at a time; the others wait. */
+const CONCURRENCY = 10;
+
+export function createPhone(options: PhoneOptions): Phone {
+  const failures = new Map<string, WxFailure>();
+  const running = new Set<(failure: WxFailure) => void>();
+  const waiting: (() => void)[] = [];
+
+  /** One `wx` function: counts, checks what it is given, works, calls back. Like WeChat it never throws for what happens later. */
+  function wxFunction<T>(name: string, given: object & WxCallbacks<T>, work: () => Promise<T> | T): void {
+    phone.calls[name] = (phone.calls[name] ?? 0) + 1;
+    const undefinedField = Object.entries(given).find(([, value]) => value === undefined);
+    if (undefinedField) throw new TypeError(`${name}:fail parameter error: parameter.${undefinedField[0]} is undefined`);
+    const failure = failures.get(name);
+    failures.delete(name);
+    const outcome = failure ? Promise.reject<T>(asError(failure)) : Promise.resolve().then(work);
+    outcome.then(
+      (result) => given.success?.(result),
+      (error: Error) => given.fail?.(asFailure(name, error)),
+    );
+  }
+
+  async function carry(call: HttpCall): Promise<HttpAnswer> {
+    if (running.size >= CONCURRENCY) await new Promise<void>((go) => waiting.push(go));
+    return new Promise<HttpAnswer>((resolve, reject) => {
+      const cutOff = (failure: WxFailure) => finish(() => reject(asError(failure)));
+      const finish = (settle: () => void) => {
+        if (running.delete(cutOff)) waiting.shift()?.();
+        settle();
+      };
+      running.add(cutOff);
+      options.send(call).then(
+        (answer) => finish(() => resolve(answer)),
+        (error: Error) => cutOff({ errMsg: `request:fail ${error.message}` }),
+      );
+    });
+  }
+
+  const phone: Phone = {
+    storage: new Map(),
+    files: new Map(),
+    calls: {},
+    sessionKeyIsValid: true,
+    storageIsFull: false,
+    permissions: {},
+    user: { allows: true, confirms: true, agreesToPrivacy: true, switchesOn: true },
+    failNext: (name, failure) => void failures.set(name, failure),
+    interrupt: () => [...running].forEach((cutOff) => cutOff({ errMsg: 'request:fail interrupted' })),
+    wx: {
+      login: (given) => wxFunction('login', given, () => options.login()),
+      checkSession: (given) =>
+        wxFunction('checkSession', given, () => {
+          if (!phone.sessionKeyIsValid) throw new Error('session time out, need relogin');
+        }),
+
+      request: (given) =>
+        wxFunction('request', given, async () => {
+          const method = given.method ?? 'GET';
+          if (!METHODS.includes(method)) throw new Error('method is invalid');
+          const answer = await carry({ method, url: withQuery(given.url, method, given.data), ...sentBody(method, given) });
+          return { ...head(answer), data: given.responseType === 'arraybuffer' ? bufferOf(answer) : readJson(textOf(answer)) };
+        }),
+
+      uploadFile: (given) =>
+        wxFunction('uploadFile', given, async () => {
+          const bytes = phone.files.get(given.filePath) ?? new Uint8Array(readFileSync(given.filePath));
+          const fields = Object.fromEntries(Object.entries(given.formData ?? {}).map(([name, value]) => [name, String(value)]));
+          const body = { name: given.name, fileName: basename(given.filePath), bytes, fields };
+          const answer = await carry({ method: 'POST', url: given.url, header: { ...given.header }, body });
+          return { statusCode: answer.statusCode, data: textOf(answer) }; // no header: older base libraries give none
+        }),
+
+      downloadFile: (given) =>
+        wxFunction('downloadFile', given, async () => {
+          const answer = await carry({ method: 'GET', url: given.url, header: { ...given.header } });
+          const tempFilePath = `http://tmp/${phone.files.size + 1}`;
+          phone.files.set(tempFilePath, answer.bytes); // whatever the status: a failure's body becomes a file too
+          return { ...head(answer), tempFilePath };
+        }),
+
+      getStorageSync: (key) => readJson(phone.storage.get(key) ?? '""'),
+      setStorageSync: (key, data) => {
+        if (phone.storageIsFull) throw new Error('setStorageSync:fail exceed storage max size');
+        phone.storage.set(key, JSON.stringify(data));
+      },
+
+      getSetting: (given) => wxFunction('getSetting', given, () => ({ authSetting: { ...phone.permissions } })),
+      authorize: (given) =>
+        wxFunction('authorize', given, () => {
+          phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks once; later it repeats the answer
+          if (!phone.permissions[given.scope]) throw new Error('auth deny');
+        }),
+      openSetting: (given) =>
+        wxFunction('openSetting', given, () => {
+          for (const scope in phone.permissions) phone.permissions[scope] = phone.user.switchesOn;
+          return { authSetting: { ...phone.permissions } };
+        }),
+      showModal: (given) => wxFunction('showModal', given, () => ({ confirm: phone.user.confirms })),
+      requirePrivacyAuthorize: (given) =>
+        wxFunction('requirePrivacyAuthorize', given, () => {
+          if (!phone.user.agreesToPrivacy) throw asError({ errMsg: 'privacy permission is not authorized', errno: 104 });
+        }),
+    },
+  };
+  return phone;
+}
+
+/** GET turns data into the query, everything else sends it as JSON, which WeChat announces even for an empty body. */
+function withQuery(url: string, method: string, data: unknown): string {
+  if (method !== 'GET' || typeof data !== 'object' || data === null || Object.keys(data).length === 0) return url;
+  return `${url}?${new URLSearchParams(Object.entries(data).map(([name, value]): [string, string] => [name, String(value)])).toString()}`;
+}
+
+function sentBody(method: string, given: { header?: Record<string, string>; data?: unknown }): Pick<HttpCall, 'header' | 'body'> {
+  const header = { 'content-type': 'application/json', ...given.header };
+  return method === 'GET' ? { header } : { header, body: given.data === undefined ? '' : JSON.stringify(given.data) };
+}
+
+function head(answer: HttpAnswer): { statusCode: number; header: Record<string, string> } {
+  return { statusCode: answer.statusCode, header: answer.header };
+}
+
+function textOf(answer: HttpAnswer): string {
+  return Buffer.from(answer.bytes).toString('utf8');
+}
+
+function bufferOf(answer: HttpAnswer): ArrayBuffer {
+  return new Uint8Array(answer.bytes).buffer;
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function asError(failure: WxFailure): Error & WxFailure {
+  return Object.assign(new Error(failure.errMsg), failure);
+}
+
+function asFailure(name: string, error: Partial<WxFailure> & Error): WxFailure {
+  return { errMsg: error.errMsg ?? `${name}:fail ${error.message}`, ...(error.errno === undefined ? {} : { errno: error.errno }) };
+}

@@ -1,0 +1,1 @@
+export { WechatHealthIndicator } from './health/wechat.health.js';
