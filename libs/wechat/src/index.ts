@@ -9,6 +9,7 @@ export type { Duration } from './duration.js';
 // Sessions
 export { SessionService } from './session/session.service.js';
 export type { IssuedSession, WechatSession, WechatSessionInfo } from './session/wechat-session.js';
+export type { WechatUserKey } from './session/user-records.js';
 export type { WechatUserResolver } from './session/wechat-user.resolver.js';
 
 // Open data

@@ -16,6 +16,7 @@ import { PhoneService } from './phone/phone.service.js';
 import { PlatformClient } from './platform/platform.client.js';
 import { QrCodeService } from './qrcode/qrcode.service.js';
 import { SessionKeys } from './session/session-keys.js';
+import { SessionRecords } from './session/session-records.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
 import { MemoryStore } from './store/memory.store.js';
@@ -57,6 +58,7 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
     PlatformClient,
     AccessTokenService,
     WechatApiClient,
+    SessionRecords,
     UserRecords,
     SessionKeys,
     SessionService,

@@ -26,8 +26,9 @@ export function newToken(): SessionToken {
   return { login: random.subarray(0, LOGIN_BYTES), secret: random.subarray(LOGIN_BYTES) };
 }
 
-export function successorOf({ login }: SessionToken): SessionToken {
-  return { login, secret: randomBytes(SECRET_BYTES) };
+/** The part that a refresh renews. */
+export function newSecret(): Buffer {
+  return randomBytes(SECRET_BYTES);
 }
 
 /** The text for the client. Which key vouches for it is the key that sealed its record, so a repeated answer is the same. */

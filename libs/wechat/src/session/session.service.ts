@@ -1,9 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
-import type { RingKey } from '../crypto/keyring.js';
-import { seal, unseal } from '../crypto/sealed-box.js';
-import { MinuteLog } from '../minute-log.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
@@ -11,24 +8,19 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
 import { code2Session } from './code2session.js';
 import type { Code2Session } from './code2session.js';
 import { SessionKeys, withSessionKey } from './session-keys.js';
-import { packSession, unpackSession } from './session.record.js';
 import type { SessionRecord } from './session.record.js';
-import { formatToken, loginId, newToken, parseToken, successorOf } from './session-token.js';
+import { SessionRecords } from './session-records.js';
+import type { StoredSession } from './session-records.js';
+import { formatToken, loginId, newSecret, newToken, parseToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
+import type { WechatUserKey } from './user-records.js';
 import type { IssuedSession, WechatSession, WechatSessionInfo } from './wechat-session.js';
 
 /** A code of wx.login as WeChat makes them; whatever else is refused before it could reach WeChat's URL. */
 const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 const MAX_TRIES = 20;
-
-interface StoredSession {
-  sealed: Buffer;
-  /** What sealed it, and therefore what vouches for the token that it holds. */
-  key: RingKey;
-  record: SessionRecord;
-}
 
 /**
  * Logins. A login is one record in the store, found by its token: a refresh changes it in one compare-and-set, a logout
@@ -37,13 +29,13 @@ interface StoredSession {
 @Injectable()
 export class SessionService {
   private readonly exchanges = new Map<string, Promise<IssuedSession>>();
-  private readonly oddities = new MinuteLog('WechatSession');
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(SessionRecords) private readonly records: SessionRecords,
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
   ) {}
@@ -74,10 +66,10 @@ export class SessionService {
    */
   async find(session_rd: string): Promise<WechatSession> {
     const token = this.parse(session_rd);
-    const { record } = await this.load(loginId(token));
+    const { id, record } = await this.load(loginId(token));
     const expiresAt = this.validUntil(record, token);
     if (expiresAt === undefined) throw new WechatSessionError();
-    return sessionOf(loginId(token), record, expiresAt);
+    return sessionOf(id, record, expiresAt);
   }
 
   /**
@@ -92,11 +84,11 @@ export class SessionService {
       const stored = await this.load(id);
       const use = useOf(stored.record, token, this.store.now());
       if (use === 'replayed') {
-        await this.store.remove(keyOf(id));
+        await this.records.remove(id);
         throw new WechatSessionError();
       }
       if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
-      if (use === 'previous') return this.issue({ ...token, secret: stored.record.secret }, stored.record, stored.key);
+      if (use === 'previous') return this.issue(token, stored);
       const next = await this.rotate(token, stored);
       if (next) return next;
     }
@@ -107,7 +99,7 @@ export class SessionService {
   async end(session_rd: string): Promise<void> {
     try {
       const { id } = await this.find(session_rd);
-      await this.store.remove(keyOf(id));
+      await this.records.remove(id);
     } catch (error) {
       if (!(error instanceof WechatSessionError)) throw error;
     }
@@ -119,17 +111,20 @@ export class SessionService {
    */
   async endById(session: WechatSession, id: string): Promise<void> {
     const live = (await this.list(session)).some((info) => info.id === id);
-    if (!live || !(await this.store.remove(keyOf(id)))) throw new WechatSessionError('There is no such session.');
+    if (!live || !(await this.records.remove(id))) throw new WechatSessionError('There is no such session.');
   }
 
-  /** Ends all logins of this user in this app, the asking one included. Answers how many of them were live. */
-  async endAll(session: WechatSession): Promise<number> {
-    const live = await this.list(session);
-    const record = await this.users.read(session);
-    const ids = [session.id, ...(record?.logins.map(({ id }) => id) ?? [])];
-    await Promise.all(ids.map((id) => this.store.remove(keyOf(id))));
-    await this.users.change(session, (now) => withoutLogins(now, ids));
-    return live.length;
+  /**
+   * Ends all logins of a user in one app, the asking one included. Answers how many of them were live.
+   * @param user a session, or just whose sessions: an administrator and the end of an account have none to show
+   */
+  async endAll(user: WechatUserKey & { id?: string }): Promise<number> {
+    const record = await this.users.read(user);
+    const ids = [...new Set([...(user.id === undefined ? [] : [user.id]), ...(record?.logins.map(({ id }) => id) ?? [])])];
+    const live = await Promise.all(ids.map((id) => this.info(id)));
+    await Promise.all(ids.map((id) => this.records.remove(id)));
+    await this.users.change(user, (now) => withoutLogins(now, ids));
+    return live.filter((info) => info !== undefined).length;
   }
 
   /** The live logins of this user in this app, oldest first. */
@@ -180,25 +175,14 @@ export class SessionService {
     const now = this.store.now();
     const loginExpiresAt = now + this.options.session.maxAge;
     const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
-    const record: SessionRecord = {
-      appId,
-      openid,
-      unionid,
-      issuedAt: now,
-      refreshedAt: now,
-      expiresAt,
-      loginExpiresAt,
-      secret: token.secret,
-    };
-    const key = this.keyring.sealing(appId);
-    if (!(await this.store.add(keyOf(id), seal(key, keyOf(id), packSession(record)), loginExpiresAt - now))) {
-      throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
-    }
+    const times = { issuedAt: now, refreshedAt: now, expiresAt, loginExpiresAt };
+    const stored = await this.records.add(id, { appId, openid, unionid, ...times, secret: token.secret });
+    if (!stored) throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
     await this.users.change({ appId, openid }, async (user) => {
       const withKey = withSessionKey(user, sessionKey, now, this.store.now());
       return { ...withKey, logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }] };
     });
-    return this.issue(token, record, key);
+    return this.issue(token, stored);
   }
 
   /** The logins that stay when one more comes. Those that have ended go first, then the oldest; nothing unlisted stays alive. */
@@ -209,31 +193,29 @@ export class SessionService {
     const infos = await Promise.all(running.map(({ id }) => this.info(id)));
     const live = running.filter((_, i) => infos[i] !== undefined);
     const staying = live.slice(Math.max(0, live.length - room));
-    for (const login of running) if (!staying.includes(login)) await this.store.remove(keyOf(login.id));
+    for (const login of running) if (!staying.includes(login)) await this.records.remove(login.id);
     return staying;
   }
 
-  private async rotate(token: SessionToken, { sealed, record }: StoredSession): Promise<IssuedSession | undefined> {
-    const next = successorOf(token);
+  private async rotate(token: SessionToken, stored: StoredSession): Promise<IssuedSession | undefined> {
+    const { record } = stored;
     const now = this.store.now();
-    const successor: SessionRecord = {
+    const next = await this.records.replace(stored, {
       ...record,
-      secret: next.secret,
+      secret: newSecret(),
       previous: { secret: record.secret, graceUntil: now + this.options.session.refreshGrace },
       refreshedAt: now,
       expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
-    };
-    const place = keyOf(loginId(token));
-    const key = this.keyring.sealing(record.appId);
-    const wrote = await this.store.replace(place, sealed, seal(key, place, packSession(successor)), record.loginExpiresAt - now);
-    return wrote ? this.issue(next, successor, key) : undefined;
+    });
+    return next && this.issue(token, next);
   }
 
-  private issue(token: SessionToken, record: SessionRecord, key: RingKey): IssuedSession {
+  /** The token that a record holds. Any token of the same login names it. */
+  private issue({ login }: SessionToken, { id, record, key }: StoredSession): IssuedSession {
     return {
-      session_rd: formatToken('srd', token, key),
+      session_rd: formatToken('srd', { login, secret: record.secret }, key),
       expiresIn: Math.max(0, Math.round((record.expiresAt - this.store.now()) / 1000)),
-      session: sessionOf(loginId(token), record, record.expiresAt),
+      session: sessionOf(id, record, record.expiresAt),
     };
   }
 
@@ -243,15 +225,10 @@ export class SessionService {
     return token;
   }
 
-  /** The record of a login. One that does not open, because its key is gone or somebody moved it, is no session. */
   private async load(id: string): Promise<StoredSession> {
-    const sealed = await this.store.get(keyOf(id));
-    if (!sealed) throw new WechatSessionError();
-    const opened = unseal(this.keyring, keyOf(id), sealed);
-    const record = opened && unpackSession(opened.record);
-    if (record) return { sealed, key: opened.key, record };
-    this.oddities.error('A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.');
-    throw new WechatSessionError();
+    const stored = await this.records.read(id);
+    if (!stored) throw new WechatSessionError();
+    return stored;
   }
 
   /** How long this token is good for, or `undefined` if it is not. */
@@ -263,21 +240,16 @@ export class SessionService {
   }
 
   private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
-    try {
-      const { record } = await this.load(id);
-      if (record.expiresAt <= this.store.now()) return undefined;
-      const { issuedAt, refreshedAt, expiresAt } = record;
-      return {
-        id,
-        issuedAt: new Date(issuedAt),
-        refreshedAt: new Date(refreshedAt),
-        expiresAt: new Date(expiresAt),
-        current: id === currentId,
-      };
-    } catch (error) {
-      if (error instanceof WechatSessionError) return undefined;
-      throw error;
-    }
+    const stored = await this.records.read(id);
+    if (!stored || stored.record.expiresAt <= this.store.now()) return undefined;
+    const { issuedAt, refreshedAt, expiresAt } = stored.record;
+    return {
+      id,
+      issuedAt: new Date(issuedAt),
+      refreshedAt: new Date(refreshedAt),
+      expiresAt: new Date(expiresAt),
+      current: id === currentId,
+    };
   }
 }
 
@@ -303,8 +275,4 @@ function sessionOf(id: string, { appId, openid, unionid, issuedAt, loginExpiresA
 function withoutLogins(record: UserRecord | undefined, ended: string[]): UserRecord | undefined {
   const logins = record?.logins.filter(({ id }) => !ended.includes(id)) ?? [];
   return record && logins.length > 0 ? { ...record, logins } : undefined;
-}
-
-function keyOf(id: string): string {
-  return `wx:s:${id}`;
 }
