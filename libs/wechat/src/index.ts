@@ -12,6 +12,10 @@ export type { IssuedSession, WechatSession, WechatSessionInfo } from './session/
 export type { WechatUserKey } from './session/user-records.js';
 export type { WechatUserResolver } from './session/wechat-user.resolver.js';
 
+// What happens to logins
+export { WechatEvents } from './wechat.events.js';
+export type { WechatEventMap } from './wechat.events.js';
+
 // Open data
 export { CryptoService } from './open-data/crypto.service.js';
 export { decryptOpenData, verifyRawData } from './open-data/open-data.js';

@@ -21,6 +21,8 @@ import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
 import { MemoryStore } from './store/memory.store.js';
 import { WechatStore } from './store/wechat.store.js';
+import { Telemetry } from './telemetry.js';
+import { WechatEvents } from './wechat.events.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './wechat.module-definition.js';
 import { ResolvedWechatOptions } from './wechat.options.js';
 import type { WechatModuleOptions } from './wechat.options.js';
@@ -55,6 +57,8 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
       inject: [ResolvedWechatOptions, Cache],
       useFactory: ({ store, clock }: ResolvedWechatOptions, cache: Cache) => store ?? new MemoryStore(cache, clock),
     },
+    Telemetry,
+    WechatEvents,
     PlatformClient,
     AccessTokenService,
     WechatApiClient,
@@ -77,6 +81,7 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
     PlatformClient,
     WechatStore,
     SessionService,
+    WechatEvents,
     CryptoService,
     AccessTokenService,
     WechatApiClient,

@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Keyring } from '../crypto/keyring.js';
 import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
+import { Telemetry } from '../telemetry.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError, WechatAccessTokenError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
 import { fetchAccessToken } from './fetch-access-token.js';
-import type { AccessToken } from './fetch-access-token.js';
+import type { AccessToken, AccessTokenMode } from './fetch-access-token.js';
 
 const SECOND = 1000;
 /** WeChat renews a token five minutes before its end and lets both work from then on. */
@@ -46,6 +47,7 @@ export class AccessTokenService {
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   /**
@@ -147,10 +149,14 @@ export class AccessTokenService {
   }
 
   private async fetch(app: WechatApp, refused: string | undefined): Promise<AccessToken> {
-    const fetched = await fetchAccessToken(this.platform, app, this.options.api.accessTokenMode, this.store.now());
+    const fetched = await this.fetchAs(this.options.api.accessTokenMode, app);
     if (fetched.token !== refused) return fetched;
     await this.spendForcedRefresh(app);
-    return fetchAccessToken(this.platform, app, 'forced', this.store.now());
+    return this.fetchAs('forced', app);
+  }
+
+  private fetchAs(mode: AccessTokenMode, app: WechatApp): Promise<AccessToken> {
+    return this.telemetry.tokenFetch(mode, () => fetchAccessToken(this.platform, app, mode, this.store.now()));
   }
 
   private async spendForcedRefresh({ appId }: WechatApp): Promise<void> {

@@ -8,6 +8,9 @@ export interface AccessToken {
   expiresAt: number;
 }
 
+/** `forced` asks the stable endpoint for a new token, which kills the old one. */
+export type AccessTokenMode = 'stable' | 'forced' | 'legacy';
+
 /** WeChat asks for room for 512 characters; today's tokens have about 140. */
 const TOKEN = /^[\x21-\x7e]{1,1024}$/;
 /** 7200 seconds is WeChat's longest; a little more could be a slow answer, and anything else is not a life. */
@@ -20,12 +23,7 @@ const LONGEST_LIFE = 7800;
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
  */
-export async function fetchAccessToken(
-  platform: PlatformClient,
-  app: WechatApp,
-  mode: 'stable' | 'forced' | 'legacy',
-  now: number,
-): Promise<AccessToken> {
+export async function fetchAccessToken(platform: PlatformClient, app: WechatApp, mode: AccessTokenMode, now: number): Promise<AccessToken> {
   const request = requestFor(app, mode);
   const { access_token: token, expires_in: life } = await platform.json(request);
   if (typeof token !== 'string' || !TOKEN.test(token) || !Number.isInteger(life) || Number(life) < 1 || Number(life) > LONGEST_LIFE) {
@@ -34,7 +32,7 @@ export async function fetchAccessToken(
   return { token, expiresAt: now + Number(life) * 1000 };
 }
 
-function requestFor({ appId, secret }: WechatApp, mode: 'stable' | 'forced' | 'legacy'): PlatformRequest {
+function requestFor({ appId, secret }: WechatApp, mode: AccessTokenMode): PlatformRequest {
   const credentials = { grant_type: 'client_credential', appid: appId, secret };
   if (mode === 'legacy') return { method: 'GET', path: '/cgi-bin/token', query: credentials, retry: 'idempotent' };
   return { method: 'POST', path: '/cgi-bin/stable_token', body: { ...credentials, force_refresh: mode === 'forced' }, retry: 'idempotent' };

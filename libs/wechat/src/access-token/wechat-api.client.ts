@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformClient } from '../platform/platform.client.js';
 import type { PlatformFile, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
-import { WechatAccessTokenError, WechatBadRequestError } from '../wechat.errors.js';
+import { WechatAccessTokenError, WechatBadRequestError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
@@ -52,12 +53,12 @@ export class WechatApiClient {
     if (!PATH.test(call.path)) throw new WechatBadRequestError('path must be a path of WeChat, such as /wxa/msg_sec_check');
     const { appId } = this.options.app('mini-program', call.appId);
     const deadline = this.platform.deadline();
-    const token = await this.tokens.get(appId);
+    const token = await inTime(this.tokens.get(appId), deadline);
     try {
       return await this.send(call, token, deadline);
     } catch (error) {
       if (!(error instanceof WechatAccessTokenError)) throw error;
-      return this.send(call, await this.tokens.renew(appId, token), deadline);
+      return this.send(call, await inTime(this.tokens.renew(appId, token), deadline), deadline);
     }
   }
 
@@ -69,4 +70,14 @@ export class WechatApiClient {
     const request = { method, path, query: { ...query, access_token: token }, body, retry, deadline };
     return expect === 'binary' ? this.platform.file(request) : this.platform.json(request);
   }
+}
+
+/** A token that many wait for is fetched on; a caller whose own deadline is over does not wait with them. */
+async function inTime(token: Promise<string>, deadline: number): Promise<string> {
+  const over = new AbortController();
+  const late = sleep(Math.max(0, deadline - performance.now()), undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new WechatUnavailableError('WeChat did not give an access token in time.');
+  });
+  late.catch(() => undefined);
+  return Promise.race([token, late]).finally(() => over.abort());
 }

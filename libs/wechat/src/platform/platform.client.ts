@@ -1,5 +1,6 @@
 import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable } from '@nestjs/common';
+import type { Span } from '@opentelemetry/api';
 import { isAxiosError } from 'axios';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
@@ -7,6 +8,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { MinuteLog } from '../minute-log.js';
+import { Telemetry } from '../telemetry.js';
 import { WechatConfigError, WechatError, WechatResponseError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { cleanErrmsg, errorFor } from './errcode.js';
@@ -68,6 +70,7 @@ export class PlatformClient {
   constructor(
     @Inject(HttpService) private readonly http: HttpService,
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   /** When a call that starts now has to be over, retries included. A feature that makes several calls shares one deadline. */
@@ -94,11 +97,11 @@ export class PlatformClient {
     });
   }
 
-  private async send<T>(
-    request: PlatformRequest,
-    maxBytes: number,
-    read: (response: AxiosResponse<Buffer>, info: CallInfo) => T,
-  ): Promise<T> {
+  private send<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>): Promise<T> {
+    return this.telemetry.call(request.path, (span) => this.sendObserved(request, maxBytes, read, span));
+  }
+
+  private async sendObserved<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>, span: Span): Promise<T> {
     const deadline = request.deadline ?? this.deadline();
     let baseUrl = this.options.api.baseUrl;
     for (let attempt = 1; ; attempt++) {
@@ -112,6 +115,7 @@ export class PlatformClient {
         const spent = attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
         if (spent) throw this.observed(error.error);
         if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
+        this.telemetry.retried(request.path, span, attempt);
         await sleep(wait);
       }
     }
@@ -120,7 +124,7 @@ export class PlatformClient {
   private async attempt<T>(
     request: PlatformRequest,
     { baseUrl, attempt, deadline, maxBytes }: { baseUrl: string; attempt: number; deadline: number; maxBytes: number },
-    read: (response: AxiosResponse<Buffer>, info: CallInfo) => T,
+    read: ReadAnswer<T>,
   ): Promise<T> {
     const started = performance.now();
     const info = (): CallInfo => ({ endpoint: request.path, attempt, ms: Math.round(performance.now() - started) });
@@ -166,6 +170,9 @@ export class PlatformClient {
     return error;
   }
 }
+
+/** Makes of an HTTP 200 what the caller wants, or throws a FailedAttempt. */
+type ReadAnswer<T> = (response: AxiosResponse<Buffer>, info: CallInfo) => T;
 
 type CallInfo = { endpoint: string; attempt: number; ms: number };
 

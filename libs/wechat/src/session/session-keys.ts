@@ -3,6 +3,7 @@ import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
+import { WechatEvents } from '../wechat.events.js';
 import { isSessionKey } from './code2session.js';
 import { signWithSessionKey } from './session-key-signature.js';
 import type { UserRecord } from './user.record.js';
@@ -19,6 +20,7 @@ export class SessionKeys {
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(WechatApiClient) private readonly api: WechatApiClient,
+    @Inject(WechatEvents) private readonly events: WechatEvents,
   ) {}
 
   /**
@@ -41,8 +43,9 @@ export class SessionKeys {
       await this.api.call({ ...signedCall('/wxa/checksession', session, record.sessionKey), retry: 'idempotent' });
       return true;
     } catch (error) {
-      if (error instanceof WechatError && STALE.has(error.errcode ?? 0)) return false;
-      throw error;
+      if (!isStale(error)) throw error;
+      this.events.emit('sessionKeyStale', { session });
+      return false;
     }
   }
 
@@ -52,7 +55,7 @@ export class SessionKeys {
     if (!record) throw new WechatSessionError();
     const call = signedCall('/wxa/resetusersessionkey', session, record.sessionKey);
     const { openid, session_key: sessionKey } = await this.api.call<Record<string, unknown>>(call).catch((error: unknown) => {
-      throw error instanceof WechatError && STALE.has(error.errcode ?? 0) ? new WechatSessionError() : error;
+      throw isStale(error) ? new WechatSessionError() : error;
     });
     if (openid !== session.openid || !isSessionKey(sessionKey)) {
       throw new WechatResponseError('WeChat answered a reset without a proper openid and session_key.', { endpoint: call.path });
@@ -62,7 +65,9 @@ export class SessionKeys {
 }
 
 /** The key is missing, outdated, or not the one that signed. */
-const STALE = new Set([87007, 87009]);
+function isStale(error: unknown): boolean {
+  return error instanceof WechatError && (error.errcode === 87007 || error.errcode === 87009);
+}
 
 function signedCall(path: string, { appId, openid }: WechatSession, sessionKey: string): WechatApiCall {
   return { method: 'GET', path, appId, query: { openid, signature: signWithSessionKey(sessionKey), sig_method: 'hmac_sha256' } };

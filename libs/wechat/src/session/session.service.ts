@@ -2,8 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { PlatformClient } from '../platform/platform.client.js';
+import { Telemetry } from '../telemetry.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
+import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { code2Session } from './code2session.js';
 import type { Code2Session } from './code2session.js';
@@ -38,6 +40,8 @@ export class SessionService {
     @Inject(SessionRecords) private readonly records: SessionRecords,
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
+    @Inject(WechatEvents) private readonly events: WechatEvents,
+    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   /**
@@ -53,7 +57,8 @@ export class SessionService {
     if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what wx.login gave');
     const app = this.options.app('mini-program', appId);
     const flight = `${app.appId} ${code}`;
-    const shared = this.exchanges.get(flight) ?? this.exchange(app.appId, code).finally(() => this.exchanges.delete(flight));
+    const exchange = (): Promise<IssuedSession> => this.telemetry.session('login', () => this.exchange(app.appId, code));
+    const shared = this.exchanges.get(flight) ?? exchange().finally(() => this.exchanges.delete(flight));
     this.exchanges.set(flight, shared);
     const issued = await shared;
     if (replaces !== undefined) await this.end(replaces);
@@ -77,29 +82,15 @@ export class SessionService {
    * so an answer that was lost can be asked for again. A token from before that is somebody's copy: the login is ended.
    * @throws WechatSessionError, StoreUnavailableError
    */
-  async refresh(session_rd: string): Promise<IssuedSession> {
-    const token = this.parse(session_rd);
-    const id = loginId(token);
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = await this.load(id);
-      const use = useOf(stored.record, token, this.store.now());
-      if (use === 'replayed') {
-        await this.records.remove(id);
-        throw new WechatSessionError();
-      }
-      if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
-      if (use === 'previous') return this.issue(token, stored);
-      const next = await this.rotate(token, stored);
-      if (next) return next;
-    }
-    throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
+  refresh(session_rd: string): Promise<IssuedSession> {
+    return this.telemetry.session('refresh', () => this.refreshToken(this.parse(session_rd)));
   }
 
   /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
   async end(session_rd: string): Promise<void> {
     try {
       const { id } = await this.find(session_rd);
-      await this.records.remove(id);
+      await this.remove(id);
     } catch (error) {
       if (!(error instanceof WechatSessionError)) throw error;
     }
@@ -111,7 +102,7 @@ export class SessionService {
    */
   async endById(session: WechatSession, id: string): Promise<void> {
     const live = (await this.list(session)).some((info) => info.id === id);
-    if (!live || !(await this.records.remove(id))) throw new WechatSessionError('There is no such session.');
+    if (!live || !(await this.remove(id))) throw new WechatSessionError('There is no such session.');
   }
 
   /**
@@ -122,7 +113,7 @@ export class SessionService {
     const record = await this.users.read(user);
     const ids = [...new Set([...(user.id === undefined ? [] : [user.id]), ...(record?.logins.map(({ id }) => id) ?? [])])];
     const live = await Promise.all(ids.map((id) => this.info(id)));
-    await Promise.all(ids.map((id) => this.records.remove(id)));
+    await Promise.all(ids.map((id) => this.remove(id)));
     await this.users.change(user, (now) => withoutLogins(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
@@ -163,6 +154,24 @@ export class SessionService {
     return this.sessionKeys.reset(session);
   }
 
+  private async refreshToken(token: SessionToken): Promise<IssuedSession> {
+    const id = loginId(token);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const stored = await this.load(id);
+      const use = useOf(stored.record, token, this.store.now());
+      if (use === 'replayed') {
+        this.events.emit('reuse', { session: sessionOf(id, stored.record, stored.record.expiresAt) });
+        await this.remove(id);
+        throw new WechatSessionError();
+      }
+      if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
+      if (use === 'previous') return this.issue(token, stored);
+      const next = await this.rotate(token, stored);
+      if (next) return next;
+    }
+    throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
+  }
+
   private async exchange(appId: string, code: string): Promise<IssuedSession> {
     const user = await code2Session(this.platform, this.options.app('mini-program', appId), code);
     return this.open(appId, user);
@@ -178,11 +187,21 @@ export class SessionService {
     const times = { issuedAt: now, refreshedAt: now, expiresAt, loginExpiresAt };
     const stored = await this.records.add(id, { appId, openid, unionid, ...times, secret: token.secret });
     if (!stored) throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
+    let first = false;
     await this.users.change({ appId, openid }, async (user) => {
+      first = user === undefined;
       const withKey = withSessionKey(user, sessionKey, now, this.store.now());
       return { ...withKey, logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }] };
     });
-    return this.issue(token, stored);
+    const issued = this.issue(token, stored);
+    this.events.emit('login', { session: issued.session, first });
+    return issued;
+  }
+
+  private async remove(id: string): Promise<boolean> {
+    const removed = await this.records.remove(id);
+    if (removed) this.events.emit('end', { id });
+    return removed;
   }
 
   /** The logins that stay when one more comes. Those that have ended go first, then the oldest; nothing unlisted stays alive. */
@@ -193,7 +212,7 @@ export class SessionService {
     const infos = await Promise.all(running.map(({ id }) => this.info(id)));
     const live = running.filter((_, i) => infos[i] !== undefined);
     const staying = live.slice(Math.max(0, live.length - room));
-    for (const login of running) if (!staying.includes(login)) await this.records.remove(login.id);
+    for (const login of running) if (!staying.includes(login)) await this.remove(login.id);
     return staying;
   }
 
@@ -207,7 +226,10 @@ export class SessionService {
       refreshedAt: now,
       expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
     });
-    return next && this.issue(token, next);
+    if (!next) return undefined;
+    const issued = this.issue(token, next);
+    this.events.emit('refresh', { session: issued.session });
+    return issued;
   }
 
   /** The token that a record holds. Any token of the same login names it. */
