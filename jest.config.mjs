@@ -62,6 +62,9 @@ export default {
   moduleNameMapper: {
     ...Object.fromEntries(Object.entries(paths).map(([name, [file]]) => [`^${name}$`, file.replace('./', '<rootDir>/')])),
     '^(\\.{1,2}/.*)\\.js$': '$1',
+    // these two export nothing to a require()
+    '^file-type$': '<rootDir>/node_modules/file-type/index.js',
+    '^music-metadata$': '<rootDir>/node_modules/music-metadata/lib/index.js',
   },
   collectCoverageFrom: ['libs/*/src/**/*.ts', 'apps/*/src/**/*.ts', '!**/*.spec.ts'],
   coverageProvider: 'v8',

@@ -1,5 +1,5 @@
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
-import type { Type } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -70,9 +70,11 @@ export async function startTeamApp(
     adapter = 'fastify',
     controllers = [TeamController],
     providers = [],
-  }: { adapter?: Adapter; controllers?: Type[]; providers?: Type[] } = {},
+    imports = [],
+    prepare = () => undefined,
+  }: Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'> & { adapter?: Adapter; prepare?: (app: INestApplication) => void } = {},
 ): Promise<TeamApp> {
-  @Module({ imports: [WechatModule.forRoot(options)], controllers, providers })
+  @Module({ imports: [WechatModule.forRoot(options), ...imports], controllers, providers })
   class TeamModule {}
 
   const module = await Test.createTestingModule({ imports: [TeamModule] }).compile();
@@ -82,6 +84,7 @@ export async function startTeamApp(
       logger: false,
     },
   );
+  prepare(app);
   await app.listen(0, '127.0.0.1');
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   const started: TeamApp = {

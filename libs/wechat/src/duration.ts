@@ -1,12 +1,27 @@
 import ms from 'ms';
 import type { StringValue } from 'ms';
 
-/** A length of time: milliseconds, or text with its unit such as `500ms`, `30s`, `30m`, `12h`, `7d`. */
+/**
+ * A length of time: milliseconds, or text with its unit such as `500ms`, `30s`, `30m`, `12h`, `7d`.
+ *
+ * @example
+ * ```ts
+ * session: { ttl: '30m', maxAge: 7 * 24 * 3_600_000 }
+ * ```
+ */
 export type Duration = number | string;
 
 const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 
-/** Milliseconds of a duration, or `undefined` if it is none. A bare `'0'` is zero; other text needs its unit. */
+/**
+ * Milliseconds of a duration, or `undefined` if it is none. A bare `'0'` is zero; other text needs its unit.
+ *
+ * @example
+ * ```ts
+ * parseDuration('30m')      // 1800000
+ * parseDuration('30x')      // undefined
+ * ```
+ */
 export function parseDuration(duration: Duration): number | undefined {
   if (typeof duration === 'number') return Number.isFinite(duration) && duration >= 0 ? duration : undefined;
   if (duration === '0') return 0;

@@ -3,7 +3,14 @@
  * no URL, no token, no request and no foreign error is kept inside.
  */
 
-/** The stable codes. A team may branch on them; the texts may change. */
+/**
+ * The stable codes. A team may branch on them; the texts may change.
+ *
+ * @example
+ * ```ts
+ * const code: WechatErrorCode = 'ERR_WECHAT_SESSION';
+ * ```
+ */
 export type WechatErrorCode =
   | 'ERR_BAD_REQUEST'
   | 'ERR_WECHAT_SESSION'
@@ -14,13 +21,22 @@ export type WechatErrorCode =
   | 'ERR_WECHAT_SCENE'
   | 'ERR_WECHAT_PAGE'
   | 'ERR_WECHAT_BLOCKED'
+  | 'ERR_WECHAT_UNIONID_REQUIRED'
+  | 'ERR_WECHAT_PHONE_REQUIRED'
   | 'ERR_WECHAT_RATE_LIMIT'
   | 'ERR_WECHAT_CONFIG'
   | 'ERR_WECHAT_RESPONSE'
   | 'ERR_WECHAT_UNAVAILABLE'
   | 'ERR_STORE_UNAVAILABLE';
 
-/** What is known about the call to WeChat that failed. The endpoint is a path, never a URL: WeChat's URLs carry secrets. */
+/**
+ * What is known about the call to WeChat that failed. The endpoint is a path, never a URL: WeChat's URLs carry secrets.
+ *
+ * @example
+ * ```ts
+ * const { endpoint, errcode, rid }: WechatCallInfo = error;      // '/sns/jscode2session', 40029, '…'
+ * ```
+ */
 export interface WechatCallInfo {
   /** Path of WeChat's API, such as `/sns/jscode2session`. */
   endpoint?: string;
@@ -34,7 +50,16 @@ export interface WechatCallInfo {
   ms?: number;
 }
 
-/** Base of all errors of this library: `catch (e) { if (e instanceof WechatError) … e.code … }`. */
+/**
+ * Base of all errors of this library: `catch (e) { if (e instanceof WechatError) … e.code … }`.
+ *
+ * @example
+ * ```ts
+ * try { … } catch (error) {
+ *   if (error instanceof WechatError) logger.warn({ code: error.code, rid: error.rid });
+ * }
+ * ```
+ */
 export abstract class WechatError extends Error implements WechatCallInfo {
   abstract readonly code: WechatErrorCode;
   readonly endpoint?: string;
@@ -55,12 +80,26 @@ export abstract class WechatError extends Error implements WechatCallInfo {
   }
 }
 
-/** The caller sent something of the wrong shape. Nothing was sent to WeChat or to the store. */
+/**
+ * The caller sent something of the wrong shape. Nothing was sent to WeChat or to the store.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatBadRequestError) return reply.status(400).send(error.message);      // sessions.login(undefined)
+ * ```
+ */
 export class WechatBadRequestError extends WechatError {
   readonly code = 'ERR_BAD_REQUEST';
 }
 
-/** No session: none was sent, or it is unknown, expired or ended. All of these look the same from outside. */
+/**
+ * No session: none was sent, or it is unknown, expired or ended. All of these look the same from outside.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatSessionError) return redirectToLogin();      // sessions.find(ended)
+ * ```
+ */
 export class WechatSessionError extends WechatError {
   readonly code = 'ERR_WECHAT_SESSION';
   constructor(message = 'Session is unknown or has expired. Call wx.login() again.') {
@@ -68,7 +107,14 @@ export class WechatSessionError extends WechatError {
   }
 }
 
-/** WeChat refused a code: of `wx.login`, of the phone button or of OAuth. It is unknown, too old, used, or another app's. */
+/**
+ * WeChat refused a code: of `wx.login`, of the phone button or of OAuth. It is unknown, too old, used, or another app's.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatCodeError) return askForFreshCode();      // sessions.login(usedCode)
+ * ```
+ */
 export class WechatCodeError extends WechatError {
   readonly code = 'ERR_WECHAT_CODE';
   constructor(call: WechatCallInfo = {}) {
@@ -79,6 +125,11 @@ export class WechatCodeError extends WechatError {
 /**
  * Open data could not be decrypted or is not for this session. Why is never told: answers that differ would let a
  * client forge data without the session_key.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatDecryptError) return askForLogin();      // crypto.decryptOpenData(session, forged)
+ * ```
  */
 export class WechatDecryptError extends WechatError {
   readonly code = 'ERR_WECHAT_DECRYPT';
@@ -87,7 +138,14 @@ export class WechatDecryptError extends WechatError {
   }
 }
 
-/** The signature of rawData is not made with this user's session_key. */
+/**
+ * The signature of rawData is not made with this user's session_key.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatSignatureError) return askForLogin();      // crypto.verifyRawData(session, forged)
+ * ```
+ */
 export class WechatSignatureError extends WechatError {
   readonly code = 'ERR_WECHAT_SIGNATURE';
   constructor() {
@@ -95,7 +153,14 @@ export class WechatSignatureError extends WechatError {
   }
 }
 
-/** The app is not one of `options.apps`, or the secret that the caller named is not the app's. */
+/**
+ * The app is not one of `options.apps`, or the secret that the caller named is not the app's.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatAppError) return reply.status(400).send(error.parameter);      // sessions.login(code, { appId: unknown })
+ * ```
+ */
 export class WechatAppError extends WechatError {
   readonly code = 'ERR_WECHAT_APP';
   constructor(readonly parameter: 'appId' | 'secret' = 'appId') {
@@ -107,7 +172,14 @@ export class WechatAppError extends WechatError {
   }
 }
 
-/** The scene of a mini-program code is empty, too long or has characters that WeChat does not take. */
+/**
+ * The scene of a mini-program code is empty, too long or has characters that WeChat does not take.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatSceneError) return reply.status(400).send(error.message);      // qrCodes.getUnlimited({ scene: '' })
+ * ```
+ */
 export class WechatSceneError extends WechatError {
   readonly code = 'ERR_WECHAT_SCENE';
   constructor(call: WechatCallInfo = {}) {
@@ -115,7 +187,14 @@ export class WechatSceneError extends WechatError {
   }
 }
 
-/** WeChat does not know the page: it must be a page of the released version, without leading slash and query. */
+/**
+ * WeChat does not know the page: it must be a page of the released version, without leading slash and query.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPageError) return codeOfHomePage(scene);      // qrCodes.getUnlimited({ scene, page: 'pages/nowhere' })
+ * ```
+ */
 export class WechatPageError extends WechatError {
   readonly code = 'ERR_WECHAT_PAGE';
   constructor(call: WechatCallInfo = {}) {
@@ -123,7 +202,14 @@ export class WechatPageError extends WechatError {
   }
 }
 
-/** WeChat blocked the login of a high-risk user. Do not retry; tell the user. */
+/**
+ * WeChat blocked the login of a high-risk user. Do not retry; tell the user.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatBlockedError) return showBlocked();      // sessions.login(codeOfBlockedUser)
+ * ```
+ */
 export class WechatBlockedError extends WechatError {
   readonly code = 'ERR_WECHAT_BLOCKED';
   constructor(call: WechatCallInfo = {}) {
@@ -131,7 +217,44 @@ export class WechatBlockedError extends WechatError {
   }
 }
 
-/** A quota is used up: WeChat's (45009, 45011), or ours for failed decryptions of one session. */
+/**
+ * `@RequireUnionId()` met a session without one: WeChat gives it only for an app that is bound to an open-platform account.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatUnionIdRequiredError) return showHelp();      // @RequireUnionId()
+ * ```
+ */
+export class WechatUnionIdRequiredError extends WechatError {
+  readonly code = 'ERR_WECHAT_UNIONID_REQUIRED';
+  constructor() {
+    super('This needs a unionid. Bind the app to an open-platform account (open.weixin.qq.com), then call wx.login() again.');
+  }
+}
+
+/**
+ * `@RequirePhone()` met a user without a phone number. The client shows its phone button and tries again.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPhoneRequiredError) return showPhoneButton();      // @RequirePhone()
+ * ```
+ */
+export class WechatPhoneRequiredError extends WechatError {
+  readonly code = 'ERR_WECHAT_PHONE_REQUIRED';
+  constructor() {
+    super('This needs a phone number. Ask the user for it first.');
+  }
+}
+
+/**
+ * A quota is used up: WeChat's (45009, 45011), or ours for failed decryptions of one session.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatRateLimitError) return tryAgainIn(error.retryAfter);      // errcode 45011
+ * ```
+ */
 export class WechatRateLimitError extends WechatError {
   readonly code = 'ERR_WECHAT_RATE_LIMIT';
   constructor(
@@ -143,7 +266,14 @@ export class WechatRateLimitError extends WechatError {
   }
 }
 
-/** Our own configuration is wrong: found at boot, or told by WeChat, which refused the credentials or the server's IP address. */
+/**
+ * Our own configuration is wrong: found at boot, or told by WeChat, which refused the credentials or the server's IP address.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatConfigError) process.stderr.write(error.problems.join('\n'));      // WechatModule.forRoot({ apps: [] })
+ * ```
+ */
 export class WechatConfigError extends WechatError {
   readonly code = 'ERR_WECHAT_CONFIG';
   constructor(
@@ -155,22 +285,50 @@ export class WechatConfigError extends WechatError {
   }
 }
 
-/** An answer from WeChat that is not what its protocol says, or an errcode that nobody here can act on. */
+/**
+ * An answer from WeChat that is not what its protocol says, or an errcode that nobody here can act on.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatResponseError) logger.error({ errcode: error.errcode, rid: error.rid });      // an errcode that has no error of its own
+ * ```
+ */
 export class WechatResponseError extends WechatError {
   readonly code = 'ERR_WECHAT_RESPONSE';
 }
 
-/** WeChat refused the access token itself (40001, 40014, 42001), also after a fresh one. */
+/**
+ * WeChat refused the access token itself (40001, 40014, 42001), also after a fresh one.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatAccessTokenError) alert(error.rid);      // errcode 40001 also after a fresh token
+ * ```
+ */
 export class WechatAccessTokenError extends WechatResponseError {}
 
-/** WeChat cannot be reached, did not answer in time, or says that it is busy. */
+/**
+ * WeChat cannot be reached, did not answer in time, or says that it is busy.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatUnavailableError) return tryAgainIn(error.retryAfter);      // a timeout
+ * ```
+ */
 export class WechatUnavailableError extends WechatError {
   readonly code = 'ERR_WECHAT_UNAVAILABLE';
   /** Seconds after which a retry makes sense. */
   readonly retryAfter = 1;
 }
 
-/** The store cannot answer. Whether a session exists is not known, so nobody is logged out and nobody let in. */
+/**
+ * The store cannot answer. Whether a session exists is not known, so nobody is logged out and nobody let in.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof StoreUnavailableError) return tryAgainIn(error.retryAfter);      // Redis is down
+ * ```
+ */
 export class StoreUnavailableError extends WechatError {
   readonly code = 'ERR_STORE_UNAVAILABLE';
   /** Seconds after which a retry makes sense. */

@@ -2,7 +2,15 @@ import { Injectable, Logger } from '@nestjs/common';
 import { EventEmitter } from 'node:events';
 import type { WechatSession } from './session/wechat-session.js';
 
-/** What happens to logins, and what comes with it. */
+/**
+ * What happens to logins, and what comes with it.
+ *
+ * @example
+ * ```ts
+ * const onLogin = ({ session, first }: WechatEventMap['login']) => first && welcome(session.openid);
+ * events.on('login', onLogin);
+ * ```
+ */
 export interface WechatEventMap {
   /** A user logged in. `first`: the store knew no login of theirs; it forgets users after `session.maxAge`. */
   login: { session: WechatSession; first: boolean };

@@ -1,8 +1,7 @@
 import { HttpModule } from '@nestjs/axios';
-import { Cache, CacheModule } from '@nestjs/cache-manager';
 import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { Keyv } from 'keyv';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
@@ -19,16 +18,12 @@ import { SessionKeys } from './session/session-keys.js';
 import { SessionRecords } from './session/session-records.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
-import { MemoryStore } from './store/memory.store.js';
+import { cacheModule, FoundationModule, storeProvider } from './store/store.module.js';
 import { WechatStore } from './store/wechat.store.js';
 import { Telemetry } from './telemetry.js';
 import { WechatEvents } from './wechat.events.js';
-import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './wechat.module-definition.js';
+import type { ASYNC_OPTIONS_TYPE, OPTIONS_TYPE } from './wechat.module-definition.js';
 import { ResolvedWechatOptions } from './wechat.options.js';
-import type { WechatModuleOptions } from './wechat.options.js';
-
-/** A cache of its own for each module instance. Values stay objects: nothing is serialised within one process. */
-const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new Map(), serialize: undefined, deserialize: undefined })] });
 
 /**
  * Everything a NestJS application needs for WeChat. Import it once, in the root module; it is global unless told otherwise.
@@ -40,22 +35,12 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
  * ```
  */
 @Module({
-  imports: [HttpModule, CacheModule.registerAsync({ useFactory: memoryCache })],
   providers: [
-    {
-      provide: ResolvedWechatOptions,
-      inject: [MODULE_OPTIONS_TOKEN],
-      useFactory: (options: WechatModuleOptions) => new ResolvedWechatOptions(options),
-    },
+    storeProvider,
     {
       provide: Keyring,
       inject: [ResolvedWechatOptions],
       useFactory: ({ apps, encryptionKeys }: ResolvedWechatOptions) => new Keyring(apps, encryptionKeys),
-    },
-    {
-      provide: WechatStore,
-      inject: [ResolvedWechatOptions, Cache],
-      useFactory: ({ store, clock }: ResolvedWechatOptions, cache: Cache) => store ?? new MemoryStore(cache, clock),
     },
     Telemetry,
     WechatEvents,
@@ -77,7 +62,7 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
     { provide: APP_FILTER, useClass: WechatExceptionFilter },
   ],
   exports: [
-    ResolvedWechatOptions,
+    FoundationModule,
     PlatformClient,
     WechatStore,
     SessionService,
@@ -93,4 +78,19 @@ const memoryCache = (): { stores: Keyv[] } => ({ stores: [new Keyv({ store: new 
     OptionalSessionGuard,
   ],
 })
-export class WechatModule extends ConfigurableModuleClass {}
+export class WechatModule {
+  /** With options that are there already. */
+  static forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    return onFoundation(FoundationModule.forRoot(options));
+  }
+
+  /** With options that the application makes, from a factory or a class. */
+  static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return onFoundation(FoundationModule.forRootAsync(options));
+  }
+}
+
+/** The options lie in a module of their own, because the cache needs them, and Nest makes a cache in a module. */
+function onFoundation({ global, ...foundation }: DynamicModule): DynamicModule {
+  return { module: WechatModule, global, imports: [foundation, cacheModule(foundation), HttpModule] };
+}

@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+/** @ts-ignore: a team without Redis has not its types either; there these two are `any` */
 import type { RedisClientType, RedisClusterType } from 'redis';
 import type { WechatUserResolver } from './session/wechat-user.resolver.js';
 import { parseDuration } from './duration.js';
@@ -6,9 +7,24 @@ import type { Duration } from './duration.js';
 import type { WechatStore } from './store/wechat.store.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 
+/**
+ * How users log in to an app: `wx.login` of a mini program, or OAuth of the open platform.
+ *
+ * @example
+ * ```ts
+ * const kind: WechatAppKind = 'mini-program';
+ * ```
+ */
 export type WechatAppKind = 'mini-program' | 'mobile';
 
-/** One app of WeChat. `mobile` is any app of the open platform that logs in by OAuth: a mobile app or a website. */
+/**
+ * One app of WeChat. `mobile` is any app of the open platform that logs in by OAuth: a mobile app or a website.
+ *
+ * @example
+ * ```ts
+ * const app: WechatApp = { appId: 'wx…', secret: '…', kind: 'mini-program', name: 'shop' };
+ * ```
+ */
 export interface WechatApp {
   appId: string;
   secret: string;
@@ -17,13 +33,27 @@ export interface WechatApp {
   name?: string;
 }
 
-/** A key of 32 bytes that seals what is stored. Its id marks what it sealed and is no secret. */
+/**
+ * A key of 32 bytes that seals what is stored. Its id marks what it sealed and is no secret.
+ *
+ * @example
+ * ```ts
+ * encryptionKeys: [{ id: '2026-11', key: Buffer.from('…32 bytes as base64…', 'base64') }, older]
+ * ```
+ */
 export interface WechatEncryptionKey {
   id: string;
   key: Buffer;
 }
 
-/** What a team may write. Only `apps` is needed. */
+/**
+ * What a team may write. Only `apps` is needed.
+ *
+ * @example
+ * ```ts
+ * const options: WechatModuleOptions = { apps: [app], session: { ttl: '30m' }, redis: { url: 'redis://…' }, users: Users };
+ * ```
+ */
 export interface WechatModuleOptions {
   /** The apps. The first of each kind is the default where no appId is given. */
   apps: WechatApp[];
@@ -61,7 +91,16 @@ export interface WechatModuleOptions {
   clock?: () => number;
 }
 
-/** The options after validation: defaults filled in, durations in milliseconds. */
+/**
+ * The options after validation: defaults filled in, durations in milliseconds.
+ *
+ * @example
+ * ```ts
+ * constructor(private readonly options: ResolvedWechatOptions) {}
+ *
+ * lifetime(): number { return this.options.session.ttl; }      // 1800000
+ * ```
+ */
 export class ResolvedWechatOptions {
   readonly apps: readonly WechatApp[];
   readonly api: { baseUrl: string; timeout: number; accessTokenMode: 'stable' | 'legacy' };

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Keyring } from '../crypto/keyring.js';
@@ -33,9 +34,14 @@ const DAY = 24 * 60 * 60 * SECOND;
 /**
  * The access token of a mini program: one for all callers and all instances. It is served from memory, refreshed in the
  * background while the old one still works, and never erased because a refresh failed.
+ *
+ * @example
+ * ```ts
+ * const token = await accessTokens.get();      // WechatApiClient adds it for you
+ * ```
  */
 @Injectable()
-export class AccessTokenService {
+export class AccessTokenService implements BeforeApplicationShutdown {
   private readonly logger = new Logger('WechatAccessToken');
   private readonly tokens = new Map<string, AccessToken>();
   private readonly flights = new Map<string, Promise<AccessToken>>();
@@ -58,7 +64,7 @@ export class AccessTokenService {
   async get(appId?: string): Promise<string> {
     const app = this.options.app('mini-program', appId);
     const known = this.tokens.get(app.appId);
-    if (!known || this.lifeOf(known) <= HARD_EXPIRY) return (await this.obtain(app, { minLife: HARD_EXPIRY })).token;
+    if (!known || this.lifeOf(known) <= HARD_EXPIRY) return (await this.obtain(app, this.wanted())).token;
     if (this.lifeOf(known) <= this.softExpiry) this.refreshInBackground(app);
     return known.token;
   }
@@ -71,7 +77,16 @@ export class AccessTokenService {
     const app = this.options.app('mini-program', appId);
     const known = this.tokens.get(appId);
     if (known && known.token !== refused) return known.token;
-    return (await this.obtain(app, { minLife: HARD_EXPIRY, refused })).token;
+    return (await this.obtain(app, this.wanted({ refused }))).token;
+  }
+
+  /** A fetch that no request waits for is finished all the same, while the store is still open: its lock would hold up the others. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.allSettled(this.flights.values());
+  }
+
+  private wanted(more: Partial<WantedToken> = {}): WantedToken {
+    return { minLife: HARD_EXPIRY, deadline: this.platform.deadline(), ...more };
   }
 
   private lifeOf({ expiresAt }: AccessToken): number {
@@ -82,7 +97,7 @@ export class AccessTokenService {
     const now = this.store.now();
     if (now - (this.triedAt.get(app.appId) ?? 0) < BACKGROUND_EVERY) return;
     this.triedAt.set(app.appId, now);
-    this.obtain(app, { minLife: this.softExpiry }).catch((error: Error) =>
+    this.obtain(app, this.wanted({ minLife: this.softExpiry })).catch((error: Error) =>
       this.logger.warn(`The access token still works, but its refresh failed: ${error.message}`),
     );
   }
@@ -113,10 +128,10 @@ export class AccessTokenService {
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       this.requireStable(error);
-      return this.fetch(app, wanted.refused);
+      return this.fetch(app, wanted);
     }
     this.requireStable(new WechatUnavailableError('Another instance is fetching the access token and does not finish.'));
-    return this.fetchAndStore(app, wanted.refused, await this.stored(app));
+    return this.fetchAndStore(app, wanted, await this.stored(app));
   }
 
   /** Two instances that fetch a stable token get the same one; two that fetch a legacy token take it from each other. */
@@ -127,7 +142,7 @@ export class AccessTokenService {
   private async fetchLocked(app: WechatApp, wanted: WantedToken, lock: { key: string; owner: Buffer }): Promise<AccessToken> {
     try {
       const before = await this.stored(app);
-      return before.token && this.satisfies(before.token, wanted) ? before.token : await this.fetchAndStore(app, wanted.refused, before);
+      return before.token && this.satisfies(before.token, wanted) ? before.token : await this.fetchAndStore(app, wanted, before);
     } finally {
       await this.store.remove(lock.key, lock.owner).catch(() => undefined); // it runs out by itself
     }
@@ -138,25 +153,25 @@ export class AccessTokenService {
   }
 
   /** Stores only over what was there before: an instance that slept through its lock does not overwrite a newer token. */
-  private async fetchAndStore(app: WechatApp, refused: string | undefined, before: StoredToken): Promise<AccessToken> {
-    const fetched = await this.fetch(app, refused);
+  private async fetchAndStore(app: WechatApp, wanted: WantedToken, before: StoredToken): Promise<AccessToken> {
+    const fetched = await this.fetch(app, wanted);
     const sealed = sealJson(this.keyring, app.appId, keyOf(app), fetched);
     const ttl = Math.max(1, this.lifeOf(fetched));
     const stored = before.sealed ? this.store.replace(keyOf(app), before.sealed, sealed, ttl) : this.store.add(keyOf(app), sealed, ttl);
     if (await stored) return fetched;
     const { token } = await this.stored(app);
-    return token && token.token !== refused ? token : fetched;
+    return token && token.token !== wanted.refused ? token : fetched;
   }
 
-  private async fetch(app: WechatApp, refused: string | undefined): Promise<AccessToken> {
-    const fetched = await this.fetchAs(this.options.api.accessTokenMode, app);
+  private async fetch(app: WechatApp, { refused, deadline }: WantedToken): Promise<AccessToken> {
+    const fetched = await this.fetchAs(this.options.api.accessTokenMode, app, deadline);
     if (fetched.token !== refused) return fetched;
     await this.spendForcedRefresh(app);
-    return this.fetchAs('forced', app);
+    return this.fetchAs('forced', app, deadline);
   }
 
-  private fetchAs(mode: AccessTokenMode, app: WechatApp): Promise<AccessToken> {
-    return this.telemetry.tokenFetch(mode, () => fetchAccessToken(this.platform, app, mode, this.store.now()));
+  private fetchAs(mode: AccessTokenMode, app: WechatApp, deadline: number): Promise<AccessToken> {
+    return this.telemetry.tokenFetch(mode, () => fetchAccessToken(this.platform, app, mode, this.store.now(), deadline));
   }
 
   private async spendForcedRefresh({ appId }: WechatApp): Promise<void> {
@@ -178,6 +193,8 @@ export class AccessTokenService {
 interface WantedToken {
   minLife: number;
   refused?: string;
+  /** When to give up, the wait for another instance included. */
+  deadline: number;
 }
 
 interface StoredToken {

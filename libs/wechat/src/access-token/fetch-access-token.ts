@@ -23,9 +23,15 @@ const LONGEST_LIFE = 7800;
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
  */
-export async function fetchAccessToken(platform: PlatformClient, app: WechatApp, mode: AccessTokenMode, now: number): Promise<AccessToken> {
+export async function fetchAccessToken(
+  platform: PlatformClient,
+  app: WechatApp,
+  mode: AccessTokenMode,
+  now: number,
+  deadline: number,
+): Promise<AccessToken> {
   const request = requestFor(app, mode);
-  const { access_token: token, expires_in: life } = await platform.json(request);
+  const { access_token: token, expires_in: life } = await platform.json({ ...request, deadline });
   if (typeof token !== 'string' || !TOKEN.test(token) || !Number.isInteger(life) || Number(life) < 1 || Number(life) > LONGEST_LIFE) {
     throw new WechatResponseError('WeChat answered without a proper access_token and expires_in.', { endpoint: request.path });
   }

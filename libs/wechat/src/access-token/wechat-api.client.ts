@@ -6,7 +6,14 @@ import { WechatAccessTokenError, WechatBadRequestError, WechatUnavailableError }
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
-/** A call of one of WeChat's APIs that take an access token. The token is ours to add. */
+/**
+ * A call of one of WeChat's APIs that take an access token. The token is ours to add.
+ *
+ * @example
+ * ```ts
+ * const call: WechatApiCall = { method: 'POST', path: '/wxa/msg_sec_check', body: { content, version: 2, scene: 1, openid } };
+ * ```
+ */
 export interface WechatApiCall {
   method: 'GET' | 'POST';
   /** Path as WeChat's page has it, such as `/wxa/msg_sec_check`. */

@@ -3,7 +3,17 @@ import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { WechatError } from '../wechat.errors.js';
 import type { WechatErrorCode } from '../wechat.errors.js';
 
-/** How an error is told to a client. */
+/**
+ * How an error is told to a client.
+ *
+ * @example
+ * ```ts
+ * override answerTo(error: WechatError): ErrorAnswer {
+ *   const answer = super.answerTo(error);
+ *   return { ...answer, headers: { ...answer.headers, 'X-Error': error.code } };
+ * }
+ * ```
+ */
 export interface ErrorAnswer {
   status: number;
   headers: Record<string, string>;
@@ -21,6 +31,8 @@ const ANSWERS: Record<WechatErrorCode, { status: number; code?: number; msg?: st
   ERR_WECHAT_SCENE: { status: 400, code: 40169, msg: 'invalid length for scene, or the data is not json string' },
   ERR_WECHAT_PAGE: { status: 400, code: 41030, msg: 'invalid parameter: page' },
   ERR_WECHAT_BLOCKED: { status: 403, code: 40226, msg: 'user blocked' },
+  ERR_WECHAT_UNIONID_REQUIRED: { status: 403, code: 403, msg: 'unionid required' },
+  ERR_WECHAT_PHONE_REQUIRED: { status: 403, code: 403, msg: 'phone number required' },
   ERR_WECHAT_RATE_LIMIT: { status: 429, msg: 'too many requests' },
   ERR_WECHAT_CONFIG: { status: 500, code: 500, msg: 'internal error' },
   ERR_WECHAT_RESPONSE: { status: 502, code: 502, msg: 'WeChat gave an answer that cannot be used' },
@@ -31,15 +43,23 @@ const ANSWERS: Record<WechatErrorCode, { status: number; code?: number; msg?: st
 /**
  * Answers the errors of this library as `{ code, msg, data, success, error }`, on Express and on Fastify. The module
  * registers it; a filter of your own that catches everything can delegate to it.
+ *
+ * In GraphQL it becomes an error with `extensions: { code, status, retryAfter? }`. To a WebSocket it goes as the event
+ * `exception`; Nest takes no global filter to gateways, so name it there.
+ *
+ * @example
+ * ```ts
+ * @WebSocketGateway() @UseGuards(SessionGuard) @UseFilters(WechatExceptionFilter)
+ * ```
  */
 @Catch(WechatError)
 export class WechatExceptionFilter implements ExceptionFilter<WechatError> {
   catch(error: WechatError, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw error;
-    const { status, headers, body } = this.answerTo(error);
-    const response = host.switchToHttp().getResponse<AnyResponse>();
-    for (const [name, value] of Object.entries(headers)) response.header(name, value);
-    response.status(status).send(body);
+    const type = host.getType<string>();
+    if (type === 'http') answer(host.switchToHttp().getResponse<AnyResponse>(), this.answerTo(error));
+    else if (type === 'ws') tell(host.switchToWs(), this.answerTo(error));
+    else if (type === 'graphql') throw graphqlError(this.answerTo(error));
+    else throw error;
   }
 
   /** What the client is told. Override it for another envelope. */
@@ -57,6 +77,25 @@ export class WechatExceptionFilter implements ExceptionFilter<WechatError> {
 interface AnyResponse {
   header(name: string, value: string): unknown;
   status(status: number): { send(body: object): unknown };
+}
+
+function answer(response: AnyResponse, { status, headers, body }: ErrorAnswer): void {
+  for (const [name, value] of Object.entries(headers)) response.header(name, value);
+  response.status(status).send(body);
+}
+
+/** What Nest's own filter does for a WsException: a client of ws has `send`, one of socket.io `emit`. */
+function tell(ws: ReturnType<ArgumentsHost['switchToWs']>, { body }: ErrorAnswer): void {
+  const client = ws.getClient<{ readyState?: number; send(text: string): void; emit(event: string, data: object): void }>();
+  const data = { ...body, cause: { pattern: ws.getPattern() } };
+  if (typeof client.readyState === 'number') client.send(JSON.stringify({ event: 'exception', data }));
+  else client.emit('exception', data);
+}
+
+/** GraphQL servers show the `extensions` of any error; we need no class of theirs. */
+function graphqlError({ status, headers, body }: ErrorAnswer): Error {
+  const retryAfter = headers['Retry-After'] && { retryAfter: Number(headers['Retry-After']) };
+  return Object.assign(new Error(body.msg), { extensions: { code: body.error, status, ...retryAfter } });
 }
 
 function codeOf(error: WechatError, code: number): number {

@@ -11,7 +11,14 @@ import { exchangeCode, fetchUserInfo, isGrantValid, refreshGrant } from './oauth
 import type { OAuthGrant, WechatUserInfo } from './oauth-api.js';
 import { OAuthState } from './oauth-state.js';
 
-/** Who logged in to a mobile app or website. */
+/**
+ * Who logged in to a mobile app or website.
+ *
+ * @example
+ * ```ts
+ * const { appId, openid, unionid }: MobileLogin = await oauth.find(token);
+ * ```
+ */
 export interface MobileLogin {
   appId: string;
   /** The user in this one app. */
@@ -20,7 +27,14 @@ export interface MobileLogin {
   unionid?: string;
 }
 
-/** Pixels of an avatar's edge; 0 is the original, up to 640. */
+/**
+ * Pixels of an avatar's edge; 0 is the original, up to 640.
+ *
+ * @example
+ * ```ts
+ * const info = await oauth.userInfo(token, { avatarSize: 132 });
+ * ```
+ */
 export type AvatarSize = 0 | 46 | 64 | 96 | 132;
 
 /** What the store keeps of a login, sealed. */
@@ -44,7 +58,15 @@ const OPEN_BASE_URL = 'https://open.weixin.qq.com';
 /** A token with less life than this could run out on the way. */
 const REFRESH_BEFORE = 60_000;
 
-/** WeChat login of mobile apps and websites. WeChat's tokens stay here; the client holds an opaque token of ours. */
+/**
+ * WeChat login of mobile apps and websites. WeChat's tokens stay here; the client holds an opaque token of ours.
+ *
+ * @example
+ * ```ts
+ * const { token, expiresIn } = await oauth.login(code);                // what the app's SDK gave
+ * const { nickname, avatar } = await oauth.userInfo(token, { refresh: true });
+ * ```
+ */
 @Injectable()
 export class MobileOAuthService {
   private readonly refreshes = new Map<string, Promise<StoredLogin>>();

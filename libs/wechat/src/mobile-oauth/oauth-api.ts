@@ -13,7 +13,14 @@ export interface OAuthGrant {
   refreshToken: string;
 }
 
-/** A user of a mobile app or website, as WeChat knows them. Since October 2021 sex and region are no longer told. */
+/**
+ * A user of a mobile app or website, as WeChat knows them. Since October 2021 sex and region are no longer told.
+ *
+ * @example
+ * ```ts
+ * const { nickname, avatar }: WechatUserInfo = await oauth.userInfo(token);
+ * ```
+ */
 export interface WechatUserInfo {
   openId: string;
   nickname: string;

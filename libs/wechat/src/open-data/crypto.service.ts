@@ -10,7 +10,15 @@ import type { EncryptedOpenData, SignedRawData } from './open-data.js';
 const MAX_FAILURES = 10;
 const WINDOW = 10 * 60_000;
 
-/** Open data of a session's user: decrypted and checked with a session_key that never leaves this library. */
+/**
+ * Open data of a session's user: decrypted and checked with a session_key that never leaves this library.
+ *
+ * @example
+ * ```ts
+ * await crypto.verifyRawData(session, { rawData, signature });
+ * const { nickName } = await crypto.decryptOpenData<WechatUserProfile>(session, { encryptedData, iv });
+ * ```
+ */
 @Injectable()
 export class CryptoService {
   constructor(

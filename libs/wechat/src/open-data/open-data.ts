@@ -2,20 +2,41 @@ import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import { decodeBase64 } from '../crypto/base64.js';
 import { WechatBadRequestError, WechatDecryptError, WechatSignatureError } from '../wechat.errors.js';
 
-/** What a mini program sends of open data, exactly as WeChat gave it. */
+/**
+ * What a mini program sends of open data, exactly as WeChat gave it.
+ *
+ * @example
+ * ```ts
+ * const { encryptedData, iv }: EncryptedOpenData = request.body;
+ * ```
+ */
 export interface EncryptedOpenData {
   encryptedData: string;
   iv: string;
 }
 
-/** What every decrypted object carries. */
+/**
+ * What every decrypted object carries.
+ *
+ * @example
+ * ```ts
+ * const { watermark }: { watermark: Watermark } = await crypto.decryptOpenData(session, data);
+ * ```
+ */
 export interface Watermark {
   appid: string;
   /** Seconds since 1970: when WeChat made the data. */
   timestamp: number;
 }
 
-/** `wx.getUserInfo`, and `wx.getUserProfile`, which has neither openId nor unionId. */
+/**
+ * `wx.getUserInfo`, and `wx.getUserProfile`, which has neither openId nor unionId.
+ *
+ * @example
+ * ```ts
+ * const { nickName, avatarUrl } = await crypto.decryptOpenData<WechatUserProfile>(session, data);
+ * ```
+ */
 export interface WechatUserProfile {
   openId?: string;
   unionId?: string;
@@ -29,6 +50,14 @@ export interface WechatUserProfile {
   watermark: Watermark;
 }
 
+/**
+ * Open data, the key that opens it, and what it must be to be believed.
+ *
+ * @example
+ * ```ts
+ * const input: DecryptOpenDataInput = { sessionKey, appId, encryptedData, iv, maxAge: 600_000 };
+ * ```
+ */
 export interface DecryptOpenDataInput extends EncryptedOpenData {
   /** base64 text, as jscode2session gave it. */
   sessionKey: string;
@@ -54,6 +83,11 @@ const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
  *
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
  * @throws WechatDecryptError for whatever is wrong, always the same
+ *
+ * @example
+ * ```ts
+ * const { phoneNumber } = decryptOpenData<WechatPhone>({ sessionKey, appId, encryptedData, iv });
+ * ```
  */
 export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenDataInput): T {
   try {
@@ -105,7 +139,14 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** rawData and its signature, exactly as the mini program got them. */
+/**
+ * rawData and its signature, exactly as the mini program got them.
+ *
+ * @example
+ * ```ts
+ * const { rawData, signature }: SignedRawData = request.body;
+ * ```
+ */
 export interface SignedRawData {
   rawData: string;
   /** 40 lower-case hex digits. */
@@ -119,6 +160,11 @@ const SHA1_HEX = /^[0-9a-f]{40}$/;
  *
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
  * @throws WechatSignatureError if it is not
+ *
+ * @example
+ * ```ts
+ * verifyRawData({ sessionKey, rawData, signature });      // throws WechatSignatureError
+ * ```
  */
 export function verifyRawData({ sessionKey, rawData, signature }: SignedRawData & { sessionKey: string }): void {
   if (typeof rawData !== 'string' || typeof signature !== 'string' || !SHA1_HEX.test(signature)) throw new WechatSignatureError();

@@ -6,7 +6,14 @@ import type { WechatSession } from '../session/wechat-session.js';
 import { WechatBadRequestError, WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 
-/** A phone number that WeChat has verified. */
+/**
+ * A phone number that WeChat has verified.
+ *
+ * @example
+ * ```ts
+ * const phone: WechatPhone = { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' };
+ * ```
+ */
 export interface WechatPhone {
   /** As the user knows it; a foreign one starts with its country code. */
   phoneNumber: string;
@@ -19,7 +26,14 @@ export interface WechatPhone {
 const ENDPOINT = '/wxa/business/getuserphonenumber';
 const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 
-/** The user's phone number, which only WeChat can vouch for. */
+/**
+ * The user's phone number, which only WeChat can vouch for.
+ *
+ * @example
+ * ```ts
+ * const { phoneNumber } = await phones.byCode(code, { openid, appId });      // '13580006666'
+ * ```
+ */
 @Injectable()
 export class PhoneService {
   constructor(

@@ -28,7 +28,14 @@ export interface PlatformRequest {
 
 export type PlatformJson = Record<string, unknown>;
 
-/** A file from WeChat, such as the image of a mini-program code. */
+/**
+ * A file from WeChat, such as the image of a mini-program code.
+ *
+ * @example
+ * ```ts
+ * const { data, contentType } = await api.call({ method: 'POST', path: '/wxa/getwxacode', body: { path }, expect: 'binary' });
+ * ```
+ */
 export interface PlatformFile {
   data: Buffer;
   contentType: string;

@@ -14,6 +14,14 @@ interface QrCodeStyle {
   appId?: string;
 }
 
+/**
+ * A round code of which there can be any number; what differs is the scene.
+ *
+ * @example
+ * ```ts
+ * await qrCodes.getUnlimited({ scene: 'order=42', page: 'pages/order/order', width: 430 });
+ * ```
+ */
 export interface UnlimitedQrCodeOptions extends QrCodeStyle {
   /** 1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~ */
   scene: string;
@@ -23,11 +31,27 @@ export interface UnlimitedQrCodeOptions extends QrCodeStyle {
   checkPath?: boolean;
 }
 
+/**
+ * A round code for a path; of these and the square ones together an app has 100,000.
+ *
+ * @example
+ * ```ts
+ * await qrCodes.get({ path: 'pages/order/order?id=42', isHyaline: true });
+ * ```
+ */
 export interface PathQrCodeOptions extends QrCodeStyle {
   /** A page with its query, up to 1024 characters. */
   path: string;
 }
 
+/**
+ * A square code for a path; of these and the round ones for a path together an app has 100,000.
+ *
+ * @example
+ * ```ts
+ * await qrCodes.create({ path: 'pages/order/order?id=42', width: 430 });
+ * ```
+ */
 export interface SquareQrCodeOptions {
   /** A page with its query, up to 128 characters. */
   path: string;

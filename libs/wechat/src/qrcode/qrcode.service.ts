@@ -8,7 +8,15 @@ import { imageTypeOf } from './image-type.js';
 import { QrCodeProblems } from './qrcode.options.js';
 import type { PathQrCodeOptions, SquareQrCodeOptions, UnlimitedQrCodeOptions } from './qrcode.options.js';
 
-/** A mini-program code. */
+/**
+ * A mini-program code.
+ *
+ * @example
+ * ```ts
+ * const { image, contentType }: WechatQrCode = await qrCodes.get({ path: 'pages/index/index' });
+ * reply.type(contentType).send(image);
+ * ```
+ */
 export interface WechatQrCode {
   image: Buffer;
   /** `image/jpeg`, or `image/png` for a transparent one. Read from the image itself. */
@@ -18,7 +26,14 @@ export interface WechatQrCode {
 /** Codes are permanent, so this is only about how long an unused image takes room. */
 const CACHE_FOR = 24 * 60 * 60_000;
 
-/** Mini-program codes. Everything is checked before WeChat is asked; equal requests are answered from the cache. */
+/**
+ * Mini-program codes. Everything is checked before WeChat is asked; equal requests are answered from the cache.
+ *
+ * @example
+ * ```ts
+ * const { image, contentType } = await qrCodes.getUnlimited({ scene: 'order=42', page: 'pages/order/order' });
+ * ```
+ */
 @Injectable()
 export class QrCodeService {
   constructor(

@@ -27,6 +27,13 @@ const MAX_TRIES = 20;
 /**
  * Logins. A login is one record in the store, found by its token: a refresh changes it in one compare-and-set, a logout
  * removes it, and whatever follows finds it changed or gone.
+ *
+ * @example
+ * ```ts
+ * const { session_rd, expiresIn } = await sessions.login(code);      // what wx.login gave
+ * const session = await sessions.find(session_rd);                   // what SessionGuard does
+ * await sessions.endAll(session);                                    // logged out everywhere
+ * ```
  */
 @Injectable()
 export class SessionService {

@@ -8,7 +8,15 @@ import { StoreUnavailableError } from '../wechat.errors.js';
 import { packUser, unpackUser } from './user.record.js';
 import type { UserRecord } from './user.record.js';
 
-/** Whose record: a user in one app. */
+/**
+ * Whose record: a user in one app.
+ *
+ * @example
+ * ```ts
+ * const user: WechatUserKey = { appId: 'wx…', openid: 'o…' };
+ * await sessions.endAll(user);      // without a session at hand
+ * ```
+ */
 export interface WechatUserKey {
   appId: string;
   openid: string;

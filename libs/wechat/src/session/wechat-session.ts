@@ -1,4 +1,11 @@
-/** Who is calling, from a valid `session_rd`. It has no session_key, and never will: that stays inside the library. */
+/**
+ * Who is calling, from a valid `session_rd`. It has no session_key, and never will: that stays inside the library.
+ *
+ * @example
+ * ```ts
+ * me(@CurrentSession() { openid, unionid }: WechatSession) { … }
+ * ```
+ */
 export interface WechatSession {
   /** Names the login, not the token: it stays the same over refreshes and is no secret. */
   id: string;
@@ -15,7 +22,14 @@ export interface WechatSession {
   loginExpiresAt: Date;
 }
 
-/** One live login of a user, for a page that lists devices. */
+/**
+ * One live login of a user, for a page that lists devices.
+ *
+ * @example
+ * ```ts
+ * const devices = (await sessions.list(session)).map(({ id, refreshedAt, current }) => ({ id, refreshedAt, current }));
+ * ```
+ */
 export interface WechatSessionInfo {
   id: string;
   issuedAt: Date;
@@ -26,7 +40,14 @@ export interface WechatSessionInfo {
   current: boolean;
 }
 
-/** A `session_rd` for the client and what it stands for. */
+/**
+ * A `session_rd` for the client and what it stands for.
+ *
+ * @example
+ * ```ts
+ * const { session_rd, expiresIn }: IssuedSession = await sessions.login(code);
+ * ```
+ */
 export interface IssuedSession {
   session_rd: string;
   /** Seconds until `session_rd` runs out. */

@@ -1,4 +1,11 @@
-/** A counter of `WechatStore.count`. */
+/**
+ * A counter of `WechatStore.count`.
+ *
+ * @example
+ * ```ts
+ * const { count, resetsIn }: StoreCount = await store.count('attempts', 1, 60_000);
+ * ```
+ */
 export interface StoreCount {
   count: number;
   /** Milliseconds until the counter starts at zero again. */
@@ -13,6 +20,11 @@ export interface StoreCount {
  * "absent" and "don't know" are never the same answer.
  *
  * To write your own, extend this class, run `test/store.contract.ts` against it, and pass it as `options.store`.
+ *
+ * @example
+ * ```ts
+ * WechatModule.forRoot({ apps, store: new PostgresStore(pool) })      // class PostgresStore extends WechatStore
+ * ```
  */
 export abstract class WechatStore {
   /** The one clock of all instances, in milliseconds since 1970. Expiry follows it, whatever an instance's own clock says. */

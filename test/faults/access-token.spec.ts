@@ -1,0 +1,279 @@
+import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WechatModuleOptions } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
+import { Instance, killInstances } from './instance.js';
+import { isFull, trials } from './rows.js';
+import { any, Connections, startMembers, wipe } from './team.js';
+import type { Member } from './team.js';
+
+const STABLE = '/cgi-bin/stable_token';
+const LEGACY = '/cgi-bin/token';
+const API = '/cgi-bin/getcallbackip';
+const INSTANCES = 4;
+const CALLERS = 25;
+/** After this long, callers stop waiting for an instance that holds the lock and does not finish. */
+const PATIENCE = 3_000;
+const SLACK = 1_000;
+/** A minute is more than the worst row takes on a busy machine. */
+const LONGEST = 60_000;
+
+/** One for each trial that needs an app of its own, and the first for all others. */
+const APPS = isFull ? 300 : 10;
+/** Before WeChat has done its work, while it answers, and after it has answered into the void. */
+const HANGS: Fault[] = [{ hang: true }, { drip: '500ms', dripFrom: 'body' }, { hang: 'after-work' }];
+
+const legacyMode = ({ url }: WechatSandbox): Partial<WechatModuleOptions> => ({ api: { baseUrl: url, accessTokenMode: 'legacy' } });
+
+beforeAll(() => Logger.overrideLogger(false));
+
+describeRedis('the access token of', () => {
+  let redis: TestRedis;
+  let wechat: WechatSandbox;
+  let connections: Connections;
+  let members: Member[] = [];
+
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    wechat = await startWechatSandbox({
+      apps: Array.from({ length: APPS }, (_, i) => ({ appId: `wx${String(i).padStart(16, '0')}`, secret: String(i).padStart(32, '0') })),
+    });
+    connections = await Connections.open(redis.url, wechat, INSTANCES);
+  });
+  beforeEach(async () => {
+    await wipe(redis);
+    wechat.clear();
+    wechat.invalidateAccessToken();
+  });
+  afterEach(async () => {
+    await Promise.all(members.splice(0).map((member) => member.close()));
+  });
+  afterAll(async () => {
+    await connections.close();
+    await wechat.close();
+    await redis.end();
+  });
+
+  const appId = (n = 0): string => wechat.apps[n]!.appId;
+  const start = async (more: Partial<WechatModuleOptions> = {}): Promise<Member[]> => {
+    const started = await startMembers(wechat, connections, more);
+    members.push(...started);
+    return started;
+  };
+  const inLegacyMode = (): Promise<Member[]> => start(legacyMode(wechat));
+  const calls = (path: string): number => wechat.requestsTo(path).length;
+  const forcedCalls = (): number =>
+    wechat.requestsTo(STABLE).filter(({ body }) => (body as { force_refresh: boolean }).force_refresh).length;
+  /** How often something was done to WeChat while `work` ran. */
+  const counting = async <T>(count: () => number, work: () => Promise<T>): Promise<{ result: T; count: number }> => {
+    const before = count();
+    const result = await work();
+    return { result, count: count() - before };
+  };
+  const askAll = (of: Member[]): Promise<string[]> =>
+    Promise.all(Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()));
+  const endLease = (): Promise<unknown> => redis.run('DEL', `wx:lock:at:${appId()}`);
+
+  describe('four instances', () => {
+    it.each(trials(100))('T1 is refused under 100 calls: one fetch, each call repeated once at most, all succeed', async () => {
+      const team = await start();
+      await askAll(team);
+      wechat.invalidateAccessToken();
+      const asked = calls(API);
+      const { result, count } = await counting(
+        () => calls(STABLE),
+        () =>
+          Promise.all(
+            Array.from({ length: 100 }, (_, i) => team[i % INSTANCES]!.api.call<{ ip_list: string[] }>({ method: 'GET', path: API })),
+          ),
+      );
+      expect(result.every(({ ip_list }) => ip_list.length > 0)).toBe(true);
+      expect(count).toBeLessThanOrEqual(2);
+      expect(forcedCalls()).toBe(0);
+      expect(calls(API) - asked).toBeLessThanOrEqual(200);
+    });
+
+    it.each(trials(20, 1))(
+      'T2 is refused for ever: each call fails after one repetition, forced fetches keep to their budget',
+      async () => {
+        const team = await start();
+        wechat.always(API, { errcode: 40001 });
+        const call = (): Promise<unknown> => any(team).api.call({ method: 'GET', path: API });
+        const asked = calls(API);
+        const { count } = await counting(forcedCalls, async () => {
+          for (let window = 0; window < 15; window++) {
+            for (let i = 0; i < 4; i++) await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+            expect(Number(await redis.run('PTTL', `wx:force:${appId()}`))).toBeGreaterThan(20_000);
+            await redis.run('DEL', `wx:force:${appId()}`); // as if its 30 seconds were over
+          }
+        });
+        expect(calls(API) - asked).toBeLessThanOrEqual(2 * 15 * 4);
+        expect(count).toBe(10); // of the 20 that WeChat allows in a day
+      },
+    );
+
+    it.each(trials(200, 5))('T3 is fetched once for 100 cold callers', async () => {
+      const team = await start();
+      const { result, count } = await counting(
+        () => calls(STABLE),
+        () => askAll(team),
+      );
+      expect(new Set(result)).toEqual(new Set([wechat.accessTokens.current(appId())]));
+      expect(count).toBe(1);
+    });
+
+    it('control: without a lock it is fetched by many', async () => {
+      const naive = async (): Promise<string> => {
+        const stored = await redis.run('GET', 'naive');
+        if (stored) return String(stored);
+        const body = JSON.stringify({ grant_type: 'client_credential', appid: appId(), secret: wechat.apps[0]!.secret });
+        const answer = await fetch(wechat.url + STABLE, { method: 'POST', body });
+        const { access_token: token } = (await answer.json()) as { access_token: string };
+        await redis.run('SET', 'naive', token);
+        return token;
+      };
+      const { count } = await counting(
+        () => calls(STABLE),
+        () => Promise.all(Array.from({ length: 20 }, naive)),
+      );
+      expect(count).toBeGreaterThan(1);
+    });
+
+    it.each(trials(10, 1))('T6 still works while refreshes fail: it is served to its end, then 503, and nothing erases it', async () => {
+      const team = await start();
+      const [old] = await askAll(team);
+      wechat.always(STABLE, { errcode: 45009 });
+      wechat.clock.advance('112m');
+      for (let minute = 0; minute < 7; minute++) {
+        expect(new Set(await askAll(team))).toEqual(new Set([old]));
+        wechat.clock.advance('1m');
+      }
+      wechat.clock.advance('31s');
+      await expect(any(team).tokens.get()).rejects.toMatchObject({ code: expect.stringMatching(/RATE_LIMIT|UNAVAILABLE/) });
+      expect(await redis.run('EXISTS', `wx:at:${appId()}`)).toBe(1);
+      wechat.clear();
+      const renewed = await any(team).tokens.get();
+      expect([renewed === old, wechat.accessTokens.isValid(renewed)]).toEqual([false, true]);
+    });
+
+    it.each(trials(200))('T8 legacy answers overtake each other: the token in the store is the newest, and all use it', async () => {
+      const [slow, fast] = await inLegacyMode();
+      wechat.next(LEGACY, { delay: '150ms' }); // its work is done at once, so its token is the older one
+      const { result } = await counting(
+        () => calls(LEGACY),
+        async () => {
+          const before = calls(LEGACY);
+          const late = slow!.tokens.get();
+          await until(() => calls(LEGACY) > before);
+          await endLease();
+          const token = await fast!.tokens.get();
+          return [token, await late];
+        },
+      );
+      expect(new Set(result)).toEqual(new Set([wechat.accessTokens.current(appId(), 'legacy')]));
+    });
+
+    it.each(trials(200))('T8 a legacy token that somebody else has replaced heals by one repetition', async () => {
+      const team = await inLegacyMode();
+      await askAll(team);
+      const { secret } = wechat.apps[0]!;
+      await fetch(`${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId()}&secret=${secret}`);
+      wechat.clock.advance('6m');
+      const { count } = await counting(
+        () => calls(LEGACY),
+        () => Promise.all(team.map(({ api }) => api.call({ method: 'GET', path: API }))),
+      );
+      expect(count).toBe(1);
+    });
+  });
+
+  describe('processes', () => {
+    /** Processes are slow to start, so those that live are used again; each trial has an app that none of them knows yet. */
+    let pool: Instance[] = [];
+    let used = 0;
+    let sleeper: Promise<Instance> | undefined;
+    const take = async (): Promise<Instance> => pool.pop() ?? Instance.start(wechat, redis);
+    const nextApp = (): string => appId(++used);
+
+    beforeAll(async () => {
+      pool = await Promise.all(Array.from({ length: INSTANCES }, () => Instance.start(wechat, redis)));
+    }, LONGEST);
+    afterAll(killInstances);
+
+    it.each(trials(20, 1))('T3 is fetched once for 25 callers in each of four cold processes', async () => {
+      const app = nextApp();
+      const { result, count } = await counting(
+        () => calls(STABLE),
+        () => Promise.all(pool.map((instance) => instance.accessTokens({ callers: CALLERS, appId: app }))),
+      );
+      expect(new Set(result.flat())).toEqual(new Set([wechat.accessTokens.current(app)]));
+      expect([count, result.flat().length]).toEqual([1, 100]);
+    });
+
+    it.each(trials(50, 1))(
+      'T4 that hold the lock are killed before, during and after their call: others wait no longer than 3 s',
+      async () => {
+        const [[other], holder] = await Promise.all([start(), take()]);
+        const apps = [nextApp(), nextApp(), nextApp()];
+        for (const [n, fault] of HANGS.entries()) {
+          const before = calls(STABLE);
+          wechat.next(STABLE, fault);
+          void holder.accessTokens({ appId: apps[n] }).catch(() => undefined);
+          await until(() => calls(STABLE) > before);
+        }
+        await holder.kill();
+        const startedAt = performance.now();
+        const tokens = await Promise.all(apps.map((app) => other!.tokens.get(app)));
+        expect(performance.now() - startedAt).toBeLessThan(PATIENCE + SLACK);
+        expect(tokens.map((token) => wechat.accessTokens.isValid(token))).toEqual([true, true, true]);
+      },
+      LONGEST,
+    );
+
+    it.each(trials(50, 1))(
+      'T4 that hold the lock are killed while the old token still works: nobody waits',
+      async () => {
+        const [team, holder] = await Promise.all([start(), take()]);
+        const app = nextApp();
+        const old = await team[0]!.tokens.get(app);
+        await redis.run('DEL', `wx:at:${app}`); // the holder is cold, so it fetches
+        const before = calls(STABLE);
+        wechat.next(STABLE, { hang: 'after-work' });
+        void holder.accessTokens({ appId: app }).catch(() => undefined);
+        await until(() => calls(STABLE) > before);
+        await holder.kill();
+        const startedAt = performance.now();
+        expect(await Promise.all(Array.from({ length: CALLERS }, () => team[0]!.tokens.get(app)))).toEqual(Array(CALLERS).fill(old));
+        expect(performance.now() - startedAt).toBeLessThan(SLACK);
+      },
+      LONGEST,
+    );
+
+    it.each(trials(50, 1))(
+      'T5 that hold the lock sleep through their lease: what they bring is not stored, and the lock of another stays',
+      async () => {
+        const [[other], holder] = await Promise.all([inLegacyMode(), (sleeper ??= Instance.start(wechat, redis, legacyMode(wechat)))]);
+        const app = nextApp();
+        const lock = `wx:lock:at:${app}`;
+        const before = calls(LEGACY);
+        wechat.next(LEGACY, { delay: '100ms' });
+        const late = holder.accessTokens({ appId: app });
+        await until(() => calls(LEGACY) > before);
+        holder.pause();
+        await redis.run('DEL', lock); // as if its lease were over
+        const newer = await other!.tokens.get(app);
+        await redis.run('SET', lock, 'somebody else');
+        await sleep(150); // WeChat's answer lies at the sleeper's door by now
+        holder.resume();
+        expect(await late).toEqual([newer]);
+        expect(newer).toBe(wechat.accessTokens.current(app, 'legacy'));
+        expect(await redis.run('GET', lock)).toBe('somebody else');
+        const [, cold] = await inLegacyMode();
+        expect(await cold!.tokens.get(app)).toBe(newer);
+      },
+      LONGEST,
+    );
+  });
+});

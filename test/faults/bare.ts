@@ -1,0 +1,122 @@
+import type { Scheduler } from 'fast-check';
+import { SessionService, WechatCodeError, WechatEvents, WechatStore } from 'nestjs-wechat';
+import { ResolvedWechatOptions } from 'nestjs-wechat';
+import type { WechatModuleOptions } from 'nestjs-wechat';
+import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
+import type { PlatformClient, PlatformRequest } from '../../libs/wechat/src/platform/platform.client.js';
+import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
+import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
+import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
+import { Telemetry } from '../../libs/wechat/src/telemetry.js';
+
+const NOON = Date.UTC(2026, 0, 1, 12);
+
+/** A store as simple as can be: a map and a clock that stands still until it is pushed. */
+export class MapStore extends WechatStore {
+  readonly entries = new Map<string, { value: Buffer; expiresAt: number }>();
+  private time = NOON;
+
+  now(): number {
+    return this.time;
+  }
+  advance(ms: number): void {
+    this.time += ms;
+  }
+  /** Every verb in one step, for whoever wants to put something before and after it. */
+  protected do<T>(_verb: string, _key: string, work: () => T): Promise<T> {
+    return Promise.resolve(work());
+  }
+  get(key: string): Promise<Buffer | undefined> {
+    return this.do('get', key, () => this.read(key));
+  }
+  add(key: string, value: Buffer, ttl: number): Promise<boolean> {
+    return this.do('add', key, () => !this.read(key) && this.write(key, value, ttl));
+  }
+  replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
+    return this.do('replace', key, () => this.read(key)?.equals(expected) === true && this.write(key, value, ttl));
+  }
+  remove(key: string, expected?: Buffer): Promise<boolean> {
+    return this.do('remove', key, () => {
+      const value = this.read(key);
+      return value !== undefined && (!expected || value.equals(expected)) && this.entries.delete(key);
+    });
+  }
+  take(key: string): Promise<Buffer | undefined> {
+    return this.do('take', key, () => {
+      const value = this.read(key);
+      this.entries.delete(key);
+      return value;
+    });
+  }
+  count(key: string, by: number, window: number): Promise<{ count: number; resetsIn: number }> {
+    return this.do('count', key, () => {
+      const expiresAt = this.read(key) ? this.entries.get(key)!.expiresAt : this.time + window;
+      const count = Number(this.read(key) ?? 0) + by;
+      this.write(key, Buffer.from(String(count)), expiresAt - this.time);
+      return { count, resetsIn: expiresAt - this.time };
+    });
+  }
+
+  private read(key: string): Buffer | undefined {
+    const entry = this.entries.get(key);
+    return entry && entry.expiresAt > this.time ? entry.value : undefined;
+  }
+  private write(key: string, value: Buffer, ttl: number): true {
+    this.entries.set(key, { value, expiresAt: this.time + ttl });
+    return true;
+  }
+}
+
+/** A store across a network whose every delay fast-check chooses: of the question, and of the answer after the deed. */
+export class ScheduledStore extends MapStore {
+  constructor(private readonly scheduler: Scheduler) {
+    super();
+  }
+
+  protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
+    await this.scheduler.schedule(Promise.resolve(), `${verb} ${key.slice(0, 9)}`);
+    const result = work();
+    await this.scheduler.schedule(Promise.resolve(), `answer to ${verb}`);
+    return result;
+  }
+}
+
+/** WeChat without HTTP: a code is `<user>-<n>`, and works once. */
+export class BareWechat {
+  private readonly used = new Set<string>();
+  exchanges = 0;
+
+  client(): PlatformClient {
+    return { json: (request: PlatformRequest) => Promise.resolve(this.exchange(request)) } as unknown as PlatformClient;
+  }
+
+  private exchange({ query }: PlatformRequest): Record<string, unknown> {
+    const code = query?.['js_code'] ?? '';
+    if (this.used.has(code)) throw new WechatCodeError();
+    this.used.add(code);
+    this.exchanges++;
+    return { openid: openidOf(code), session_key: Buffer.alloc(16, code).toString('base64') };
+  }
+}
+
+export function openidOf(code: string): string {
+  return `openid-${code.split('-')[0]}`;
+}
+
+export interface BareInstance {
+  sessions: SessionService;
+  events: WechatEvents;
+}
+
+const APPS: WechatModuleOptions['apps'] = [{ appId: 'wx1234567890abcdef', secret: 'secret-of-the-app', kind: 'mini-program' }];
+
+/** SessionService without Nest: thousands of them in a second. */
+export function bareInstance(store: WechatStore, wechat: BareWechat, session: WechatModuleOptions['session'] = {}): BareInstance {
+  const options = new ResolvedWechatOptions({ apps: APPS, session });
+  const keyring = new Keyring(options.apps, []);
+  const events = new WechatEvents();
+  const [records, users] = [new SessionRecords(store, keyring), new UserRecords(store, keyring)];
+  const keys = new SessionKeys(users, store, undefined as never, events);
+  const parts = [options, wechat.client(), store, keyring, records, users, keys, events, new Telemetry()] as const;
+  return { sessions: new SessionService(...parts), events };
+}

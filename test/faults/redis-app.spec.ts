@@ -1,0 +1,211 @@
+import { SessionService } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpFault } from '../support/tcp-proxy.js';
+import { optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+import { isFull, Lag, load, trials } from './rows.js';
+
+/** A guarded request is answered within 300 ms, whatever Redis does. */
+const LATEST = 300;
+/** What the HTTP around it may take where 64 requests come at once. */
+const HTTP = 50;
+
+interface Answer {
+  status: number;
+  openid?: string;
+  ms: number;
+}
+
+const UNAVAILABLE = {
+  code: 503,
+  msg: 'the session store cannot answer; try again shortly',
+  data: null,
+  success: false,
+  error: 'ERR_STORE_UNAVAILABLE',
+};
+
+describeRedis('an application, when', () => {
+  let redis: TestRedis;
+  let proxy: TcpProxy;
+  let store: RedisStore;
+  let wechat: WechatSandbox;
+  let app: TeamApp;
+  let sessions: SessionService;
+  let token: string;
+  let openid: string;
+
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    proxy = await TcpProxy.start(redis.port);
+    store = await RedisStore.open({ url: proxy.url });
+    wechat = await startWechatSandbox();
+    app = await startTeamApp(optionsFor(wechat, { store }));
+    sessions = app.get(SessionService);
+    await login(); // the server knows the scripts from here on
+    await sessions.refresh(token);
+  });
+  afterAll(async () => {
+    await app.close();
+    await store.close();
+    await wechat.close();
+    await proxy.close();
+    await redis.end();
+  });
+  beforeEach(async () => {
+    proxy.pass();
+    await until(async () => (await me('srd_')).status !== 503 && (await me()).status !== 503);
+    await login();
+  });
+
+  const login = async (): Promise<void> => {
+    const user = wechat.users.create();
+    ({ session_rd: token } = await sessions.login((await user.login()).code));
+    openid = user.openid();
+  };
+
+  /** GET /me. Throws where an answer is none that the table of faults allows. */
+  const me = async (session_rd = token): Promise<Answer> => {
+    const startedAt = performance.now();
+    const response = await app.as(session_rd, '/me');
+    const ms = performance.now() - startedAt;
+    const body = (await response.json()) as { openid?: string };
+    expect([200, 401, 503]).toContain(response.status);
+    if (response.status === 503) expect([response.headers.get('retry-after'), body]).toEqual(['1', UNAVAILABLE]);
+    return { status: response.status, openid: body.openid, ms };
+  };
+
+  const expectOnly = (answers: Answer[], statuses: number[], latest = Infinity): void => {
+    expect([...new Set(answers.map(({ status }) => status))].filter((status) => !statuses.includes(status))).toEqual([]);
+    expect(answers.filter((answer) => answer.status === 200 && answer.openid !== openid)).toEqual([]);
+    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(latest);
+  };
+
+  it.each(trials(100, 3))('R1 Redis is killed under 64 requests', async () => {
+    const lag = new Lag();
+    const requests = load(64, () => me());
+    await sleep(30);
+    await redis.kill();
+    await sleep(30);
+    const answers = await requests.stop();
+    expectOnly(answers, [200, 503], LATEST + HTTP + lag.end());
+    expect((await me()).status).toBe(503);
+    expect((await me('srd_invented')).status).toBe(401); // nobody has to ask Redis for that
+    expect((await app.fetch('/greeting')).status).toBe(200);
+    await redis.start();
+    await until(async () => (await me()).status !== 503);
+    expect((await me()).status).toBe(401); // this Redis keeps nothing, and it is Redis that says so
+    await login();
+    expectOnly([await me()], [200]);
+  });
+
+  it.each(trials(100, 1))('R2 Redis is frozen', async () => {
+    const lag = new Lag();
+    redis.freeze();
+    const requests = load(16, () => me());
+    await sleep(isFull ? 2_000 : 700);
+    const answers = await requests.stop();
+    const allowed = lag.end();
+    expectOnly(answers, [503], LATEST + HTTP + allowed);
+    const thawedAt = performance.now();
+    redis.thaw();
+    await until(async () => (await me()).status === 200);
+    expect(performance.now() - thawedAt).toBeLessThan(100 + HTTP + allowed);
+  });
+
+  it.each(trials(50, 1))('R3 Redis takes 2 s', async () => {
+    proxy.always({ kind: 'delay', ms: 2_000 });
+    const lag = new Lag();
+    const answers = [];
+    for (let i = 0; i < 20; i++) answers.push(await me());
+    expectOnly(answers, [503], LATEST + HTTP + lag.end());
+    proxy.pass();
+    await until(async () => (await me()).status === 200);
+  });
+
+  const broken: TcpFault[] = [
+    { kind: 'reset' },
+    { kind: 'close' },
+    { kind: 'slicer' },
+    { kind: 'limitData', bytes: 100 },
+    { kind: 'garbage' },
+  ];
+  describe.each(broken)('the network breaks answers: $kind', (fault) => {
+    it.each(trials(300, 3))('R5 nobody becomes somebody else', async () => {
+      const users = Array.from({ length: 10 }, () => wechat.users.create());
+      const tokens = await Promise.all(users.map(async (user) => (await sessions.login((await user.login()).code)).session_rd));
+      if (fault.kind === 'slicer' || fault.kind === 'limitData') proxy.always(fault);
+      else proxy.next(fault, 'GET');
+      const lag = new Lag();
+      const first = me(tokens[0]);
+      await sleep(10); // its answer is spoilt; whoever comes now must not get it, nor the first theirs
+      const answers = await Promise.all([first, ...tokens.slice(1).map((each) => me(each))]);
+      const allowed = lag.end();
+      answers.forEach(({ status, openid: whose, ms }, i) => {
+        expect([status, whose]).toEqual(status === 200 ? [200, users[i]!.openid()] : [503, undefined]);
+        expect(ms).toBeLessThan(LATEST + HTTP + allowed);
+      });
+      proxy.pass();
+      await until(async () => (await me()).status === 200);
+    });
+  });
+
+  const losing = async (command: string, call: () => Promise<unknown>): Promise<void> => {
+    proxy.next({ kind: 'dropReply' }, command);
+    await expect(call()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    await until(async () => (await me()).status !== 503);
+  };
+
+  it.each(trials(200))(
+    'R6 the answer to a login is lost: what was begun is never handed out, and the next login stands alone',
+    async () => {
+      const user = wechat.users.create();
+      const { code } = await user.login();
+      await losing('SET', () => sessions.login(code));
+      const { session } = await sessions.login((await user.login()).code);
+      expect(await sessions.list(session)).toHaveLength(1);
+    },
+  );
+
+  it.each(trials(200))('R6 the answer to a refresh is lost: asking again gives the one successor', async () => {
+    await losing('EVALSHA', () => sessions.refresh(token));
+    const again = await sessions.refresh(token);
+    expect((await sessions.refresh(token)).session_rd).toBe(again.session_rd);
+    expect((await me(again.session_rd)).status).toBe(200);
+  });
+
+  it.each(trials(200))('R6 the answer to a logout is lost: it is an error, a retry is not, and the session is over', async () => {
+    await losing('DEL', () => sessions.end(token));
+    await sessions.end(token);
+    expect((await me()).status).toBe(401);
+  });
+
+  it.each(trials(50))('R9 Redis has forgotten everything', async () => {
+    await redis.run('FLUSHALL');
+    expect((await me()).status).toBe(401);
+    await login();
+    expect((await me()).status).toBe(200);
+  });
+
+  it.each(trials(20))('R10 Redis is down at the start and comes later', async () => {
+    const later = await TestRedis.later();
+    const ownStore = await RedisStore.open({ url: later.url });
+    const early = await startTeamApp(optionsFor(wechat, { store: ownStore }));
+    const whoIs = async (): Promise<number> => (await early.as(token, '/me')).status;
+    expect((await early.fetch('/greeting')).status).toBe(200);
+    expect(await whoIs()).toBe(503); // of our making, so only Redis can know
+    const user = wechat.users.create();
+    await expect(early.get(SessionService).login((await user.login()).code)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    await later.start();
+    await until(async () => (await whoIs()) !== 503);
+    expect(await whoIs()).toBe(401);
+    await early.get(SessionService).login((await user.login()).code);
+    await early.close();
+    await ownStore.close();
+    await later.end();
+  });
+});

@@ -1,0 +1,360 @@
+import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
+import { Circuit, MAX_IN_FLIGHT, STORE_DEADLINE, TIMEOUTS_TO_OPEN } from '../../libs/wechat/src/store/redis.circuit.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { FakeResp } from '../support/fake-resp.js';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpFault } from '../support/tcp-proxy.js';
+import { isFull, Lag, load, outcomeOf, trials } from './rows.js';
+
+const LONG = 60_000;
+/** The promise: a guarded request is answered within 300 ms, whatever Redis does. */
+const LATEST = 300;
+const AT_ONCE = 5;
+const value = (key: string): Buffer => Buffer.from(`value of ${key}`);
+
+beforeAll(() => Logger.overrideLogger(false));
+
+describeRedis('the store, when Redis', () => {
+  let redis: TestRedis;
+  let store: RedisStore;
+  const get = (key = 'wx:s:one'): ReturnType<typeof outcomeOf<Buffer>> => outcomeOf(() => store.get(key));
+  const isUp = async (): Promise<boolean> => (await get()).is !== 'unavailable';
+
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    store = await RedisStore.open({ url: redis.url });
+  });
+  afterAll(async () => {
+    await store.close();
+    await redis.end();
+  });
+  beforeEach(async () => {
+    await until(isUp);
+    await store.add('wx:s:one', value('wx:s:one'), LONG);
+  });
+
+  it.each(trials(100, 3))('R1 is killed with 64 reads in flight', async () => {
+    await store.add('wx:s:one', value('wx:s:one'), LONG);
+    const lag = new Lag();
+    const reads = load(64, get);
+    await sleep(10);
+    await redis.kill();
+    await sleep(20);
+    const whileDown = (await reads.stop()).slice();
+    expect(whileDown.filter(({ is }) => is === 'absent')).toEqual([]);
+    expect(whileDown.map(({ is }) => is)).toEqual(expect.arrayContaining(['answer', 'unavailable']));
+    expect(slowest(whileDown)).toBeLessThan(LATEST + lag.end());
+    await redis.start();
+    expect(await timeUntil(isUp)).toBeLessThan(1_000);
+    expect((await get()).is).toBe('absent');
+  });
+
+  it.each(trials(100, 1))('R2 is frozen', async () => {
+    await store.add('wx:s:one', value('wx:s:one'), LONG);
+    const lag = new Lag();
+    redis.freeze();
+    const reads = load(16, get);
+    await sleep(isFull ? 2_000 : 700);
+    const whileFrozen = await reads.stop();
+    const allowed = lag.end();
+    expect(whileFrozen.filter(({ is }) => is !== 'unavailable')).toEqual([]);
+    expect(slowest(whileFrozen)).toBeLessThan(LATEST + allowed);
+    expect(whileFrozen.length).toBeGreaterThan(100); // after the first ones nobody waits any more
+    redis.thaw();
+    expect(await timeUntil(isUp)).toBeLessThan(100 + allowed);
+    expect((await get()).value).toEqual(value('wx:s:one'));
+  });
+
+  it.each(trials(50))('R9 has forgotten everything, scripts too', async () => {
+    await store.add('wx:s:one', value('wx:s:one'), LONG);
+    await redis.run('FLUSHALL');
+    await redis.run('SCRIPT', 'FLUSH');
+    expect((await get()).is).toBe('absent');
+    expect(await store.add('wx:s:one', value('wx:s:one'), LONG)).toBe(true);
+    expect(await store.replace('wx:s:one', value('wx:s:one'), value('two'), LONG)).toBe(true);
+    expect(await store.remove('wx:s:one', value('two'))).toBe(true);
+  });
+
+  it.each(trials(20))('R10 is down at first and comes later', async () => {
+    const later = await TestRedis.later();
+    const early = await RedisStore.open({ url: later.url });
+    const lag = new Lag();
+    const answer = await outcomeOf(() => early.get('wx:s:one'));
+    expect(answer.is).toBe('unavailable');
+    expect(answer.ms).toBeLessThan(AT_ONCE + lag.end());
+    await later.start();
+    await until(async () => (await outcomeOf(() => early.get('wx:s:one'))).is === 'absent');
+    expect(await early.add('wx:s:one', value('x'), LONG)).toBe(true);
+    await early.close();
+    await later.end();
+  });
+
+  it('WRONGTYPE: takes what is no value of ours for absent', async () => {
+    await redis.run('HSET', 'wx:s:hash', 'a', 'b');
+    expect(await store.get('wx:s:hash')).toBeUndefined();
+    expect(await store.take('wx:s:hash')).toBeUndefined();
+    expect(await store.replace('wx:s:hash', value('a'), value('b'), LONG)).toBe(false);
+    expect(await store.remove('wx:s:hash', value('a'))).toBe(false);
+    expect(await store.add('wx:s:hash', value('a'), LONG)).toBe(false);
+    expect((await outcomeOf(() => store.count('wx:s:hash', 1, LONG))).is).toBe('unavailable');
+  });
+});
+
+describeRedis('the store, when the network', () => {
+  let redis: TestRedis;
+  let proxy: TcpProxy;
+  let store: RedisStore;
+  const keys = Array.from({ length: 20 }, (_, i) => `wx:s:${i}`);
+  const get = (key = keys[0]!): ReturnType<typeof outcomeOf<Buffer>> => outcomeOf(() => store.get(key));
+  const isUp = async (): Promise<boolean> => (await get()).is !== 'unavailable';
+
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    proxy = await TcpProxy.start(redis.port);
+    store = await RedisStore.open({ url: proxy.url });
+    for (const key of keys) await store.add(key, value(key), 3_600_000);
+    await store.replace(keys[0]!, value('none'), value('none'), LONG); // the server knows the scripts from here on
+    await store.remove(keys[0]!, value('none'));
+    await store.count('wx:lost', 1, LONG);
+  });
+  afterAll(async () => {
+    await store.close();
+    await proxy.close();
+    await redis.end();
+  });
+  beforeEach(async () => {
+    proxy.pass();
+    await until(isUp);
+  });
+
+  it.each(trials(50, 1))('R3 takes 2 s', async () => {
+    const lag = new Lag();
+    proxy.always({ kind: 'delay', ms: 2_000 });
+    const waited = [];
+    for (let i = 0; i < TIMEOUTS_TO_OPEN; i++) waited.push(await get());
+    const refused = [];
+    for (let i = 0; i < 100; i++) refused.push(await get());
+    const allowed = lag.end();
+    expect([...waited, ...refused].filter(({ is }) => is !== 'unavailable')).toEqual([]);
+    expect(slowest(waited)).toBeLessThan(LATEST + allowed);
+    expect(slowest(refused)).toBeLessThan(AT_ONCE + allowed);
+    proxy.pass();
+    expect(await timeUntil(isUp)).toBeLessThan(3_000);
+    expect((await get()).value).toEqual(value(keys[0]!));
+  });
+
+  it.each(trials(30, 1))('R4 takes 200 ms', async () => {
+    const lag = new Lag();
+    proxy.always({ kind: 'delay', ms: 200 });
+    const reads = await Promise.all(Array.from({ length: 100 }, () => get()));
+    const allowed = lag.end();
+    proxy.pass();
+    expect(reads.filter(({ is }) => is !== 'answer')).toEqual([]);
+    expect(slowest(reads)).toBeLessThan(260 + allowed);
+  });
+
+  it.each(trials(20, 1))('R2 lets nothing through, then everything', async () => {
+    const lag = new Lag();
+    proxy.always({ kind: 'blackhole' });
+    const reads = await Promise.all(Array.from({ length: 64 }, () => get()));
+    expect(reads.filter(({ is }) => is !== 'unavailable')).toEqual([]);
+    expect(slowest(reads)).toBeLessThan(LATEST + lag.end());
+    proxy.pass();
+    await until(isUp);
+    expect((await get(keys[7])).value).toEqual(value(keys[7]!));
+  });
+
+  const broken: TcpFault[] = [
+    { kind: 'reset' },
+    { kind: 'close' },
+    { kind: 'slicer' },
+    { kind: 'limitData', bytes: 70 },
+    { kind: 'garbage' },
+  ];
+  for (const fault of broken) {
+    it.each(trials(300, 5))(`R5 breaks answers: ${fault.kind}`, async () => {
+      await until(isUp);
+      if (fault.kind === 'slicer' || fault.kind === 'limitData') proxy.always(fault);
+      else proxy.next(fault, 'GET');
+      const lag = new Lag();
+      const first = get(keys[0]);
+      await sleep(5); // the answer to the first is spoilt; whoever comes now must not get it, nor the first theirs
+      const reads = await Promise.all([first, ...keys.slice(1).map((key) => get(key))]);
+      const allowed = lag.end();
+      reads.forEach(({ is, value: got }, i) =>
+        expect([is, got]).toEqual(is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined]),
+      );
+      expect(slowest(reads)).toBeLessThan(LATEST + allowed);
+      proxy.pass();
+      await until(isUp);
+      expect((await Promise.all(keys.map((key) => get(key)))).map((read) => read.value)).toEqual(keys.map(value));
+    });
+  }
+
+  it('control: the bare client gives one caller the answer to another', async () => {
+    const bare = await createClient({ url: proxy.url })
+      .on('error', () => {})
+      .connect();
+    proxy.next({ kind: 'garbage' }, 'GET');
+    const first = bare.get(keys[1]!);
+    await sleep(20);
+    bare.get(keys[2]!).catch(() => {}); // never answered: the first call takes it
+    expect(await first).toBe(String(value(keys[2]!)));
+    bare.destroy();
+  });
+
+  it('control: the bare client waits as long as the network does', async () => {
+    const bare = await createClient({ url: proxy.url })
+      .on('error', () => {})
+      .connect();
+    proxy.always({ kind: 'delay', ms: 1_000 });
+    expect(await timeUntil(async () => (await bare.get(keys[0]!)) !== null)).toBeGreaterThan(2 * LATEST);
+    bare.destroy();
+  });
+
+  const lost = async (command: string, call: () => Promise<unknown>): Promise<void> => {
+    await until(isUp);
+    proxy.next({ kind: 'dropReply' }, command);
+    expect((await outcomeOf(call)).is).toBe('unavailable');
+    await until(isUp);
+  };
+
+  describe('loses the answer to', () => {
+    let key: string;
+    let places = 0;
+    const fresh = async (held?: string): Promise<void> => {
+      key = `wx:lost:${++places}`;
+      if (held !== undefined) await store.add(key, value(held), LONG);
+    };
+
+    it.each(trials(200))('R6 add: it has added; again it says so', async () => {
+      await fresh();
+      await lost('SET', () => store.add(key, value('a'), LONG));
+      expect(await store.get(key)).toEqual(value('a'));
+      expect(await store.add(key, value('b'), LONG)).toBe(false);
+    });
+
+    it.each(trials(200))('R6 replace: it has replaced, once', async () => {
+      await fresh('a');
+      await lost('EVALSHA', () => store.replace(key, value('a'), value('b'), LONG));
+      expect(await store.get(key)).toEqual(value('b'));
+      expect(await store.replace(key, value('a'), value('c'), LONG)).toBe(false);
+    });
+
+    it.each(trials(200))('R6 remove: it has removed; again there is nothing to remove', async () => {
+      await fresh('a');
+      await lost('DEL', () => store.remove(key));
+      expect(await store.get(key)).toBeUndefined();
+      await fresh('a');
+      await lost('EVALSHA', () => store.remove(key, value('a')));
+      expect(await store.remove(key, value('a'))).toBe(false);
+    });
+
+    it.each(trials(200))('R6 take: nobody gets it twice', async () => {
+      await fresh('a');
+      await lost('GETDEL', () => store.take(key));
+      expect(await store.take(key)).toBeUndefined();
+    });
+
+    it.each(trials(200))('R6 count: it has counted, once', async () => {
+      await fresh();
+      await lost('EVALSHA', () => store.count(key, 1, LONG));
+      expect((await store.count(key, 0, LONG)).count).toBe(1);
+    });
+  });
+});
+
+describe('the store, when Redis answers', () => {
+  let fake: FakeResp;
+  let store: RedisStore;
+  beforeAll(async () => {
+    fake = await FakeResp.start();
+    store = await RedisStore.open({ url: fake.url });
+  });
+  afterAll(async () => {
+    await store.close();
+    await fake.close();
+  });
+
+  const errors = ['LOADING x', 'READONLY x', 'OOM x', 'MISCONF x', 'NOAUTH x', 'NOPERM x', 'MOVED 1 127.0.0.1:1', 'CLUSTERDOWN x', 'ERR x'];
+  for (const error of errors) {
+    it.each(trials(20))(`R7 -${error}`, async () => {
+      const calls: (() => Promise<unknown>)[] = [
+        () => store.get('k'),
+        () => store.add('k', value('a'), LONG),
+        () => store.replace('k', value('a'), value('b'), LONG),
+        () => store.remove('k'),
+        () => store.take('k'),
+        () => store.count('k', 1, LONG),
+      ];
+      for (const call of calls) {
+        fake.reply = '$-1';
+        await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent'); // READONLY makes it connect anew
+        fake.reply = `-${error}`;
+        expect((await outcomeOf(call)).is).toBe('unavailable');
+      }
+    });
+  }
+
+  it.each(trials(20))('R7 -WRONGTYPE', async () => {
+    fake.reply = '$-1';
+    await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent');
+    fake.reply = '-WRONGTYPE Operation against a key holding the wrong kind of value';
+    expect(await store.get('k')).toBeUndefined();
+  });
+
+  it.each(trials(20))('R5 something else than what was asked', async () => {
+    for (const reply of [':1', '+OK', '*0', '$2\r\nno']) {
+      fake.reply = reply;
+      const call = reply.startsWith('$') ? (): Promise<unknown> => store.remove('k') : (): Promise<unknown> => store.get('k');
+      expect((await outcomeOf(call)).is).toBe('unavailable');
+      fake.reply = '$-1';
+      await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent');
+    }
+  });
+});
+
+const never = (): Promise<never> => new Promise(() => {});
+
+describe('the circuit', () => {
+  it('R2 lets no more calls wait than its limit', async () => {
+    const circuit = new Circuit(never);
+    const waiting = Array.from({ length: MAX_IN_FLIGHT }, () => outcomeOf(() => circuit.call(never).catch(unavailable)));
+    const surplus = await outcomeOf(() => circuit.call(never));
+    expect(surplus.is).toBe('unavailable');
+    expect(surplus.ms).toBeLessThan(STORE_DEADLINE / 2);
+    circuit.stop();
+    await Promise.all(waiting);
+  });
+
+  it('counts only timeouts in a row', async () => {
+    const circuit = new Circuit(never);
+    const calls = Array.from({ length: TIMEOUTS_TO_OPEN - 1 }, () => circuit.call(never));
+    await Promise.allSettled(calls);
+    expect(await circuit.call(async () => 'answer')).toBe('answer');
+    await Promise.allSettled(calls.map(() => circuit.call(never)));
+    expect(await circuit.call(async () => 'answer')).toBe('answer');
+  });
+
+  it('control: without a deadline a call into the silence does not end', async () => {
+    const winner = await Promise.race([never(), sleep(2 * LATEST, 'still waiting')]);
+    expect(winner).toBe('still waiting');
+  });
+});
+
+function unavailable(): undefined {
+  return undefined;
+}
+
+function slowest(outcomes: { ms: number }[]): number {
+  return Math.max(...outcomes.map(({ ms }) => ms));
+}
+
+async function timeUntil(isSo: () => Promise<boolean>): Promise<number> {
+  const startedAt = performance.now();
+  await until(isSo);
+  return performance.now() - startedAt;
+}

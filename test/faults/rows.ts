@@ -1,0 +1,62 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { StoreUnavailableError } from 'nestjs-wechat';
+
+/** `FAULT_TRIALS=full` runs each row as often as reliability.md says; else a few times, which is enough to see it break. */
+export const isFull = process.env['FAULT_TRIALS'] === 'full';
+
+/** For `it.each`: one test per trial. */
+export function trials(full: number, small = 2): number[] {
+  return Array.from({ length: isFull ? full : small }, (_, i) => i + 1);
+}
+
+/** How a call to a store ended, and after how many milliseconds. */
+export interface Outcome<T = unknown> {
+  is: 'answer' | 'absent' | 'unavailable';
+  value?: T;
+  ms: number;
+}
+
+/** @throws whatever the call threw that is not StoreUnavailableError */
+export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<Outcome<T>> {
+  const startedAt = performance.now();
+  try {
+    const value = await call();
+    return { is: value === undefined ? 'absent' : 'answer', value, ms: performance.now() - startedAt };
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    return { is: 'unavailable', ms: performance.now() - startedAt };
+  }
+}
+
+/** Calls without a pause, `callers` at a time, until stopped. Answers all outcomes. */
+export function load<T>(callers: number, call: () => Promise<T>): { stop(): Promise<T[]> } {
+  const outcomes: T[] = [];
+  const stopping = new AbortController();
+  const caller = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      outcomes.push(await call());
+      await new Promise(setImmediate); // calls that fail at once must not keep the event loop to themselves
+    }
+  };
+  const all = Promise.all(Array.from({ length: callers }, caller));
+  const stop = async (): Promise<T[]> => {
+    stopping.abort();
+    await all;
+    return outcomes;
+  };
+  return { stop };
+}
+
+/** What a deadline may be exceeded by: how long this machine held up its own event loop meanwhile. */
+export class Lag {
+  private readonly delay = monitorEventLoopDelay({ resolution: 5 });
+
+  constructor() {
+    this.delay.enable();
+  }
+
+  end(): number {
+    this.delay.disable();
+    return this.delay.max / 1e6;
+  }
+}

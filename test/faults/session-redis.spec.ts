@@ -1,0 +1,176 @@
+import { Logger } from '@nestjs/common';
+import type { RedisClientType } from 'redis';
+import { SessionService, WechatEvents } from 'nestjs-wechat';
+import type { IssuedSession } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { trials } from './rows.js';
+import { any, Connections } from './team.js';
+
+const INSTANCES = 4;
+const MAX_PER_USER = 10;
+
+beforeAll(() => Logger.overrideLogger(false));
+
+describeRedis('four instances on one Redis', () => {
+  let redis: TestRedis;
+  let proxy: TcpProxy;
+  let wechat: WechatSandbox;
+  let connections: Connections;
+  let apps: TeamApp[];
+  let sessions: SessionService[];
+  let user: SandboxUser;
+
+  beforeAll(async () => {
+    [redis, wechat] = await Promise.all([TestRedis.start(), startWechatSandbox()]);
+    proxy = await TcpProxy.start(redis.port);
+    connections = await Connections.open(proxy.url, wechat, INSTANCES);
+    apps = await Promise.all(connections.stores.map((store) => startTeamApp(optionsFor(wechat, { store }))));
+    sessions = apps.map((app) => app.get(SessionService));
+  });
+  afterAll(async () => {
+    await closeTeamApps();
+    await connections.close();
+    await wechat.close();
+    await proxy.close();
+    await redis.end();
+  });
+  beforeEach(() => {
+    user = wechat.users.create();
+  });
+
+  const login = async (): Promise<IssuedSession> => any(sessions).login((await user.login()).code);
+  /** GET /me of some instance: the status, and of whom. A 200 for anybody else ends the test. */
+  const enter = async (token: string): Promise<number> => {
+    const answer = await any(apps).as(token, '/me');
+    if (answer.status === 200) expect(await answer.json()).toMatchObject({ openid: user.openid() });
+    return answer.status;
+  };
+  const refresh = (token: string): Promise<string | undefined> =>
+    any(sessions).refresh(token).then(({ session_rd }) => session_rd, () => undefined); // prettier-ignore
+
+  /** What S1 promises, of anything that has these three. `touch` is what an instance writes when a session is used or refreshed. */
+  interface Revocable {
+    enter(token: string): Promise<boolean>;
+    touch(token: string): Promise<unknown>;
+    end(token: string): Promise<void>;
+    exists(token: string): Promise<boolean>;
+  }
+  const raceOfLogout = async (token: string, { enter: isIn, touch, end, exists }: Revocable): Promise<void> => {
+    const before = Array.from({ length: 10 }, () => isIn(token));
+    const touches = [touch(token), touch(token)];
+    const ended = end(token);
+    const during = Array.from({ length: 10 }, () => isIn(token));
+    await ended;
+    expect(await Promise.all([1, 2, 3].map(() => isIn(token)))).toEqual([false, false, false]);
+    await Promise.all([...before, ...during, ...touches]);
+    expect([await isIn(token), await exists(token)]).toEqual([false, false]);
+  };
+
+  it.each(trials(2000, 20))('S1 a logout holds against 20 guarded requests and a refresh', async () => {
+    const { session_rd, session } = await login();
+    await raceOfLogout(session_rd, {
+      enter: async (token) => (await enter(token)) === 200,
+      touch: async (token) => {
+        const next = await refresh(token);
+        if (next) await until(async () => (await enter(next)) === 401);
+      },
+      end: (token) => any(sessions).end(token),
+      exists: async () => (await redis.run('EXISTS', `wx:s:${session.id}`)) === 1,
+    });
+  });
+
+  it('control: a store that is written on every use brings ended sessions back', async () => {
+    const clients = await Promise.all(Array.from({ length: INSTANCES }, () => redis.client()));
+    const touch = async (client: RedisClientType, token: string): Promise<void> => {
+      const record = await client.get(token);
+      if (record) await client.set(token, record);
+    };
+    const naive: Revocable = {
+      enter: async (token) => (await any(clients).get(token)) !== null,
+      touch: (token) => touch(any(clients), token),
+      end: async (token) => void (await any(clients).del(token)),
+      exists: async (token) => (await any(clients).exists(token)) === 1,
+    };
+    const races = Array.from({ length: 100 }, async (_, i) => {
+      await clients[0]!.set(`naive:${i}`, 'alice');
+      await raceOfLogout(`naive:${i}`, naive);
+    });
+    expect((await Promise.allSettled(races)).filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    for (const client of clients) client.destroy();
+  });
+
+  it.each(trials(500, 5))('S2 one code at two instances makes one user and one login', async () => {
+    const { code } = await user.login();
+    const before = wechat.requestsTo('/sns/jscode2session').length;
+    const answers = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
+    const tokens = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.session_rd] : []));
+    const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.code] : []));
+    expect([new Set(tokens).size, new Set(refusals)]).toEqual([1, new Set(['ERR_WECHAT_CODE'])]);
+    expect([await enter(tokens[0]!), wechat.requestsTo('/sns/jscode2session').length - before]).toEqual([200, 2]); // one of each instance
+  });
+
+  it.each(trials(200, 5))('S3 ten refreshes give one successor, to those who lost its answer too', async () => {
+    const { session_rd } = await login();
+    const successors = await Promise.all(Array.from({ length: 10 }, () => refresh(session_rd)));
+    expect(new Set(successors).size).toBe(1);
+    expect(await refresh(session_rd)).toBe(successors[0]);
+    expect([await enter(session_rd), await enter(successors[0]!)]).toEqual([200, 200]);
+  });
+
+  it.each(trials(200))('S3 the predecessor works to the end of its grace time, and ends the login after it', async () => {
+    const reused = jest.fn();
+    const deaf = apps.map((app) => app.get(WechatEvents).on('reuse', reused));
+    const { session_rd } = await login();
+    const next = (await refresh(session_rd))!;
+    wechat.clock.advance('59s'); // to the millisecond: session-model.spec.ts
+    expect([await enter(session_rd), await refresh(session_rd), reused.mock.calls.length]).toEqual([200, next, 0]);
+    wechat.clock.advance('1s');
+    expect([await enter(session_rd), await enter(next)]).toEqual([401, 200]); // only a refresh tells on it
+    expect(await refresh(session_rd)).toBeUndefined();
+    expect([await enter(next), await refresh(next)]).toEqual([401, undefined]);
+    await until(() => reused.mock.calls.length > 0);
+    expect(reused).toHaveBeenCalledTimes(1);
+    expect(reused.mock.calls[0]![0].session.openid).toBe(user.openid());
+    for (const stop of deaf) stop();
+  });
+
+  it.each(trials(200))('S3 the grandparent is refused at once, and ends the login where it is refreshed', async () => {
+    const first = (await login()).session_rd;
+    const second = (await refresh(first))!;
+    const third = (await refresh(second))!;
+    expect([await enter(first), await enter(second), await enter(third)]).toEqual([401, 200, 200]);
+    expect(await refresh(first)).toBeUndefined();
+    expect([await enter(second), await enter(third)]).toEqual([401, 401]);
+  });
+
+  it.each(trials(200))('S3 the answer to one of ten refreshes is lost on its way from Redis: there is still one successor', async () => {
+    const { session_rd } = await login();
+    proxy.next({ kind: 'dropReply' }, 'EVALSHA');
+    const successors = new Set(await Promise.all(Array.from({ length: 10 }, () => refresh(session_rd))));
+    successors.delete(undefined); // 503: the client asks again
+    await until(async () => (await Promise.all(apps.map(async (app) => (await app.as(session_rd, '/me')).status))).every((s) => s === 200));
+    successors.add(await refresh(session_rd));
+    expect(successors.size).toBe(1);
+  });
+
+  it.each(trials(200, 1))('S4 fifty logins at once leave ten, and no older one', async () => {
+    const older = [await login(), await login()];
+    wechat.clock.advance('1s');
+    const codes = await Promise.all(Array.from({ length: 50 }, async () => (await user.login()).code));
+    const issued = await Promise.all(codes.map((code, i) => sessions[i % INSTANCES]!.login(code)));
+    const statuses = await Promise.all(issued.map(({ session_rd }) => enter(session_rd)));
+    expect(statuses.filter((status) => status === 200)).toHaveLength(MAX_PER_USER);
+    expect(await Promise.all(older.map(({ session_rd }) => enter(session_rd)))).toEqual([401, 401]);
+    const live = issued.filter((_, i) => statuses[i] === 200).map(({ session }) => session.id);
+    const listed = (await sessions[0]!.list(issued[0]!.session)).map(({ id }) => id);
+    expect(listed.toSorted()).toEqual(live.toSorted());
+    const last = await login();
+    expect(await enter(last.session_rd)).toBe(200);
+    expect(await enter(issued.find(({ session }) => session.id === listed[0])!.session_rd)).toBe(401);
+  });
+});

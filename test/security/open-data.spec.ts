@@ -1,0 +1,202 @@
+import { Controller, Post, UseGuards } from '@nestjs/common';
+import { createDecipheriv, randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import { decryptOpenData, OpenData, SessionGuard, SessionService } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { EncryptedData, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { isFull } from '../faults/rows.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+import { CbcForger } from './cbc-forger.js';
+import type { Oracle } from './cbc-forger.js';
+
+const QUERIES = isFull ? 50_000 : 2_000;
+const ENOUGH_FOR_NAIVE = 40_000;
+const APP = 'wx5a4db0c1e2f37608';
+const now = Date.now();
+/** What the attacker wants to be: the owner of somebody's phone number. */
+const FORGERY = Buffer.from(
+  JSON.stringify({
+    phoneNumber: '13800000000',
+    purePhoneNumber: '13800000000',
+    countryCode: '86',
+    watermark: { timestamp: Math.floor(now / 1000), appid: APP },
+  }),
+);
+
+const sessionKey = randomBytes(16);
+
+/** Most servers that one finds: each step has a message of its own. */
+const naive: Oracle = (iv, ciphertext) => {
+  try {
+    const aes = createDecipheriv('aes-128-cbc', sessionKey, iv);
+    const text = Buffer.concat([aes.update(ciphertext), aes.final()]).toString();
+    try {
+      return (JSON.parse(text) as { watermark: { appid: string } }).watermark.appid === APP ? 'ok' : 'wrong appid';
+    } catch {
+      return 'not JSON';
+    }
+  } catch {
+    return 'decrypt error';
+  }
+};
+
+const ours: Oracle = (iv, ciphertext) => {
+  const [encryptedData, vector] = [ciphertext.toString('base64'), iv.toString('base64')];
+  try {
+    decryptOpenData({ sessionKey: sessionKey.toString('base64'), appId: APP, encryptedData, iv: vector, now });
+    return 'ok';
+  } catch (error) {
+    return inspect(error, { depth: 20 }).replaceAll(OUR_FRAMES, '');
+  }
+};
+
+/** The stack shows who asked, which is the forger himself; what the library adds to it stays. */
+const OUR_FRAMES = /\n +at (?!.*libs\/wechat\/).*/g;
+
+describe('a forger of open data', () => {
+  it(`P11 control: makes a naive server accept a phone number of his choice, in fewer than ${ENOUGH_FOR_NAIVE} questions`, () => {
+    const forger = new CbcForger(naive, ENOUGH_FOR_NAIVE);
+    const forged = forger.forge(FORGERY);
+    expect(forged && naive(forged.iv, forged.ciphertext)).toBe('ok');
+    expect(decryptOpenData({ sessionKey: sessionKey.toString('base64'), appId: APP, ...asBase64(forged!) })).toHaveProperty('phoneNumber');
+  });
+
+  it(`P11 learns nothing from ours in ${QUERIES}`, () => {
+    const forger = new CbcForger(ours, QUERIES);
+    expect(forger.forge(FORGERY)).toBeUndefined();
+    expect([forger.queries > QUERIES, forger.learnt, forger.answers.size]).toEqual([true, 0, 1]);
+  });
+});
+
+function asBase64({ iv, ciphertext }: { iv: Buffer; ciphertext: Buffer }): EncryptedData {
+  return { iv: iv.toString('base64'), encryptedData: ciphertext.toString('base64') };
+}
+
+@Controller()
+class OpenDataController {
+  @Post('open-data')
+  @UseGuards(SessionGuard)
+  openData(@OpenData() data: unknown): unknown {
+    return data;
+  }
+}
+
+describe('open data over HTTP', () => {
+  let wechat: WechatSandbox;
+  let app: TeamApp;
+  let user: SandboxUser;
+  let session_rd: string;
+
+  beforeAll(async () => {
+    wechat = await startWechatSandbox();
+    app = await startTeamApp(optionsFor(wechat), { controllers: [OpenDataController] });
+  });
+  beforeEach(async () => {
+    user = wechat.users.create({ phoneNumber: '13580006666' });
+    ({ session_rd } = await app.get(SessionService).login((await user.login()).code));
+  });
+  afterAll(async () => {
+    await closeTeamApps();
+    await wechat.close();
+  });
+
+  const send = async (body: object): Promise<{ status: number; seen: string }> => {
+    const headers = { authorization: `Bearer ${session_rd}`, 'content-type': 'application/json' };
+    const answer = await app.fetch('/open-data', { method: 'POST', headers, body: JSON.stringify(body) });
+    const headersSeen = [...answer.headers].filter(([name]) => name !== 'date');
+    return { status: answer.status, seen: JSON.stringify([answer.status, headersSeen, await answer.text()]) };
+  };
+  const flip = (base64: string, bit: number): string => {
+    const bytes = Buffer.from(base64, 'base64');
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    return bytes.toString('base64');
+  };
+
+  it('P11 refuses ten times in the same words, headers included, whatever was wrong, and then not at all for ten minutes', async () => {
+    const good = await user.getPhoneNumber();
+    const stranger = wechat.users.create();
+    await stranger.login();
+    const wrong = [
+      { ...good, encryptedData: flip(good.encryptedData, 0) },
+      { ...good, encryptedData: good.encryptedData.slice(0, -24) },
+      { ...good, iv: flip(good.iv, 3) },
+      { ...good, iv: 'x' },
+      { ...good, encryptedData: '%' },
+      user.encrypt('not JSON'),
+      user.encrypt('{}', undefined, { watermark: false }),
+      user.encrypt({ phoneNumber: '1' }),
+      await stranger.getPhoneNumber(),
+      user.encrypt({ openGId: 'x' }, undefined, { watermark: { appid: 'wx0000000000000000', timestamp: 1 } as never }),
+    ];
+    const answers = [];
+    for (const body of wrong) answers.push(await send(body));
+    expect(answers.map(({ seen }) => seen)).toEqual(Array(wrong.length).fill(answers[0]!.seen));
+    expect(answers[0]!.status).toBe(400);
+    const limited = await send(good);
+    expect([limited.status, limited.seen]).toEqual([429, expect.stringContaining(JSON.stringify(['retry-after', '600']))]);
+    wechat.clock.advance('10m');
+    expect((await send(await user.getPhoneNumber())).status).toBe(200);
+  });
+});
+
+describe('open data that was touched', () => {
+  let wechat: WechatSandbox;
+  let user: SandboxUser;
+
+  beforeAll(async () => {
+    wechat = await startWechatSandbox();
+    user = wechat.users.create({ phoneNumber: '13580006666', nickName: '小明' });
+  });
+  afterAll(() => wechat.close());
+
+  const open = (data: EncryptedData): Record<string, unknown> | undefined => {
+    const checks = { appId: wechat.apps[0]!.appId, openid: user.openid(), now: wechat.clock.now(), maxAge: 600_000 };
+    try {
+      return decryptOpenData({ ...data, ...checks, sessionKey: user.sessionKey() });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
+      return undefined;
+    }
+  };
+  const flipped = (base64: string): string[] => {
+    const bytes = Buffer.from(base64, 'base64');
+    return Array.from({ length: bytes.length * 8 }, (_, bit) => {
+      const copy = Buffer.from(bytes);
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+      return copy.toString('base64');
+    });
+  };
+
+  it('P12 is never another user or another phone number: each bit of the IV and of the data flipped', async () => {
+    const [info, phone] = [await user.getUserInfo(), await user.getPhoneNumber()];
+    const [openId, phoneNumber] = [open(info)?.['openId'], open(phone)?.['phoneNumber']];
+    expect([openId, phoneNumber]).toEqual([user.openid(), '13580006666']);
+    for (const { iv, encryptedData } of [info, phone]) {
+      const touched = [
+        ...flipped(iv).map((each) => ({ iv: each, encryptedData })),
+        ...flipped(encryptedData).map((each) => ({ iv, encryptedData: each })),
+      ];
+      for (const data of touched.flatMap((each) => open(each) ?? [])) {
+        expect([openId, undefined]).toContain(data['openId']);
+        expect([phoneNumber, undefined]).toContain(data['phoneNumber']);
+        expect('openId' in data || 'phoneNumber' in data).toBe(true);
+      }
+    }
+  });
+
+  it('P12 is not taken with its blocks swapped, doubled or cut off', async () => {
+    const { iv, encryptedData } = await user.getUserInfo();
+    const blocks = Buffer.from(encryptedData, 'base64').toString('hex').match(/.{32}/g)!;
+    const others = blocks.flatMap((block, i) => [
+      blocks.toSpliced(i, 1),
+      blocks.toSpliced(i, 0, block),
+      blocks.toSpliced(i, 1, blocks[(i + 1) % blocks.length]!),
+      blocks.slice(0, i),
+    ]);
+    for (const each of others) {
+      const data = open({ iv, encryptedData: Buffer.from(each.join(''), 'hex').toString('base64') });
+      expect(data === undefined || data['openId'] === user.openid()).toBe(true);
+    }
+  });
+});

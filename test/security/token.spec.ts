@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { RingKey } from '../../libs/wechat/src/crypto/keyring.js';
+import { formatToken, newToken } from '../../libs/wechat/src/session/session-token.js';
+import { isFull } from '../faults/rows.js';
+
+const COUNT = isFull ? 1_000_000 : 200_000;
+const BYTES = 32;
+/** Once in about 500 million runs a fair source is further off than this many standard deviations. */
+const SIGMAS = 6;
+
+interface Judgement {
+  duplicates: number;
+  /** How many standard deviations the number of ones is off. */
+  monobit: number;
+  /** The same for the spread over the 256 values of a byte, at the worst place of the token. */
+  chiSquare: number;
+}
+
+function judge(tokens: Iterable<string>): Judgement {
+  const seen = new Set<string>();
+  const counts = Array.from({ length: BYTES }, () => new Uint32Array(256));
+  let total = 0;
+  for (const token of tokens) {
+    seen.add(token);
+    total++;
+    Buffer.from(token.slice(4), 'base64url').forEach((byte, place) => counts[place]![byte]!++);
+  }
+  const ones = counts.reduce((sum, count) => sum + count.reduce((bits, times, byte) => bits + times * ONES[byte]!, 0), 0);
+  const bits = total * BYTES * 8;
+  return {
+    duplicates: total - seen.size,
+    monobit: Math.abs(ones - bits / 2) / (Math.sqrt(bits) / 2),
+    chiSquare: Math.max(...counts.map((count) => Math.abs(chiSquare(count, total) - 255) / Math.sqrt(2 * 255))),
+  };
+}
+
+const ONES = Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
+function chiSquare(count: Uint32Array, total: number): number {
+  const expected = total / 256;
+  return count.reduce((sum, times) => sum + (times - expected) ** 2 / expected, 0);
+}
+
+function* tokensOf(make: () => string, count = COUNT): Iterable<string> {
+  for (let i = 0; i < count; i++) yield make();
+}
+
+describe('a session_rd', () => {
+  const key = new RingKey('one', randomBytes(32));
+
+  it(`P1 never repeats in ${COUNT}, and each bit of it is a coin toss`, () => {
+    const { duplicates, monobit, chiSquare: spread } = judge(tokensOf(() => formatToken('srd', newToken(), key)));
+    expect(duplicates).toBe(0);
+    expect(monobit).toBeLessThan(SIGMAS);
+    expect(spread).toBeLessThan(SIGMAS);
+  });
+
+  it('P1 is made of nothing but chance: there is no user, no session_key and no time that it could tell', () => {
+    expect([newToken.length, formatToken('srd', newToken(), key)]).toEqual([0, expect.stringMatching(/^srd_[\w-]{43}$/)]);
+    const [one, other] = [newToken(), newToken()];
+    expect(one.login.equals(other.login) || one.secret.equals(other.secret)).toBe(false);
+  });
+
+  it('control: a token of the time and a counter is found out', () => {
+    let counter = 0;
+    const naive = (): string => `srd_${Buffer.from(`${1_700_000_000_000 + counter++} alice`.padEnd(BYTES)).toString('base64url')}`;
+    const { monobit, chiSquare: spread } = judge(tokensOf(naive, 10_000));
+    expect([monobit > SIGMAS, spread > SIGMAS]).toEqual([true, true]);
+  });
+});

@@ -1,0 +1,73 @@
+import { createCache } from 'cache-manager';
+import { createClient, createCluster } from 'redis';
+import type { RedisClientType, RedisClusterType } from 'redis';
+import { unboundedMemory } from '../libs/wechat/src/store/cache.js';
+import { MemoryStore } from '../libs/wechat/src/store/memory.store.js';
+import { RedisStore } from '../libs/wechat/src/store/redis.store.js';
+import { describeStore } from './store.contract.js';
+import { describeRedis, TestCluster, TestRedis } from './support/redis.js';
+
+describeStore('MemoryStore on the in-memory cache', async () => ({
+  store: new MemoryStore(createCache(unboundedMemory())),
+  close: async () => {},
+}));
+
+describeRedis('RedisStore', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+  });
+  afterAll(() => redis.end());
+
+  describeStore('on a connection of its own', async () => {
+    const store = await RedisStore.open({ url: redis.url });
+    return { store, close: () => store.close() };
+  });
+
+  describe('with a client of the team', () => {
+    let client: RedisClientType;
+
+    describeStore('keeps the contract', async () => {
+      client = createClient({ url: redis.url });
+      await client.connect();
+      const store = await RedisStore.open({ client });
+      return { store, close: () => store.close() };
+    });
+
+    afterAll(() => client.destroy());
+
+    it('does not close it', async () => {
+      expect(await client.ping()).toBe('PONG');
+    });
+  });
+});
+
+describeRedis('RedisStore on a Redis Cluster', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await TestCluster.start();
+  });
+  afterAll(() => cluster.end());
+
+  describeStore('on a connection of its own', async () => {
+    const store = await RedisStore.open({ url: cluster.urls });
+    return { store, close: () => store.close() };
+  });
+
+  describe('with a client of the team', () => {
+    let client: RedisClusterType;
+
+    describeStore('keeps the contract', async () => {
+      client = createCluster({ rootNodes: [{ url: cluster.urls[0] }] }) as unknown as RedisClusterType;
+      await client.connect();
+      const store = await RedisStore.open({ client });
+      return { store, close: () => store.close() };
+    });
+
+    afterAll(() => client.destroy());
+
+    it('does not close it', async () => {
+      expect(await client.sendCommand('any', false, ['PING'])).toBe('PONG');
+    });
+  });
+});

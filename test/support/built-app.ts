@@ -1,0 +1,50 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const ROOT = join(__dirname, '../..');
+/** Beside the real `dist/apps`, so that a test never pulls a running app's files away. */
+const OUT = join(ROOT, 'dist/test-app');
+
+/** A process of the compiled app. It ends by `stop`, or by itself. */
+export interface AppProcess {
+  /** All it has written so far. */
+  output: () => string;
+  /** Waits for a text in what it writes; fails if the process ends without it. */
+  says: (text: string | RegExp) => Promise<string>;
+  running: () => boolean;
+  exit: Promise<number | null>;
+  stop: (signal?: NodeJS.Signals) => Promise<number | null>;
+}
+
+/** Compiles the app as `npm start` does: what runs in production is ESM, and jest runs CommonJS. */
+export async function buildApp(): Promise<void> {
+  await promisify(execFile)(
+    process.execPath,
+    [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'sample', '--path', 'test/support/tsconfig.app.json'],
+    { cwd: ROOT },
+  );
+}
+
+/** Runs `main` (start:prod) or `demo` (npm start) in a folder, with this environment and nothing else. */
+export function runApp(entry: 'main' | 'demo', { cwd, env = {} }: { cwd: string; env?: Record<string, string> }): AppProcess {
+  const child = spawn(process.execPath, [join(OUT, `apps/sample/src/${entry}.js`)], { cwd, env: { PATH: process.env['PATH'], ...env } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += String(chunk)));
+  const exit = once(child, 'close').then(([code]) => code as number | null);
+  return {
+    output: () => output,
+    running: () => child.exitCode === null,
+    exit,
+    async says(text) {
+      while (child.exitCode === null && output.search(text) < 0) await Promise.race([once(child.stdout, 'data'), exit]);
+      if (output.search(text) < 0) throw new Error(`The app ended without saying ${String(text)}:\n${output}`);
+      return output;
+    },
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return exit;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { clientOf } from './http.js';
+import type { Answer } from './http.js';
+
+export interface Part {
+  name?: string;
+  value: string | Buffer;
+  /** Makes it a file. */
+  filename?: string;
+  type?: string;
+}
+
+export const BOUNDARY = '----WebKitFormBoundaryTest';
+
+/** The form that wx.uploadFile sends: text fields as they stand in `formData`, and a file under its temporary name. */
+export function multipart(parts: Part[]): Buffer {
+  const encoded = parts.flatMap(({ name = 'file', value, filename, type }) => [
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n`,
+    type === undefined ? '\r\n' : `Content-Type: ${type}\r\n\r\n`,
+    value,
+    '\r\n',
+  ]);
+  return Buffer.concat([...encoded, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece as string)));
+}
+
+/** `await uploadTo(url)('POST /recordings', token, [file(sound)])` */
+export function uploadTo(url: string): (route: string, token: string, parts: Part[] | Buffer) => Promise<Answer> {
+  return (route, token, parts) =>
+    clientOf(url)(route, {
+      token,
+      headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
+      body: new Blob([Buffer.isBuffer(parts) ? new Uint8Array(parts) : new Uint8Array(multipart(parts))]),
+    });
+}
+
+/** A file as a phone names it. */
+export const file = (value: string | Buffer, filename = 'tmp_9f2c41d8e1.durationTime=8000.mp3'): Part => ({
+  value,
+  filename,
+  type: 'application/octet-stream',
+});

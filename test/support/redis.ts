@@ -1,0 +1,190 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
+import type { RedisClientType } from 'redis';
+
+const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
+
+/** `describe` for what needs redis-server. Without one it is skipped, loudly; in CI it fails instead. */
+export const describeRedis: (name: string, fn: () => void) => void = (name, fn) => {
+  if (isInstalled) return describe(name, fn);
+  process.stderr.write(`\nSKIPPED, no redis-server on this machine (apt-get install redis-server): ${name}\n`);
+  if (process.env['CI'] === 'true') return describe(name, () => it('needs redis-server', () => fail()));
+  describe.skip(name, fn);
+};
+
+function fail(): never {
+  throw new Error('redis-server is not installed. CI=true does not let a part be skipped.');
+}
+
+/** A redis-server of the test's own, on a free port, that keeps nothing on disk. */
+export class TestRedis {
+  private server?: ChildProcess;
+  private readonly directory = mkdtempSync(join(tmpdir(), 'wechat-redis-'));
+  private readonly endWithUs = (): void => void this.server?.kill('SIGKILL');
+
+  private constructor(
+    readonly port: number,
+    private readonly args: string[],
+    /** Where the nodes of a cluster talk to each other. */
+    readonly busPort = 0,
+  ) {
+    process.once('exit', this.endWithUs);
+  }
+
+  static async start(...args: string[]): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), args);
+    await redis.start();
+    return redis;
+  }
+
+  static async startClusterNode(): Promise<TestRedis> {
+    const busPort = await freePort(); // the default, 10000 above the port, may lie beyond the last port
+    const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-require-full-coverage', 'no'];
+    const redis = new TestRedis(await freePort(), [...cluster, '--repl-diskless-sync-delay', '0'], busPort);
+    await redis.start();
+    return redis;
+  }
+
+  /** A server that is not there yet; `start()` brings it up. */
+  static async later(): Promise<TestRedis> {
+    return new TestRedis(await freePort(), []);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--appendonly', 'no'];
+    this.server = spawn('redis-server', [...args, ...this.args], { stdio: 'ignore' });
+    while (!(await this.accepts())) await sleep(5);
+  }
+
+  /** Gone without a word, as after a crash. */
+  async kill(): Promise<void> {
+    const { server } = this;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    server.kill('SIGCONT');
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+  }
+
+  /** Takes connections and bytes, answers nothing. */
+  freeze(): void {
+    this.server?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.server?.kill('SIGCONT');
+  }
+
+  async end(): Promise<void> {
+    await this.kill();
+    process.off('exit', this.endWithUs);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** A client of the test's own, closed by the test. */
+  async client(): Promise<RedisClientType> {
+    const client: RedisClientType = createClient({ url: this.url });
+    client.on('error', () => {}); // the server is killed now and then
+    return client.connect();
+  }
+
+  /** Runs one command over a connection of its own. */
+  async run(...command: string[]): Promise<unknown> {
+    const client = await this.client();
+    try {
+      return await client.sendCommand(command);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  async meet(other: TestRedis): Promise<void> {
+    await this.run('CLUSTER', 'MEET', '127.0.0.1', String(other.port), String(other.busPort));
+  }
+
+  private accepts(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, '127.0.0.1');
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+  }
+}
+
+/** Three masters that share the slots, and a replica of the first one. */
+export class TestCluster {
+  private constructor(
+    readonly masters: TestRedis[],
+    readonly replica: TestRedis,
+  ) {}
+
+  static async start(): Promise<TestCluster> {
+    const [replica, ...masters] = await Promise.all(Array.from({ length: 4 }, () => TestRedis.startClusterNode()));
+    const cluster = new TestCluster(masters, replica!);
+    await cluster.join();
+    return cluster;
+  }
+
+  get urls(): string[] {
+    return this.masters.map(({ url }) => url);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.masters, this.replica].map((node) => node.end()));
+  }
+
+  private async join(): Promise<void> {
+    const nodes = [...this.masters, this.replica];
+    await Promise.all(this.masters.map((node, i) => node.run('CLUSTER', 'ADDSLOTSRANGE', ...SHARES[i]!)));
+    await Promise.all(nodes.map((node, i) => node.run('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))));
+    await Promise.all(nodes.flatMap((one) => nodes.filter((other) => other !== one).map((other) => one.meet(other)))); // word of mouth takes seconds
+    await Promise.all(nodes.map((node) => until(async () => (await nodesKnownTo(node)) === nodes.length)));
+    const id = (await this.masters[0]!.run('CLUSTER', 'MYID')) as string;
+    await until(() => this.replica.run('CLUSTER', 'REPLICATE', id).then(yes, no));
+    await until(async () => String(await this.replica.run('INFO', 'replication')).includes('master_link_status:up'));
+    await Promise.all(
+      this.masters.map((node) => until(async () => String(await node.run('CLUSTER', 'INFO')).includes('cluster_state:ok'))),
+    );
+  }
+}
+
+const SHARES = [
+  ['0', '5460'],
+  ['5461', '10922'],
+  ['10923', '16383'],
+];
+
+async function nodesKnownTo(node: TestRedis): Promise<number> {
+  const lines = String(await node.run('CLUSTER', 'NODES'))
+    .trim()
+    .split('\n');
+  return lines.filter((line) => !line.includes('handshake')).length;
+}
+
+/** Asks again until it is so; a test that waits for ever meets jest's own limit. */
+export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await sleep(5);
+}
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,79 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { SandboxUser, WechatSandbox, WechatSandboxOptions } from 'nestjs-wechat-sandbox';
+import { createApp } from '../../apps/sample/src/app.js';
+import { readConfig } from '../../apps/sample/src/config.js';
+import type { DatabaseConfig } from '../../apps/sample/src/config.js';
+import { clientOf } from './http.js';
+import type { Answer, Call } from './http.js';
+
+/** The reference app and its WeChat, both listening. */
+export interface Started {
+  app: NestFastifyApplication;
+  url: string;
+  wechat: WechatSandbox;
+  /** The app's UPLOAD_DIR, which goes with it. */
+  uploads: string;
+  /** What the app has logged so far, a line each. */
+  log: string[];
+  call: (route: string, call?: Call) => Promise<Answer>;
+  /** Logs a user of the sandbox in over HTTP. @default a new user */
+  login: (user?: SandboxUser, call?: Call) => Promise<Login>;
+  close: () => Promise<void>;
+}
+
+export interface Login extends Record<string, any> {
+  session_rd: string;
+  isNewUser: boolean;
+}
+
+export interface StartOptions {
+  env?: Record<string, string | undefined>;
+  /** @default embedded, in memory */
+  database?: DatabaseConfig;
+  sandbox?: WechatSandboxOptions;
+}
+
+/** Starts the reference app against a sandbox of its own; the app's sessions live by the sandbox's clock. */
+export async function start({ env = {}, database = { dir: 'memory://' }, sandbox = {} }: StartOptions = {}): Promise<Started> {
+  const wechat = await startWechatSandbox(sandbox);
+  const uploads = await mkdtemp(join(tmpdir(), 'nestjs-wechat-uploads-'));
+  const config = readConfig({ LOG_LEVEL: 'silent', LOGIN_RATE_LIMIT: '0', UPLOAD_DIR: uploads, ...environmentFor(wechat), ...env });
+  const log: string[] = [];
+  Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
+  const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } });
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const call = clientOf(url);
+  const login = async (user = wechat.users.create(), { body, ...rest }: Call = {}): Promise<Login> => {
+    const answer = await call('POST /auth/login', { ...rest, body: { ...(await user.login()), ...(body as object) } });
+    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body.data;
+  };
+  const close = async (): Promise<void> => {
+    await app.close();
+    await wechat.close();
+    await rm(uploads, { recursive: true, force: true });
+  };
+  return { app, url, wechat, uploads, log, call, login, close };
+}
+
+/** What points the app at a sandbox. */
+export function environmentFor({ apps, url }: WechatSandbox): Record<string, string> {
+  const further = apps
+    .filter(({ kind }) => kind === 'mini-program')
+    .slice(1)
+    .map(({ appId, secret, kind }) => ({ appId, secret, kind }));
+  const [mini, mobile] = (['mini-program', 'mobile'] as const).map((wanted) => apps.find(({ kind }) => kind === wanted));
+  return {
+    WECHAT_API_BASE_URL: url,
+    WECHAT_MINI_APP_ID: mini?.appId ?? '',
+    WECHAT_MINI_APP_SECRET: mini?.secret ?? '',
+    WECHAT_MOBILE_APP_ID: mobile?.appId ?? '',
+    WECHAT_MOBILE_APP_SECRET: mobile?.secret ?? '',
+    WECHAT_APPS: JSON.stringify(further),
+  };
+}
