@@ -1,0 +1,35 @@
+import { Controller, Delete, Get, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { AppJwtGuard } from '../tokens/app-jwt.strategy.js';
+import type { Account } from '../tokens/app-tokens.js';
+import { CurrentAccount } from '../tokens/current-account.decorator.js';
+import { AccountView } from './account.dto.js';
+import { AccountService } from './account.service.js';
+
+@ApiTags('account')
+@ApiBearerAuth('app-jwt')
+@Controller('account')
+@UseGuards(AppJwtGuard)
+export class AccountController {
+  constructor(private readonly accounts: AccountService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'My account', description: 'With the token of POST /auth/phone-login or /auth/register.' })
+  @ApiAnswer(AccountView)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  account(@CurrentAccount() { user }: Account): AccountView {
+    return AccountView.of(user);
+  }
+
+  @Delete()
+  @ApiOperation({
+    summary: 'Delete my account (注销)',
+    description: 'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/one-person.md.',
+  })
+  @ApiAnswer(null)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  close(@CurrentAccount() account: Account): Promise<void> {
+    return this.accounts.close(account);
+  }
+}

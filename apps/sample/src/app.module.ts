@@ -1,0 +1,37 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { WechatModule } from 'nestjs-wechat';
+import { AccountModule } from './account/account.module.js';
+import { AuthModule } from './auth/auth.module.js';
+import { CentralModule } from './central/central.module.js';
+import { AppConfig } from './config.js';
+import { ConfigModule } from './config.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import { HealthModule } from './health/health.module.js';
+import { MeModule } from './me/me.module.js';
+import { QrCodesModule } from './qrcodes/qrcodes.module.js';
+import { RecordingsModule } from './recordings/recordings.module.js';
+import { UsersModule } from './users/users.module.js';
+import { UsersService } from './users/users.service.js';
+
+@Module({})
+export class AppModule {
+  static with(config: AppConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.with(config),
+        DatabaseModule,
+        WechatModule.forRoot({ ...config.wechat, users: UsersService }),
+        UsersModule,
+        AuthModule,
+        MeModule,
+        AccountModule,
+        RecordingsModule,
+        CentralModule,
+        QrCodesModule,
+        HealthModule,
+      ],
+    };
+  }
+}

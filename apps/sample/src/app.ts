@@ -1,0 +1,68 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { DestinationStream } from 'pino';
+import { AppModule } from './app.module.js';
+import { NotFoundError } from './common/app-error.js';
+import { AppExceptionFilter } from './common/app-exception.filter.js';
+import { EnvelopeAdapter } from './common/envelope.adapter.js';
+import { acceptJsonBodies } from './common/json-body.js';
+import { createLogger, logRequests, nestLogger } from './common/logging.js';
+import { validation } from './common/validation.js';
+import type { AppConfig } from './config.js';
+import { serveDocs } from './docs/docs.js';
+import { acceptUploads } from './files/multipart.js';
+
+/** Of the whole request, then of a silent connection. Uploads over a slow network take their time; Node itself cuts headers off at 16 KB. */
+const LIMITS = {
+  bodyLimit: 100_000,
+  requestTimeout: 120_000,
+  connectionTimeout: 30_000,
+  keepAliveTimeout: 65_000, // longer than the 60 s of nginx and most load balancers, so that they close first
+  http: { headersTimeout: 15_000 },
+};
+
+/** For a path that cannot even be read: bad %-encoding, an endless id. Fastify would repeat it in the answer. */
+const answerUnreadablePath = (_error: Error, _request: FastifyRequest, reply: FastifyReply): void => {
+  const { status, body } = new NotFoundError();
+  void reply.status(status).send(body);
+};
+
+/** A client keeps its connection after the answer. While we close, nobody needs it, and waiting for it would take a minute. */
+function dropConnectionsWhenClosing(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('preClose', async () => {
+    const dropping = setInterval(() => fastify.server.closeIdleConnections(), 50);
+    fastify.server.once('close', () => clearInterval(dropping));
+  });
+}
+
+/** What tests replace. */
+export interface AppOverrides {
+  /** Where log lines go. @default stdout */
+  logTo?: DestinationStream;
+}
+
+/** The whole app, not listening yet. */
+export async function createApp(config: AppConfig, { logTo }: AppOverrides = {}): Promise<NestFastifyApplication> {
+  const logger = createLogger(config.logLevel, logTo);
+  const adapter = new EnvelopeAdapter({
+    ...LIMITS,
+    trustProxy: config.trustProxy,
+    forceCloseConnections: 'idle', // kept-alive connections must not hold up the end
+    frameworkErrors: answerUnreadablePath,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config), adapter, {
+    logger: nestLogger(logger),
+    abortOnError: false,
+    bodyParser: false,
+  });
+  app.useGlobalPipes(validation);
+  app.useGlobalFilters(new AppExceptionFilter());
+  acceptJsonBodies(app);
+  acceptUploads(app);
+  logRequests(app, logger);
+  serveDocs(app);
+  dropConnectionsWhenClosing(app);
+  return app;
+}

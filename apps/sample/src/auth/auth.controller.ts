@@ -1,0 +1,114 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentSession, SessionGuard, SessionService, WechatSessionError } from 'nestjs-wechat';
+import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
+import { NotFoundError } from '../common/app-error.js';
+import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { UserView } from '../users/user.view.js';
+import { UsersService } from '../users/users.service.js';
+import { EndedAnswer, LoginAnswer, LoginDto, RefreshAnswer, SessionAnswer, SessionInfoAnswer } from './auth.dto.js';
+import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
+import { SessionRd } from './session-rd.decorator.js';
+
+@ApiTags('auth')
+@Controller('auth')
+export class AuthController {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly users: UsersService,
+  ) {}
+
+  @Post('login')
+  @HttpCode(200)
+  @UseGuards(LoginRateLimitGuard)
+  @ApiOperation({
+    summary: 'Log in with the code of wx.login',
+    description: 'Registers an unknown openid. Ends the session_rd that the request carries, if any.',
+  })
+  @ApiAnswer(LoginAnswer)
+  @ApiFailures(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_CODE',
+    'ERR_WECHAT_APP',
+    'ERR_WECHAT_BLOCKED',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
+  )
+  async login(@Body() { code, appId }: LoginDto, @SessionRd() replaces?: string): Promise<LoginAnswer> {
+    const { session, ...issued } = await this.sessions.login(code, { appId, replaces });
+    const { user, isNewUser } = await this.users.register(session);
+    return { ...issued, isNewUser, user: UserView.of(user) };
+  }
+
+  /** Without SessionGuard: a replaced token that comes back must reach `refresh`, which ends the login it belongs to. */
+  @Post('refresh')
+  @HttpCode(200)
+  @ApiBearerAuth()
+  @ApiOperation({
+    summary: 'Get the next session_rd',
+    description: 'The old one works for the grace time; a retry with it gets the same successor.',
+  })
+  @ApiAnswer(RefreshAnswer)
+  @ApiFailures('ERR_WECHAT_SESSION')
+  async refresh(@SessionRd() previous = ''): Promise<RefreshAnswer> {
+    const { session_rd, expiresIn } = await this.sessions.refresh(previous);
+    return { session_rd, expiresIn };
+  }
+
+  @Get('session')
+  @UseGuards(SessionGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'What the guard knows of this session' })
+  @ApiAnswer(SessionAnswer)
+  @ApiFailures('ERR_WECHAT_SESSION')
+  session(@CurrentSession() { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt }: WechatSession): SessionAnswer {
+    return { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt };
+  }
+
+  @Get('sessions')
+  @UseGuards(SessionGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'The live sessions of this user in this app' })
+  @ApiAnswer([SessionInfoAnswer])
+  @ApiFailures('ERR_WECHAT_SESSION')
+  list(@CurrentSession() session: WechatSession): Promise<WechatSessionInfo[]> {
+    return this.sessions.list(session);
+  }
+
+  @Delete('sessions/:id')
+  @UseGuards(SessionGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End one session of this user' })
+  @ApiAnswer(null)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  async end(@CurrentSession() session: WechatSession, @Param('id') id: string): Promise<void> {
+    await this.sessions.endById(session, id).catch(notFound);
+  }
+
+  @Post('logout')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End this session' })
+  @ApiAnswer(null)
+  @ApiFailures('ERR_WECHAT_SESSION')
+  async logout(@SessionRd() session_rd: string): Promise<void> {
+    await this.sessions.end(session_rd);
+  }
+
+  @Post('logout-all')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'End all sessions of this user in this app' })
+  @ApiAnswer(EndedAnswer)
+  @ApiFailures('ERR_WECHAT_SESSION')
+  async logoutAll(@CurrentSession() session: WechatSession): Promise<EndedAnswer> {
+    return { ended: await this.sessions.endAll(session) };
+  }
+}
+
+/** No session by that id, or another user's: the caller's own session is fine, so this is no 401. */
+function notFound(error: unknown): never {
+  throw error instanceof WechatSessionError ? new NotFoundError() : error;
+}

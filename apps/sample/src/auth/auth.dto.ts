@@ -1,0 +1,100 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsOptional, Matches } from 'class-validator';
+import { UserView } from '../users/user.view.js';
+
+export class LoginDto {
+  @ApiProperty({ description: 'What wx.login gave', example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx' })
+  @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what wx.login gave' })
+  code: string;
+
+  @ApiPropertyOptional({
+    description: 'Which mini program, where there are several; the default one if left out',
+    example: 'wx5a4db0c1e2f37608',
+  })
+  @IsOptional()
+  @Matches(/^[0-9A-Za-z_-]{1,64}$/, { message: 'appId must be an AppID (wx…)' })
+  appId?: string;
+}
+
+const SESSION_RD = 'srd_dGhpcyBpcyBhbiBleGFtcGxlLCBub3QgYSB0b2tlbiE';
+
+export class RefreshAnswer {
+  @ApiProperty({ description: 'Send it as Authorization: Bearer … or X-Session-Rd: …' })
+  session_rd: string;
+
+  @ApiProperty({ description: 'Seconds' })
+  expiresIn: number;
+
+  static readonly example = { session_rd: SESSION_RD, expiresIn: 1800 };
+}
+
+export class LoginAnswer extends RefreshAnswer {
+  @ApiProperty({ description: 'Whether this login registered the user' })
+  isNewUser: boolean;
+
+  @ApiProperty()
+  user: UserView;
+
+  static override readonly example = { ...RefreshAnswer.example, isNewUser: true, user: UserView.example };
+}
+
+export class SessionAnswer {
+  @ApiProperty()
+  appId: string;
+
+  @ApiProperty()
+  openid: string;
+
+  @ApiPropertyOptional()
+  unionid?: string;
+
+  @ApiProperty({ description: 'When the user logged in' })
+  issuedAt: Date;
+
+  @ApiProperty({ description: 'When this session_rd runs out unless it is refreshed' })
+  expiresAt: Date;
+
+  @ApiProperty({ description: 'When the login runs out, however often it is refreshed' })
+  loginExpiresAt: Date;
+
+  static readonly example = {
+    appId: 'wx5a4db0c1e2f37608',
+    openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE',
+    unionid: 'ocMvos6NjeKLIBqg5Mr9QjxrP1FA',
+    issuedAt: '2026-11-20T08:00:00.000Z',
+    expiresAt: '2026-11-20T08:30:00.000Z',
+    loginExpiresAt: '2026-11-27T08:00:00.000Z',
+  };
+}
+
+export class SessionInfoAnswer {
+  @ApiProperty({ description: 'For DELETE /auth/sessions/:id; not a token' })
+  id: string;
+
+  @ApiProperty()
+  issuedAt: Date;
+
+  @ApiProperty()
+  refreshedAt: Date;
+
+  @ApiProperty()
+  expiresAt: Date;
+
+  @ApiProperty({ description: 'Whether it is the one that asks' })
+  current: boolean;
+
+  static readonly example = {
+    id: 'yI2pGJ1rGgqJ0Rj4hq0n5w',
+    issuedAt: '2026-11-20T08:00:00.000Z',
+    refreshedAt: '2026-11-20T08:20:00.000Z',
+    expiresAt: '2026-11-20T08:50:00.000Z',
+    current: true,
+  };
+}
+
+export class EndedAnswer {
+  @ApiProperty({ description: 'How many sessions were live' })
+  ended: number;
+
+  static readonly example = { ended: 2 };
+}

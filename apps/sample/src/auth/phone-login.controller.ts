@@ -1,0 +1,52 @@
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
+import type { WechatSession } from 'nestjs-wechat';
+import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { PhoneDto } from '../phone/phone.dto.js';
+import type { User } from '../users/user.entity.js';
+import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
+import { RegisterDto, TokenAnswer } from './phone-login.dto.js';
+import { PhoneLoginService } from './phone-login.service.js';
+
+@ApiTags('auth')
+@ApiBearerAuth()
+@Controller('auth')
+export class PhoneLoginController {
+  constructor(private readonly phoneLogin: PhoneLoginService) {}
+
+  @Post('phone-login')
+  @HttpCode(200)
+  @UseGuards(LoginRateLimitGuard, SessionGuard)
+  @ApiOperation({
+    summary: 'Log in with the phone number that WeChat has verified',
+    description:
+      'Gives a token for the account that has the number. Where nobody has it, the 404 carries a ticket for POST /auth/register.',
+  })
+  @ApiAnswer(TokenAnswer)
+  @ApiFailures(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_DECRYPT',
+    'ERR_WECHAT_SESSION',
+    'ERR_WECHAT_CODE',
+    'ERR_NOT_REGISTERED',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
+  )
+  login(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() phone: PhoneDto): Promise<TokenAnswer> {
+    return this.phoneLogin.login(session, user, phone);
+  }
+
+  @Post('register')
+  @HttpCode(200)
+  @UseGuards(SessionGuard)
+  @ApiOperation({
+    summary: 'Register with the ticket of a phone login',
+    description: 'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone.',
+  })
+  @ApiAnswer(TokenAnswer)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')
+  register(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() registration: RegisterDto): Promise<TokenAnswer> {
+    return this.phoneLogin.register(session, user, registration);
+  }
+}

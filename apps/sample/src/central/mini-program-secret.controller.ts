@@ -1,0 +1,50 @@
+import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { AccessTokenService, QrCodeService, SessionService } from 'nestjs-wechat';
+import { LoginRateLimitGuard } from '../auth/login-rate-limit.guard.js';
+import { ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
+import { QrCodeDto } from '../qrcodes/qrcode.dto.js';
+import { MiniProgramSecretGuard } from './app.guard.js';
+import { ApiSessionToken, SECRET_FAILURES, UPSTREAM_FAILURES } from './central.docs.js';
+import { CodeQuery } from './central.dto.js';
+
+/** What the app's secret opens. */
+@ApiTags('central service: mini programs')
+@ApiParam({ name: 'secret', description: 'AppSecret' })
+@Controller('wx/mini/v1/:appId/:secret')
+@UseGuards(MiniProgramSecretGuard)
+export class MiniProgramSecretController {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly accessTokens: AccessTokenService,
+    private readonly codes: QrCodeService,
+  ) {}
+
+  @Get('code2Session')
+  @UseGuards(LoginRateLimitGuard)
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Log in with the code of wx.login', description: 'The session_key stays on the server.' })
+  @ApiSessionToken()
+  @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', 'ERR_WECHAT_BLOCKED', ...UPSTREAM_FAILURES)
+  async code2Session(@Param('appId') appId: string, @Query() { code }: CodeQuery): Promise<string> {
+    return (await this.sessions.login(code, { appId })).session_rd;
+  }
+
+  @Get('access_token')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: "WeChat's access token of this app, one for all callers" })
+  @ApiText({ description: 'The current access token', example: '78_Wf1zGkQm…' })
+  @ApiFailures(...SECRET_FAILURES, ...UPSTREAM_FAILURES)
+  accessToken(@Param('appId') appId: string): Promise<string> {
+    return this.accessTokens.get(appId);
+  }
+
+  @Post('qrcode/unlimited')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'A code that opens this mini program' })
+  @ApiText({ description: 'base64 of a JPEG, or of a PNG with isHyaline', example: '/9j/4AAQSkZJRgABAQ…' })
+  @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_SCENE', 'ERR_WECHAT_PAGE', ...UPSTREAM_FAILURES)
+  async qrCode(@Param('appId') appId: string, @Body() { ...code }: QrCodeDto): Promise<string> {
+    return (await this.codes.getUnlimited({ ...code, appId })).image.toString('base64');
+  }
+}

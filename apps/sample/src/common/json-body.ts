@@ -1,0 +1,31 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { WechatBadRequestError } from 'nestjs-wechat';
+
+/** Ours are three levels deep; validation walks by recursion and must not be led further. */
+const MAX_DEPTH = 8;
+
+/**
+ * The only media type of request bodies: a JSON object, `__proto__` refused. An empty body is no body, since wx.request
+ * announces JSON whether it sends data or not.
+ */
+export function acceptJsonBodies(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') return done(null, undefined);
+    return parseJson(request, String(body), (error, json?: unknown) => {
+      if (error) done(error);
+      else if (isObject(json) && !isDeeperThan(MAX_DEPTH, json)) done(null, json);
+      else done(new WechatBadRequestError(`the body must be a JSON object, at most ${MAX_DEPTH} levels deep`));
+    });
+  });
+}
+
+function isObject(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+function isDeeperThan(depth: number, json: unknown): boolean {
+  return typeof json === 'object' && json !== null && (depth === 0 || Object.values(json).some((value) => isDeeperThan(depth - 1, value)));
+}

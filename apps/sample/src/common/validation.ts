@@ -1,0 +1,14 @@
+import { ValidationPipe } from '@nestjs/common';
+import type { ValidationError } from '@nestjs/common';
+import { WechatBadRequestError } from 'nestjs-wechat';
+
+/** Checks bodies and queries against their classes. Unknown fields are dropped, and the answer names fields, never values. */
+export const validation = new ValidationPipe({
+  transform: true,
+  whitelist: true,
+  exceptionFactory: (errors) => new WechatBadRequestError(problemsOf(errors).join('; ')),
+});
+
+function problemsOf(errors: ValidationError[]): string[] {
+  return errors.flatMap(({ constraints = {}, children = [] }) => [...Object.values(constraints), ...problemsOf(children)]);
+}

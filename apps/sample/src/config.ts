@@ -1,0 +1,146 @@
+import { IsIn, IsNotEmpty, IsOptional, IsPort, Matches, ValidateBy, ValidateIf, validateSync } from 'class-validator';
+import type { FastifyServerOptions } from 'fastify';
+import { createSecretKey, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { isIP } from 'node:net';
+import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-wechat';
+import type { WechatModuleOptions } from 'nestjs-wechat';
+
+export type Environment = Record<string, string | undefined>;
+
+/** A PostgreSQL server, or an embedded database in a folder. */
+export type DatabaseConfig = { url: string } | { dir: string };
+
+type TrustProxy = FastifyServerOptions['trustProxy'];
+
+/** Everything this app is told from outside. Inject it where a value is needed. */
+export class AppConfig {
+  readonly production: boolean;
+  readonly port: number;
+  readonly wechat: WechatModuleOptions;
+  readonly database: DatabaseConfig;
+  /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
+  readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
+  readonly uploadDir: string;
+  /** Logins per minute and address; 0: no limit. */
+  readonly loginRateLimit: number;
+  /** Which proxies' X-Forwarded-For is believed, as Fastify takes it. */
+  readonly trustProxy: TrustProxy;
+  readonly logLevel: string;
+
+  constructor(values: AppConfig) {
+    Object.assign(this, values);
+  }
+}
+
+/** What is wrong with the environment, all of it: names of variables, never a value. */
+export class ConfigError extends Error {
+  constructor(readonly problems: string[]) {
+    super(
+      `The environment is not complete. Every variable is explained in .env.example.\n${problems.map((one) => `  - ${one}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+const IsDuration = (message: string): PropertyDecorator =>
+  ValidateBy({ name: 'isDuration', validator: { validate: (value) => (parseDuration(String(value)) ?? 0) > 0 } }, { message });
+
+const IsProxyList = (message: string): PropertyDecorator =>
+  ValidateBy(
+    { name: 'isProxyList', validator: { validate: (value) => /^\d{1,3}$/.test(value) || addressesOf(value).every(isAddress) } },
+    { message },
+  );
+
+/** The app's own variables; those of WeChat are read by the library. */
+class Variables {
+  NODE_ENV?: string;
+
+  @IsPort({ message: 'PORT must be a port number' })
+  PORT = '3000';
+
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\/./, { message: 'DATABASE_URL must be postgres://…' })
+  DATABASE_URL?: string;
+
+  @ValidateIf(({ NODE_ENV }: Variables) => NODE_ENV === 'production')
+  @IsNotEmpty({ message: 'JWT_SECRET is required when NODE_ENV=production; make one with: openssl rand -base64 32' })
+  JWT_SECRET?: string;
+
+  @IsDuration("JWT_TTL is not a duration such as '30m', '12h' or '7d'")
+  JWT_TTL = '12h';
+
+  UPLOAD_DIR = './var/uploads';
+
+  @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 is no limit' })
+  LOGIN_RATE_LIMIT = '120';
+
+  @IsOptional()
+  @IsProxyList('TRUST_PROXY must be the number of proxies in front, or their addresses separated by commas')
+  TRUST_PROXY?: string;
+
+  @IsIn(LOG_LEVELS, { message: `LOG_LEVEL must be one of: ${LOG_LEVELS.join(', ')}` })
+  LOG_LEVEL = 'info';
+}
+
+/**
+ * Reads the whole configuration from the environment.
+ * @throws ConfigError with every problem at once, those of WeChat's variables included
+ */
+export function readConfig(env: Environment): AppConfig {
+  const variables = Object.assign(new Variables(), present(env));
+  const problems = validateSync(variables).flatMap(({ constraints }) => Object.values(constraints ?? {}));
+  const wechat = readWechat(env, problems);
+  if (problems.length > 0 || !wechat) throw new ConfigError(problems);
+  return new AppConfig({
+    production: variables.NODE_ENV === 'production',
+    port: Number(variables.PORT),
+    wechat,
+    database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
+    jwt: {
+      secret: variables.JWT_SECRET ? createSecretKey(variables.JWT_SECRET, 'utf8') : createSecretKey(randomBytes(32)),
+      isLasting: variables.JWT_SECRET !== undefined,
+      ttl: parseDuration(variables.JWT_TTL) ?? 0,
+    },
+    uploadDir: variables.UPLOAD_DIR,
+    loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
+    trustProxy: trustProxyFrom(variables.TRUST_PROXY),
+    logLevel: variables.LOG_LEVEL,
+  });
+}
+
+function readWechat(env: Environment, problems: string[]): WechatModuleOptions | undefined {
+  try {
+    return wechatOptionsFromEnv(env);
+  } catch (error) {
+    if (!(error instanceof WechatConfigError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}
+
+/** An empty variable counts as absent, as in a `.env` file copied from the example. */
+function present(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
+}
+
+/** A number counts the proxies in front; anything else is a list of their addresses. */
+function trustProxyFrom(text: string | undefined): TrustProxy {
+  const hops = Number(text);
+  return Number.isInteger(hops) ? (_address, hop) => hop < hops : text;
+}
+
+const addressesOf = (list: unknown): string[] =>
+  String(list)
+    .split(',')
+    .map((address) => address.trim());
+
+/** An address, a network such as 10.0.0.0/8, or one of the names that Fastify knows. */
+function isAddress(address: string): boolean {
+  const [ip = '', bits = '0', ...rest] = address.split('/');
+  const family = isIP(ip);
+  const network = family > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) && rest.length === 0;
+  return network || ['loopback', 'linklocal', 'uniquelocal'].includes(address);
+}

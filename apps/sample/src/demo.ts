@@ -1,0 +1,60 @@
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { SandboxApp, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { existsSync } from 'node:fs';
+import { createApp } from './app.js';
+import { readConfig } from './config.js';
+import type { Environment } from './config.js';
+import { run, serve } from './serve.js';
+
+const SANDBOX_PORT = 3001;
+/** The sandbox lets everybody be anybody, so the demo stays on this machine. */
+const HOST = '127.0.0.1';
+
+function startSandbox(): Promise<WechatSandbox> {
+  const options = { host: HOST, demoUsers: true };
+  return startWechatSandbox({ ...options, port: SANDBOX_PORT }).catch(() => startWechatSandbox(options));
+}
+
+/** Whatever the environment says of ports, logs and durations; its apps, servers and keys are not the demo's. */
+function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Environment {
+  const of = (kind: SandboxApp['kind']): SandboxApp | undefined => apps.find((app) => app.kind === kind);
+  return {
+    LOG_LEVEL: 'warn',
+    ...env,
+    NODE_ENV: 'development',
+    WECHAT_API_BASE_URL: url,
+    WECHAT_MINI_APP_ID: of('mini-program')?.appId,
+    WECHAT_MINI_APP_SECRET: of('mini-program')?.secret,
+    WECHAT_MOBILE_APP_ID: of('mobile')?.appId,
+    WECHAT_MOBILE_APP_SECRET: of('mobile')?.secret,
+    WECHAT_APPS: undefined,
+    WECHAT_ENCRYPTION_KEYS: undefined,
+    REDIS_URL: undefined,
+    DATABASE_URL: undefined,
+  };
+}
+
+const welcome = (app: string, sandbox: string): string => `
+nestjs-wechat is running, with a fake WeChat beside it.
+
+  API docs         ${app}/docs
+  WeChat sandbox   ${sandbox}/sandbox   its users: alice, bob, mallory (blocked by WeChat)
+
+Log in as alice, by hand:
+
+  code=$(curl -s -X POST ${sandbox}/sandbox/users/alice/login | sed 's/.*"code":"\\([^"]*\\)".*/\\1/')
+  session_rd=$(curl -s ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
+  curl -s ${app}/me -H "Authorization: Bearer $session_rd"
+
+Ctrl-C ends it. The users stay in ./var/db.
+`;
+
+/** The reference app with WeChat, store and database inside: nothing to install, no account, no network. */
+await run(async () => {
+  if (existsSync('.env')) process.loadEnvFile();
+  const wechat = await startSandbox();
+  const config = readConfig(demoEnvironment(process.env, wechat));
+  const app = await createApp(config);
+  const url = await serve(app, config.port, HOST);
+  process.stdout.write(welcome(url, wechat.url));
+});

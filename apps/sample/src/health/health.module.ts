@@ -1,0 +1,11 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { WechatHealthIndicator } from 'nestjs-wechat/health';
+import { HealthController } from './health.controller.js';
+
+@Module({
+  imports: [TerminusModule.forRoot({ logger: false })], // the request's own line tells
+  controllers: [HealthController],
+  providers: [WechatHealthIndicator],
+})
+export class HealthModule {}

@@ -1,0 +1,102 @@
+import { Body, Controller, Get, HttpCode, Patch, Post, Put, Req, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
+import type { WechatSession } from 'nestjs-wechat';
+import { AvatarsService } from '../avatars/avatars.service.js';
+import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { TakesUpload } from '../files/multipart.js';
+import { PhoneDto } from '../phone/phone.dto.js';
+import { VerifiedPhones } from '../phone/verified-phones.js';
+import type { User } from '../users/user.entity.js';
+import { UserView } from '../users/user.view.js';
+import { UsersService } from '../users/users.service.js';
+import { NickNameDto, ProfileDto } from './me.dto.js';
+import { ProfileService } from './profile.service.js';
+
+/** wx.request has no PATCH and wx.uploadFile has only POST, so both routes have a second name that a mini program can call. */
+const FOR_MINI_PROGRAMS = 'The same under another method, because';
+const NO_PATCH = `${FOR_MINI_PROGRAMS} wx.request sends no PATCH.`;
+const ONLY_POST = `${FOR_MINI_PROGRAMS} wx.uploadFile sends nothing but POST.`;
+
+@ApiTags('me')
+@ApiBearerAuth()
+@Controller('me')
+@UseGuards(SessionGuard)
+export class MeController {
+  constructor(
+    private readonly profiles: ProfileService,
+    private readonly avatars: AvatarsService,
+    private readonly phones: VerifiedPhones,
+    private readonly users: UsersService,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Who I am' })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  me(@CurrentUser() user: User): UserView {
+    return UserView.of(user);
+  }
+
+  @Put('profile')
+  @ApiOperation({ summary: 'Save the profile that WeChat signed and encrypted' })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SIGNATURE', 'ERR_WECHAT_DECRYPT', 'ERR_WECHAT_SESSION', 'ERR_WECHAT_RATE_LIMIT')
+  async saveProfile(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() profile: ProfileDto): Promise<UserView> {
+    return UserView.of(await this.profiles.save(session, user, profile));
+  }
+
+  @Patch()
+  @ApiOperation({ summary: 'Change my name', description: 'What is left out stays.' })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  async change(@CurrentUser() user: User, @Body() { nickName }: NickNameDto): Promise<UserView> {
+    return UserView.of(await this.users.save(user, { nickName }));
+  }
+
+  @Put()
+  @ApiOperation({ summary: 'Change my name, from a mini program', description: NO_PATCH })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  put(@CurrentUser() user: User, @Body() changes: NickNameDto): Promise<UserView> {
+    return this.change(user, changes);
+  }
+
+  @Put('avatar')
+  @TakesUpload()
+  @ApiOperation({
+    summary: 'Change my picture',
+    description: 'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl tells where it is.',
+  })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  async putAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
+    return UserView.of(await this.avatars.upload(user, request));
+  }
+
+  @Post('avatar')
+  @HttpCode(200)
+  @TakesUpload()
+  @ApiOperation({ summary: 'Change my picture, from a mini program', description: ONLY_POST })
+  @ApiAnswer(UserView)
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  postAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
+    return this.putAvatar(user, request);
+  }
+
+  @Put('phone')
+  @ApiOperation({ summary: 'Set my phone number to the one that WeChat has verified' })
+  @ApiAnswer(UserView)
+  @ApiFailures(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_DECRYPT',
+    'ERR_WECHAT_SESSION',
+    'ERR_WECHAT_CODE',
+    'ERR_PHONE_TAKEN',
+    'ERR_WECHAT_UNAVAILABLE',
+  )
+  async savePhone(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() phone: PhoneDto): Promise<UserView> {
+    return UserView.of(await this.users.save(user, await this.phones.of(session, phone)));
+  }
+}

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { CryptoService, WechatDecryptError } from 'nestjs-wechat';
+import type { WechatSession, WechatUserProfile } from 'nestjs-wechat';
+import type { User } from '../users/user.entity.js';
+import type { Profile } from '../users/users.service.js';
+import { AvatarsService } from '../avatars/avatars.service.js';
+import type { ProfileDto } from './me.dto.js';
+
+/** Takes over the profile that WeChat vouches for. Who the user is comes from the session alone, never from decrypted data. */
+@Injectable()
+export class ProfileService {
+  constructor(
+    private readonly crypto: CryptoService,
+    private readonly avatars: AvatarsService,
+  ) {}
+
+  async save(session: WechatSession, user: User, { rawData, signature, encryptedData, iv }: ProfileDto): Promise<User> {
+    await this.crypto.verifyRawData(session, { rawData, signature });
+    const profile = await this.crypto.decryptOpenData<Partial<WechatUserProfile>>(session, { encryptedData, iv });
+    if (profile.nickName === undefined) throw new WechatDecryptError(); // open data of this user, but not a profile
+    return this.avatars.saveUser(user, profileFrom(profile));
+  }
+}
+
+/** WeChat's optional fields have changed over the years, so each is taken if it is what it used to be. */
+function profileFrom({ nickName, avatarUrl, gender, country, province, city, language }: Partial<WechatUserProfile>): Profile {
+  return {
+    nickName: textOrNull(nickName),
+    avatarUrl: textOrNull(avatarUrl),
+    gender: gender === 0 || gender === 1 || gender === 2 ? gender : null,
+    country: textOrNull(country),
+    province: textOrNull(province),
+    city: textOrNull(city),
+    language: textOrNull(language),
+  };
+}
+
+/** Without control characters: PostgreSQL refuses NUL, and no name needs the others. */
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value.replace(/\p{Cc}/gu, '').slice(0, 1024) : null;
+}

@@ -1,0 +1,25 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsNotEmpty, IsString, Matches, ValidateIf } from 'class-validator';
+
+const hasCode = ({ code }: PhoneDto): boolean => code !== undefined && code !== null;
+const hasNoCode = (dto: PhoneDto): boolean => !hasCode(dto);
+
+/** What the phone button gave. Its event has all three today, so they may come together; the code is what counts then. */
+export class PhoneDto {
+  @ApiPropertyOptional({ description: 'e.detail.code: not a code of wx.login', example: '8f7c4e1d2b9a…' })
+  @ValidateIf(hasCode)
+  @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what the phone button gave' })
+  code?: string;
+
+  @ApiPropertyOptional({ description: 'Without a code: base64, from before there were codes' })
+  @ValidateIf(hasNoCode)
+  @IsString({ message: 'send code, or else encryptedData and iv' })
+  @IsNotEmpty({ message: 'encryptedData is empty' })
+  encryptedData?: string;
+
+  @ApiPropertyOptional({ description: 'base64, 16 bytes' })
+  @ValidateIf(hasNoCode)
+  @IsString({ message: 'iv must be text' })
+  @IsNotEmpty({ message: 'iv is empty' })
+  iv?: string;
+}

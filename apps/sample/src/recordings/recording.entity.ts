@@ -1,0 +1,26 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { AudioFormat } from './audio.js';
+
+/** What is known of a recording; the sound lies in a file that is named by the id. */
+@Entity('recordings')
+export class Recording {
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column({ name: 'user_id', type: 'uuid' })
+  userId: string;
+
+  @Column({ type: 'text' })
+  format: AudioFormat;
+
+  /** Bytes. */
+  @Column({ name: 'file_size', type: 'integer' })
+  fileSize: number;
+
+  /** Milliseconds. */
+  @Column({ type: 'integer' })
+  duration: number;
+
+  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
+  createdAt: Date;
+}

@@ -1,0 +1,81 @@
+import { Controller, Delete, Get, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
+import type { StreamableFile } from '@nestjs/common';
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentUser, SessionGuard } from 'nestjs-wechat';
+import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { TakesUpload } from '../files/multipart.js';
+import type { User } from '../users/user.entity.js';
+import { AUDIO_TYPES } from './audio.js';
+import { RecordingIdPipe, RecordingView } from './recording.dto.js';
+import { RecordingsService } from './recordings.service.js';
+
+const CLAIM = { type: 'string', pattern: '^\\d+(\\.\\d+)?$' };
+const BINARY = { type: 'string', format: 'binary' };
+
+@ApiTags('recordings')
+@ApiBearerAuth()
+@Controller('recordings')
+@UseGuards(SessionGuard)
+export class RecordingsController {
+  constructor(private readonly recordings: RecordingsService) {}
+
+  @Post()
+  @TakesUpload({
+    duration: { ...CLAIM, description: 'Milliseconds, as onStop told', example: '8000' },
+    fileSize: { ...CLAIM, description: 'Bytes, as onStop told', example: '48128' },
+  })
+  @ApiOperation({
+    summary: 'Keep a recording, as wx.uploadFile sends it',
+    description: `mp3, m4a, aac (ADTS) or wav, by content; up to 20 MB and 10 minutes. The file's name is ignored, as are further fields.
+      \`duration\` and \`fileSize\` are compared with the content: where they are far off, the log says so, and the answer has what is true.`,
+  })
+  @ApiAnswer(RecordingView, { status: 201 })
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  async add(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<RecordingView> {
+    return RecordingView.of(await this.recordings.add(user, request));
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'My recordings, the newest first' })
+  @ApiAnswer([RecordingView])
+  @ApiFailures('ERR_WECHAT_SESSION')
+  async list(@CurrentUser() user: User): Promise<RecordingView[]> {
+    return (await this.recordings.list(user)).map(RecordingView.of);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One of them' })
+  @ApiAnswer(RecordingView)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  async one(@CurrentUser() user: User, @Param('id', RecordingIdPipe) id: string): Promise<RecordingView> {
+    return RecordingView.of(await this.recordings.find(user, id));
+  }
+
+  @Get(':id/content')
+  @ApiOperation({
+    summary: 'The sound',
+    description:
+      'Play it through wx.downloadFile, which sends the session; an audio element does not. Range, If-Range and HEAD are answered.',
+  })
+  @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
+  @ApiProduces(...Object.values(AUDIO_TYPES))
+  @ApiResponse({ status: 200, description: 'all of it', schema: BINARY })
+  @ApiResponse({ status: 206, description: 'the part that Range asks for', schema: BINARY })
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'RANGE_OUTSIDE')
+  content(
+    @CurrentUser() user: User,
+    @Param('id', RecordingIdPipe) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
+    return this.recordings.send(reply, user, id);
+  }
+
+  @Delete(':id')
+  @ApiOperation({ summary: 'Delete it' })
+  @ApiAnswer(null)
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  remove(@CurrentUser() user: User, @Param('id', RecordingIdPipe) id: string): Promise<void> {
+    return this.recordings.remove(user, id);
+  }
+}

@@ -1,0 +1,517 @@
+import { decode as decodeJpeg } from 'jpeg-js';
+import jsqr from 'jsqr';
+import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import { CAFE, ok, PHONE, refusal, REFUSALS, seen, SHOP, startCentral, WEBSITE } from '../support/central.js';
+import type { Central } from '../support/central.js';
+import type { Call } from '../support/http.js';
+
+const SHOP_PATH = `/wx/mini/v1/${SHOP.appId}`;
+const CAFE_PATH = `/wx/mini/v1/${CAFE.appId}`;
+
+/** 微信中控服务 as its existing clients use it. */
+describe('the central service', () => {
+  let s: Central;
+  beforeAll(async () => {
+    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s' } }); // the sandbox draws its codes in this process, on a busy machine for seconds
+  });
+  afterEach(() => {
+    s.wechat.clear();
+    jest.restoreAllMocks();
+  });
+  afterAll(() => s.close());
+
+  describe('for a mini program', () => {
+    it('gives a token for a code, which is a session_rd like any other', async () => {
+      const user = s.wechat.users.create();
+      const answer = await s.code2Session((await user.login()).code);
+      expect(seen(answer)).toEqual(ok(expect.stringMatching(/^srd_[\w-]{43}$/)));
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      const session = await s.call('GET /auth/session', { token: answer.body.data });
+      expect(session.body.data).toMatchObject({ appId: SHOP.appId, openid: user.openid() });
+    });
+
+    it('tells openId and unionId', async () => {
+      const user = s.wechat.users.create();
+      const token = await s.miniToken(user);
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(ok(user.openid()));
+      expect(seen(await s.get(`${SHOP_PATH}/unionId`, { token }))).toEqual(ok(user.unionid()));
+    });
+
+    it('tells null for the unionId of an app that is not bound', async () => {
+      const token = await s.miniToken(undefined, CAFE);
+      expect(seen(await s.get(`${CAFE_PATH}/unionId`, { token }))).toEqual(ok(null));
+    });
+
+    it('takes the token as a bearer too, and refuses two that differ', async () => {
+      const [user, other] = [s.wechat.users.create(), s.wechat.users.create()];
+      const [token, another] = [await s.miniToken(user), await s.miniToken(other)];
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, {}, { token }))).toEqual(ok(user.openid()));
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }, { token }))).toEqual(ok(user.openid()));
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }, { token: another }))).toEqual([
+        400,
+        refusal(400, 'the request and its Authorization header carry different tokens; send one.', 'ERR_BAD_REQUEST'),
+      ]);
+    });
+
+    it('decrypts what the phone encrypted, by GET and by POST', async () => {
+      const user = s.wechat.users.create({ phoneNumber: '13580006666' });
+      const sessionkey = await s.miniToken(user);
+      const { encryptedData, iv } = await user.getPhoneNumber();
+      const phone = expect.objectContaining({
+        phoneNumber: '13580006666',
+        purePhoneNumber: '13580006666',
+        countryCode: '86',
+        watermark: { appid: SHOP.appId, timestamp: expect.any(Number) },
+      });
+      expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(ok(phone));
+      expect(seen(await s.get(`${SHOP_PATH}/decode`, { encryptedData, iv }, { token: sessionkey }))).toEqual(ok(phone));
+      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: { sessionkey, encryptedData, iv } }))).toEqual(ok(phone));
+      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { token: sessionkey, body: { encryptedData, iv } }))).toEqual(ok(phone));
+    });
+
+    it('repairs base64 that a client put into the URL as it was, and nothing in a body', async () => {
+      const user = s.wechat.users.create();
+      const sessionkey = await s.miniToken(user);
+      const withPlus = async () => {
+        for (;;) {
+          const data = await user.getUserInfo();
+          if (data.encryptedData.includes('+') && data.iv.includes('+')) return data;
+        }
+      };
+      const { encryptedData, iv } = await withPlus();
+      const profile = ok(expect.objectContaining({ openId: user.openid() }));
+      const raw = `sessionkey=${sessionkey}&encryptedData=${encryptedData}&iv=${iv}`;
+      expect(seen(await s.call(`GET ${SHOP_PATH}/decode?${raw}`))).toEqual(profile);
+      const spaced = { sessionkey, encryptedData: encryptedData.replaceAll('+', ' '), iv };
+      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: spaced }))).toEqual(REFUSALS.decrypt);
+    });
+
+    it.each([
+      ['steps', 'getWeRunData', 'stepInfoList'],
+      ['a group', 'getShareInfo', 'openGId'],
+      ['a group chat', 'getGroupEnterInfo', 'opengid'],
+      ['an anonymous profile', 'getUserProfile', 'nickName'],
+    ] as const)('decrypts %s', async (_, api, field) => {
+      const user = s.wechat.users.create();
+      const sessionkey = await s.miniToken(user);
+      const { encryptedData, iv } = await user[api]();
+      const { body } = await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv });
+      expect(body.data).toHaveProperty(field);
+    });
+
+    it('gives the one access token, whoever asks', async () => {
+      expect(seen(await s.accessToken())).toEqual(ok(expect.any(String)));
+      const { body } = await s.accessToken();
+      expect(body.data).toBe(s.wechat.accessTokens.current(SHOP.appId));
+      expect((await s.accessToken(CAFE)).body.data).toBe(s.wechat.accessTokens.current(CAFE.appId));
+    });
+
+    it('draws a code and gives it as base64', async () => {
+      const { body } = await s.qrCode({ scene: 'id=42', page: 'pages/index/index', width: 300 });
+      const { data, width, height } = decodeJpeg(Buffer.from(body.data, 'base64'));
+      expect(body).toEqual({ code: 200, msg: 'ok', data: expect.any(String), success: true });
+      expect(jsqr.default(new Uint8ClampedArray(data), width, height)?.data).toContain('id=42');
+    });
+
+    it('gets over an access token that WeChat took back, with one new one for all', async () => {
+      await s.accessToken();
+      s.wechat.invalidateAccessToken(SHOP.appId);
+      const asked = s.wechat.requestsTo('/cgi-bin/stable_token').length;
+      const all = await Promise.all(['x', 'y', 'z'].map((scene) => s.qrCode({ scene, width: 280 })));
+      expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect(s.wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
+    });
+
+    it.each([
+      ['an object of texts', { r: '200', g: '0', b: '0' }, { r: '200', g: '0', b: '0' }],
+      ['an object of numbers', { r: 200, g: 0, b: 0 }, { r: 200, g: 0, b: 0 }],
+      ['a JSON string', '{"r":"200","g":"0","b":"0"}', { r: '200', g: '0', b: '0' }],
+    ])('takes the colour as %s', async (kind, lineColor, sent) => {
+      const body = {
+        scene: kind.replaceAll(' ', '-'),
+        width: 280,
+        autoColor: false,
+        isHyaline: true,
+        checkPath: false,
+        envVersion: 'trial',
+        lineColor,
+      };
+      expect(
+        Buffer.from((await s.qrCode(body)).body.data, 'base64')
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('PNG');
+      expect(s.wechat.requestsTo('/wxa/getwxacodeunlimit').at(-1)!.body).toEqual({
+        scene: body.scene,
+        width: 280,
+        auto_color: false,
+        is_hyaline: true,
+        check_path: false,
+        env_version: 'trial',
+        line_color: sent,
+      });
+    });
+  });
+
+  describe('for a mobile app or a website', () => {
+    it.each(['ouath2', 'oauth2'] as const)('gives a token for a code by /%s', async (spelling) => {
+      const answer = await s.oauth2((await s.wechat.users.create().authorize()).code, PHONE, spelling);
+      expect(seen(answer)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    });
+
+    it("tells the user's name and picture in the fields that its clients know", async () => {
+      const user = s.wechat.users.create({ nickName: '小红', avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132' });
+      const info = {
+        openId: user.openid(PHONE.appId),
+        nickname: '小红',
+        sex: 0,
+        province: '',
+        city: '',
+        country: '',
+        avatar: 'https://thirdwx.qlogo.cn/mmopen/x/132',
+        unionId: user.unionid(PHONE.appId),
+      };
+      expect(seen(await s.userInfo(await s.mobileToken(user)))).toEqual(ok(info));
+    });
+
+    it('asks WeChat the first time and on demand, and else tells what it knows', async () => {
+      const user = s.wechat.users.create({ nickName: 'Old' });
+      const token = await s.mobileToken(user);
+      const asked = s.wechat.requestsTo('/sns/userinfo').length;
+      const calls = () => s.wechat.requestsTo('/sns/userinfo').length - asked;
+      await s.userInfo(token, 'false');
+      user.nickName = 'New';
+      expect((await s.userInfo(token)).body.data.nickname).toBe('Old');
+      expect(calls()).toBe(1);
+      expect((await s.userInfo(token, 'true')).body.data.nickname).toBe('New');
+      expect((await s.userInfo(token)).body.data.nickname).toBe('New');
+      expect(calls()).toBe(2);
+    });
+
+    it('refreshes an access token that has run out, once for ten who ask', async () => {
+      const token = await s.mobileToken();
+      s.wechat.clock.advance('3h');
+      const asked = s.wechat.requestsTo('/sns/oauth2/refresh_token').length;
+      const answers = await Promise.all(Array.from({ length: 10 }, () => s.userInfo(token, 'true')));
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(1);
+      s.wechat.next('/sns/userinfo', { errcode: 42001 });
+      expect((await s.userInfo(token, 'true')).status).toBe(200);
+      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(2);
+    });
+
+    it('is over when the user withdraws', async () => {
+      const token = await s.mobileToken();
+      s.wechat.clock.advance('3h');
+      s.wechat.next('/sns/oauth2/refresh_token', { errcode: 42007 });
+      expect(seen(await s.userInfo(token))).toEqual(REFUSALS.unauthorized);
+      expect(seen(await s.userInfo(token))).toEqual(REFUSALS.unauthorized);
+    });
+
+    it('takes the token as a bearer too where it is the same', async () => {
+      const [token, other] = [await s.mobileToken(), await s.mobileToken()];
+      const path = `/wx/v1/${PHONE.appId}/${token}/userInfo`;
+      expect((await s.get(path, {}, { token })).status).toBe(200);
+      expect((await s.get(path, {}, { token: other })).body.error).toBe('ERR_BAD_REQUEST');
+    });
+  });
+
+  describe('knows its callers', () => {
+    const secretRoutes: [string, (appId: string, secret: string) => Promise<unknown[]>][] = [
+      ['ouath2', async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }))],
+      ['oauth2', async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }, 'oauth2'))],
+      ['code2Session', async (appId, secret) => seen(await s.code2Session('unused', { appId, secret }))],
+      ['access_token', async (appId, secret) => seen(await s.accessToken({ appId, secret }))],
+      ['qrcode/unlimited', async (appId, secret) => seen(await s.qrCode({ scene: '' }, { appId, secret }))],
+    ];
+
+    it.each(secretRoutes)('%s: no app, no secret, nothing at all', async (route, call) => {
+      const [own, sameKind, otherKind] = route.includes('2') && !route.startsWith('code') ? [PHONE, WEBSITE, SHOP] : [SHOP, CAFE, PHONE];
+      const store = jest.spyOn(s.app.get(WechatStore), 'get');
+      const asked = s.wechat.requests.length;
+      expect(await call('wx0000000000000000', own.secret)).toEqual(REFUSALS.appId);
+      expect(await call('__proto__', own.secret)).toEqual(REFUSALS.appId);
+      expect(await call(otherKind.appId, otherKind.secret)).toEqual(REFUSALS.appId);
+      const wrong = ['x', own.secret.slice(1), `${own.secret}x`, own.secret.toUpperCase(), sameKind.secret, '%F0%9F%98%80', 'undefined'];
+      for (const secret of wrong) expect(await call(own.appId, secret)).toEqual(REFUSALS.secret);
+      expect([s.wechat.requests.length - asked, store.mock.calls.length]).toEqual([0, 0]);
+    });
+
+    it('before it looks at what they ask', async () => {
+      const broken = { body: '{"scene":', headers: { 'content-type': 'application/json' } };
+      expect(seen(await s.get(`/wx/mini/v1/wx0/${SHOP.secret}/code2Session`))).toEqual(REFUSALS.appId);
+      expect(seen(await s.get(`${SHOP_PATH}/wrong/code2Session`))).toEqual(REFUSALS.secret);
+      expect(seen(await s.get('/wx/mini/v1/wx0/decode'))).toEqual(REFUSALS.appId);
+      expect(seen(await s.get('/wx/mini/v1/wx0/openId'))).toEqual(REFUSALS.appId);
+      expect(seen(await s.get(`/wx/v1/wx0/mot_x/userInfo`, { refresh: 'x' }))).toEqual(REFUSALS.appId);
+      expect((await s.call(`POST ${SHOP_PATH}/wrong/qrcode/unlimited`, broken)).status).toBe(400);
+    });
+
+    it('and no session passes for another app, another kind or nothing', async () => {
+      const user = s.wechat.users.create();
+      const [shop, cafe, phone] = [await s.miniToken(user), await s.miniToken(user, CAFE), await s.mobileToken(user)];
+      const { encryptedData, iv } = await user.getUserInfo();
+      const ended = await s.miniToken(user);
+      await s.call('POST /auth/logout', { token: ended });
+      for (const token of [cafe, phone, ended, 'x', `srd_${'A'.repeat(43)}`, `${shop}x`, 'undefined', '{"$ne":null}']) {
+        expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(REFUSALS.unauthorized);
+        expect(seen(await s.get(`${SHOP_PATH}/unionId`, { token }))).toEqual(REFUSALS.unauthorized);
+        const answer = await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData, iv });
+        expect([seen(answer), answer.headers.get('www-authenticate')]).toEqual([REFUSALS.unauthorized, 'Bearer']);
+        expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData, iv } }))).toEqual(
+          REFUSALS.unauthorized,
+        );
+      }
+      for (const token of [shop, 'x', `mot_${'A'.repeat(43)}`, encodeURIComponent('{"$ne":null}')])
+        expect(seen(await s.userInfo(token))).toEqual(REFUSALS.unauthorized);
+      expect(seen(await s.userInfo(phone, 'true', WEBSITE))).toEqual(REFUSALS.unauthorized);
+      expect((await s.userInfo(phone, 'true')).status).toBe(200);
+    });
+
+    it('a session ends by time', async () => {
+      const token = await s.miniToken();
+      s.wechat.clock.advance('30m');
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(REFUSALS.unauthorized);
+    });
+  });
+
+  describe('refuses', () => {
+    it('a code that WeChat does not know, or that was used', async () => {
+      const user = s.wechat.users.create();
+      const { code } = await user.login();
+      await s.code2Session(code);
+      expect(seen(await s.code2Session(code))).toEqual(REFUSALS.code);
+      expect(seen(await s.code2Session('unknown'))).toEqual(REFUSALS.code);
+      expect(seen(await s.code2Session((await user.login(CAFE.appId)).code))).toEqual(REFUSALS.code);
+      const { code: oauth } = await user.authorize();
+      await s.oauth2(oauth);
+      expect(seen(await s.oauth2(oauth))).toEqual(REFUSALS.code);
+      expect(seen(await s.oauth2((await user.authorize(WEBSITE.appId)).code))).toEqual(REFUSALS.code);
+    });
+
+    it('a user whom WeChat blocks', async () => {
+      const { code } = await s.wechat.users.create({ highRisk: true }).login();
+      expect(seen(await s.code2Session(code))).toEqual(REFUSALS.blocked);
+    });
+
+    it('a request without its parameters, one after the other, before the store is asked', async () => {
+      const store = jest.spyOn(s.app.get(WechatStore), 'get');
+      const [sessionkey, encryptedData, iv] = ['any', 'any', 'any'];
+      const rows: [object, unknown][] = [
+        [{}, REFUSALS.token],
+        [{ encryptedData, iv }, REFUSALS.token],
+        [{ sessionkey: '', encryptedData, iv }, REFUSALS.token],
+        [{ sessionkey }, REFUSALS.encryptedData],
+        [{ sessionkey, iv }, REFUSALS.encryptedData],
+        [{ sessionkey, encryptedData: '', iv }, REFUSALS.encryptedData],
+        [{ sessionkey, encryptedData }, REFUSALS.iv],
+        [{ sessionkey, encryptedData, iv: '' }, REFUSALS.iv],
+      ];
+      for (const [parameters, expected] of rows) {
+        expect(seen(await s.get(`${SHOP_PATH}/decode`, parameters))).toEqual(expected);
+        expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: parameters }))).toEqual(expected);
+      }
+      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`))).toEqual(REFUSALS.token);
+      for (const route of ['openId', 'unionId']) {
+        expect(seen(await s.get(`${SHOP_PATH}/${route}`))).toEqual(REFUSALS.token);
+        expect(seen(await s.get(`${SHOP_PATH}/${route}`, { token: '' }))).toEqual(REFUSALS.token);
+      }
+      expect(store).not.toHaveBeenCalled();
+    });
+
+    it('open data of another user, another app or another day, all in the same words', async () => {
+      const [user, other] = [s.wechat.users.create(), s.wechat.users.create()];
+      const sessionkey = await s.miniToken(user);
+      await s.miniToken(other);
+      const stale = await user.getUserInfo();
+      s.wechat.clock.advance('11m');
+      const mine = await user.getUserInfo();
+      const rows = [
+        stale,
+        await other.getUserInfo(),
+        user.encrypt({ openId: other.openid(), nickName: 'x', avatarUrl: 'x' }),
+        user.encrypt({ phoneNumber: '1', purePhoneNumber: '1', countryCode: '86' }, SHOP.appId, {
+          watermark: { appid: CAFE.appId, timestamp: 1 },
+        }),
+        user.encrypt('not JSON'),
+        { ...mine, iv: 'AAAAAAAAAAAAAAAAAAAAAA==' },
+        { ...mine, encryptedData: mine.encryptedData.slice(4) },
+        { ...mine, encryptedData: 'not base64 ☃' },
+      ];
+      for (const { encryptedData, iv } of rows)
+        expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(REFUSALS.decrypt);
+    });
+
+    it('the eleventh attempt to decrypt within ten minutes, good ones included', async () => {
+      const user = s.wechat.users.create();
+      const sessionkey = await s.miniToken(user);
+      const good = await user.getUserInfo();
+      const decode = async (encryptedData: string) => s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv: good.iv });
+      for (let i = 0; i < 10; i++) expect((await decode('bm90IHRoaXM=')).status).toBe(400);
+      const { status, headers, body } = await decode(good.encryptedData);
+      expect([status, body]).toEqual([429, refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')]);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await s.get(`${SHOP_PATH}/openId`, { token: sessionkey })).status).toBe(200);
+      s.wechat.clock.advance('9m');
+      const again = await user.getUserInfo();
+      s.wechat.clock.advance('1m');
+      expect((await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData: again.encryptedData, iv: again.iv })).status).toBe(200);
+    });
+
+    it('a scene or page that WeChat would refuse, without asking it', async () => {
+      const asked = s.wechat.requests.length;
+      for (const scene of [undefined, null, '', 'a'.repeat(33), 'a b', '%', '"', '\\', '中', 'a\nb', 7, ['a'], {}])
+        expect(seen(await s.qrCode({ scene }))).toEqual(REFUSALS.scene);
+      for (const body of [
+        { page: '/pages/a' },
+        { page: 'pages/a?b=1' },
+        { page: 'pages/a#b' },
+        { page: '../a' },
+        { page: 'https://a' },
+        { page: 7 },
+        { width: 279 },
+        { width: 1281 },
+        { width: '430' },
+        { width: 300.5 },
+        { lineColor: { r: { x: 1 }, g: 0, b: 0 } },
+        { lineColor: '{"r":1}' },
+        { lineColor: 'red' },
+        { lineColor: 'null' },
+        { lineColor: '['.repeat(50_000) },
+        { lineColor: [1, 2, 3] },
+        { autoColor: 'true' },
+        { isHyaline: 1 },
+        { checkPath: 'no' },
+        { envVersion: 'beta' },
+      ]) {
+        const answer = await s.qrCode({ scene: 'a', ...body });
+        expect(seen(answer)).toEqual([400, refusal(400, expect.stringContaining(Object.keys(body)[0]!) as never, 'ERR_BAD_REQUEST')]);
+      }
+      expect(s.wechat.requests.length).toBe(asked);
+    });
+
+    it('a page that is not released', async () => {
+      expect(seen(await s.qrCode({ scene: 'a', page: 'pages/secret' }))).toEqual(REFUSALS.page);
+      s.wechat.next('/wxa/getwxacodeunlimit', { errcode: 40159 });
+      expect((await s.qrCode({ scene: 'other' })).body).toEqual(refusal(40159, 'invalid parameter: page', 'ERR_WECHAT_PAGE'));
+      for (const errcode of [40129, 40169]) {
+        s.wechat.next('/wxa/getwxacodeunlimit', { errcode });
+        expect(seen(await s.qrCode({ scene: 'other' }))).toEqual(REFUSALS.scene);
+      }
+    });
+
+    it('a code of the wrong shape, without asking WeChat', async () => {
+      const asked = s.wechat.requests.length;
+      const codes = ['', 'a b', 'a'.repeat(129), '登录', 'x&appid=evil', 'x#y', '%00', 'a\nb', 'a\0'];
+      const queries = ['', ...codes.map((code) => `code=${encodeURIComponent(code)}`), 'code=a&code=b', 'code[a]=b', 'code[]=a', 'Code=a'];
+      for (const query of queries) {
+        for (const path of [`${SHOP_PATH}/${SHOP.secret}/code2Session`, `/wx/v1/${PHONE.appId}/${PHONE.secret}/ouath2`])
+          expect(seen(await s.call(`GET ${path}?${query}`))).toEqual([
+            400,
+            refusal(400, 'code must be what WeChat gave', 'ERR_BAD_REQUEST'),
+          ]);
+      }
+      expect(s.wechat.requests.length).toBe(asked);
+    });
+
+    it.each(['1', '', 'TRUE', 'true&refresh=false'])('refresh=%s', async (refresh) => {
+      const token = await s.mobileToken();
+      expect(seen(await s.call(`GET /wx/v1/${PHONE.appId}/${token}/userInfo?refresh=${refresh}`))).toEqual([
+        400,
+        refusal(400, 'refresh must be true or false', 'ERR_BAD_REQUEST'),
+      ]);
+    });
+
+    it('tokens and data of the wrong type', async () => {
+      const token = await s.miniToken();
+      const rows: [string, Call][] = [
+        [`GET ${SHOP_PATH}/openId?token=${token}&token=${token}`, {}],
+        [`GET ${SHOP_PATH}/decode?sessionkey=${token}&encryptedData=a&encryptedData=b&iv=c`, {}],
+        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: 7, encryptedData: 'a', iv: 'b' } }],
+        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: [token], encryptedData: 'a', iv: 'b' } }],
+        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: ['a'], iv: 'b' } }],
+        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: 'a', iv: { a: 1 } } }],
+        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: 0, iv: false } }],
+      ];
+      for (const [route, call] of rows)
+        expect(seen(await s.call(route, call))).toEqual([400, refusal(400, expect.any(String) as never, 'ERR_BAD_REQUEST')]);
+    });
+
+    it('what is no route: a verb, a case, a path without its parts', async () => {
+      for (const route of [
+        `POST ${SHOP_PATH}/openId`,
+        `GET ${SHOP_PATH}/openid`,
+        `GET ${SHOP_PATH}/${SHOP.secret}/qrcode/unlimited`,
+        `DELETE ${SHOP_PATH}/decode`,
+        `GET ${SHOP_PATH}/${SHOP.secret}`,
+        `GET /wx/v1/${PHONE.appId}/${PHONE.secret}`,
+        `GET ${SHOP_PATH}/${'s'.repeat(200)}/access_token`,
+        'GET /wx',
+      ])
+        expect(seen(await s.call(route))).toEqual([404, refusal(404, 'not found', 'ERR_NOT_FOUND')]);
+    });
+
+    it('with 503 and never 401 while the store is down', async () => {
+      const [token, mobile] = [await s.miniToken(), await s.mobileToken()];
+      jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
+      const answers = [
+        await s.get(`${SHOP_PATH}/openId`, { token }),
+        await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData: 'a', iv: 'b' }),
+        await s.userInfo(mobile),
+      ];
+      for (const answer of answers) expect([seen(answer), answer.headers.get('retry-after')]).toEqual([REFUSALS.store, '1']);
+    });
+  });
+
+  it('documents every route with the JSON that comes back', async () => {
+    const { paths } = (await s.call('GET /docs-json')).body;
+    const routes = Object.entries<Record<string, any>>(paths)
+      .filter(([path]) => path.startsWith('/wx/') || path === '/qrcodes')
+      .flatMap(([path, methods]) => Object.entries<any>(methods).map(([method, operation]) => [`${method} ${path}`, operation] as const));
+    expect(routes.map(([route]) => route).toSorted()).toEqual([
+      'get /wx/mini/v1/{appId}/decode',
+      'get /wx/mini/v1/{appId}/openId',
+      'get /wx/mini/v1/{appId}/unionId',
+      'get /wx/mini/v1/{appId}/{secret}/access_token',
+      'get /wx/mini/v1/{appId}/{secret}/code2Session',
+      'get /wx/v1/{appId}/{secret}/oauth2',
+      'get /wx/v1/{appId}/{secret}/ouath2',
+      'get /wx/v1/{appId}/{token}/userInfo',
+      'post /qrcodes',
+      'post /wx/mini/v1/{appId}/decode',
+      'post /wx/mini/v1/{appId}/{secret}/qrcode/unlimited',
+    ]);
+    for (const [route, { summary, responses, parameters }] of routes) {
+      expect([route, summary]).toEqual([route, expect.any(String)]);
+      const inPath = [...route.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const documented = parameters.filter((one: any) => one.in === 'path').map(({ name }: any) => name);
+      expect([route, new Set(documented)]).toEqual([route, new Set(inPath)]);
+      if (route !== 'post /qrcodes')
+        expect([route, responses[200].content['application/json'].schema.example]).toEqual([
+          route,
+          { code: 200, msg: 'ok', data: expect.anything(), success: true },
+        ]);
+    }
+    const { examples } = paths['/wx/mini/v1/{appId}/decode'].get.responses[400].content['application/json'];
+    expect(examples.WITHOUT_IV.value).toEqual(REFUSALS.iv[1]);
+    expect(paths['/qrcodes'].post.responses[200].content).toHaveProperty(['image/jpeg']);
+  });
+});
+
+describe('the login limit', () => {
+  it('counts code exchanges of both kinds with the logins, and only where the secret is right', async () => {
+    const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '3' } });
+    for (let i = 0; i < 5; i++) await s.code2Session('a', { ...SHOP, secret: 'wrong' });
+    expect([(await s.code2Session('a')).status, (await s.oauth2('a')).status]).toEqual([401, 401]);
+    expect((await s.call('POST /auth/login', { body: { code: 'a' } })).status).toBe(401);
+    const asked = s.wechat.requests.length;
+    for (const answer of [await s.code2Session('a'), await s.oauth2('a', PHONE, 'oauth2'), await s.oauth2('a')]) {
+      expect(seen(answer)).toEqual([429, refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')]);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    expect(s.wechat.requests.length).toBe(asked);
+    expect((await s.accessToken()).status).toBe(200);
+    await s.close();
+  });
+});

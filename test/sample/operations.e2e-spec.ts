@@ -1,0 +1,306 @@
+import { readFileSync } from 'node:fs';
+import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import { UsersService } from '../../apps/sample/src/users/users.service.js';
+import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
+import { onPostgres } from '../support/databases.js';
+import { startPostgres } from '../support/postgres.js';
+import type { Postgres } from '../support/postgres.js';
+import { start } from '../support/start.js';
+import type { Started } from '../support/start.js';
+
+/** contract.md, §2. */
+const VARIABLES = [
+  ...['PORT', 'DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'JWT_TTL', 'UPLOAD_DIR', 'LOGIN_RATE_LIMIT', 'TRUST_PROXY', 'LOG_LEVEL'],
+  ...['MINI_APP_ID', 'MINI_APP_SECRET', 'MOBILE_APP_ID', 'MOBILE_APP_SECRET', 'APPS', 'API_BASE_URL', 'API_TIMEOUT'].map(
+    (name) => `WECHAT_${name}`,
+  ),
+  ...['ACCESS_TOKEN_MODE', 'OPEN_DATA_MAX_AGE', 'ENCRYPTION_KEYS'].map((name) => `WECHAT_${name}`),
+  ...['TTL', 'MAX_AGE', 'REFRESH_GRACE', 'MAX_PER_USER'].map((name) => `WECHAT_SESSION_${name}`),
+];
+
+const APP = { WECHAT_MINI_APP_ID: 'wx5a4db0c1e2f37608', WECHAT_MINI_APP_SECRET: 'canary-secret' };
+
+const problemsOf = (env: Record<string, string>): string[] => {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    return (error as ConfigError).problems;
+  }
+};
+
+describe('the environment', () => {
+  it('needs one app of WeChat and nothing else', () => {
+    expect(readConfig(APP)).toMatchObject({
+      port: 3000,
+      production: false,
+      database: { dir: './var/db' },
+      uploadDir: './var/uploads',
+      loginRateLimit: 120,
+      logLevel: 'info',
+      jwt: { ttl: 12 * 3600_000 },
+    });
+  });
+
+  it('is refused as a whole: every problem at once, ours and WeChat’s, naming variables and no value', () => {
+    const env = {
+      NODE_ENV: 'production',
+      PORT: 'canary',
+      DATABASE_URL: 'mysql://canary:canary@host',
+      LOGIN_RATE_LIMIT: '-1',
+      TRUST_PROXY: 'canary.example',
+      LOG_LEVEL: 'canary',
+      JWT_TTL: 'canary',
+      WECHAT_MINI_APP_ID: 'wx5a4db0c1e2f37608',
+      WECHAT_SESSION_TTL: '30x-canary',
+      REDIS_URL: 'http://canary',
+    };
+    const message = problemsOf(env).join('\n');
+    for (const name of [
+      'PORT',
+      'DATABASE_URL',
+      'LOGIN_RATE_LIMIT',
+      'TRUST_PROXY',
+      'LOG_LEVEL',
+      'JWT_TTL',
+      'JWT_SECRET',
+      'WECHAT_MINI_APP_SECRET',
+      'WECHAT_SESSION_TTL',
+      'REDIS_URL',
+    ])
+      expect(message).toContain(name);
+    expect(message).not.toContain('canary');
+  });
+
+  it.each(['3', '10.0.0.1', '10.0.0.0/8, 127.0.0.1', '::1', 'fd00::/8', 'loopback,uniquelocal'])(
+    'takes %s as TRUST_PROXY',
+    (TRUST_PROXY) => {
+      expect(problemsOf({ ...APP, TRUST_PROXY })).toEqual([]);
+    },
+  );
+
+  it.each(['true', '1.5', '10.0.0.0/33', 'proxy', ',', '10.0.0.1/8/8'])('refuses %s as TRUST_PROXY', (TRUST_PROXY) => {
+    expect(problemsOf({ ...APP, TRUST_PROXY })).toHaveLength(1);
+  });
+
+  it('is explained in .env.example, every variable, with values that work', () => {
+    const lines = [...readFileSync('.env.example', 'utf8').matchAll(/^(\w+)=(.*)$/gm)];
+    const example = Object.fromEntries(lines.map(([, name, value]) => [name, value]));
+    expect(Object.keys(example)).toEqual(expect.arrayContaining(VARIABLES));
+    expect(problemsOf({ ...example, ...APP, JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+  });
+
+  it('wants a secret of its own in production', () => {
+    expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: ' ' })).toEqual([expect.stringMatching(/^JWT_SECRET is required/)]);
+    expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+  });
+});
+
+describe('the app', () => {
+  let s: Started;
+  beforeAll(async () => {
+    s = await start({ env: { LOG_LEVEL: 'info' } });
+  });
+  beforeEach(() => s.log.splice(0));
+  afterEach(() => {
+    s.wechat.clear();
+    jest.restoreAllMocks();
+  });
+  afterAll(() => s.close());
+
+  const JSCODE2SESSION = '/sns/jscode2session';
+  const login = async () => s.call('POST /auth/login', { body: await s.wechat.users.create().login() });
+
+  it.each([
+    ['a quota that is used up', { errcode: 45011 }, 429, 45011, 'ERR_WECHAT_RATE_LIMIT'],
+    ['a user whom WeChat blocks', { errcode: 40226 }, 403, 40226, 'ERR_WECHAT_BLOCKED'],
+    ['a secret that WeChat does not know', { errcode: 40125 }, 500, 500, 'ERR_WECHAT_CONFIG'],
+    ['an answer that is none', { body: '<html>canary' }, 502, 502, 'ERR_WECHAT_RESPONSE'],
+    ['a connection that breaks', { reset: true as const }, 503, 503, 'ERR_WECHAT_UNAVAILABLE'],
+  ])('tells %s in the envelope', async (_, fault, status, code, error) => {
+    s.wechat.next(JSCODE2SESSION, fault);
+    const answer = await login();
+    expect([answer.status, answer.body]).toEqual([status, { code, msg: expect.any(String), data: null, success: false, error }]);
+    expect(answer.headers.has('retry-after')).toBe(status === 429 || status === 503);
+    expect(answer.body.msg).not.toContain('canary');
+  });
+
+  it('answers 503 and never 401 when the store is down', async () => {
+    const { session_rd: token } = await s.login();
+    jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
+    for (const route of ['GET /me', 'GET /auth/session', 'POST /auth/refresh', 'POST /auth/logout']) {
+      const { status, headers, body } = await s.call(route, { token });
+      expect([route, status, headers.get('retry-after'), body.error]).toEqual([route, 503, '1', 'ERR_STORE_UNAVAILABLE']);
+    }
+  });
+
+  it('says nothing of an error that nobody expected, and logs it without what was sent', async () => {
+    const { session_rd: token } = await s.login();
+    const error = Object.assign(new Error('boom\u2028'), { query: 'SELECT canary', parameters: ['canary'] });
+    jest.spyOn(s.app.get(UsersService), 'resolve').mockRejectedValue(error);
+    const { status, body } = await s.call('GET /me', { token });
+    expect([status, body]).toEqual([500, { code: 500, msg: 'internal error', data: null, success: false, error: 'ERR_INTERNAL' }]);
+    expect(s.log.join('')).toContain('boom\\u2028');
+    expect(s.log.join('')).not.toContain('canary');
+  });
+
+  describe('health', () => {
+    it('is live and ready, and WeChat is not asked', async () => {
+      await s.login();
+      const before = s.wechat.requests.length;
+      expect((await s.call('GET /health/live')).body).toEqual({ code: 200, msg: 'ok', data: { status: 'ok' }, success: true });
+      expect((await s.call('GET /health/ready')).body).toEqual({ code: 200, msg: 'ok', data: { status: 'ok' }, success: true });
+      expect(s.wechat.requests).toHaveLength(before);
+    });
+
+    it('is degraded, and ready, when only WeChat is down', async () => {
+      s.wechat.next(JSCODE2SESSION, { reset: true });
+      expect((await login()).status).toBe(503);
+      const { status, body } = await s.call('GET /health/ready');
+      expect([status, body.data]).toEqual([200, { status: 'degraded' }]);
+      await s.login();
+      expect((await s.call('GET /health/ready')).body.data).toEqual({ status: 'ok' });
+    });
+
+    it('is not ready when the store is down, and live all the same', async () => {
+      jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
+      const { status, body } = await s.call('GET /health/ready');
+      expect([status, body.msg, body.error]).toEqual([503, 'not ready: store', 'ERR_STORE_UNAVAILABLE']);
+      expect((await s.call('GET /health/live')).status).toBe(200);
+    });
+  });
+
+  describe('docs', () => {
+    it('are a page, outside of the envelope', async () => {
+      const { status, headers } = await s.call('GET /docs');
+      expect([status, headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+    });
+
+    it('show every route with the JSON that comes back', async () => {
+      const { body } = await s.call('GET /docs-json');
+      const operations = Object.entries<Record<string, any>>(body.paths).flatMap(([path, methods]) =>
+        Object.entries<any>(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, operation })),
+      );
+      expect(operations.map(({ route }) => route)).toEqual(
+        expect.arrayContaining([
+          'POST /auth/login',
+          'POST /auth/refresh',
+          'GET /auth/session',
+          'GET /auth/sessions',
+          'DELETE /auth/sessions/{id}',
+          'POST /auth/logout',
+          'POST /auth/logout-all',
+          'GET /me',
+          'PUT /me/profile',
+          'GET /health/live',
+          'GET /health/ready',
+        ]),
+      );
+      for (const { route, operation } of operations.filter(({ route: one }) => /auth|me|health/.test(one))) {
+        expect([route, operation.summary]).toEqual([route, expect.any(String)]);
+        expect([route, operation.responses[200].content['application/json'].schema.example]).toEqual([
+          route,
+          expect.objectContaining({ code: 200, success: true }),
+        ]);
+      }
+      expect(body.paths['/auth/login'].post.responses[401].content['application/json'].examples.ERR_WECHAT_CODE.value).toEqual({
+        code: 40029,
+        msg: 'invalid parameter: code',
+        data: null,
+        success: false,
+        error: 'ERR_WECHAT_CODE',
+      });
+      expect(body.paths['/me'].get.security).toEqual([{ bearer: [] }]);
+    });
+  });
+
+  describe('log', () => {
+    it('has no line for a request that went well', async () => {
+      const { session_rd: token } = await s.login();
+      await s.call('GET /me', { token });
+      expect(s.log).toEqual([]);
+    });
+
+    it('has one line for a refusal: the route’s pattern and no more', async () => {
+      const { session_rd: token } = await s.login();
+      await s.call('DELETE /auth/sessions/canary?canary=1', { token, headers: { 'user-agent': 'canary' } });
+      await s.call('GET /canary/canary');
+      expect(s.log.map((line) => JSON.parse(line))).toEqual([
+        {
+          level: 'warn',
+          time: expect.any(String),
+          method: 'DELETE',
+          route: '/auth/sessions/:id',
+          status: 404,
+          ms: expect.any(Number),
+          msg: 'request',
+        },
+        { level: 'warn', time: expect.any(String), method: 'GET', route: 'unmatched', status: 404, ms: expect.any(Number), msg: 'request' },
+      ]);
+    });
+  });
+
+  it('closes twice', async () => {
+    const other = await start();
+    await other.app.close();
+    await other.close();
+  });
+});
+
+describe('the login limit', () => {
+  let s: Started;
+  afterEach(() => s.close());
+  const login = async (forwardedFor: string) =>
+    s.call('POST /auth/login', { body: { code: 'unknown' }, headers: { 'x-forwarded-for': forwardedFor } });
+
+  it('counts logins of one address, whatever it says of a proxy', async () => {
+    s = await start({ env: { LOGIN_RATE_LIMIT: '3' } });
+    const { session_rd: token } = await s.login();
+    expect([await login('1.1.1.1'), await login('2.2.2.2')].map(({ status }) => status)).toEqual([401, 401]);
+    const asked = s.wechat.requests.length;
+    const { status, headers, body } = await login('3.3.3.3');
+    expect([status, body]).toEqual([
+      429,
+      { code: 429, msg: 'too many requests', data: null, success: false, error: 'ERR_WECHAT_RATE_LIMIT' },
+    ]);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(s.wechat.requests).toHaveLength(asked);
+    expect((await s.call('GET /me', { token })).status).toBe(200);
+  });
+
+  it.each(['1', 'loopback'])('counts the address that a proxy of ours tells: TRUST_PROXY=%s', async (TRUST_PROXY) => {
+    s = await start({ env: { LOGIN_RATE_LIMIT: '1', TRUST_PROXY } });
+    const statuses = [await login('1.1.1.1'), await login('2.2.2.2'), await login('6.6.6.6, 1.1.1.1')].map(({ status }) => status);
+    expect(statuses).toEqual([401, 401, 429]);
+  });
+});
+
+onPostgres('a PostgreSQL server', (bin) => {
+  let postgres: Postgres;
+  let apps: Started[] = [];
+  beforeAll(async () => {
+    postgres = await startPostgres(bin);
+  });
+  afterEach(async () => {
+    await Promise.all(apps.map((app) => app.close()));
+    apps = [];
+  });
+  afterAll(() => postgres.stop());
+
+  it('is set up once where three instances start on it together', async () => {
+    const url = await postgres.createDatabase();
+    apps = await Promise.all([1, 2, 3].map(() => start({ database: { url } })));
+    for (const app of apps) await expect(app.login()).resolves.toMatchObject({ isNewUser: true });
+  });
+
+  it('that is gone is 503 where it is needed and nowhere else, and readiness says so', async () => {
+    const s = await start({ database: { url: await postgres.createDatabase() } });
+    apps = [s];
+    const { session_rd: token } = await s.login();
+    await postgres.stop();
+    const { status, headers, body } = await s.call('GET /me', { token });
+    expect([status, headers.get('retry-after'), body.error]).toEqual([503, '1', 'ERR_STORE_UNAVAILABLE']);
+    expect((await s.call('GET /auth/session', { token })).status).toBe(200);
+    expect((await s.call('GET /health/ready')).body).toMatchObject({ code: 503, msg: 'not ready: database' });
+  });
+});

@@ -1,0 +1,427 @@
+import fs from 'node:fs';
+import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DataSource } from 'typeorm';
+import type { DatabaseConfig } from '../../apps/sample/src/config.js';
+import { FileFolder } from '../../apps/sample/src/files/file-folder.js';
+import { RecordingsService } from '../../apps/sample/src/recordings/recordings.service.js';
+import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
+import { aac, m4a, mp3, wav } from '../support/audio.js';
+import { describeOnEachDatabase } from '../support/databases.js';
+import { BOUNDARY, file, multipart, uploadTo } from '../support/multipart.js';
+import type { Part } from '../support/multipart.js';
+import { start } from '../support/start.js';
+import type { Started } from '../support/start.js';
+
+const NOT_FOUND = { code: 404, msg: 'not found', data: null, success: false, error: 'ERR_NOT_FOUND' };
+const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
+const MB = 1024 * 1024;
+
+/** An app, a user who is logged in, and their folder. */
+function given(database?: () => DatabaseConfig) {
+  const context = {} as { s: Started; token: string };
+  beforeAll(async () => {
+    context.s = await start({ database: database?.(), env: { LOG_LEVEL: 'warn' } });
+  });
+  beforeEach(async () => {
+    context.token = (await context.s.login()).session_rd;
+    context.s.log.splice(0);
+  });
+  afterEach(() => jest.restoreAllMocks());
+  afterAll(() => context.s.close());
+  const upload = (route: string, token: string, parts: Part[] | Buffer) => uploadTo(context.s.url)(route, token, parts);
+  const folder = () => join(context.s.uploads, 'recordings');
+  return {
+    context,
+    upload,
+    folder,
+    files: async () => (await readdir(folder())).length,
+    record: async (sound = mp3(1000), ...fields: Part[]) =>
+      (await upload('POST /recordings', context.token, [...fields, file(sound)])).body.data,
+  };
+}
+
+describeOnEachDatabase('recordings', (database) => {
+  const { context, upload, folder, files, record } = given(database);
+  const sql = (query: string, ...values: unknown[]) => context.s.app.get(DataSource).query(query, values);
+
+  it.each([
+    ['mp3', mp3(2000), 'audio/mpeg'],
+    ['m4a', m4a(2000), 'audio/mp4'],
+    ['aac', aac(2000), 'audio/aac'],
+    ['wav', wav(2000), 'audio/wav'],
+  ])('are kept, listed, played and deleted: %s', async (format, sound, type) => {
+    const { status, body } = await upload('POST /recordings', context.token, [file(sound)]);
+    const { id } = body.data;
+    expect([status, body]).toEqual([
+      201,
+      {
+        code: 200,
+        msg: 'ok',
+        data: { id: expect.any(String), format, fileSize: sound.length, duration: expect.any(Number), createdAt: expect.any(String) },
+        success: true,
+      },
+    ]);
+    expect(Math.abs(body.data.duration - 2000)).toBeLessThan(100);
+    expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([body.data]);
+    expect((await context.s.call(`GET /recordings/${id}`, { token: context.token })).body.data).toEqual(body.data);
+
+    const played = await fetch(`${context.s.url}/recordings/${id}/content`, { headers: { authorization: `Bearer ${context.token}` } });
+    expect(Buffer.from(await played.arrayBuffer()).equals(sound)).toBe(true);
+    expect(Object.fromEntries(played.headers)).toMatchObject({
+      'content-type': type,
+      'content-length': String(sound.length),
+      'content-disposition': `inline; filename="${id}.${format}"`,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'private, no-store',
+      'accept-ranges': 'bytes',
+    });
+
+    const before = await files();
+    expect((await context.s.call(`DELETE /recordings/${id}`, { token: context.token })).body).toEqual({
+      code: 200,
+      msg: 'ok',
+      data: null,
+      success: true,
+    });
+    for (const route of [`GET /recordings/${id}`, `GET /recordings/${id}/content`, `DELETE /recordings/${id}`])
+      expect((await context.s.call(route, { token: context.token })).body).toEqual(NOT_FOUND);
+    expect([(await context.s.call('GET /recordings', { token: context.token })).body.data, await files()]).toEqual([[], before - 1]);
+  });
+
+  it('are taken for what they are, whatever name and type they come with', async () => {
+    for (const name of [
+      '../../../etc/passwd',
+      '/etc/cron.d/x',
+      'C:\\\\x.wav',
+      'x.txt',
+      '.',
+      '',
+      'a'.repeat(300),
+      '录音 🎤.mp3',
+      'http://tmp/x.png',
+    ]) {
+      const { status, body } = await upload('POST /recordings', context.token, [{ value: wav(500), filename: name, type: 'image/png' }]);
+      expect([name, status, body.data?.format]).toEqual([name, 201, 'wav']);
+      expect(await readdir(folder())).toContain(body.data.id);
+    }
+  });
+
+  it('are taken from Android, which writes them as plain MP4, but not with a picture', async () => {
+    expect((await record(m4a(1000, 'mp42'))).format).toBe('m4a');
+    expect((await record(m4a(1000, 'isom'))).format).toBe('m4a');
+    expect((await upload('POST /recordings', context.token, [file(m4a(1000, 'isom', 'vide'))])).status).toBe(415);
+  });
+
+  it('are listed with the newest first', async () => {
+    const ids = [];
+    for (let n = 0; n < 3; n++) ids.unshift((await record()).id);
+    expect((await context.s.call('GET /recordings', { token: context.token })).body.data.map(({ id }: { id: string }) => id)).toEqual(ids);
+  });
+
+  describe('of somebody else', () => {
+    it('are not there', async () => {
+      const { id } = await record();
+      const { session_rd: other } = await context.s.login();
+      for (const route of [
+        `GET /recordings/${id}`,
+        `GET /recordings/${id}/content`,
+        `HEAD /recordings/${id}/content`,
+        `DELETE /recordings/${id}`,
+        `GET /recordings/${NO_ID}`,
+        'GET /recordings/1',
+        'GET /recordings/%00',
+        'GET /recordings/..%2f..%2fetc%2fpasswd/content',
+      ]) {
+        const { status, body } = await context.s.call(route, { token: other });
+        expect([route, status, body]).toEqual([route, 404, route.startsWith('HEAD') ? '' : NOT_FOUND]);
+      }
+      expect((await context.s.call('GET /recordings', { token: other })).body.data).toEqual([]);
+      expect((await context.s.call(`GET /recordings/${id}`, { token: context.token })).status).toBe(200);
+    });
+
+    it('and without a session nothing is', async () => {
+      const { id } = await record();
+      const before = await files();
+      for (const route of ['GET /recordings', `GET /recordings/${id}/content`, `DELETE /recordings/${id}`])
+        expect((await context.s.call(route)).status).toBe(401);
+      expect((await upload('POST /recordings', 'srd_nobody', [file(mp3(1000))])).status).toBe(401);
+      expect(await files()).toBe(before);
+    });
+  });
+
+  describe('when something breaks', () => {
+    it('leave nothing of a client that hangs up half-way', async () => {
+      const before = await files();
+      const body = multipart([file(mp3(60_000))]);
+      const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${context.token}\r\nContent-Length: ${body.length}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n\r\n`;
+      for (const end of ['destroy', 'resetAndDestroy', 'end'] as const) {
+        const socket = connect(Number(new URL(context.s.url).port), '127.0.0.1').on('error', () => {});
+        socket.write(head);
+        socket.write(body.subarray(0, 100_000));
+        while ((await files()) === before) await sleep(5); // it is on its way to disk
+        socket[end]();
+        while ((await files()) > before) await sleep(5);
+      }
+      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([]);
+    });
+
+    it('say that there is no room on a full disk, and leave nothing', async () => {
+      const before = await files();
+      const { createWriteStream } = fs;
+      jest.spyOn(fs, 'createWriteStream').mockImplementation(() => createWriteStream('/dev/full')); // Linux's disk that is always full
+      const { status, headers, body } = await upload('POST /recordings', context.token, [file(mp3(60_000))]);
+      expect([status, headers.get('retry-after'), body]).toEqual([
+        503,
+        '1',
+        { code: 503, msg: 'files cannot be stored now; try again later', data: null, success: false, error: 'ERR_STORE_UNAVAILABLE' },
+      ]);
+      expect(context.s.log.join()).toContain('ENOSPC');
+      jest.restoreAllMocks();
+      expect([await files(), (await upload('POST /recordings', context.token, [file(mp3(1000))])).status]).toEqual([before, 201]);
+    });
+
+    it('keep no file without a row: the database refuses', async () => {
+      const before = await files();
+      jest.spyOn(context.s.app.get(RecordingsService)['rows'], 'insert').mockRejectedValue(new Error('boom'));
+      expect((await upload('POST /recordings', context.token, [file(mp3(1000))])).status).toBe(500);
+      expect(await files()).toBe(before);
+    });
+
+    it('are nobody’s when the account is deleted while the file comes in', async () => {
+      const { session_rd, user } = await context.s.login();
+      const before = await files();
+      const rows = context.s.app.get(RecordingsService)['rows'];
+      const insert = rows.insert.bind(rows);
+      jest.spyOn(rows, 'insert').mockImplementation(async (row) => {
+        await sql('DELETE FROM users WHERE id = $1', user.id);
+        return insert(row);
+      });
+      const { status, body } = await upload('POST /recordings', session_rd, [file(mp3(1000))]);
+      expect([status, body.error, await files()]).toEqual([401, 'ERR_WECHAT_SESSION', before]);
+    });
+
+    it('are swept after a crash: a file without a row, a part of a file, a row without a file', async () => {
+      const [kept, lost] = [await record(), await record()];
+      const old = new Date(Date.now() - 2 * 3600_000);
+      for (const name of [NO_ID, `${NO_ID}.part`]) {
+        await writeFile(join(folder(), name), 'x');
+        await utimes(join(folder(), name), old, old);
+      }
+      await writeFile(join(folder(), 'young.part'), 'x'); // an upload that is under way
+      await utimes(join(folder(), kept.id), old, old);
+      await rm(join(folder(), lost.id));
+      expect((await context.s.call(`GET /recordings/${lost.id}/content`, { token: context.token })).body).toEqual(NOT_FOUND);
+
+      const folders = context.s.app.get(UploadFolders);
+      await folders.onModuleInit(); // the next start
+      await folders.sweep();
+
+      const names = await readdir(folder());
+      expect([NO_ID, `${NO_ID}.part`, 'young.part', kept.id].map((name) => names.includes(name))).toEqual([false, false, true, true]);
+      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([kept]);
+      await rm(join(folder(), 'young.part'));
+    });
+
+    it('lose no row to a volume that is not mounted', async () => {
+      const { id } = await record();
+      await rename(folder(), `${folder()}.away`);
+      const folders = context.s.app.get(UploadFolders);
+      await folders.onModuleInit(); // as a start without the volume does
+      await folders.sweep();
+      expect(context.s.log.join()).toContain('Is the volume of UPLOAD_DIR mounted?');
+      await rm(folder(), { recursive: true });
+      await rename(`${folder()}.away`, folder());
+      await folders.onModuleInit();
+      expect((await context.s.call(`GET /recordings/${id}/content`, { token: context.token })).status).toBe(200);
+    });
+  });
+});
+
+describe('the files of recordings', () => {
+  const { context, upload, files, record } = given();
+
+  describe('in parts', () => {
+    const size = 8044;
+    let id: string;
+    beforeEach(async () => {
+      ({ id } = await record(wav(1000)));
+    });
+    const get = (headers: Record<string, string>, method = 'GET') =>
+      fetch(`${context.s.url}/recordings/${id}/content`, { method, headers: { authorization: `Bearer ${context.token}`, ...headers } });
+
+    it.each([
+      ['bytes=0-99', 0, 99],
+      ['bytes=100-', 100, size - 1],
+      ['bytes=-100', size - 100, size - 1],
+      ['bytes=0-', 0, size - 1],
+      ['bytes=8000-999999', 8000, size - 1],
+      ['bytes=-999999', 0, size - 1],
+      [`bytes=${size - 1}-${size - 1}`, size - 1, size - 1],
+    ])('%s is 206', async (range, from, to) => {
+      const answer = await get({ range });
+      expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([
+        206,
+        `bytes ${from}-${to}/${size}`,
+        String(to - from + 1),
+      ]);
+      expect(Buffer.from(await answer.arrayBuffer()).equals(wav(1000).subarray(from, to + 1))).toBe(true);
+    });
+
+    it.each([`bytes=${size}-`, 'bytes=99999-100000', 'bytes=-0'])('%s is 416', async (range) => {
+      const answer = await get({ range });
+      expect([answer.status, answer.headers.get('content-range'), await answer.json()]).toEqual([
+        416,
+        `bytes */${size}`,
+        { code: 416, msg: expect.any(String), data: null, success: false, error: 'ERR_BAD_REQUEST' },
+      ]);
+    });
+
+    it.each(['bytes=5-1', 'bytes=', 'bytes=-', 'bytes=a-b', 'lines=0-1', 'bytes=0-1,5-9', 'bytes=1e3-', `bytes=${'9'.repeat(400)}-`])(
+      '%s is no range, so all of it comes',
+      async (range) => {
+        const answer = await get({ range });
+        expect([answer.status, (await answer.arrayBuffer()).byteLength, answer.headers.has('content-range')]).toEqual([200, size, false]);
+      },
+    );
+
+    it('goes on only with the same file: If-Range', async () => {
+      const etag = (await get({})).headers.get('etag') ?? '';
+      expect((await get({ range: 'bytes=0-9', 'if-range': etag })).status).toBe(206);
+      expect((await get({ range: 'bytes=0-9', 'if-range': '"another"' })).status).toBe(200);
+    });
+
+    it('tells the size and no more: HEAD', async () => {
+      const answer = await get({}, 'HEAD');
+      expect([answer.status, answer.headers.get('content-length'), (await answer.arrayBuffer()).byteLength]).toEqual([
+        200,
+        String(size),
+        0,
+      ]);
+    });
+  });
+
+  describe('with what the client says of them', () => {
+    it('have the numbers of their content', async () => {
+      const sound = mp3(3000);
+      for (const [duration, fileSize] of [
+        ['3000', String(sound.length)],
+        ['3040.5', ''],
+        ['600000', '1'],
+        ['0', '20971520'],
+      ]) {
+        const fields = [
+          { name: 'duration', value: duration! },
+          { name: 'fileSize', value: fileSize! },
+        ];
+        expect(await record(sound, ...fields)).toMatchObject({ duration: 3024, fileSize: sound.length });
+      }
+      expect(context.s.log.map((line) => JSON.parse(line).msg)).toEqual([
+        'A client told of a recording: duration 600000, not 3024 ms.',
+        `A client told of a recording: fileSize 1, not ${sound.length} bytes.`,
+        'A client told of a recording: duration 0, not 3024 ms.',
+        `A client told of a recording: fileSize 20971520, not ${sound.length} bytes.`,
+      ]);
+    });
+
+    it('take further fields, before and behind the file, and no harm from their names', async () => {
+      const parts = [
+        { name: 'note', value: '你好' },
+        { name: '__proto__', value: 'x' },
+        { name: 'constructor', value: 'x' },
+        file(mp3(1000)),
+        { name: 'duration', value: '1000' },
+        { name: 'user_id', value: 'someone' },
+      ];
+      expect((await upload('POST /recordings', context.token, parts)).status).toBe(201);
+      expect(({} as { x?: unknown }).x).toBeUndefined();
+    });
+
+    it.each(['abc', '-1', '1e3', 'NaN', '1'.repeat(40), ' '])('refuse %j as a number', async (duration) => {
+      const before = await files();
+      const { status, body } = await upload('POST /recordings', context.token, [{ name: 'duration', value: duration }, file(mp3(1000))]);
+      expect([status, body.error, await files()]).toEqual([400, 'ERR_BAD_REQUEST', before]);
+    });
+  });
+
+  describe('that are none', () => {
+    const refused = async (parts: Part[] | Buffer) => {
+      const before = await files();
+      const { status, body } = await upload('POST /recordings', context.token, parts);
+      expect([body, await files()]).toEqual([
+        { code: status, msg: expect.any(String), data: null, success: false, error: 'ERR_BAD_REQUEST' },
+        before,
+      ]);
+      return status;
+    };
+
+    it.each<[string, number, () => Part[] | Buffer]>([
+      ['a text named x.mp3', 415, () => [file('no sound at all, just text', 'x.mp3')]],
+      ['a picture', 415, () => [file(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'x.mp3')]],
+      ['a page', 415, () => [file('<!doctype html><script>alert(1)</script>', 'x.wav')]],
+      ['an empty file', 400, () => [file('')]],
+      ['11 minutes of wav', 400, () => [file(wav(660_000))]],
+      ['11 minutes of mp3', 400, () => [file(mp3(660_000))]],
+      ['11 minutes of aac', 400, () => [file(aac(660_000))]],
+      ['11 minutes of m4a', 400, () => [file(m4a(660_000))]],
+      ['no sound behind the header', 400, () => [file(wav(0))]],
+      ['a header that breaks off', 400, () => [file(wav(1000).subarray(0, 30))]],
+      ['two files', 400, () => [file(mp3(1000)), file(mp3(1000))]],
+      ['two files, the first one bad', 400, () => [file('text'), file(mp3(1000))]],
+      ['no file', 400, () => [{ name: 'file', value: 'text' }]],
+      ['no part', 400, () => []],
+      ['an empty body', 400, () => Buffer.alloc(0)],
+      ['a form that breaks off', 400, () => multipart([file(mp3(1000))]).subarray(0, 2000)],
+      [
+        'a form with another boundary',
+        400,
+        () =>
+          Buffer.from(
+            multipart([file(mp3(1000))])
+              .toString('latin1')
+              .replaceAll(BOUNDARY, 'other'),
+            'latin1',
+          ),
+      ],
+      ['20 MB and one byte', 413, () => [file(Buffer.concat([mp3(1000), Buffer.alloc(20 * MB - mp3(1000).length + 1)]))]],
+      ['40 MB', 413, () => [file(Buffer.alloc(40 * MB))]],
+    ])('%s: %i, and nothing stays', async (_, status, parts) => {
+      expect(await refused(parts())).toBe(status);
+    });
+
+    it('20 MB to the byte are taken', async () => {
+      const sound = Buffer.concat([wav(600_000), Buffer.alloc(20 * MB - wav(600_000).length)]); // players skip what follows the sound
+      expect(await record(sound)).toMatchObject({ format: 'wav', fileSize: 20 * MB, duration: 600_000 });
+    });
+
+    it.each([
+      ['JSON', 'application/json', '{"file":"x"}', 415],
+      ['another form', 'application/x-www-form-urlencoded', 'file=x', 415],
+      ['multipart without a boundary', 'multipart/form-data', 'x', 415],
+      ['multipart with an empty one', 'multipart/form-data; boundary=', 'x', 400],
+    ])('%s is %s: refused', async (_, type, body, expected) => {
+      const { status, body: answer } = await context.s.call('POST /recordings', {
+        token: context.token,
+        headers: { 'content-type': type },
+        body,
+      });
+      expect([status, answer.error]).toEqual([expected, 'ERR_BAD_REQUEST']);
+    });
+
+    it('a file that is built to be read for ever is given up', async () => {
+      const frame = Buffer.from([0xff, 0xf1, 0x6c, 0x40, 1, 0x1f, 0xfc, 0]);
+      expect(await refused([file(Buffer.concat(Array.from({ length: 2 * MB }, () => frame)))])).toBe(400);
+    });
+
+    it('multipart is taken nowhere else', async () => {
+      for (const route of ['POST /auth/login', 'PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/logout'])
+        expect((await upload(route, token, [file(mp3(1000))])).status).toBe(415);
+    });
+  });
+});
+
+it('there is no start where files cannot be kept', async () => {
+  await expect(new FileFolder('/dev/null/uploads').prepare()).rejects.toThrow('/dev/null/uploads');
+});
