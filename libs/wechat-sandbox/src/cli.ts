@@ -3,9 +3,10 @@
 import { parseArgs } from 'node:util';
 import { startWechatSandbox, type WechatSandbox } from './sandbox.js';
 
-const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1]
+const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1] [--app http://127.0.0.1:3000]
 
-Starts a fake WeChat platform for development: no account, no network, nothing is kept.`;
+Starts a fake WeChat platform for development: no account, no network, nothing is kept.
+--app names your server: the simulator, a phone in the browser, talks to it.`;
 
 try {
   await run();
@@ -15,10 +16,11 @@ try {
 }
 
 async function run(): Promise<void> {
-  const { port, host, help } = parseArgs({
+  const { port, host, app, help } = parseArgs({
     options: {
       port: { type: 'string', default: '3100' },
       host: { type: 'string', default: '127.0.0.1' },
+      app: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   }).values;
@@ -26,7 +28,7 @@ async function run(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const wechat = await startWechatSandbox({ port: Number(port), host, demoUsers: true });
+  const wechat = await startWechatSandbox({ port: Number(port), host, demoUsers: true, ...(app && { simulator: { appBaseUrl: app } }) });
   console.log(welcome(wechat));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void wechat.close());
 }
@@ -42,5 +44,6 @@ Users
 ${userLines.join('\n')}
 
 A login code, as wx.login() gives it:  curl -X POST ${url}/sandbox/users/alice/login
-All there is:                          curl ${url}/sandbox`;
+All there is:                          curl ${url}/sandbox
+A phone in the browser:                ${url}/simulator/`;
 }

@@ -3,6 +3,11 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { controlPlane } from './control/control-plane.js';
 import { FaultPlan, type Fault, type NextFault } from './faults.js';
 import { platformRoutes } from './platform/routes.js';
+import { appAddress } from './simulator/app-address.js';
+import { QrContents } from './simulator/qr-contents.js';
+import { simulator } from './simulator/simulator.js';
+import { Traffic } from './simulator/traffic.js';
+import { tap } from './simulator/wire-tap.js';
 import { exchange } from './transport/exchange.js';
 import { Journal, type RecordedRequest } from './transport/journal.js';
 import { RidLog } from './transport/rid-log.js';
@@ -19,6 +24,8 @@ export interface WechatSandboxOptions extends WorldOptions {
   port?: number;
   /** Whoever reaches the sandbox rules it, so keep it on loopback. @default '127.0.0.1' */
   host?: string;
+  /** The server that the simulator's mini program talks to; {@link WechatSandbox.simulate} tells it later. */
+  simulator?: { appBaseUrl: string };
 }
 
 /**
@@ -32,6 +39,7 @@ export interface WechatSandboxOptions extends WorldOptions {
 export async function startWechatSandbox(options: WechatSandboxOptions = {}): Promise<WechatSandbox> {
   const { port = 0, host = '127.0.0.1' } = options;
   const sandbox = new WechatSandbox(options);
+  if (options.simulator) sandbox.simulate(options.simulator.appBaseUrl);
   try {
     await sandbox.listen(port, host);
   } catch (error) {
@@ -58,6 +66,7 @@ export class WechatSandbox {
   readonly #server: FastifyInstance;
   readonly #closing = new AbortController();
   #url = '';
+  #app?: URL;
 
   /** @internal Use {@link startWechatSandbox}. */
   constructor(options: WorldOptions) {
@@ -71,12 +80,16 @@ export class WechatSandbox {
     setMaxListeners(0, this.#closing.signal); // as many answers may wait as the tests like
     const parts = { routes, faults: this.#faults, journal: this.#journal, rids, clock: this.clock, closing: this.#closing.signal };
     this.#server = fastify({ forceCloseConnections: true });
-    this.#server.register(controlPlane(this, this.#journal), { prefix: '/sandbox' });
+    const traffic = new Traffic(this.clock);
+    const watched = { traffic, journal: this.#journal, qrContents: new QrContents() };
+    this.#server.register(controlPlane(this, this.#journal, traffic), { prefix: '/sandbox' });
+    this.#server.register(simulator({ wechat: this, ...watched, app: () => this.#app }), { prefix: '/simulator' });
     this.#server.register(async (platform) => {
       platform.removeAllContentTypeParsers();
       platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the exchange reads the body, or breaks off before it
       platform.all('*', (request, reply) => {
         reply.hijack();
+        tap(request.raw, reply.raw, watched);
         return exchange(request.raw, reply.raw, parts);
       });
     });
@@ -115,6 +128,18 @@ export class WechatSandbox {
   /** WeChat refuses the app's tokens with 40001 from now on, all apps' tokens without an appId. */
   invalidateAccessToken(appId?: string): void {
     this.accessTokens.invalidate(appId);
+  }
+
+  /**
+   * Lets the simulator's mini program talk to this server, which must run on this machine, and gives the address of the page.
+   *
+   * @example
+   * await app.listen(3000);
+   * console.log(wechat.simulate('http://127.0.0.1:3000')); // http://127.0.0.1:3001/simulator/
+   */
+  simulate(appBaseUrl: string): string {
+    this.#app = appAddress(appBaseUrl);
+    return `${this.#url}/simulator/`;
   }
 
   /** Ends at once; connections that hang or wait are cut. */

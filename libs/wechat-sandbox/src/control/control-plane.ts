@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { assertFault, type NextFault } from '../faults.js';
 import type { WechatSandbox } from '../sandbox.js';
+import { narrate } from '../simulator/narrate.js';
+import type { Traffic } from '../simulator/traffic.js';
 import type { Journal } from '../transport/journal.js';
 import { acceptAnyJson, explainMistakes, openToPages } from './conventions.js';
 import { Fields } from './fields.js';
@@ -29,11 +31,12 @@ const ROUTES = [
 const DONE = { ok: true };
 
 /** The sandbox's own HTTP API, for people with curl and for pages in a browser. It shows no secrets. */
-export function controlPlane(wechat: WechatSandbox, journal: Journal): FastifyPluginAsync {
+export function controlPlane(wechat: WechatSandbox, journal: Journal, traffic: Traffic): FastifyPluginAsync {
   return async (server) => {
     acceptAnyJson(server);
     openToPages(server);
     explainMistakes(server);
+    narrate(server, traffic);
 
     server.get('/', () => ({ url: wechat.url, apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })), routes: ROUTES }));
     server.get('/users', () => wechat.users.all.map((user) => describeUser(wechat, user)));

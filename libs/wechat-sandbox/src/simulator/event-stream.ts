@@ -1,0 +1,18 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Traffic } from './traffic.js';
+
+/**
+ * Server-sent events: which traffic this is, all that was said so far, `live`, then each message when it is said. A page that comes back
+ * gets what it has missed; one that finds another traffic starts anew.
+ */
+export function streamTraffic({ headers }: IncomingMessage, response: ServerResponse, traffic: Traffic): void {
+  const { run } = traffic;
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  response.write(`retry: 1000\nevent: run\ndata: ${run}\n\n`);
+  const [seenRun, seenId] = (headers['last-event-id']?.toString() ?? '').split('/');
+  const stop = traffic.follow(seenRun === run ? Number(seenId) : 0, (message) => {
+    response.write(`id: ${run}/${message.id}\ndata: ${JSON.stringify(message)}\n\n`);
+  });
+  response.write('event: live\ndata:\n\n');
+  response.once('close', stop);
+}

@@ -1,0 +1,136 @@
+import { html, nothing } from '../vendor/lit-html.js';
+import { guard } from '../vendor/directives/guard.js';
+import { repeat } from '../vendor/directives/repeat.js';
+import { icon } from './icons.js';
+import { noteDone } from './tour-steps.js';
+import { state, update } from './state.js';
+import { clockTime, has, t } from './texts.js';
+import { why } from './why.js';
+
+const LIFELINES = ['client', 'server', 'wechat'];
+const KEYS_SHOWN = 3;
+
+/** The growing sequence diagram: one list item a message, each of which opens. */
+export function diagram() {
+  const messages = [...state.messages.values()].filter(({ id }) => id > state.sweptUpTo).toSorted((a, b) => a.id - b.id);
+  return html`<section class="card diagram" id="diagram" aria-labelledby="diagram-title" tabindex="-1">
+    <header class="card-head">
+      <h2 id="diagram-title">${t('diagram')}</h2>
+      <button class="quiet" ?disabled=${messages.length === 0} @click=${sweep}>${t('sweep')}</button>
+    </header>
+    <ul class="lifelines" aria-label=${t('lifelines')}>
+      ${LIFELINES.map((line) => html`<li class="lifeline ${line}">${icon(line)}<span>${t(line)}</span></li>`)}
+    </ul>
+    <div class="wire" role="log" aria-labelledby="diagram-title">
+      ${
+        messages.length === 0
+          ? html`<p class="empty">${t('diagramEmpty')}</p>`
+          : html`<ol>
+              ${repeat(
+                messages,
+                ({ id }) => id,
+                (message) => guard([message, state.lang, state.users], () => step(message)),
+              )}
+            </ol>`
+      }
+    </div>
+  </section>`;
+}
+
+const sweep = () => update({ sweptUpTo: Math.max(0, ...state.messages.keys()) });
+
+function step(message) {
+  return message.from === message.to ? remark(message) : arrow(message);
+}
+
+/** What was done to WeChat by hand. */
+function remark({ title, who, body }) {
+  const key = `note.${title === 'always' && body.delay ? 'slow' : title}`;
+  return html`<li class="remark"><span>${has(key) ? t(key, { ...body, who: nameOf(who) }) : title}</span></li>`;
+}
+
+function arrow(message) {
+  const { from, to, answers } = message;
+  const span = [from, to].toSorted((a, b) => LIFELINES.indexOf(a) - LIFELINES.indexOf(b)).join('-');
+  const way = LIFELINES.indexOf(from) < LIFELINES.indexOf(to) ? 'right' : 'left';
+  return html`<li class="message ${span} ${way} ${from} ${answers ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}">
+    <details @toggle=${({ target }) => target.open && opened(target, message)}>
+      <summary>
+        <span class="hidden">${t('by', { from: t(from), to: t(to) })}: </span>
+        <span class="label">${answers ? answerLabel(message) : questionLabel(message)}</span>
+        <span class="shaft" aria-hidden="true"></span>
+      </summary>
+      ${more(message)}
+    </details>
+  </li>`;
+}
+
+const failed = ({ answers, status, body }) => Boolean(answers) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
+
+function opened(details, { title, answers }) {
+  details.scrollIntoView({ block: 'nearest' });
+  noteDone(({ opens }) => opens === title && answers !== undefined);
+  update();
+}
+
+const questionLabel = ({ title, who }) =>
+  html`${who ? html`<span class="who">${nameOf(who).split(' ')[0]}</span>` : nothing}<code>${breakable(title)}</code>`;
+
+const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
+
+/** A path may break after its slashes, not inside its words; of an id, the beginning will do. */
+const breakable = (title) =>
+  title
+    .replaceAll(UUID, '$1…')
+    .split(/(?<=\/)/)
+    .map((part) => html`${part}<wbr />`);
+
+function answerLabel(message) {
+  const { status, took } = message;
+  return html`<span class="status">${status === 0 ? t('noAnswer') : status}</span>
+    <span class="gist">${gist(message)}</span> ${took > 300 ? html`<span class="took">${t('took', { ms: took })}</span>` : nothing}`;
+}
+
+/** An answer in a few words: the refusal, or the names of what came. */
+function gist({ body, status }) {
+  if (typeof body !== 'object' || body === null) return body ?? '';
+  if (body.errcode) return `${body.errcode} ${(body.errmsg ?? '').split(/,? rid|,/)[0]}`;
+  if (body.error) return `${body.error} ${body.code === status ? '' : body.code}`;
+  const data = 'success' in body ? body.data : body;
+  if (Array.isArray(data)) return `[${data.length}]`;
+  if (typeof data !== 'object' || data === null) return data ?? body.msg ?? '';
+  const keys = Object.keys(data).filter((key) => key !== 'errMsg' && data[key] !== null && data[key] !== '');
+  return keys.slice(0, KEYS_SHOWN).join(', ') + (keys.length > KEYS_SHOWN ? ' …' : '');
+}
+
+function more(message) {
+  const { title, status, took, headers, query, body, at, answers } = message;
+  const sentence = why(message);
+  const shown = {
+    ...(headers && { headers }),
+    ...(query && Object.keys(query).length > 0 && { query }),
+    ...(body !== undefined && { body }),
+  };
+  return html`<div class="more">
+    ${sentence ? html`<p class="why">${sentence}</p>` : nothing}
+    <p class="facts">
+      <code>${title}</code>${answers ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: took ?? 0 })}` : nothing} ·
+      ${t('stepTime', { time: clockTime(at) })}
+    </p>
+    ${Object.keys(shown).length === 0 ? html`<p class="facts">${t('noBody')}</p>` : html`<pre tabindex="0" aria-label=${t('json')}>${json(shown)}</pre>`}
+  </div>`;
+}
+
+const json = (value) => JSON.stringify(value, undefined, 2);
+
+const nameOf = (who) => state.users.find(({ id }) => id === who)?.nickName ?? (who === 'website' ? t('deviceWebsite') : (who ?? ''));
+
+let newest = 0;
+
+/** Brings a new step into sight, unless somebody is just reading here. */
+export function followNewest() {
+  const wire = document.querySelector('.wire');
+  const last = Math.max(0, ...state.messages.keys());
+  if (last > newest && !wire.matches(':hover, :focus-within')) wire.scrollTop = wire.scrollHeight;
+  newest = last;
+}

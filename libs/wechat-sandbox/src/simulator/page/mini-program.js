@@ -1,0 +1,163 @@
+import { now, phoneOf, update } from './state.js';
+import { toneWav } from './tone.js';
+import { createWx } from './wx.js';
+
+/** How long the server honours a replaced session_rd, unless it is configured otherwise. */
+export const GRACE_MS = 60_000;
+
+/** `expiresIn` is in whole seconds and the answer takes its time. */
+const CLOCK_TOLERANCE_MS = 5000;
+
+/** A refusal of the server, in its own words. */
+class Refusal extends Error {
+  constructor({ statusCode, data }) {
+    super(data?.msg ?? `HTTP ${statusCode}`);
+    Object.assign(this, { statusCode, error: data?.error, code: data?.code, data: data?.data });
+  }
+}
+
+const bearer = (session_rd) => (session_rd ? { Authorization: `Bearer ${session_rd}` } : {});
+
+/**
+ * The mini program of one user: what a team would write. It keeps `session_rd` and nothing else of the login; `session_key` never gets
+ * here. Each function leaves in `phone.result` what the screen shows.
+ */
+export function miniProgramOf(userId) {
+  const phone = phoneOf(userId);
+  const wx = createWx(userId);
+
+  /** One request with the session, or with another token. Gives the envelope's data or the file, or throws a Refusal. */
+  async function call(method, url, data, { token = phone.session?.session_rd, responseType } = {}) {
+    return unwrap(await wx.request({ method, url, data, header: bearer(token), responseType }), token);
+  }
+
+  function unwrap(answer, token) {
+    if (answer.statusCode < 300) return answer.data instanceof Blob ? answer.data : answer.data.data;
+    const refusal = new Refusal(answer);
+    const ofSession = refusal.error === 'ERR_WECHAT_SESSION' && token !== undefined && token === phone.session?.session_rd;
+    if (ofSession) phone.session = { ...phone.session, gone: true };
+    throw refusal;
+  }
+
+  function keep({ session_rd, expiresIn }, replaced) {
+    const start = now();
+    phone.session = { session_rd, start, end: start + expiresIn * 1000, replaced };
+  }
+
+  /** Runs one action at a time on this phone; what goes wrong is shown on its screen. */
+  async function run(name, action) {
+    if (phone.busy) return;
+    phone.busy = name;
+    update();
+    try {
+      phone.result = (await action()) ?? phone.result;
+    } catch (error) {
+      phone.result = { kind: 'problem', error };
+    } finally {
+      phone.busy = '';
+      update();
+    }
+  }
+
+  const actions = {
+    async login() {
+      const { code } = await wx.login();
+      const answer = await call('POST', '/auth/login', { code });
+      keep(answer);
+      phone.me = answer.user;
+      return { kind: 'login', isNewUser: answer.isNewUser, session_rd: answer.session_rd, code };
+    },
+
+    async refresh() {
+      const { session_rd } = phone.session ?? {};
+      keep(await call('POST', '/auth/refresh'), { session_rd, at: now() });
+      return { kind: 'refreshed', session_rd: phone.session.session_rd };
+    },
+
+    async me() {
+      phone.me = await call('GET', '/me');
+      return { kind: 'me', json: phone.me };
+    },
+
+    async tryReplaced() {
+      const me = await call('GET', '/me', undefined, { token: phone.session?.replaced?.session_rd });
+      return { kind: 'me', json: me, replaced: true };
+    },
+
+    async session() {
+      const session = await call('GET', '/auth/session');
+      const [end, loginEnd] = [session.expiresAt, session.loginExpiresAt].map((time) => Date.parse(time));
+      phone.session = { ...phone.session, end, loginEnd, ownClock: Math.abs(end - phone.session.end) > CLOCK_TOLERANCE_MS };
+      return { kind: 'session', json: session };
+    },
+
+    async profile() {
+      const { rawData, signature, encryptedData, iv } = await wx.getUserInfo();
+      phone.me = await call('PUT', '/me/profile', { rawData, signature, encryptedData, iv });
+      return { kind: 'profile', me: phone.me };
+    },
+
+    /** Today's way: the name is typed, since WeChat gives it away no more. */
+    async saveNickName(nickName) {
+      phone.me = await call('PATCH', '/me', { nickName });
+      return { kind: 'profile', me: phone.me };
+    },
+
+    async phoneNumber(encrypted) {
+      const { code, encryptedData, iv } = await wx.getPhoneNumber();
+      try {
+        const { user, token } = await call('POST', '/auth/phone-login', encrypted ? { encryptedData, iv } : { code });
+        phone.me = user;
+        return { kind: 'phone', number: user.phoneNumber, token, encrypted };
+      } catch (refusal) {
+        if (refusal.error !== 'ERR_NOT_REGISTERED') throw refusal;
+        return { kind: 'register', number: refusal.data.phoneNumber, ticket: refusal.data.registrationTicket, encrypted };
+      }
+    },
+
+    async register({ ticket, number, encrypted }) {
+      const { user, token } = await call('POST', '/auth/register', { registrationTicket: ticket });
+      phone.me = user;
+      return { kind: 'phone', number: user.phoneNumber ?? number, token, encrypted, registered: true };
+    },
+
+    async record() {
+      const filePath = toneWav();
+      const token = phone.session?.session_rd;
+      const upload = { url: '/recordings', filePath, name: 'file', fileName: 'tmp_recording.wav', header: bearer(token) };
+      const { id } = unwrap(await wx.uploadFile({ ...upload, formData: { duration: '1000' } }), token);
+      return { kind: 'recordings', list: await call('GET', '/recordings'), fresh: id };
+    },
+
+    async play({ list }, id) {
+      const blob = await call('GET', `/recordings/${id}/content`, undefined, { responseType: 'file' });
+      return { kind: 'recordings', list, playing: id, src: URL.createObjectURL(blob) };
+    },
+
+    async deleteRecording(id) {
+      await call('DELETE', `/recordings/${id}`);
+      return { kind: 'recordings', list: await call('GET', '/recordings') };
+    },
+
+    async qrCode(scene) {
+      const image = await call('POST', '/qrcodes', { scene, page: 'pages/index/index' }, { responseType: 'file' });
+      return { kind: 'code', image, src: URL.createObjectURL(image), scene };
+    },
+
+    async logout() {
+      await call('POST', '/auth/logout').finally(() => {
+        phone.session = undefined;
+        phone.me = undefined;
+      });
+      return { kind: 'loggedOut' };
+    },
+
+    /** What the phone does with a code that it sees: WeChat opens the mini program at that page, with that scene. */
+    async openByCode(launch) {
+      const login = await actions.login();
+      return { kind: 'launched', launch, isNewUser: login.isNewUser };
+    },
+  };
+
+  return Object.fromEntries(Object.entries(actions).map(([name, action]) => [name, (...given) => run(name, () => action(...given))]));
+}

@@ -1,0 +1,15 @@
+import { html } from '../vendor/lit-html.js';
+import { state } from './state.js';
+
+const COLOURS = 6;
+
+/** WeChat's pictures lie on its servers, so a person is an initial on a colour here. */
+export function avatar(userId, name) {
+  const index = Math.max(
+    0,
+    state.users.findIndex(({ id }) => id === userId),
+  );
+  return html`<span class="avatar colour-${index % COLOURS}" aria-hidden="true">${[...(name || '?')][0]}</span>`;
+}
+
+export const userNamed = (userId) => state.users.find(({ id }) => id === userId);

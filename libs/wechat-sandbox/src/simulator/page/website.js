@@ -1,0 +1,60 @@
+import { html } from '../vendor/lit-html.js';
+import { state, update } from './state.js';
+import { t } from './texts.js';
+
+const CALLBACK = '/simulator/website/callback';
+
+const mobileApp = () => state.world.apps.find(({ kind }) => kind === 'mobile');
+
+/** A website on a computer that lets people in with WeChat. */
+export function websiteView() {
+  return html`<div class="browser">
+    <div class="browser-bar" aria-hidden="true"><i></i><i></i><i></i><span>https://www.example.com</span></div>
+    <div class="site">
+      <h2>${t('siteTitle')}</h2>
+      ${mobileApp() ? STAGES[state.website.stage]() : html`<p>${t('siteNoApp')}</p>`}
+    </div>
+  </div>`;
+}
+
+const STAGES = {
+  start: () =>
+    html`<p>${t('siteHint')}</p>
+      <button class="primary big" @click=${openConsentPage}>${t('siteStart')}</button>`,
+  consent: () => html`<iframe title=${t('siteFrame')} src=${state.website.src} @load=${({ target }) => cameBack(target)}></iframe>`,
+  working: () => html`<p role="status">${t('siteWorking')}</p>`,
+  done: () =>
+    html`<div role="status">${outcome(state.website)}</div>
+      <button @click=${() => update({ website: { stage: 'start' } })}>${t('again')}</button>`,
+};
+
+function outcome({ status, body, error }) {
+  const person = body?.data;
+  if (status !== 200 || !person) return html`<p class="problem">${error ?? t('siteRefused', { msg: body?.msg ?? status })}</p>`;
+  return html`<h3>${t('siteHello')}</h3>
+    <p class="large">${person.nickname}</p>
+    <pre tabindex="0" aria-label="userInfo">${JSON.stringify(person, undefined, 2)}</pre>`;
+}
+
+/** The redirect of a website to open.weixin.qq.com; the state is this login's own random number. */
+function openConsentPage() {
+  const nonce = crypto.randomUUID();
+  const query = new URLSearchParams({
+    appid: mobileApp().appId,
+    redirect_uri: location.origin + CALLBACK,
+    response_type: 'code',
+    scope: 'snsapi_login',
+    state: nonce,
+  });
+  update({ website: { stage: 'consent', nonce, src: `/connect/qrconnect?${query}` } });
+}
+
+/** WeChat sends the browser back with a code. Only the website's backend can do something with it. */
+async function cameBack({ contentWindow: { location: at } }) {
+  if (at.pathname !== CALLBACK) return;
+  const query = new URLSearchParams(at.search);
+  if (query.get('state') !== state.website.nonce) return update({ website: { stage: 'done', error: t('stateMismatch') } });
+  update({ website: { stage: 'working' } });
+  const answer = await fetch(`website/login?${new URLSearchParams({ code: query.get('code') })}`, { method: 'POST' });
+  update({ website: { stage: 'done', ...(await answer.json()) } });
+}

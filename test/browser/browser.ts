@@ -1,0 +1,74 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+
+/** Where Debian's package puts it. */
+const CHROMIUM = '/usr/bin/chromium';
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const SCREENSHOTS = 'var/screenshots';
+
+/** `describe` for what needs a browser. Without one it is skipped, loudly; in CI it fails instead. */
+export const describeBrowser: (name: string, stories: () => void) => void = (name, stories) => {
+  if (existsSync(CHROMIUM)) return describe(name, stories);
+  const reason = `${CHROMIUM} is not installed (apt-get install chromium)`;
+  process.stderr.write(`\nSKIPPED, ${reason}: ${name}\n`);
+  if (process.env['CI'] !== 'true') return describe.skip(name, stories);
+  describe(name, () =>
+    it('needs Chromium', () => {
+      throw new Error(`${reason}. CI=true does not let a part be skipped.`);
+    }),
+  );
+};
+
+export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+
+/** A page of its own, and all that its console complained about. */
+export interface Visit {
+  page: Page;
+  complaints: string[];
+}
+
+export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
+  const context = await browser.newContext({
+    locale: 'zh-CN',
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.setDefaultTimeout(8000);
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(url);
+  return { page, complaints };
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds wrong, a line each: the rule and where. */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(AXE);
+  const violations: { id: string; nodes: { target: unknown[]; failureSummary: string }[] }[] = await page.evaluate(
+    'axe.run({ iframes: false }).then(({ violations }) => violations)',
+  );
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')} ${failureSummary}`));
+}
+
+/** A picture for people to look at; the folder is not in git. */
+export async function screenshot(page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: `${SCREENSHOTS}/simulator-${name}.png`, ...options });
+}

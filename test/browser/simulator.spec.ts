@@ -1,0 +1,363 @@
+import type { SandboxUser } from 'nestjs-wechat-sandbox';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { start } from '../support/start.js';
+import type { Started } from '../support/start.js';
+import { accessibilityProblems, describeBrowser, launch, screenshot, visit } from './browser.js';
+
+const NAMES = [
+  '微信登录 / WeChat login',
+  '获取头像昵称 / Profile',
+  '手机号快捷登录 / Phone number',
+  '录音 / Record',
+  '小程序码 / QR code',
+  '退出登录 / Log out',
+];
+const [LOGIN, PROFILE, PHONE, RECORD, CODE, LOGOUT] = NAMES as [string, string, string, string, string, string];
+
+jest.setTimeout(40_000);
+
+/** Runs in the page: seconds, once the player knows them. */
+const durationOf = (audio: any): Promise<number> =>
+  new Promise((resolve) => {
+    if (audio.duration > 0) resolve(audio.duration);
+    else audio.addEventListener('durationchange', () => resolve(audio.duration));
+  });
+
+describeBrowser('the simulator', () => {
+  let s: Started;
+  let url: string;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    s = await start({ sandbox: { demoUsers: true } });
+    url = s.wechat.simulate(s.url);
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await s?.close();
+  });
+  afterEach(async () => {
+    await page?.context().close();
+    s?.wechat.clear();
+    if (complaints?.length > 0) throw new Error(`The console complained: ${complaints.join('; ')}`);
+  });
+
+  const open = async (options?: BrowserContextOptions): Promise<void> => {
+    ({ page, complaints } = await visit(browser, url, options));
+  };
+  const button = (name: string): Locator => page.getByRole('button', { name, exact: true });
+  const press = (name: string): Promise<void> => button(name).click();
+  const shows = (text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
+  /** The screen of the phone shows this. */
+  const screenShows = (text: string | RegExp): Promise<void> => page.locator('.screen').getByText(text).first().waitFor();
+  /** The page in the hands of somebody whom the server has never seen. */
+  const openAsNewUser = async (options?: BrowserContextOptions): Promise<SandboxUser> => {
+    const user = s.wechat.users.create();
+    await open(options);
+    await page.getByRole('radio', { name: user.nickName }).check();
+    return user;
+  };
+  const openLoggedIn = async (options?: BrowserContextOptions): Promise<SandboxUser> => {
+    const user = await openAsNewUser(options);
+    await press(LOGIN);
+    await screenShows(/session_rd/);
+    return user;
+  };
+  /** The newest steps of the diagram as they are read out. */
+  const steps = async (count: number): Promise<string[]> =>
+    (await page.locator('.message summary').allInnerTexts()).slice(-count).map((step) => step.replaceAll(/\s+/g, ' '));
+
+  describe('to a first visitor', () => {
+    it('shows the whole flow, a button at a time', async () => {
+      await open();
+      await screenshot(page, 'start');
+      await press(LOGIN);
+      await screenShows('欢迎！服务器第一次见到你');
+      await screenshot(page, 'login');
+      await press(PROFILE);
+      await screenShows('签名已验证，资料已解密并保存');
+      await screenShows('Alice 爱丽丝');
+      await screenshot(page, 'profile');
+      await press(PHONE);
+      await screenShows('这个号码还没有注册');
+      await screenShows('13580006666');
+      await press('用此号码注册');
+      await screenShows('已验证的手机号');
+      await screenshot(page, 'phone');
+      await page.locator('.message.server-wechat.answer summary').first().click();
+      await screenshot(page, 'step');
+      await press('清空');
+      await press(RECORD);
+      await screenShows('第 1 段');
+      await press('播放第 1 段');
+      expect(await page.locator('.screen audio').evaluate(durationOf)).toBeCloseTo(1, 1);
+      await screenshot(page, 'recording');
+      await press(CODE);
+      await page.getByRole('img', { name: 'from=alice' }).waitFor();
+      await screenshot(page, 'code');
+      await press('用另一部手机扫一扫');
+      await screenShows('"scene": "from=alice"');
+      await shows('Bob 鲍勃 的手机打开了');
+      await screenshot(page, 'second-phone');
+      await page.getByRole('tab', { name: '手机', exact: true }).click();
+      await press(LOGOUT);
+      await screenShows('这个 session_rd 从此无效');
+      await shows('未登录');
+    });
+  });
+
+  describe('on a website', () => {
+    it('logs in with the consent page, the secret staying with the backends', async () => {
+      await open();
+      await page.getByRole('tab', { name: '网站' }).click();
+      await press('打开扫码页');
+      await page.frameLocator('iframe').getByRole('radio', { name: /bob/ }).check();
+      await screenshot(page, 'consent');
+      await page.frameLocator('iframe').getByRole('button', { name: '允许' }).click();
+      await shows('网站认识你了');
+      expect(await page.locator('.site pre').innerText()).toContain('"nickname": "Bob 鲍勃"');
+      await screenshot(page, 'website');
+    });
+
+    it('is walked to with the arrow keys', async () => {
+      await open();
+      await page.getByRole('tab', { name: '手机', exact: true }).focus();
+      await page.keyboard.press('ArrowLeft');
+      await button('打开扫码页').waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.keyboard.press('ArrowLeft');
+      await button('扫一扫').waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+    });
+  });
+
+  describe.each([
+    ['Chinese', 'zh-CN', 'zh-CN', '时序图'],
+    ['English', 'en-US', 'en', 'Sequence diagram'],
+  ])('in %s', (_language, locale, lang, diagram) => {
+    it('names each button of the mini program once', async () => {
+      await open({ locale });
+      await page.getByRole('heading', { name: diagram }).waitFor();
+      expect(await page.locator('html').getAttribute('lang')).toBe(lang);
+      for (const name of NAMES.flatMap((both) => [both, ...both.split(' / ')])) {
+        expect([name, await page.getByRole('button', { name }).count()]).toEqual([name, 1]);
+      }
+    });
+
+    it('has no flaw that axe-core finds, neither by day nor in the dark', async () => {
+      await openLoggedIn({ locale });
+      await page.locator('.message summary').last().click();
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await screenshot(page, `dark-${lang}`);
+    });
+
+    it('fits a phone', async () => {
+      await openLoggedIn({ locale, viewport: { width: 375, height: 780 } });
+      expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);
+      expect(await accessibilityProblems(page)).toEqual([]);
+      await screenshot(page, `narrow-${lang}`);
+      await page.getByRole('navigation').getByRole('link').nth(2).click();
+      await screenshot(page, `narrow-diagram-${lang}`);
+    });
+  });
+
+  describe('on the phone', () => {
+    it('saves a name that is typed, as people do today', async () => {
+      await openLoggedIn();
+      await press(PROFILE);
+      await page.getByLabel('昵称').fill('小明 🎈');
+      await press('保存');
+      await screenShows('小明 🎈');
+    });
+
+    it('gets the number by decryption, without a call to WeChat', async () => {
+      const user = await openLoggedIn();
+      await page.getByRole('switch').check();
+      await press(PHONE);
+      await screenShows(user.phoneNumber);
+      await screenShows('服务器用 session_key 自己解密');
+      expect((await steps(2)).map((step) => step.split(':')[0])).toEqual(['小程序 到 你的服务器', '你的服务器 到 小程序']);
+      await press('用此号码注册');
+      await screenShows('已注册并登录');
+      await press(PHONE);
+      await screenShows('此号码已注册，已登录');
+    });
+
+    it('deletes what was recorded', async () => {
+      await openLoggedIn();
+      await press(RECORD);
+      await press('删除第 1 段');
+      await screenShows('还没有语音');
+    });
+
+    it('shows a 401 to whoever has no session', async () => {
+      await openAsNewUser();
+      await press(PROFILE);
+      await screenShows('服务器拒绝了：401');
+    });
+
+    it('keeps users apart, shows whom WeChat blocks, and makes new ones', async () => {
+      const user = await openLoggedIn();
+      await page.getByRole('radio', { name: 'Mallory' }).check();
+      await shows('未登录');
+      await press(LOGIN);
+      await screenShows('风控拦住了这个用户');
+      await page.getByRole('radio', { name: user.nickName }).check();
+      await shows('会话有效');
+      await press('新用户');
+      await shows('未登录');
+      await press(LOGIN);
+      await screenShows('欢迎！服务器第一次见到你');
+    });
+
+    it('keeps the session over a reload', async () => {
+      await openLoggedIn();
+      await page.reload();
+      await page.getByRole('progressbar', { name: '剩余的时间' }).waitFor();
+      await press('GET /me');
+      await screenShows('服务器说你是');
+    });
+  });
+
+  describe('on the right', () => {
+    it('tells who asked whom, in order, and opens each step', async () => {
+      await openLoggedIn();
+      expect(await steps(6)).toEqual([
+        expect.stringMatching(/^小程序 到 微信: .*wx\.login/),
+        expect.stringMatching('微信 到 小程序: 200 code'),
+        expect.stringMatching(/^小程序 到 你的服务器: .*POST \/auth\/login/),
+        expect.stringMatching('你的服务器 到 微信: GET /sns/jscode2session'),
+        expect.stringMatching('微信 到 你的服务器: 200 session_key, openid'),
+        expect.stringMatching('你的服务器 到 小程序: 200 session_rd'),
+      ]);
+      const answer = page.locator('.message').nth(-2);
+      await answer.locator('summary').click();
+      expect(await answer.locator('pre').innerText()).toContain('"session_key": "██████"');
+      await press('清空');
+      await shows('还没有消息');
+    });
+
+    it('lets nobody read a secret', async () => {
+      const user = await openAsNewUser();
+      const login = page.waitForResponse(/auth\/login/);
+      await press(LOGIN);
+      const { session_rd } = (await (await login).json()).data;
+      await press(CODE);
+      await page.getByRole('img', { name: /scene/ }).waitFor();
+      const readable = await page.content();
+      const { appId } = s.wechat.apps[0]!;
+      const secrets = [...s.wechat.apps.map(({ secret }) => secret), user.sessionKey(), s.wechat.accessTokens.current(appId), session_rd];
+      expect(secrets.map((secret) => typeof secret)).toEqual(Array(5).fill('string'));
+      expect(secrets.filter((secret) => readable.includes(secret))).toEqual([]);
+    });
+
+    it('shows the session’s life: shorter with time, new with a refresh, the old one in its grace', async () => {
+      await openLoggedIn();
+      const bar = page.getByRole('progressbar', { name: '剩余的时间' });
+      const left = (): Promise<number> => bar.evaluate((node: any) => node.value / node.max);
+      expect(await left()).toBeGreaterThan(0.9);
+      await press('拨快 +5m');
+      await shows(/还剩 2[1-5]:/);
+      expect(await left()).toBeLessThan(0.84);
+      await press('刷新');
+      await page.getByRole('progressbar', { name: '旧 session_rd 的宽限期' }).waitFor();
+      expect(await left()).toBeGreaterThan(0.9);
+      await press('用旧的试试');
+      await screenShows('仍然可用');
+      await screenshot(page, 'grace');
+      await press('拨快 +5m');
+      await shows('宽限期已过');
+      await press('用旧的试试');
+      await screenShows('服务器拒绝了：401');
+      await shows('会话有效');
+    });
+
+    it('tells what the guard knows, then expires the session', async () => {
+      await openLoggedIn();
+      await press('GET /auth/session');
+      await screenShows('loginExpiresAt');
+      await shows('这次登录最晚到');
+      await press('让会话过期');
+      await shows('会话已过期');
+      await press('GET /me');
+      await screenShows('没有有效的会话');
+      await press(LOGIN);
+      await screenShows('欢迎回来');
+    });
+
+    it('rotates the session_key, which a new login cures', async () => {
+      await openLoggedIn();
+      await press('更换 session_key');
+      await shows('服务器手里的是旧的');
+      await press(PROFILE);
+      await screenShows('服务器拒绝了：400');
+      await screenshot(page, 'rotated');
+      await press(LOGIN);
+      await screenShows('欢迎回来');
+      await press(PROFILE);
+      await screenShows('签名已验证');
+    });
+
+    it('invalidates the access token, which the server notices', async () => {
+      const user = await openLoggedIn();
+      await press(PHONE);
+      await screenShows(user.phoneNumber);
+      await press('作废 access token');
+      await shows('access token 已作废');
+      await press(PHONE);
+      await page.locator('.message.failed .gist').getByText('40001').last().waitFor();
+      await screenShows(user.phoneNumber);
+    });
+
+    it('answers the next call with an errcode', async () => {
+      await openAsNewUser();
+      await page.getByLabel('接口').selectOption('/sns/jscode2session');
+      await page.getByLabel('错误码').selectOption('45011');
+      await press('就这样答');
+      await shows('会答 45011');
+      await press(LOGIN);
+      await screenShows('服务器拒绝了：429');
+    });
+
+    it('makes WeChat slow, dead and well again', async () => {
+      await openLoggedIn();
+      await page.getByRole('radio', { name: '断线' }).check();
+      await shows('微信现在：断线');
+      await press(LOGIN);
+      await screenShows('服务器拒绝了：503');
+      await screenshot(page, 'dead');
+      await press('GET /me');
+      await screenShows('服务器说你是');
+      await page.getByRole('radio', { name: '慢' }).check();
+      await shows('微信现在：慢');
+      await page.getByRole('radio', { name: '正常' }).check();
+      await shows('微信现在：正常');
+      s.wechat.clock.advance('1m'); // the server spares a WeChat that has just been down
+      await press(LOGIN);
+      await screenShows('欢迎回来');
+    });
+
+    it('guides through ten steps and ticks off what was done', async () => {
+      await openLoggedIn();
+      await press('下一步');
+      await page.getByRole('heading', { name: 'code：一张票据' }).waitFor();
+      await page.locator('.task.done').waitFor();
+      for (let step = 2; step < 10; step++) await press('下一步');
+      await page.getByRole('heading', { name: '微信坏了' }).waitFor();
+      expect(await button('下一步').isDisabled()).toBe(true);
+    });
+
+    it('changes its language on the spot, and remembers', async () => {
+      await open();
+      await press('English');
+      await page.getByRole('heading', { name: 'Guided tour' }).waitFor();
+      await page.reload();
+      await page.getByRole('heading', { name: 'Guided tour' }).waitFor();
+    });
+  });
+});
