@@ -20,7 +20,7 @@ describe('the access token', () => {
   });
 
   const start = async (more: Partial<WechatModuleOptions> = {}) => {
-    const app = await startTeamApp(optionsFor(wechat, { ...more, api: { baseUrl: wechat.url, timeout: 500, ...more.api } }));
+    const app = await startTeamApp(optionsFor(wechat, { ...more, api: { baseUrl: wechat.url, ...more.api } }));
     const tokens = app.get(AccessTokenService);
     const api = app.get(WechatApiClient);
     return { tokens, call: () => api.call<{ ip_list: string[] }>({ method: 'GET', path: API }), api };

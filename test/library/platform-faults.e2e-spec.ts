@@ -10,7 +10,7 @@ import type { TeamApp } from '../support/team-app.js';
 
 const LOGIN = '/sns/jscode2session';
 const TOKEN = '/cgi-bin/stable_token';
-const TIMEOUT = 300;
+const TIMEOUT = 600;
 
 describe('when WeChat fails', () => {
   let wechat: WechatSandbox;
@@ -65,8 +65,8 @@ describe('when WeChat fails', () => {
     ['404', [{ status: 404 }], 'ERR_WECHAT_RESPONSE', 1],
     ['silence', [{ hang: true }], 'ERR_WECHAT_UNAVAILABLE', 1],
     ['silence after the work', [{ hang: 'after-work' }], 'ERR_WECHAT_UNAVAILABLE', 1],
-    ['a dripping head', [{ drip: '20ms', dripFrom: 'headers' }], 'ERR_WECHAT_UNAVAILABLE', 1],
-    ['a dripping body', [{ drip: '20ms' }], 'ERR_WECHAT_UNAVAILABLE', 1],
+    ['a dripping head', [{ drip: '40ms', dripFrom: 'headers' }], 'ERR_WECHAT_UNAVAILABLE', 1],
+    ['a dripping body', [{ drip: '40ms' }], 'ERR_WECHAT_UNAVAILABLE', 1],
     ['a reset', [{ reset: true }], 'ERR_WECHAT_UNAVAILABLE', 1],
     ['a reset after the work', [{ reset: 'after-work' }], 'ERR_WECHAT_UNAVAILABLE', 1],
     ['a reset half-way', [{ reset: 'mid-answer' }], 'ERR_WECHAT_UNAVAILABLE', 1],

@@ -12,7 +12,7 @@ let app: TeamApp;
 
 beforeEach(async () => {
   wechat = await startWechatSandbox();
-  app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 1000 } }));
+  app = await startTeamApp(optionsFor(wechat));
 });
 afterEach(async () => {
   await closeTeamApps();

@@ -2,6 +2,7 @@ import { assign } from './assign.js';
 import { RequestError, WxPromise, promised } from './request-error.js';
 import { Wx, theWx } from './wx.js';
 
+/** How a permission is asked for. */
 export interface ScopeOptions {
   /** What the dialog says before it leads to the settings, when the user refused earlier. Say what the permission is for. */
   reason?: string;

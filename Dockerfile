@@ -1,0 +1,32 @@
+# The reference app. `docker compose up` runs it with its servers; compose.yaml says with what.
+# Node 24 is the release with long-term support; the tests also run on 20, which is the oldest that is supported.
+ARG NODE=24-bookworm-slim
+
+FROM node:${NODE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY . .
+RUN npm run build
+
+FROM node:${NODE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts
+
+FROM node:${NODE}
+ENV NODE_ENV=production
+WORKDIR /app
+# The one place that the app writes to: recordings, avatars, and the embedded database where there is no DATABASE_URL.
+RUN mkdir var && chown node:node var
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist/apps dist/apps
+COPY package.json ./
+USER node
+VOLUME /app/var
+EXPOSE 3000
+# Alive, not ready: a container must not be restarted because Redis or WeChat is away. Traffic is /health/ready's to direct.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# node itself, not npm, so that SIGTERM reaches the app and it closes what it has open.
+CMD ["node", "dist/apps/sample/apps/sample/src/main.js"]

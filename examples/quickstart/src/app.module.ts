@@ -1,0 +1,53 @@
+import { Body, Controller, Get, Headers, Module, Post, Put, UseGuards } from '@nestjs/common';
+import { CurrentSession, CurrentUser, PhoneService, SessionGuard, SessionService, WechatModule, wechatOptionsFromEnv } from 'nestjs-wechat';
+import type { IssuedSession, WechatPhone, WechatSession } from 'nestjs-wechat';
+
+// #region controller
+@Controller()
+export class AppController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('auth/login')
+  login(@Body('code') code: string): Promise<IssuedSession> {
+    return this.sessions.login(code);
+  }
+
+  @Get('me')
+  @UseGuards(SessionGuard)
+  me(@CurrentUser() user: { openid: string }) {
+    return user;
+  }
+}
+// #endregion controller
+
+@Controller()
+export class AccountController {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly phones: PhoneService,
+  ) {}
+
+  @Post('auth/refresh')
+  refresh(@Headers('authorization') authorization = ''): Promise<IssuedSession> {
+    return this.sessions.refresh(authorization.replace(/^Bearer /, ''));
+  }
+
+  @Post('auth/logout')
+  logout(@Headers('authorization') authorization = ''): Promise<void> {
+    return this.sessions.end(authorization.replace(/^Bearer /, ''));
+  }
+
+  @Put('me/phone')
+  @UseGuards(SessionGuard)
+  phone(@CurrentSession() { openid, appId }: WechatSession, @Body('code') code: string): Promise<WechatPhone> {
+    return this.phones.byCode(code, { openid, appId });
+  }
+}
+
+// #region module
+@Module({
+  imports: [WechatModule.forRootAsync({ useFactory: () => wechatOptionsFromEnv(process.env) })],
+  controllers: [AppController, AccountController],
+})
+export class AppModule {}
+// #endregion module

@@ -1,0 +1,440 @@
+import { Body, Catch, Controller, Get, Injectable, Module, Post, Query, UseGuards } from '@nestjs/common';
+import type { CanActivate, ExecutionContext, INestApplication, Type } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { PassportModule } from '@nestjs/passport';
+import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
+import {
+  AccessTokenService,
+  CryptoService,
+  CurrentSession,
+  CurrentUser,
+  MobileOAuthService,
+  OptionalSessionGuard,
+  PhoneService,
+  Public,
+  QrCodeService,
+  SessionGuard,
+  SessionService,
+  WechatApiClient,
+  WechatBlockedError,
+  WechatError,
+  WechatExceptionFilter,
+  WechatModule,
+} from 'nestjs-wechat';
+import type { ErrorAnswer, WechatModuleOptions, WechatSession, WechatUserProfile, WechatUserResolver } from 'nestjs-wechat';
+import { WechatHealthIndicator } from 'nestjs-wechat/health';
+import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import type { Request } from 'express';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { clientOf } from '../support/http.js';
+import { optionsFor } from '../support/team-app.js';
+
+/*
+ * The code of the manual (libs/wechat/README.md and docs/). Each region stands there word for word, see docs.spec.ts,
+ * and runs here against the sandbox.
+ */
+
+interface User {
+  id: number;
+  name: string;
+}
+
+// #region users
+@Injectable()
+class UsersService implements WechatUserResolver<User> {
+  private readonly byOpenid = new Map<string, User>(); // your database
+
+  register({ openid }: WechatSession): User {
+    const user = this.byOpenid.get(openid) ?? { id: this.byOpenid.size + 1, name: 'new here' };
+    this.byOpenid.set(openid, user);
+    return user;
+  }
+
+  /** `@CurrentUser()` is what this answers; `undefined` says that the account is gone: 401. */
+  resolve({ openid }: WechatSession): User | undefined {
+    return this.byOpenid.get(openid);
+  }
+}
+// #endregion users
+
+// #region users-login
+@Controller('auth')
+class LoginController {
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly users: UsersService,
+  ) {}
+
+  @Post('login')
+  async login(@Body('code') code: string) {
+    const { session_rd, expiresIn, session } = await this.sessions.login(code);
+    return { session_rd, expiresIn, user: this.users.register(session) };
+  }
+}
+// #endregion users-login
+
+// #region decorators
+@Controller('orders')
+@UseGuards(SessionGuard)
+class OrdersController {
+  @Get('mine')
+  mine(@CurrentUser() user: User) {
+    return { orders: [], of: user.name };
+  }
+
+  @Get('session')
+  session(@CurrentSession() { openid, expiresAt }: WechatSession) {
+    return { openid, expiresAt };
+  }
+
+  @Get('prices')
+  @Public()
+  prices() {
+    return { coffee: 2200 };
+  }
+}
+
+@Controller('news')
+class NewsController {
+  @Get()
+  @UseGuards(OptionalSessionGuard)
+  news(@CurrentUser() user?: User) {
+    return { greeting: `hello ${user?.name ?? 'stranger'}` };
+  }
+}
+// #endregion decorators
+
+// #region global-guard
+const everyRoute = { provide: APP_GUARD, useExisting: SessionGuard };
+// #endregion global-guard
+
+// #region profile
+@Injectable()
+class ProfileService {
+  constructor(private readonly crypto: CryptoService) {}
+
+  async read(session: WechatSession, sent: { rawData: string; signature: string; encryptedData: string; iv: string }) {
+    await this.crypto.verifyRawData(session, sent);
+    const { nickName, avatarUrl } = await this.crypto.decryptOpenData<WechatUserProfile>(session, sent);
+    return { nickName, avatarUrl };
+  }
+}
+// #endregion profile
+
+// #region website-login
+@Controller('website')
+class WebsiteController {
+  constructor(private readonly oauth: MobileOAuthService) {}
+
+  @Get('login')
+  async start() {
+    const { url } = await this.oauth.authorizationUrl({ redirectUri: 'https://www.example.com/website/callback' });
+    return { url }; // send the browser there
+  }
+
+  @Get('callback')
+  async callback(@Query('code') code: string, @Query('state') state: string) {
+    const { token, expiresIn } = await this.oauth.login(code, { state });
+    const { nickname, unionId } = await this.oauth.userInfo(token);
+    return { token, expiresIn, nickname, unionId };
+  }
+}
+// #endregion website-login
+
+/** Stands for the guard of an application that had a login of its own. */
+class OldTokenGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    return context.switchToHttp().getRequest<Request>().headers.authorization === 'Bearer old-token';
+  }
+}
+
+// #region either-guard
+@Injectable()
+class EitherGuard implements CanActivate {
+  constructor(
+    private readonly sessions: SessionGuard,
+    private readonly old: OldTokenGuard,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const { headers } = context.switchToHttp().getRequest<Request>();
+    return headers['x-session-rd'] === undefined ? this.old.canActivate(context) : this.sessions.canActivate(context);
+  }
+}
+// #endregion either-guard
+
+@Controller('either')
+class EitherController {
+  @Get()
+  @UseGuards(EitherGuard)
+  either() {
+    return 'let in';
+  }
+}
+
+// #region envelope
+@Catch(WechatError)
+class TeamExceptionFilter extends WechatExceptionFilter {
+  override answerTo(error: WechatError): ErrorAnswer {
+    const answer = super.answerTo(error);
+    return { ...answer, body: { ...answer.body, msg: error instanceof WechatBlockedError ? 'call our hotline' : answer.body.msg } };
+  }
+}
+// #endregion envelope
+
+// #region health
+@Controller('health')
+class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly wechat: WechatHealthIndicator,
+  ) {}
+
+  @Get('ready')
+  ready() {
+    return this.health.check([() => this.wechat.store('store'), () => this.wechat.platform('wechat')]);
+  }
+}
+// #endregion health
+
+// #region passport
+@Controller('passport')
+class PassportController {
+  @Get('me')
+  @UseGuards(WechatAuthGuard)
+  me(@CurrentUser() user: User) {
+    return user;
+  }
+}
+
+@Module({
+  imports: [PassportModule],
+  controllers: [PassportController],
+  providers: [WechatSessionStrategy],
+})
+class PassportLoginModule {}
+// #endregion passport
+
+// #region checked-text
+@Injectable()
+class CommentsService {
+  constructor(private readonly wechat: WechatApiClient) {}
+
+  /** 内容安全: what a user typed, judged by WeChat. https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/msgSecCheck.html */
+  async isAcceptable(content: string, { openid, appId }: WechatSession): Promise<boolean> {
+    const { result } = await this.wechat.call<{ result: { suggest: 'pass' | 'review' | 'risky' } }>({
+      method: 'POST',
+      path: '/wxa/msg_sec_check',
+      body: { version: 2, scene: 2, openid, content },
+      appId,
+      retry: 'idempotent',
+    });
+    return result.suggest === 'pass';
+  }
+}
+// #endregion checked-text
+
+// #region messages
+@Injectable()
+class MessagesService {
+  constructor(private readonly wechat: WechatApiClient) {}
+
+  /** 订阅消息. Not idempotent: after a timeout WeChat may have sent it and used the user's consent up, so it is not repeated. */
+  async orderShipped({ openid, appId }: WechatSession, orderNumber: string): Promise<void> {
+    await this.wechat.call({
+      method: 'POST',
+      path: '/cgi-bin/message/subscribe/send',
+      body: {
+        touser: openid,
+        template_id: 'TEMPLATE_ID',
+        page: 'pages/order/order',
+        data: { character_string1: { value: orderNumber }, phrase2: { value: '已发货' } },
+      },
+      appId,
+    });
+  }
+
+  /** A link that opens the mini program from a text message. */
+  async link(path: string, query: string): Promise<string> {
+    const { url_link: link } = await this.wechat.call<{ url_link: string }>({
+      method: 'POST',
+      path: '/wxa/generate_urllink',
+      body: { path, query, expire_type: 1, expire_interval: 30 },
+    });
+    return link;
+  }
+}
+// #endregion messages
+
+describe('the code of the manual', () => {
+  let wechat: WechatSandbox;
+  let app: INestApplication;
+  let alice: SandboxUser;
+
+  const start = async (more: object, options: Partial<WechatModuleOptions> = {}, prepare?: () => void): Promise<void> => {
+    @Module({ imports: [WechatModule.forRoot(optionsFor(wechat, options)), TerminusModule], ...more })
+    class TeamModule {}
+    const module = await Test.createTestingModule({ imports: [TeamModule] }).compile();
+    app = module.createNestApplication({ logger: false });
+    prepare?.();
+    await app.listen(0, '127.0.0.1');
+  };
+  const get = <T>(service: Type<T>): T => app.get(service, { strict: false });
+  const call = async (...args: Parameters<ReturnType<typeof clientOf>>) => clientOf(await app.getUrl())(...args);
+  const login = async () => get(SessionService).login((await alice.login()).code);
+
+  beforeAll(async () => {
+    wechat = await startWechatSandbox();
+    alice = wechat.users.create({ nickName: 'Alice', phoneNumber: '13580006666' });
+  });
+  afterEach(() => app.close());
+  afterAll(() => wechat.close());
+
+  it('logs users of the team in, and guards', async () => {
+    const controllers = [LoginController, OrdersController, NewsController];
+    await start({ controllers, providers: [UsersService] }, { users: UsersService });
+    const { status, body } = await call('POST /auth/login', { body: await alice.login() });
+    expect([status, body]).toEqual([201, { session_rd: expect.any(String), expiresIn: 1800, user: { id: 1, name: 'new here' } }]);
+    const token = body.session_rd;
+    expect((await call('GET /orders/mine', { token })).body).toEqual({ orders: [], of: 'new here' });
+    expect((await call('GET /orders/session', { token })).body.openid).toBe(alice.openid());
+    expect((await call('GET /orders/mine')).status).toBe(401);
+    expect((await call('GET /orders/prices')).body).toEqual({ coffee: 2200 });
+    expect((await call('GET /news')).body).toEqual({ greeting: 'hello stranger' });
+    expect((await call('GET /news', { token })).body).toEqual({ greeting: 'hello new here' });
+  });
+
+  it('guards every route', async () => {
+    await start({ controllers: [NewsController, OrdersController], providers: [everyRoute] });
+    expect((await call('GET /news')).status).toBe(401);
+    expect((await call('GET /orders/prices')).status).toBe(200);
+  });
+
+  it('is registered with options of its own', async () => {
+    const [{ appId, secret }, mobile] = wechat.apps as [WechatSandbox['apps'][0], WechatSandbox['apps'][0]];
+    class Settings {
+      readonly shop = { appId, secret };
+      readonly site = { appId: mobile.appId, secret: mobile.secret };
+      readonly wechatUrl = wechat.url;
+    }
+    @Module({ providers: [Settings], exports: [Settings] })
+    class SettingsModule {}
+    const registered =
+      // #region for-root-async
+      WechatModule.forRootAsync({
+        imports: [SettingsModule],
+        inject: [Settings],
+        useFactory: (settings: Settings) => ({
+          apps: [
+            { ...settings.shop, kind: 'mini-program', name: 'shop' },
+            { ...settings.site, kind: 'mobile', name: 'site' },
+          ],
+          api: { baseUrl: settings.wechatUrl },
+          session: { ttl: '30m', maxAge: '7d' },
+          users: UsersService,
+        }),
+      });
+    // #endregion for-root-async
+    @Module({ imports: [registered], providers: [UsersService] })
+    class TeamModule {}
+    app = (await Test.createTestingModule({ imports: [TeamModule] }).compile()).createNestApplication({ logger: false });
+    await app.init();
+    expect((await login()).session.appId).toBe(appId);
+  });
+
+  it('verifies and decrypts', async () => {
+    await start({ providers: [ProfileService] });
+    const { session } = await login();
+    const { rawData, signature, encryptedData, iv } = await alice.getUserInfo();
+    const profile = await get(ProfileService).read(session, { rawData, signature, encryptedData, iv });
+    expect(profile).toEqual({ nickName: 'Alice', avatarUrl: alice.avatarUrl });
+  });
+
+  it('shows what each service gives', async () => {
+    await start({});
+    const { session, ...issued } = await login();
+    const [sessions, phones, qrcodes] = [get(SessionService), get(PhoneService), get(QrCodeService)];
+    expect(Object.keys(issued)).toEqual(['session_rd', 'expiresIn']);
+    const { code } = await alice.getPhoneNumber();
+
+    // #region services
+    const found = await sessions.find(issued.session_rd);
+    const devices = await sessions.list(found);
+    const phone = await phones.byCode(code, { openid: found.openid });
+    const { image, contentType } = await qrcodes.getUnlimited({ scene: 'table=7', page: 'pages/index/index', width: 430 });
+    const ended = await sessions.endAll(found);
+    // #endregion services
+
+    expect(found).toEqual(session);
+    expect(Object.keys(devices[0] ?? {})).toEqual(['id', 'issuedAt', 'refreshedAt', 'expiresAt', 'current']);
+    expect(phone).toEqual({ phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' });
+    expect([image.subarray(0, 2).toString('hex'), contentType, ended]).toEqual(['ffd8', 'image/jpeg', 1]);
+    expect(await get(AccessTokenService).get()).toEqual(expect.any(String));
+  });
+
+  it('logs a website in', async () => {
+    await start({ controllers: [WebsiteController] });
+    const { url } = (await call('GET /website/login')).body;
+    const { code } = await alice.authorize(undefined, { scope: 'snsapi_login' });
+    const state = new URL(url).searchParams.get('state');
+    const { body } = await call(`GET /website/callback?code=${code}&state=${state}`);
+    expect(body).toEqual({ token: expect.stringMatching(/^mot_/), expiresIn: 604800, nickname: 'Alice', unionId: alice.unionid() });
+  });
+
+  it('answers in an envelope of the team', async () => {
+    await start({ controllers: [LoginController], providers: [UsersService] }, {}, () => {
+      // #region use-envelope
+      app.useGlobalFilters(new TeamExceptionFilter());
+      // #endregion use-envelope
+    });
+    const mallory = wechat.users.create({ highRisk: true });
+    const { status, body } = await call('POST /auth/login', { body: await mallory.login() });
+    expect([status, body.msg]).toEqual([403, 'call our hotline']);
+  });
+
+  it('serves an old login and a new one side by side', async () => {
+    await start({ controllers: [EitherController], providers: [EitherGuard, OldTokenGuard] });
+    const { session_rd } = await login();
+    const status = async (headers: Record<string, string>) => (await call('GET /either', { headers })).status;
+    expect(await status({ authorization: 'Bearer old-token' })).toBe(200);
+    expect(await status({ 'x-session-rd': session_rd })).toBe(200);
+    expect(await status({ authorization: 'Bearer x' })).toBe(403);
+    expect(await status({ 'x-session-rd': 'srd_dead' })).toBe(401);
+  });
+
+  it('tells its health', async () => {
+    await start({ controllers: [HealthController], providers: [WechatHealthIndicator] });
+    const { status, body } = await call('GET /health/ready');
+    expect([status, body.details]).toEqual([200, { store: { status: 'up' }, wechat: { status: 'up', state: 'ok' } }]);
+  });
+
+  it('goes through Passport', async () => {
+    await start({ imports: [WechatModule.forRoot(optionsFor(wechat)), PassportLoginModule] });
+    const { session_rd: token } = await login();
+    expect((await call('GET /passport/me', { token })).body.openid).toBe(alice.openid());
+    expect((await call('GET /passport/me')).status).toBe(401);
+  });
+
+  it('reaches the APIs that the library has no service for', async () => {
+    const answers: Record<string, object> = {
+      '/cgi-bin/stable_token': { access_token: 'token', expires_in: 7200 },
+      '/wxa/msg_sec_check': { errcode: 0, errmsg: 'ok', result: { suggest: 'pass', label: 100 } },
+      '/cgi-bin/message/subscribe/send': { errcode: 0, errmsg: 'ok' },
+      '/wxa/generate_urllink': { errcode: 0, errmsg: 'ok', url_link: 'https://wxaurl.cn/abc' },
+    };
+    const platform = createServer(({ url = '' }, response) => response.end(JSON.stringify(answers[url.split('?')[0] ?? ''])));
+    await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve));
+    const baseUrl = `http://127.0.0.1:${(platform.address() as AddressInfo).port}`;
+    await start({ providers: [CommentsService, MessagesService] }, { api: { baseUrl } });
+    const session = { openid: 'o1', appId: wechat.apps[0]?.appId ?? '' } as WechatSession;
+    expect(await get(CommentsService).isAcceptable('hello', session)).toBe(true);
+    await get(MessagesService).orderShipped(session, '20261120001');
+    expect(await get(MessagesService).link('pages/index/index', 'from=sms')).toBe('https://wxaurl.cn/abc');
+    platform.closeAllConnections();
+    platform.close();
+  });
+});

@@ -1,0 +1,238 @@
+import { Body, Controller, Get, Injectable, Post, UseGuards, ValidationPipe } from '@nestjs/common';
+import { Type } from 'class-transformer';
+import { ArrayNotEmpty, IsInt, ValidateNested } from 'class-validator';
+import {
+  CurrentSession,
+  CurrentUser,
+  ForApp,
+  OpenData,
+  OptionalSessionGuard,
+  Public,
+  RequirePhone,
+  RequireUnionId,
+  SessionGuard,
+  SessionService,
+  WechatStore,
+} from 'nestjs-wechat';
+import type { WechatSession, WechatUserProfile, WechatUserResolver } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+
+const BOUND = { appId: 'wx1111111111111111', secret: 's'.repeat(32), kind: 'mini-program', name: 'shop' } as const;
+const ALONE = { appId: 'wx2222222222222222', secret: 't'.repeat(32), kind: 'mini-program', name: 'staff', openPlatform: false } as const;
+
+let wechat: WechatSandbox;
+beforeAll(async () => {
+  wechat = await startWechatSandbox({ apps: [BOUND, ALONE] });
+});
+afterEach(closeTeamApps);
+afterAll(() => wechat.close());
+
+type Person = ReturnType<WechatSandbox['users']['create']>;
+
+async function login(app: TeamApp, { appId }: { appId: string } = BOUND, user: Person = wechat.users.create()) {
+  const { code } = await user.login(appId);
+  return app.get(SessionService).login(code, { appId });
+}
+
+interface User {
+  openid: string;
+  phoneNumber?: string;
+  mobile?: string;
+}
+const phones = new Map<string, Partial<User>>();
+
+@Injectable()
+class Users implements WechatUserResolver<User> {
+  resolve({ openid }: WechatSession): User {
+    return { openid, ...phones.get(openid) };
+  }
+}
+
+describe('@RequireUnionId()', () => {
+  @Controller()
+  class Pages {
+    @Get('alone')
+    @RequireUnionId()
+    alone(@CurrentSession() { unionid }: WechatSession) {
+      return { unionid };
+    }
+    @Get('above')
+    @UseGuards(SessionGuard)
+    @RequireUnionId()
+    above() {
+      return {};
+    }
+    @Get('below')
+    @RequireUnionId()
+    @UseGuards(OptionalSessionGuard)
+    below() {
+      return {};
+    }
+    @Get('public')
+    @Public()
+    @RequireUnionId()
+    contradiction() {
+      return {};
+    }
+  }
+
+  it('asks for a session, and for a unionid in it, wherever it stands', async () => {
+    const app = await startTeamApp(optionsFor(wechat), { controllers: [Pages] });
+    const [bound, alone] = [await login(app), await login(app, ALONE)];
+    for (const path of ['/alone', '/above', '/below'])
+      expect([
+        (await app.fetch(path)).status,
+        (await app.as(alone.session_rd, path)).status,
+        (await app.as(bound.session_rd, path)).status,
+      ]).toEqual([401, 403, 200]);
+    expect(await (await app.as(bound.session_rd, '/alone')).json()).toEqual({ unionid: bound.session.unionid });
+    expect(await (await app.as(alone.session_rd, '/alone')).json()).toEqual({
+      code: 403,
+      msg: 'unionid required',
+      data: null,
+      success: false,
+      error: 'ERR_WECHAT_UNIONID_REQUIRED',
+    });
+    expect((await app.as(bound.session_rd, '/public')).status).toBe(401);
+  });
+
+  it('reads the session once where another guard has read it', async () => {
+    @Controller()
+    @UseGuards(SessionGuard)
+    class Guarded {
+      @Get('once')
+      @RequireUnionId()
+      once() {
+        return {};
+      }
+    }
+    const app = await startTeamApp(optionsFor(wechat), { controllers: [Guarded] });
+    const { session_rd } = await login(app);
+    const reads = jest.spyOn(app.get(WechatStore), 'get');
+    await app.as(session_rd, '/once');
+    expect(reads).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('@ForApp()', () => {
+  @Controller()
+  @ForApp('staff')
+  class Staff {
+    @Get('roster')
+    roster(@CurrentUser() { openid }: User) {
+      return { openid };
+    }
+  }
+
+  it('knows only the sessions of its app', async () => {
+    const app = await startTeamApp(optionsFor(wechat), { controllers: [Staff] });
+    const [shop, staff] = [await login(app), await login(app, ALONE)];
+    expect([(await app.fetch('/roster')).status, (await app.as(shop.session_rd, '/roster')).status]).toEqual([401, 401]);
+    expect(await (await app.as(staff.session_rd, '/roster')).json()).toEqual({ openid: staff.session.openid });
+  });
+
+  it('stops the start where no app has the name', async () => {
+    @Controller()
+    @ForApp('nobody')
+    class Nobody {}
+    await expect(startTeamApp(optionsFor(wechat), { controllers: [Nobody] })).rejects.toThrow(/@ForApp\('nobody'\).*options\.apps/);
+  });
+});
+
+describe('@RequirePhone()', () => {
+  @Controller()
+  class Orders {
+    @Post('orders')
+    @RequirePhone()
+    order(@CurrentUser() { phoneNumber }: User) {
+      return { phoneNumber };
+    }
+    @Get('orders')
+    @RequirePhone((user: User) => user.mobile)
+    orders() {
+      return [];
+    }
+  }
+
+  it("asks the team's own user", async () => {
+    const app = await startTeamApp(optionsFor(wechat, { users: Users }), { controllers: [Orders] });
+    const { session_rd, session } = await login(app);
+    const order = () => app.fetch('/orders', { method: 'POST', headers: { authorization: `Bearer ${session_rd}` } });
+    const refused = await order();
+    expect([refused.status, await refused.json()]).toEqual([403, expect.objectContaining({ error: 'ERR_WECHAT_PHONE_REQUIRED' })]);
+    phones.set(session.openid, { phoneNumber: '13580006666' });
+    expect(await (await order()).json()).toEqual({ phoneNumber: '13580006666' });
+    expect((await app.as(session_rd, '/orders')).status).toBe(403);
+    phones.set(session.openid, { mobile: '13580006666' });
+    expect((await app.as(session_rd, '/orders')).status).toBe(200);
+  });
+
+  it('stops the start where nobody resolves users', async () => {
+    await expect(startTeamApp(optionsFor(wechat), { controllers: [Orders] })).rejects.toThrow(/@RequirePhone\(\).*`users`/);
+  });
+});
+
+describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) => {
+  class Day {
+    @IsInt() timestamp: number;
+    @IsInt() step: number;
+  }
+  class Steps {
+    @ArrayNotEmpty() @ValidateNested({ each: true }) @Type(() => Day) stepInfoList: Day[];
+  }
+  const VALID = new ValidationPipe({ transform: true, validateCustomDecorators: true });
+
+  @Controller()
+  @UseGuards(SessionGuard)
+  class Pages {
+    @Post('profile')
+    profile(@OpenData() { nickName }: WechatUserProfile) {
+      return { nickName };
+    }
+    @Post('deeper')
+    deeper(@OpenData('profile') { nickName }: WechatUserProfile, @Body('note') note: string) {
+      return { nickName, note };
+    }
+    @Post('steps')
+    steps(@OpenData(VALID) steps: Steps) {
+      return { isDto: steps instanceof Steps && steps.stepInfoList[0] instanceof Day, days: steps.stepInfoList.length };
+    }
+    @Post('nobody')
+    @Public()
+    nobody(@OpenData() profile: unknown) {
+      return profile;
+    }
+  }
+
+  it('is verified, decrypted and a DTO', async () => {
+    const app = await startTeamApp(optionsFor(wechat), { adapter, controllers: [Pages] });
+    const user = wechat.users.create();
+    const { session_rd } = await login(app, BOUND, user);
+    const post = async (path: string, body: object) => {
+      const headers = { authorization: `Bearer ${session_rd}`, 'content-type': 'application/json' };
+      const answer = await app.fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
+      return [answer.status, await answer.json()];
+    };
+    const error = (name: string) => expect.objectContaining({ error: name });
+    const [profile, steps] = [await user.getUserInfo(), await user.getWeRunData()];
+    const { nickName } = profile.userInfo;
+    expect(await post('/profile', profile)).toEqual([201, { nickName }]);
+    expect(await post('/deeper', { profile, note: 'hi' })).toEqual([201, { nickName, note: 'hi' }]);
+    expect(await post('/steps', steps)).toEqual([201, { isDto: true, days: expect.any(Number) }]);
+
+    expect(await post('/steps', { encryptedData: profile.encryptedData, iv: profile.iv })).toMatchObject([
+      400,
+      { message: expect.any(Array) },
+    ]);
+    expect(await post('/profile', { ...profile, signature: '0'.repeat(40) })).toEqual([400, error('ERR_WECHAT_SIGNATURE')]);
+    expect(await post('/profile', { ...profile, rawData: undefined })).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/profile', { ...profile, iv: 'no' })).toEqual([400, error('ERR_WECHAT_DECRYPT')]);
+    for (const path of ['/profile', '/deeper']) expect(await post(path, {})).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/deeper', { profile: 'text' })).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/deeper', { profile: null })).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/nobody', profile)).toEqual([401, error('ERR_WECHAT_SESSION')]);
+  });
+});

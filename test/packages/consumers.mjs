@@ -1,0 +1,105 @@
+// Installs the tarballs into fresh applications as teams have them, and runs the quickstart and its test there.
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freshFolder, root, run, say } from './shell.mjs';
+
+const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+/** What the repository itself is tested with. */
+const locked = (...names) => names.map((name) => `${name}@${packages[`node_modules/${name}`].version}`);
+
+const BASE = ['reflect-metadata', 'rxjs'];
+const NEST_12 = locked('@nestjs/common', '@nestjs/core', '@nestjs/platform-express', ...BASE);
+const NEST_11 = ['common', 'core', 'platform-express', 'platform-fastify'].map((name) => `@nestjs/${name}@11.1.9`).concat(locked(...BASE));
+const COMPILER = locked('typescript', '@types/node');
+const JEST = locked('jest', '@types/jest', '@swc/core', '@swc/jest');
+const OPTIONAL = locked('redis', 'cache-manager-redis-yet', '@nestjs/passport', 'passport', 'passport-custom', '@nestjs/terminus');
+/** The newest that runs on Node 20. */
+const VITEST = ['vitest@4.1.12'];
+
+export async function testConsumers(tarballs) {
+  const ours = Object.values(tarballs);
+  await nest12Esm(tarballs['nestjs-wechat'], ours);
+  await nest12CommonJs(ours);
+  await nest11(ours);
+}
+
+async function nest12Esm(wechat, ours) {
+  const app = application('esm', { type: 'module' });
+  await install(app, NEST_12);
+  const before = weigh(app);
+  await install(app, [wechat]);
+  const after = weigh(app);
+  await install(app, [...locked('@nestjs/platform-fastify'), ...ours, ...COMPILER, ...VITEST]);
+  await compile(app);
+  await checkOurTypes(app);
+  await run(app, 'node', 'smoke.mjs');
+  await run(app, 'npx', 'vitest', 'run');
+  say('  Nest 12, ESM, vitest; Express and Fastify; no optional peer installed, our types complete');
+  const [added, mb] = [after.count - before.count, (after.bytes - before.bytes) / 2 ** 20];
+  say(`  nestjs-wechat adds ${added} packages and ${mb.toFixed(1)} MB to a bare Nest application of ${before.count}`);
+}
+
+async function nest12CommonJs(ours) {
+  const app = application('cjs', {});
+  await install(app, [...NEST_12, ...locked('@nestjs/platform-fastify'), ...ours, ...COMPILER, ...JEST, ...OPTIONAL]);
+  await compile(app);
+  await run(app, 'node', 'smoke.cjs');
+  await run(app, 'node', 'subpaths.cjs');
+  await run(app, 'npx', 'jest');
+  say('  Nest 12, CommonJS output, jest; Express and Fastify; sub-paths');
+  await run(app, 'node', '--import', './trace.mjs', 'smoke.mjs');
+  await expectFailure(/loads .*passport/, () => run(app, 'node', '--import', './trace.mjs', 'subpaths.cjs'));
+  say('  nothing of redis, Passport or terminus is loaded where they are installed and not used');
+}
+
+async function nest11(ours) {
+  const app = application('nest11', { type: 'module' });
+  await install(app, [...NEST_11, '@nestjs/axios@4.0.1', '@nestjs/cache-manager@3.1.3', ...ours, ...COMPILER, ...JEST]);
+  await compile(app);
+  await run(app, 'node', 'smoke.mjs');
+  await run(app, 'npx', 'jest');
+  say('  Nest 11, ESM, jest; Express and Fastify');
+}
+
+/** That the trace sees what it must not find elsewhere. */
+async function expectFailure(reason, work) {
+  const error = await work().then(
+    () => new Error('nothing failed'),
+    (failure) => failure,
+  );
+  if (!reason.test(error.message)) throw new Error(`Expected a failure that says ${reason}`, { cause: error });
+}
+
+/** The quickstart and its test where they lie in the repository, and what a team keeps beside them. */
+function application(name, manifest) {
+  const app = freshFolder(name);
+  const copy = (from, to = from) => cpSync(join(root, from), join(app, to), { recursive: true });
+  copy('examples/quickstart/src');
+  copy('test/examples/quickstart.spec.ts');
+  copy('test/support/http.ts');
+  copy('libs/miniprogram-client/test-support');
+  copy('test/packages/consumers', '.');
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name, version: '1.0.0', private: true, ...manifest }));
+  return app;
+}
+
+const install = (app, what) =>
+  run(app, 'npm', 'install', '--save-exact', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', ...what);
+
+const compile = (app) => run(app, 'npx', 'tsc');
+
+/** Nest 12's own cache manager has types that need a package which it does not name, so only complaints about ours count. */
+async function checkOurTypes(app) {
+  const complaints = await run(app, 'npx', 'tsc', '--noEmit', '--pretty', 'false', '--skipLibCheck', 'false').catch(
+    (error) => error.message,
+  );
+  const ours = complaints.split('\n').filter((line) => line.startsWith('node_modules/nestjs-wechat'));
+  if (ours.length > 0) throw new Error(`Types of ours are incomplete:\n${ours.join('\n')}`);
+}
+
+function weigh(app) {
+  const lock = JSON.parse(readFileSync(join(app, 'node_modules/.package-lock.json'), 'utf8'));
+  const files = readdirSync(join(app, 'node_modules'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0);
+  return { count: Object.keys(lock.packages).length, bytes };
+}

@@ -1,0 +1,21 @@
+// Refuses whatever a team without Redis, Passport and terminus must not load, though it is installed: imports by a loader
+// hook, and what was required by Node's own cache at the end.
+import Module, { register } from 'node:module';
+
+const UNUSED = /node_modules\/(redis|@redis|cache-manager-redis-yet|passport|passport-custom|@nestjs\/passport|@nestjs\/terminus)\//;
+
+register(
+  `data:text/javascript,${encodeURIComponent(`
+    export async function resolve(specifier, context, next) {
+      const found = await next(specifier, context);
+      if (${UNUSED}.test(found.url)) throw new Error(context.parentURL + ' loads ' + found.url);
+      return found;
+    }
+  `)}`,
+);
+process.once('exit', () => {
+  const loaded = Object.keys(Module._cache).find((file) => UNUSED.test(file));
+  if (loaded === undefined) return;
+  process.stderr.write(`Somebody loads ${loaded}\n`);
+  process.exitCode = 1;
+});
