@@ -44,7 +44,10 @@ export async function start({ env = {}, database = { dir: 'memory://' }, sandbox
   const config = readConfig({ LOG_LEVEL: 'silent', LOGIN_RATE_LIMIT: '0', UPLOAD_DIR: uploads, ...environmentFor(wechat), ...env });
   const log: string[] = [];
   Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
-  const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } });
+  const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(async (error: unknown) => {
+    await wechat.close(); // an open server would keep jest from ending
+    throw error;
+  });
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
   const call = clientOf(url);

@@ -34,9 +34,10 @@ function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Enviro
   };
 }
 
-const welcome = (app: string, sandbox: string): string => `
+const welcome = (app: string, sandbox: string, simulator: string): string => `
 nestjs-wechat is running, with a fake WeChat beside it.
 
+  Simulator        ${simulator}   a phone with a mini program, and what happens behind it
   API docs         ${app}/docs
   WeChat sandbox   ${sandbox}/sandbox   its users: alice, bob, mallory (blocked by WeChat)
 
@@ -54,7 +55,7 @@ await run(async () => {
   if (existsSync('.env')) process.loadEnvFile();
   const wechat = await startSandbox();
   const config = readConfig(demoEnvironment(process.env, wechat));
-  const app = await createApp(config);
+  const app = await createApp({ ...config, wechat: { ...config.wechat, clock: wechat.clock.now } }); // the simulator moves time
   const url = await serve(app, config.port, HOST);
-  process.stdout.write(welcome(url, wechat.url));
+  process.stdout.write(welcome(url, wechat.url, wechat.simulate(url)));
 });
