@@ -41,14 +41,15 @@ async function updateApi() {
 /** @returns the names of the reports that were not up to date. */
 function reports({ update }) {
   for (const folder of ['etc', 'var/api']) mkdirSync(join(root, folder), { recursive: true });
-  const messageCallback = (message) => {
-    message.handled = message.logLevel !== ExtractorLogLevel.Error;
-  };
   const changed = ([name, entry]) => Extractor.invoke(configOf(name, entry), { localBuild: update, messageCallback }).apiReportChanged;
   return Object.entries(ENTRIES)
     .filter(changed)
     .map(([name]) => name);
 }
+
+const messageCallback = (message) => {
+  message.handled = message.logLevel !== ExtractorLogLevel.Error;
+};
 
 function configOf(name, entry) {
   const library = join(root, entry.split('/dist/')[0]);

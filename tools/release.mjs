@@ -38,10 +38,9 @@ function dated(changelog, version, date) {
 function release(version) {
   if (!VERSION.test(version ?? '')) throw new Error('Name the version: npm run release -- 0.2.0');
   const date = new Date().toISOString().slice(0, 10);
-  const change = (file, how) => [file, how(readFileSync(file, 'utf8'))];
   const changed = [
-    ...MANIFESTS.map((file) => change(file, (text) => bumped(text, version))),
-    change('CHANGELOG.md', (text) => dated(text, version, date)),
+    ...MANIFESTS.map((file) => [file, bumped(readFileSync(file, 'utf8'), version)]),
+    ['CHANGELOG.md', dated(readFileSync('CHANGELOG.md', 'utf8'), version, date)],
   ];
   for (const [file, text] of changed) writeFileSync(file, text); // only now: one bad file leaves all as they were
 }

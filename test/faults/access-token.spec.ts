@@ -126,8 +126,8 @@ describeRedis('the access token of', () => {
 
     it('control: without a lock it is fetched by many', async () => {
       const naive = async (): Promise<string> => {
-        const stored = await redis.run('GET', 'naive');
-        if (stored) return String(stored);
+        const stored = (await redis.run('GET', 'naive')) as string | null;
+        if (stored) return stored;
         const body = JSON.stringify({ grant_type: 'client_credential', appid: appId(), secret: wechat.apps[0]!.secret });
         const answer = await fetch(wechat.url + STABLE, { method: 'POST', body });
         const { access_token: token } = (await answer.json()) as { access_token: string };

@@ -82,7 +82,7 @@ describeRedis('an application, when', () => {
   const expectOnly = (answers: Answer[], statuses: number[], latest = Infinity): void => {
     expect([...new Set(answers.map(({ status }) => status))].filter((status) => !statuses.includes(status))).toEqual([]);
     expect(answers.filter((answer) => answer.status === 200 && answer.openid !== openid)).toEqual([]);
-    expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(latest);
+    expect(answers.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)).toBeLessThan(latest);
   };
 
   it.each(trials(100, 3))('R1 Redis is killed under 64 requests', async () => {

@@ -56,8 +56,8 @@ class Client {
 
   async act(): Promise<void> {
     if (!this.token) return this.login();
-    const acts = [this.enter, this.enter, this.enter, this.refresh, this.haunt, this.leave, this.login];
-    await any(acts).call(this);
+    const acts = ['enter', 'enter', 'enter', 'refresh', 'haunt', 'leave', 'login'] as const;
+    await this[any(acts)]();
   }
 
   async login(): Promise<void> {

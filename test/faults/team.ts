@@ -41,9 +41,7 @@ export async function startMembers(
 }
 
 export async function startMember(options: WechatModuleOptions): Promise<Member> {
-  const module: TestingModule = await Test.createTestingModule({ imports: [WechatModule.forRoot(options)] })
-    .setLogger(false)
-    .compile();
+  const module: TestingModule = await Test.createTestingModule({ imports: [WechatModule.forRoot(options)] }).compile();
   return {
     sessions: module.get(SessionService),
     tokens: module.get(AccessTokenService),

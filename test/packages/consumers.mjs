@@ -18,9 +18,7 @@ const VITEST = ['vitest@4.1.12'];
 
 export async function testConsumers(tarballs) {
   const ours = Object.values(tarballs);
-  await nest12Esm(tarballs['nestjs-wechat'], ours);
-  await nest12CommonJs(ours);
-  await nest11(ours);
+  await Promise.all([nest12Esm(tarballs['nestjs-wechat'], ours), nest12CommonJs(ours), nest11(ours)]);
 }
 
 async function nest12Esm(wechat, ours) {

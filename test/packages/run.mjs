@@ -2,6 +2,7 @@
 import { checkApi } from '../../tools/api.mjs';
 import { checkPackages } from './check.mjs';
 import { testConsumers } from './consumers.mjs';
+import { checkImage } from './image.mjs';
 import { packAll } from './pack.mjs';
 import { say } from './shell.mjs';
 
@@ -15,5 +16,6 @@ say('  the API reports, the reference and the examples of every export are what 
 if (!process.argv.includes('--no-consumers')) {
   say('Fresh applications');
   await testConsumers(tarballs);
+  await checkImage();
 }
 say(`All well after ${Math.round((Date.now() - started) / 1000)} s`);

@@ -137,7 +137,7 @@ describeOnEachDatabase('me', (database) => {
 
     it('says field by field what is missing', async () => {
       const { session_rd } = await s.login();
-      const { status, body } = await s.call('PUT /me/profile', { token: session_rd, body: { rawData: '', signature: 7, iv: ['x'] } });
+      const { status, body } = await s.call('PUT /me/profile', { token: session_rd, body: { rawData: null, signature: 7, iv: ['x'] } });
       expect([status, body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
       for (const field of ['rawData', 'signature', 'encryptedData', 'iv']) expect(body.msg).toContain(field);
     });

@@ -417,7 +417,7 @@ describe('the files of recordings', () => {
 
     it('multipart is taken nowhere else', async () => {
       for (const route of ['POST /auth/login', 'PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/logout'])
-        expect((await upload(route, token, [file(mp3(1000))])).status).toBe(415);
+        expect((await upload(route, context.token, [file(mp3(1000))])).status).toBe(415);
     });
   });
 });

@@ -38,7 +38,7 @@ export class CbcForger {
 
   /** From the last block to the first: what stands before a block turns it into the plaintext that is wanted. */
   private chain(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } {
-    let before = randomBytes(BLOCK);
+    let before: Buffer = randomBytes(BLOCK);
     const blocks = [before];
     for (let end = plaintext.length; end > 0; end -= BLOCK) {
       before = xor(this.decrypted(before), plaintext.subarray(end - BLOCK, end));

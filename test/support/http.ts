@@ -42,6 +42,9 @@ function parse(text: string): any {
   }
 }
 
+/** Of requests that raced: sorted, since nobody knows which was first. */
+export const statusesOf = (answers: Answer[]): number[] => answers.map(({ status }) => status).toSorted((a, b) => a - b);
+
 /** Sends bytes as they are, for what no HTTP client would send, and gives the status and the whole answer. */
 export async function sendRaw(base: string, request: string): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(base);

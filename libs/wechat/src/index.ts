@@ -39,9 +39,10 @@ export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
 
 // Guards and decorators
 export { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
-export { CurrentSession, CurrentUser, OpenData, Public } from './auth/decorators.js';
+export { CurrentSession, CurrentUser, OpenData, Public, SessionRd } from './auth/decorators.js';
 export { ForApp, RequirePhone, RequireUnionId } from './auth/requirements.js';
 export { rememberHandshake } from './auth/request-of.js';
+export { sessionRdFrom } from './auth/credentials.js';
 export type { RequestWithHeaders } from './auth/credentials.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 export type { ErrorAnswer } from './auth/wechat-exception.filter.js';

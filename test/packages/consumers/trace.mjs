@@ -1,6 +1,6 @@
 // Refuses whatever a team without Redis, Passport and terminus must not load, though it is installed: imports by a loader
 // hook, and what was required by Node's own cache at the end.
-import Module, { register } from 'node:module';
+import { createRequire, register } from 'node:module';
 
 const UNUSED = /node_modules\/(redis|@redis|cache-manager-redis-yet|passport|passport-custom|@nestjs\/passport|@nestjs\/terminus)\//;
 
@@ -14,7 +14,7 @@ register(
   `)}`,
 );
 process.once('exit', () => {
-  const loaded = Object.keys(Module._cache).find((file) => UNUSED.test(file));
+  const loaded = Object.keys(createRequire(import.meta.url).cache).find((file) => UNUSED.test(file));
   if (loaded === undefined) return;
   process.stderr.write(`Somebody loads ${loaded}\n`);
   process.exitCode = 1;

@@ -28,6 +28,6 @@ export class AccountView extends UserView {
 
   static override of(user: User): AccountView {
     const identities = user.identities.map(({ appId, openid, createdAt }) => ({ appId, openid, createdAt }));
-    return { ...UserView.of(user), identities };
+    return Object.assign(UserView.of(user), { identities });
   }
 }

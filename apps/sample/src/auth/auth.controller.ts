@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentSession, SessionGuard, SessionService, WechatSessionError } from 'nestjs-wechat';
+import { CurrentSession, SessionGuard, SessionRd, SessionService, WechatSessionError } from 'nestjs-wechat';
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
@@ -8,7 +8,6 @@ import { UserView } from '../users/user.view.js';
 import { UsersService } from '../users/users.service.js';
 import { EndedAnswer, LoginAnswer, LoginDto, RefreshAnswer, SessionAnswer, SessionInfoAnswer } from './auth.dto.js';
 import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
-import { SessionRd } from './session-rd.decorator.js';
 
 @ApiTags('auth')
 @Controller('auth')

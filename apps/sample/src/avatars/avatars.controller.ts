@@ -10,7 +10,7 @@ import { AvatarsService } from './avatars.service.js';
 export class AvatarsController {
   constructor(private readonly avatars: AvatarsService) {}
 
-  @Get(':name')
+  @Get(':file')
   @ApiOperation({
     summary: 'A picture that a user chose',
     description: 'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture.',
@@ -18,7 +18,7 @@ export class AvatarsController {
   @ApiProduces('image/jpeg', 'image/png', 'image/webp', 'image/gif')
   @ApiOkResponse({ description: 'the picture', schema: { type: 'string', format: 'binary' } })
   @ApiFailures('ERR_NOT_FOUND')
-  picture(@Param('name') name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<StreamableFile> {
+  picture(@Param('file') name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<StreamableFile> {
     return this.avatars.send(reply, name);
   }
 }

@@ -1,5 +1,4 @@
-import { WechatBadRequestError } from 'nestjs-wechat';
-import { BEARER } from '../auth/session-rd.decorator.js';
+import { sessionRdFrom, WechatBadRequestError } from 'nestjs-wechat';
 import { AppError } from '../common/app-error.js';
 
 /** What a central route cannot do without, with the codes that its clients know. */
@@ -9,7 +8,7 @@ const REQUIRED = {
   iv: { code: 1003, text: 'iv' },
 } as const;
 
-/** A parameter is absent, or empty, which is the same. */
+/** A parameter is absent. An empty token is none either; other text that is empty is judged like all text. */
 class MissingParameterError extends AppError {
   constructor(parameter: keyof typeof REQUIRED) {
     const { code, text } = REQUIRED[parameter];
@@ -19,7 +18,7 @@ class MissingParameterError extends AppError {
 
 /** @throws MissingParameterError for the first that is missing */
 export function requireParameters(given: Record<string, unknown>, ...names: (keyof typeof REQUIRED)[]): void {
-  const missing = names.find((name) => isMissing(given[name]));
+  const missing = names.find((name) => given[name] === undefined || given[name] === null || (name === 'token' && given[name] === ''));
   if (missing) throw new MissingParameterError(missing);
 }
 
@@ -27,16 +26,12 @@ export function requireParameters(given: Record<string, unknown>, ...names: (key
  * The token of a request: the parameter that existing clients send, or the header that new ones should.
  * @throws WechatBadRequestError if both are there and differ, MissingParameterError if neither is
  */
-export function tokenOf(parameter: unknown, authorization = ''): string {
-  const bearer = BEARER.exec(authorization)?.[1];
-  const token = isMissing(parameter) ? bearer : parameter;
+export function tokenOf(parameter: unknown, authorization?: string): string {
+  const bearer = sessionRdFrom({ headers: { authorization } });
+  const token = parameter === undefined || parameter === '' ? bearer : parameter;
   requireParameters({ token }, 'token');
   if (typeof token !== 'string') throw new WechatBadRequestError('the token must be a text');
   if (bearer !== undefined && bearer !== token)
     throw new WechatBadRequestError('the request and its Authorization header carry different tokens; send one.');
   return token;
-}
-
-function isMissing(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
 }

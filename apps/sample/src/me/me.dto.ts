@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsNotEmpty, IsOptional, IsString } from 'class-validator';
+import { IsOptional, IsString } from 'class-validator';
 import { IsNickName } from '../users/nick-name.js';
 
 /** What wx.getUserProfile gave, passed on as it is. */
@@ -9,22 +9,18 @@ export class ProfileDto {
     example: '{"nickName":"Band","gender":1,"language":"zh_CN",…}',
   })
   @IsString()
-  @IsNotEmpty()
   rawData: string;
 
   @ApiProperty({ description: 'sha1(rawData + session_key), 40 hex digits', example: '75e81ceda165f4ffa64f4068af58c64b8f54b88c' })
   @IsString()
-  @IsNotEmpty()
   signature: string;
 
   @ApiProperty({ description: 'base64', example: 'CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS…' })
   @IsString()
-  @IsNotEmpty()
   encryptedData: string;
 
   @ApiProperty({ description: 'base64, 16 bytes', example: 'r7BXXKkLb8qrSNn05n0qiA==' })
   @IsString()
-  @IsNotEmpty()
   iv: string;
 }
 

@@ -41,7 +41,7 @@ export class RecordingsController {
   @ApiAnswer([RecordingView])
   @ApiFailures('ERR_WECHAT_SESSION')
   async list(@CurrentUser() user: User): Promise<RecordingView[]> {
-    return (await this.recordings.list(user)).map(RecordingView.of);
+    return (await this.recordings.list(user)).map((recording) => RecordingView.of(recording));
   }
 
   @Get(':id')

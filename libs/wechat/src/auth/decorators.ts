@@ -2,7 +2,8 @@ import { createParamDecorator, SetMetadata } from '@nestjs/common';
 import type { ExecutionContext, PipeTransform, Type } from '@nestjs/common';
 import { WechatSessionError } from '../wechat.errors.js';
 import { authOf } from './request-auth.js';
-import { bodyOf } from './request-of.js';
+import { sessionRdFrom } from './credentials.js';
+import { bodyOf, requestOf } from './request-of.js';
 
 // Spelt out, because the type that createParamDecorator infers names one that Nest 11 has not.
 type Pipe = PipeTransform | Type<PipeTransform>;
@@ -30,6 +31,18 @@ export const CurrentUser: ParamDecorator = createParamDecorator((_: unknown, con
  * ```
  */
 export const CurrentSession: ParamDecorator = createParamDecorator((_: unknown, context: ExecutionContext) => authOf(context)?.session);
+
+/**
+ * The `session_rd` that the request carries, unchecked, or `undefined`: for the routes that hand it on, such as a refresh,
+ * which must see a token that SessionGuard would refuse.
+ *
+ * @example
+ * ```ts
+ * @Post('refresh')
+ * refresh(@SessionRd() session_rd = '') { return this.sessions.refresh(session_rd); }
+ * ```
+ */
+export const SessionRd: ParamDecorator = createParamDecorator((_: unknown, context: ExecutionContext) => sessionRdFrom(requestOf(context)));
 
 /**
  * The open data of the body, `{ encryptedData, iv }` and, where the page has them, `{ rawData, signature }`: verified with

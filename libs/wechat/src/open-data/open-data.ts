@@ -177,6 +177,6 @@ export function verifyRawData({ sessionKey, rawData, signature }: SignedRawData 
  * @throws WechatBadRequestError if one is absent
  */
 export function requireText<T extends object>(input: T, ...fields: (keyof T & string)[]): void {
-  const missing = fields.filter((field) => typeof input?.[field] !== 'string' || input[field] === '');
+  const missing = fields.filter((field) => typeof input?.[field] !== 'string');
   if (missing.length > 0) throw new WechatBadRequestError(missing.map((field) => `${field} is required`).join('; '));
 }

@@ -1,0 +1,55 @@
+/** What must never be seen where it does not belong. */
+export type Secret =
+  | 'appSecret'
+  | 'sessionKey'
+  | 'accessToken'
+  | 'session_rd'
+  | 'oauthToken'
+  | 'mobileToken'
+  | 'phone'
+  | 'openid'
+  | 'jwtSecret'
+  | 'encryptionKey';
+
+/** Secrets that are each unique in the world, so that a trace of one is proof; and all the forms in which one could hide. */
+export class Canaries {
+  private readonly known = new Map<string, { kind: Secret; forms: string[] }>();
+
+  add(kind: Secret, ...values: (string | undefined)[]): void {
+    for (const value of values) if (value && !this.known.has(value)) this.known.set(value, { kind, forms: formsOf(value) });
+  }
+
+  get kinds(): Set<Secret> {
+    return new Set([...this.known.values()].map(({ kind }) => kind));
+  }
+
+  /** Which secrets can be read in this, bytes included, except the kinds that belong there. */
+  in(haystack: string | Buffer, allowed: Secret[] = []): Secret[] {
+    const text = typeof haystack === 'string' ? Buffer.from(haystack).toString('latin1') : haystack.toString('latin1');
+    const found = [...this.known.values()].filter(
+      ({ kind, forms }) => !allowed.includes(kind) && forms.some((form) => text.includes(form)),
+    );
+    return [...new Set(found.map(({ kind }) => kind))];
+  }
+}
+
+function formsOf(value: string): string[] {
+  const [bytes, decoded] = [Buffer.from(value), Buffer.from(value, 'base64')];
+  const looksBase64 = decoded.length >= 12 && decoded.toString('base64').replaceAll('=', '') === value.replaceAll('=', '');
+  const forms = [bytes, ...(looksBase64 ? [decoded] : [])].flatMap((each) => [
+    each.toString('latin1'),
+    each.toString('hex'),
+    each.toString('hex').toUpperCase(),
+    ...[0, 1, 2].flatMap((offset) => base64Within(each, offset)),
+  ]);
+  return [...new Set([...forms, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)])];
+}
+
+/** How base64 and base64url of something longer show these bytes, which begin so far behind a multiple of three. */
+function base64Within(bytes: Buffer, offset: number): string[] {
+  const text = Buffer.concat([Buffer.alloc(offset), bytes])
+    .toString('base64')
+    .replaceAll('=', '');
+  const core = text.slice(offset === 0 ? 0 : offset + 1, -1);
+  return [core, core.replaceAll('+', '-').replaceAll('/', '_')];
+}

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { PROMISES } from './promises.js';
+
+const ROOT = join(__dirname, '../..');
+const IDS = Array.from({ length: 27 }, (_, i) => `P${i + 1}`);
+const CALLERS = /^(it|test|describe|describeRedis)\b/;
+
+/** How each test of a file is called; of a title with a value in it, what comes before the value. */
+function titlesIn(file: string): string[] {
+  if (!existsSync(join(ROOT, file))) return [];
+  const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
+  const titles: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && CALLERS.test(node.expression.getText(source))) titles.push(textOf(node.arguments[0]));
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return titles;
+}
+
+function textOf(node: ts.Node | undefined): string {
+  if (node && ts.isTemplateExpression(node)) return node.head.text;
+  return node && ts.isStringLiteralLike(node) ? node.text : '';
+}
+
+describe('the promises of SECURITY.md', () => {
+  it('are all there', () => {
+    expect(Object.keys(PROMISES)).toEqual(IDS);
+    const rows = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8');
+    expect(IDS.filter((id) => !rows.includes(`| ${id} |`))).toEqual([]);
+  });
+
+  it.each(Object.entries(PROMISES))('%s is proven by tests that exist', (_, proofs) => {
+    expect(proofs.length).toBeGreaterThan(0);
+    const missing = proofs.filter(([file, title]) => !titlesIn(file).some((each) => each.startsWith(title)));
+    expect(missing).toEqual([]);
+  });
+
+  it('control: a title that no test has is missed', () => {
+    const own = titlesIn('test/security/promises.spec.ts');
+    expect([own.includes('are all there'), own.includes('nothing like this')]).toEqual([true, false]);
+  });
+});

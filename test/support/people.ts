@@ -1,0 +1,29 @@
+import type { NewUser, SandboxUser } from 'nestjs-wechat-sandbox';
+import type { Answer } from './http.js';
+import type { Login, Started } from './start.js';
+
+/** Somebody on their phone, logged in. */
+export interface Person extends Login {
+  wechat: SandboxUser;
+  /** The phone button's code, sent to a route. */
+  withPhone: (route: string) => Promise<Answer>;
+}
+
+/** Logs somebody in, into the first mini program or another one. */
+export async function person({ wechat, login, call }: Started, who: SandboxUser | NewUser = {}, appId?: string): Promise<Person> {
+  const user = 'login' in who ? who : wechat.users.create(who);
+  const logged = await login(user, { body: appId && { appId, ...(await user.login(appId)) } });
+  const withPhone = async (route: string): Promise<Answer> => {
+    const { code } = await user.getPhoneNumber(appId);
+    return call(route, { token: logged.session_rd, body: { code } });
+  };
+  return { ...logged, wechat: user, withPhone };
+}
+
+/** Registers a person's number: the app's token for `/account`. */
+export async function registered({ call }: Started, { session_rd, withPhone }: Person): Promise<string> {
+  const { registrationTicket } = (await withPhone('POST /auth/phone-login')).body.data;
+  const { status, body } = await call('POST /auth/register', { token: session_rd, body: { registrationTicket } });
+  if (status !== 200) throw new Error(`register: ${status} ${JSON.stringify(body)}`);
+  return body.data.token;
+}
