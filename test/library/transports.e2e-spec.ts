@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Injectable, Req, Sse, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
-import type { CallHandler, CanActivate, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
+import type { ArgumentsHost, CallHandler, CanActivate, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Args, Field, GraphQLModule, ID, Int, ObjectType, Parent, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { MercuriusDriver } from '@nestjs/mercurius';
@@ -185,6 +185,13 @@ describe('A WebSocket', () => {
       event: 'exception',
       data: { code: 503, error: 'ERR_WECHAT_UNAVAILABLE', cause: { pattern: 'weather' } },
     });
+  });
+  it('of socket.io is told the same', () => {
+    const client = { emit: jest.fn() };
+    const host = { getType: () => 'ws', switchToWs: () => ({ getClient: () => client, getPattern: () => 'me' }) };
+    new WechatExceptionFilter().catch(new WechatUnavailableError('WeChat did not answer.'), host as unknown as ArgumentsHost);
+    const told = expect.objectContaining({ code: 503, error: 'ERR_WECHAT_UNAVAILABLE', cause: { pattern: 'me' } });
+    expect(client.emit).toHaveBeenCalledWith('exception', told);
   });
 });
 

@@ -1,5 +1,14 @@
-import { Body, Controller, Get, Headers, Module, Post, Put, UseGuards } from '@nestjs/common';
-import { CurrentSession, CurrentUser, PhoneService, SessionGuard, SessionService, WechatModule, wechatOptionsFromEnv } from 'nestjs-wechat';
+import { Body, Controller, Get, Module, Post, Put, UseGuards } from '@nestjs/common';
+import {
+  CurrentSession,
+  CurrentUser,
+  PhoneService,
+  SessionGuard,
+  SessionRd,
+  SessionService,
+  WechatModule,
+  wechatOptionsFromEnv,
+} from 'nestjs-wechat';
 import type { IssuedSession, WechatPhone, WechatSession } from 'nestjs-wechat';
 
 // #region controller
@@ -28,13 +37,13 @@ export class AccountController {
   ) {}
 
   @Post('auth/refresh')
-  refresh(@Headers('authorization') authorization = ''): Promise<IssuedSession> {
-    return this.sessions.refresh(authorization.replace(/^Bearer /, ''));
+  refresh(@SessionRd() session_rd = ''): Promise<IssuedSession> {
+    return this.sessions.refresh(session_rd);
   }
 
   @Post('auth/logout')
-  logout(@Headers('authorization') authorization = ''): Promise<void> {
-    return this.sessions.end(authorization.replace(/^Bearer /, ''));
+  logout(@SessionRd() session_rd = ''): Promise<void> {
+    return this.sessions.end(session_rd);
   }
 
   @Put('me/phone')
