@@ -9,7 +9,7 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 import type { TcpFault } from '../support/tcp-proxy.js';
 import { isFull, Lag, load, outcomeOf, trials } from './rows.js';
 
-const LONG = 60_000;
+const LONG = 3_600_000;
 /** The promise: a guarded request is answered within 300 ms, whatever Redis does. */
 const LATEST = 300;
 const AT_ONCE = 5;

@@ -77,8 +77,17 @@ function application(name, manifest) {
   copy('test/support/http.ts');
   copy('libs/miniprogram-client/test-support');
   copy('test/packages/consumers', '.');
+  writeFileSync(join(app, 'jest.documented.mjs'), documentedJest());
   writeFileSync(join(app, 'package.json'), JSON.stringify({ name, version: '1.0.0', private: true, ...manifest }));
   return app;
+}
+
+/** jest's configuration as the manual tells it, so that what it tells works. */
+function documentedJest() {
+  const manual = readFileSync(join(root, 'libs/wechat/README.md'), 'utf8');
+  const [, configuration] = /\*\*jest\*\*[^`]*`[^]*?```js\n([^]*?)```/.exec(manual) ?? [];
+  if (!configuration) throw new Error("libs/wechat/README.md no longer shows jest's configuration under Testing.");
+  return configuration;
 }
 
 const install = (app, what) =>

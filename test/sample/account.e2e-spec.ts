@@ -367,3 +367,28 @@ it('body-less POSTs are taken as wx.request sends them: JSON announced, nothing 
   expect((await s.call('POST /auth/logout-all', { token, headers, body: '' })).status).toBe(200);
   await s.close();
 });
+
+it('the docs show each route with what comes back and which token it takes', async () => {
+  const s = await start();
+  const { paths } = (await s.call('GET /docs-json')).body;
+  const tokens = { bearer: 'session', 'app-jwt': 'account' } as Record<string, string>;
+  const told = Object.entries<Record<string, any>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { security = [], responses, summary }]) => ({
+      route: `${method.toUpperCase()} ${path}`,
+      token: tokens[Object.keys(security[0] ?? {})[0] ?? ''],
+      shown: Boolean(summary && (responses[200] ?? responses[201]).content),
+    })),
+  );
+  const expected = {
+    session: [
+      ...['PATCH /me', 'PUT /me', 'PUT /me/avatar', 'POST /me/avatar', 'PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/register'],
+      ...['POST /recordings', 'GET /recordings', 'GET /recordings/{id}', 'GET /recordings/{id}/content', 'DELETE /recordings/{id}'],
+    ],
+    account: ['GET /account', 'DELETE /account'],
+  };
+  for (const [token, routes] of Object.entries(expected))
+    for (const route of routes) expect(told.find((one) => one.route === route)).toEqual({ route, token, shown: true });
+  const unknown = paths['/auth/phone-login'].post.responses[404].content['application/json'].examples.ERR_NOT_REGISTERED.value;
+  expect(unknown.data).toEqual({ phoneNumber: expect.any(String), registrationTicket: expect.any(String) });
+  await s.close();
+});

@@ -55,7 +55,8 @@ await run(async () => {
   if (existsSync('.env')) process.loadEnvFile();
   const wechat = await startSandbox();
   const config = readConfig(demoEnvironment(process.env, wechat));
-  const app = await createApp({ ...config, wechat: { ...config.wechat, clock: wechat.clock.now } }); // the simulator moves time
+  config.wechat.clock = wechat.clock.now; // the simulator moves time
+  const app = await createApp(config);
   const url = await serve(app, config.port, HOST);
   process.stdout.write(welcome(url, wechat.url, wechat.simulate(url)));
 });

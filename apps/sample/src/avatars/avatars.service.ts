@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fileTypeFromFile } from 'file-type';
 import { randomBytes } from 'node:crypto';
-import type { StreamableFile } from '@nestjs/common';
 import { IsNull, Not, Repository } from 'typeorm';
 import { NotFoundError } from '../common/app-error.js';
 import type { FileFolder } from '../files/file-folder.js';
@@ -15,6 +15,8 @@ import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 
 const TYPES: Record<string, string | undefined> = { jpg: 'image/jpeg', png: 'image/png', webp: 'image/webp', gif: 'image/gif' };
+
+const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 
 const MAX_BYTES = 2 * 1024 * 1024;
 
@@ -73,8 +75,6 @@ export class AvatarsService implements FileIndex {
     await this.rows.update({ avatarFile }, { avatarFile: null, avatarUrl: null });
   }
 }
-
-const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 
 async function extensionOf(path: string): Promise<string> {
   const { ext = '' } = (await fileTypeFromFile(path)) ?? {};

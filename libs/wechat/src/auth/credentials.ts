@@ -22,6 +22,11 @@ const SUBPROTOCOL = /(?:^|,) *session-rd\.([^\s,]+)/;
  * headers, the subprotocol `session-rd.…`. Never from a URL, a cookie or a body, which end up in logs, in other sites'
  * requests and in caches.
  * @throws WechatBadRequestError if both headers are there and differ
+ *
+ * @example
+ * ```ts
+ * sessionRdFrom({ headers: { authorization: 'Bearer srd_…' } })      // 'srd_…'
+ * ```
  */
 export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefined {
   const bearer = BEARER.exec(single(headers['authorization']) ?? '')?.[1];
