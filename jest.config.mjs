@@ -50,7 +50,7 @@ export default {
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
   maxWorkers: '100%', // jest's default on a 2-core machine is one worker
-  testTimeout: 20_000, // only a hanging test meets it; nothing waits for time to pass
+  testTimeout: 60_000, // a busy machine is slow; only a hanging test meets it; nothing waits for time to pass
   transform: {
     '^.+\\.ts$': swc(
       { syntax: 'typescript', decorators: true },

@@ -14,6 +14,7 @@ const reference = join(root, 'docs/api');
 const ENTRIES = {
   'nestjs-wechat': 'libs/wechat/dist/index.d.ts',
   'nestjs-wechat.passport': 'libs/wechat/dist/passport.d.ts',
+  'nestjs-wechat.redis': 'libs/wechat/dist/redis.d.ts',
   'nestjs-wechat.health': 'libs/wechat/dist/health.d.ts',
   'nestjs-wechat-sandbox': 'libs/wechat-sandbox/dist/index.d.ts',
   'nestjs-wechat-miniprogram': 'libs/miniprogram-client/dist/index.d.ts',

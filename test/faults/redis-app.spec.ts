@@ -57,7 +57,9 @@ describeRedis('an application, when', () => {
     await redis.end();
   });
   beforeEach(async () => {
-    proxy.pass();
+    proxy.pass(); // whatever the trial before has left behind
+    redis.thaw();
+    await redis.start();
     await until(async () => (await me('srd_')).status !== 503 && (await me()).status !== 503);
     await login();
   });

@@ -34,6 +34,8 @@ describeRedis('the store on a cluster, when', () => {
     await cluster.end();
   });
   beforeEach(async () => {
+    for (const node of cluster.masters) node.thaw(); // whatever the trial before has left behind
+    await Promise.all(cluster.masters.map((node) => node.start()));
     await until(() => areUp(keys));
     for (const key of keys) await store.add(key, Buffer.from(key), LONG);
   });

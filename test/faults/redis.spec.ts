@@ -32,6 +32,8 @@ describeRedis('the store, when Redis', () => {
     await redis.end();
   });
   beforeEach(async () => {
+    redis.thaw(); // whatever the trial before has left behind
+    await redis.start();
     await until(isUp);
     await store.add('wx:s:one', value('wx:s:one'), LONG);
   });

@@ -62,7 +62,9 @@ export class TestRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Also brings it back after `kill()`; does nothing where it runs. */
   async start(): Promise<void> {
+    if (this.isRunning()) return;
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--appendonly', 'no'];
     this.server = spawn('redis-server', [...args, ...this.args], { stdio: 'ignore' });
     while (!(await this.accepts())) await sleep(5);
@@ -70,11 +72,9 @@ export class TestRedis {
 
   /** Gone without a word, as after a crash. */
   async kill(): Promise<void> {
-    const { server } = this;
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
-    server.kill('SIGCONT');
-    server.kill('SIGKILL');
-    await once(server, 'exit');
+    if (!this.isRunning()) return;
+    this.server!.kill('SIGKILL');
+    await once(this.server!, 'exit');
   }
 
   /** Takes connections and bytes, answers nothing. */
@@ -111,6 +111,10 @@ export class TestRedis {
 
   async meet(other: TestRedis): Promise<void> {
     await this.run('CLUSTER', 'MEET', '127.0.0.1', String(other.port), String(other.busPort));
+  }
+
+  private isRunning(): boolean {
+    return this.server?.exitCode === null && this.server.signalCode === null;
   }
 
   private accepts(): Promise<boolean> {

@@ -87,7 +87,7 @@ export interface WechatModuleOptions {
   store?: WechatStore;
   /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
   users?: Type<WechatUserResolver>;
-  /** The clock of the in-memory store, in milliseconds since 1970; for tests. @default Date.now */
+  /** What moves time, in milliseconds since 1970; for tests. @default the process's clock; with redis, Redis's own time */
   clock?: () => number;
 }
 
@@ -110,7 +110,7 @@ export class ResolvedWechatOptions {
   readonly redis?: WechatModuleOptions['redis'];
   readonly store?: WechatStore;
   readonly users?: Type<WechatUserResolver>;
-  readonly clock: () => number;
+  readonly clock?: () => number;
 
   /**
    * @param nameOf how a problem names an option to the reader; the environment says which variable it came from
@@ -135,7 +135,7 @@ export class ResolvedWechatOptions {
     this.redis = check.redis(options.redis);
     this.store = options.store;
     this.users = options.users;
-    this.clock = options.clock ?? Date.now;
+    this.clock = options.clock;
     check.expect(!(options.redis && options.store), 'redis', 'and store exclude each other: pass one of them');
     if (check.found.length > 0) throw new WechatConfigError(check.found);
   }

@@ -50,5 +50,5 @@ async function createStore({ store, clock }: ResolvedWechatOptions, redis: Redis
   if (store) return store;
   if (!redis) return new MemoryStore(createCache(unboundedMemory()), clock);
   const { RedisStore } = await import('./redis.store.js');
-  return RedisStore.on(redis, clock === Date.now ? undefined : clock);
+  return RedisStore.on(redis, clock);
 }

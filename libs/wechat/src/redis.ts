@@ -1,0 +1,1 @@
+export { RedisStore } from './store/redis.store.js';
