@@ -64,6 +64,7 @@ describe('what an operator sees', () => {
     const sessions = app.get(SessionService);
     const { session_rd } = await sessions.login((await user.login()).code);
     await sessions.refresh(session_rd);
+    await sessions.find(session_rd);
     await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
     await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
@@ -74,6 +75,7 @@ describe('what an operator sees', () => {
     ]);
     expect(told).toContain('wechat.call.duration');
     expect(told).toContain('wechat.access_token.fetches');
+    expect(told).toContain('"operation":"find","outcome":"ok"');
     const { appId, secret } = wechat.apps[0]!;
     const codes = wechat.requests
       .flatMap(({ query, body }) => [...Object.values(query), ...Object.values(body ?? {})])

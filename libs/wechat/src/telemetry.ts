@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { WechatError } from './wechat.errors.js';
 
 const NAME = 'nestjs-wechat';
+const FOUND: Attributes = { operation: 'find', outcome: 'ok' };
 
 /**
  * Spans and metrics through `@opentelemetry/api`, which does nothing until the application starts an SDK; start it before
@@ -50,9 +51,16 @@ export class Telemetry {
     return this.span(`wechat ${operation}`, {}, SpanKind.INTERNAL, work, (outcome) => this.sessions.add(1, { operation, ...outcome }));
   }
 
-  /** A guarded request. It is counted without a span of its own: the hot path stays bare. */
-  lookup(outcome: string): void {
-    this.sessions.add(1, { operation: 'find', outcome });
+  /** The look at a session that every guarded request takes. It is counted without a span: the hot path stays bare. */
+  async lookup<T>(work: Promise<T>): Promise<T> {
+    try {
+      const found = await work;
+      this.sessions.add(1, FOUND);
+      return found;
+    } catch (error) {
+      this.sessions.add(1, { operation: 'find', outcome: error instanceof WechatError ? error.code : 'ERR_UNKNOWN' });
+      throw error;
+    }
   }
 
   private span<T>(

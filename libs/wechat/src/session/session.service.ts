@@ -76,12 +76,8 @@ export class SessionService {
    * Whose `session_rd` this is. One read of the store; none for a token that is malformed or not of our making.
    * @throws WechatSessionError, StoreUnavailableError
    */
-  async find(session_rd: string): Promise<WechatSession> {
-    const token = this.parse(session_rd);
-    const { id, record } = await this.load(loginId(token));
-    const expiresAt = this.validUntil(record, token);
-    if (expiresAt === undefined) throw new WechatSessionError();
-    return sessionOf(id, record, expiresAt);
+  find(session_rd: string): Promise<WechatSession> {
+    return this.telemetry.lookup(this.lookUp(session_rd));
   }
 
   /**
@@ -177,6 +173,14 @@ export class SessionService {
       if (next) return next;
     }
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
+  }
+
+  private async lookUp(session_rd: string): Promise<WechatSession> {
+    const token = this.parse(session_rd);
+    const { id, record } = await this.load(loginId(token));
+    const expiresAt = this.validUntil(record, token);
+    if (expiresAt === undefined) throw new WechatSessionError();
+    return sessionOf(id, record, expiresAt);
   }
 
   private async exchange(appId: string, code: string): Promise<IssuedSession> {

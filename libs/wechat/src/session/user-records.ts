@@ -25,9 +25,15 @@ export interface WechatUserKey {
 /** Fifty logins of one user at the same moment settle well before this; more than that is a store that lies. */
 const MAX_TRIES = 100;
 
+/** What `UserRecords.change` asks. */
+type Change = (record: UserRecord | undefined) => Promise<UserRecord | undefined> | UserRecord | undefined;
+
 /** Reads and changes what the store keeps of a user. Changes are compare-and-set, so no instance overwrites another's. */
 @Injectable()
 export class UserRecords {
+  /** The last change of each record that is under way in this process. */
+  private readonly turns = new Map<string, Promise<void>>();
+
   constructor(
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(Keyring) private readonly keyring: Keyring,
@@ -42,15 +48,22 @@ export class UserRecords {
    * Writes what `change` makes of the record. It is asked again whenever somebody else was faster.
    * `undefined` from `change` removes the record.
    */
-  async change(
-    user: WechatUserKey,
-    change: (record: UserRecord | undefined) => Promise<UserRecord | undefined> | UserRecord | undefined,
-  ): Promise<void> {
+  async change(user: WechatUserKey, change: Change): Promise<void> {
     const key = keyOf(user);
+    const turn = (this.turns.get(key) ?? Promise.resolve()).then(() => this.changeInTurn(user, key, change));
+    const over: Promise<void> = turn.catch(ignore).then(() => {
+      if (this.turns.get(key) === over) this.turns.delete(key);
+    });
+    this.turns.set(key, over);
+    return turn;
+  }
+
+  /** Within a process changes queue up, so only other instances can be faster: fifty logins of one user don't ask the store thousands of times. */
+  private async changeInTurn({ appId }: WechatUserKey, key: string, change: Change): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const sealed = await this.store.get(key);
       const next = await change(this.open(key, sealed));
-      if (await this.swap(key, sealed, next && seal(this.keyring.sealing(user.appId), key, packUser(next)), next)) return;
+      if (await this.swap(key, sealed, next && seal(this.keyring.sealing(appId), key, packUser(next)), next)) return;
       await sleep(Math.random() * Math.min(tries, 10));
     }
     throw new StoreUnavailableError('A record of the session store changed under every attempt to write it.');
@@ -67,6 +80,8 @@ export class UserRecords {
     return opened && unpackUser(opened.record);
   }
 }
+
+function ignore(): void {}
 
 function lastsUntil(record: UserRecord | undefined): number {
   return Math.max(0, ...(record?.logins.map((login) => login.loginExpiresAt) ?? []));
