@@ -4,7 +4,7 @@ import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { Instance, killInstances } from './instance.js';
 import { trials } from './rows.js';
-import { Connections, startMembers } from './team.js';
+import { Connections, startMembers, tally } from './team.js';
 import type { Member } from './team.js';
 
 const STABLE = '/cgi-bin/stable_token';
@@ -46,10 +46,10 @@ describeRedis('an instance that is told to stop', () => {
       const codes = await Promise.all(Array.from({ length: LOGINS }, async () => (await wechat.users.create().login()).code));
       wechat.always(LOGIN, { delay: '500ms' });
       wechat.always(STABLE, { delay: '500ms' });
-      const before = wechat.requests.length;
+      const asked = tally(wechat);
       const logins = Promise.all(codes.map(async (code) => (await instance.login(code)).json() as Promise<{ session_rd: string }>));
       const tokens = instance.accessTokens();
-      await until(() => wechat.requests.length === before + LOGINS + 1);
+      await until(() => asked(() => true) === LOGINS + 1);
       expect(await locks()).toHaveLength(1);
       const startedAt = performance.now();
       const exit = instance.stop();
@@ -68,9 +68,9 @@ describeRedis('an instance that is told to stop', () => {
       wechat.next(STABLE, { transform: (token) => ({ ...token, expires_in: 200 }) }); // so soon that the next caller starts a refresh
       const old = await instance.accessTokens();
       wechat.always(STABLE, { delay: '500ms' });
-      const before = wechat.requestsTo(STABLE).length;
+      const asked = tally(wechat);
       expect(await instance.accessTokens()).toEqual(old);
-      await until(() => wechat.requestsTo(STABLE).length > before);
+      await until(() => asked(({ path }) => path === STABLE) > 0);
       expect(await locks()).toHaveLength(1);
       expect([await instance.stop(), await locks()]).toEqual([0, []]);
     },

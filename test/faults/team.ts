@@ -2,7 +2,7 @@ import { Test } from '@nestjs/testing';
 import type { TestingModule } from '@nestjs/testing';
 import { AccessTokenService, SessionService, WechatApiClient, WechatEvents, WechatModule } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
-import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import type { RecordedRequest, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
 import type { TestRedis } from '../support/redis.js';
 import { optionsFor } from '../support/team-app.js';
@@ -49,6 +49,12 @@ export async function startMember(options: WechatModuleOptions): Promise<Member>
     events: module.get(WechatEvents),
     close: () => module.close(),
   };
+}
+
+/** Counts what WeChat is asked from now on. The sandbox remembers the newest 10,000 requests, so counts of all of them stand still some day. */
+export function tally(wechat: WechatSandbox): (is: (request: RecordedRequest) => boolean) => number {
+  const mark = wechat.requests.at(-1);
+  return (is) => wechat.requests.slice(mark ? wechat.requests.lastIndexOf(mark) + 1 : 0).filter(is).length;
 }
 
 /** Forgets all that was stored; a test begins where nobody has been before. */

@@ -11,6 +11,7 @@ import type { TeamApp } from '../support/team-app.js';
 
 const APP_IDS = ['wx1111111111111111', 'wx2222222222222222'];
 const USERS = isFull ? 500 : 100;
+const AT_ONCE = 100;
 /** What each user does, one after the other, while all others do the same. */
 const STEPS = isFull ? 40 : 4;
 
@@ -116,10 +117,14 @@ describe('users of two mini programs', () => {
   };
 
   it(
-    `P24 never meet: ${USERS} of them in ${APP_IDS.length} apps, all at once`,
+    `P24 never meet: ${USERS} of them in ${APP_IDS.length} apps, ${AT_ONCE} at once`,
     async () => {
       const users = Array.from({ length: USERS }, () => wechat.users.create());
-      const checked = await Promise.all(users.flatMap((user) => APP_IDS.map((appId) => live(user, appId))));
+      const checked: number[] = [];
+      while (users.length > checked.length / APP_IDS.length) {
+        const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // more at once than a socket's backlog are turned away
+        checked.push(...(await Promise.all(crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))))));
+      }
       expect(checked).toEqual(Array(USERS * APP_IDS.length).fill(STEPS));
       const openids = users.flatMap((user) => APP_IDS.map((appId) => user.openid(appId)));
       expect(new Set(openids).size).toBe(openids.length);
