@@ -104,12 +104,14 @@ describeRedis('the access token of', () => {
         const call = (): Promise<unknown> => any(warm).api.call({ method: 'GET', path: API });
         const asked = watch();
         for (let window = 0; window < 15; window++) {
+          const within = watch();
           for (let i = 0; i < 4; i++) await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
-          expect(Number(await redis.run('PTTL', `wx:force:${appId()}`))).toBeGreaterThan(20_000);
+          expect(within.forced()).toBeLessThanOrEqual(1);
           await redis.run('DEL', `wx:force:${appId()}`); // as if its 30 seconds were over
         }
         expect(asked.api()).toBeLessThanOrEqual(2 * 15 * 4);
-        expect(asked.forced()).toBe(10); // of the 20 that WeChat allows in a day
+        expect(asked.forced()).toBeGreaterThan(0);
+        expect(asked.forced()).toBeLessThanOrEqual(10); // of the 20 that WeChat allows in a day
       },
     );
 

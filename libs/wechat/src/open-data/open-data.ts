@@ -76,6 +76,11 @@ const MAX_CIPHERTEXT = 65_536;
 /** Clocks differ a little; a watermark from further in the future was not made by WeChat. */
 const CLOCK_SKEW = 60_000;
 const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+/**
+ * Looking at every key costs more than all the rest, so it is done only where the text could spell a poisoned one, escapes
+ * included, or nests a hundred times; far deeper than that the look itself fails, which refuses the text too.
+ */
+const MAY_BE_POISONED = /__proto__|constructor|prototype|\\u|(?:[[{][^[{]*){100}/;
 
 /**
  * Decrypts open data (AES-128-CBC, PKCS#7) and checks that it is what it claims: one of WeChat's objects, made for this
@@ -91,7 +96,8 @@ const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
  */
 export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenDataInput): T {
   try {
-    const data: unknown = JSON.parse(decipher(input), refusePoisonedKeys);
+    const text = decipher(input);
+    const data: unknown = JSON.parse(text, MAY_BE_POISONED.test(text) ? refusePoisonedKeys : undefined);
     if (isObject(data) && isOpenData(data) && isFor(input, data)) return data as T;
   } catch {
     // Which step failed is nobody's business: see WechatDecryptError.

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Keyring } from '../crypto/keyring.js';
 import type { RingKey } from '../crypto/keyring.js';
 import { seal, unseal } from '../crypto/sealed-box.js';
@@ -25,7 +26,7 @@ const MAX_OPENED = 10_000;
  */
 @Injectable()
 export class SessionRecords {
-  private readonly opened = new Map<string, StoredSession>();
+  private readonly opened = new LRUCache<string, StoredSession>({ max: MAX_OPENED });
   private readonly oddities = new MinuteLog('WechatSession');
 
   constructor(
@@ -61,7 +62,11 @@ export class SessionRecords {
   private open(id: string, sealed: Buffer): StoredSession | undefined {
     const box = unseal(this.keyring, keyOf(id), sealed);
     const record = box && unpackSession(box.record);
-    if (record) return this.remember({ id, sealed, key: box.key, record });
+    if (record) {
+      const stored = { id, sealed, key: box.key, record };
+      this.opened.set(id, stored);
+      return stored;
+    }
     this.oddities.error('A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.');
     return undefined;
   }
@@ -69,13 +74,6 @@ export class SessionRecords {
   private seal(id: string, record: SessionRecord): StoredSession {
     const key = this.keyring.sealing(record.appId);
     return { id, sealed: seal(key, keyOf(id), packSession(record)), key, record };
-  }
-
-  private remember(stored: StoredSession): StoredSession {
-    const [oldest] = this.opened.size < MAX_OPENED ? [] : this.opened.keys();
-    if (oldest !== undefined) this.opened.delete(oldest);
-    this.opened.set(stored.id, stored);
-    return stored;
   }
 
   private lifeOf({ loginExpiresAt }: SessionRecord): number {

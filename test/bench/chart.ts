@@ -1,0 +1,51 @@
+import type { Figure } from './figures.js';
+
+const BARS: [id: string, label: string][] = [
+  ['bare of bare', 'bare Nest route'],
+  ['public of bare', 'public route, library imported'],
+  ['guarded of bare', 'SessionGuard'],
+  ['sealedFloor of bare', 'by hand: sealed JSON in Redis'],
+  ['passport of bare', 'WechatAuthGuard (Passport)'],
+  ['nestJwt of bare', '@nestjs/jwt'],
+  ['fastifyJwt of bare', '@fastify/jwt'],
+  ['passportJwt of bare', 'passport-jwt'],
+];
+const OURS = ['public of bare', 'guarded of bare', 'passport of bare'];
+const [WIDTH, LEFT, ROW, TOP] = [760, 250, 34, 64];
+const SCALE = 420;
+
+/** Requests per second beside a bare Nest route: the median as a bar, the rounds' least and greatest as a line across it. */
+export function chartOf(figures: Figure[]): string {
+  const found = BARS.flatMap(([id, label]) => {
+    const figure = figures.find((one) => one.id === id);
+    return figure ? [{ id, label, ...figure.spread }] : [];
+  });
+  const height = TOP + found.length * ROW + 40;
+  const rows = found.map((bar, i) => rowOf(bar, TOP + i * ROW));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="14" role="img">
+  <title>Requests per second, bare Nest route = 1</title>
+  <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>
+  <text x="16" y="28" font-size="17" font-weight="600" fill="#1f2328">Requests per second on Fastify, bare Nest route = 1</text>
+  <text x="16" y="48" fill="#59636e" font-size="12">median of interleaved rounds; the line spans the rounds; measured on a shared 2-core machine</text>
+${rows.join('\n')}
+  <text x="16" y="${height - 14}" fill="#59636e" font-size="12">SessionGuard, WechatAuthGuard and the one by hand read Redis on every request and can be revoked; JSON Web Tokens cannot.</text>
+</svg>
+`;
+}
+
+interface Bar {
+  id: string;
+  label: string;
+  min: number;
+  median: number;
+  max: number;
+}
+
+function rowOf({ id, label, min, median, max }: Bar, y: number): string {
+  const x = (value: number): string => (LEFT + Math.min(value, 1.1) * SCALE).toFixed(1);
+  const colour = OURS.includes(id) ? '#07c160' : '#afb8c1';
+  return `  <text x="${LEFT - 10}" y="${y + 17}" text-anchor="end" fill="#1f2328">${label}</text>
+  <rect x="${LEFT}" y="${y + 3}" width="${(Math.min(median, 1.1) * SCALE).toFixed(1)}" height="20" rx="3" fill="${colour}"/>
+  <path d="M${x(min)} ${y + 13}H${x(max)}" stroke="#1f2328"/>
+  <text x="${LEFT + SCALE * 1.1 + 8}" y="${y + 17}" fill="#1f2328">${median.toFixed(2)}</text>`;
+}
