@@ -49,6 +49,7 @@ export default {
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/second-look.ts'],
   maxWorkers: '100%', // jest's default on a 2-core machine is one worker
   testTimeout: 60_000, // a busy machine is slow; only a hanging test meets it; nothing waits for time to pass
   transform: {
