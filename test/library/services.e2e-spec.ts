@@ -134,7 +134,7 @@ describe('a mini-program code', () => {
     ['an unknown version', { envVersion: 'beta' }, 'ERR_BAD_REQUEST'],
   ])('is not asked for with %s', async (_, options, code) => {
     const asked = wechat.requests.length;
-    await expect((async () => codes().getUnlimited({ scene: 'a', ...options } as never))()).rejects.toMatchObject({ code });
+    await expect(codes().getUnlimited({ scene: 'a', ...options } as never)).rejects.toMatchObject({ code });
     expect(wechat.requests.length).toBe(asked);
   });
 

@@ -1,5 +1,6 @@
 import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Span } from '@opentelemetry/api';
 import { isAxiosError } from 'axios';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
@@ -67,7 +68,7 @@ const MAX_FILE = 2 * 1024 * 1024;
  * is judged once; and what leaves here as an error has never seen the URL, where WeChat wants its secrets.
  */
 @Injectable()
-export class PlatformClient {
+export class PlatformClient implements OnApplicationShutdown {
   /** What the last call met: `degraded` if WeChat was not there or refused our own credentials. */
   state: 'ok' | 'degraded' = 'ok';
   private readonly alarms = new MinuteLog('WechatPlatform');
@@ -79,6 +80,11 @@ export class PlatformClient {
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
+
+  onApplicationShutdown(): void {
+    this.httpAgent.destroy();
+    this.httpsAgent.destroy();
+  }
 
   /** When a call that starts now has to be over, retries included. A feature that makes several calls shares one deadline. */
   deadline(): number {

@@ -50,7 +50,7 @@ export class QrCodeService {
    * @throws WechatSceneError, WechatPageError, WechatBadRequestError, WechatResponseError for an answer that is no image,
    *   and what WechatApiClient.call throws
    */
-  getUnlimited(options: UnlimitedQrCodeOptions): Promise<WechatQrCode> {
+  async getUnlimited(options: UnlimitedQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
     if (!problems.isScene(options.scene)) throw new WechatSceneError();
     problems.page(options.page);
@@ -64,7 +64,7 @@ export class QrCodeService {
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getQRCode.html
    * @throws like getUnlimited, without WechatSceneError
    */
-  get(options: PathQrCodeOptions): Promise<WechatQrCode> {
+  async get(options: PathQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
     problems.path(options.path, 1024);
     problems.style(options);
@@ -76,7 +76,7 @@ export class QrCodeService {
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/createQRCode.html
    * @throws like getUnlimited, without WechatSceneError
    */
-  create(options: SquareQrCodeOptions): Promise<WechatQrCode> {
+  async create(options: SquareQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
     problems.path(options.path, 128);
     problems.width(options.width);
