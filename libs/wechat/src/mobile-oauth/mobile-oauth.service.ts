@@ -6,6 +6,7 @@ import { PlatformClient } from '../platform/platform.client.js';
 import { formatToken, loginId, newToken, parseToken } from '../session/session-token.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError, WechatAccessTokenError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
+import { requireCode } from '../wechat-code.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { exchangeCode, fetchUserInfo, isGrantValid, refreshGrant } from './oauth-api.js';
 import type { OAuthGrant, WechatUserInfo } from './oauth-api.js';
@@ -53,7 +54,6 @@ interface StoredLogin {
   record: MobileLoginRecord;
 }
 
-const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 const OPEN_BASE_URL = 'https://open.weixin.qq.com';
 /** A token with less life than this could run out on the way. */
 const REFRESH_BEFORE = 60_000;
@@ -120,7 +120,7 @@ export class MobileOAuthService {
     code: string,
     { appId, state, device }: { appId?: string; state?: string; device?: string } = {},
   ): Promise<{ token: string; expiresIn: number }> {
-    if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what WeChat gave');
+    requireCode(code, 'WeChat');
     const app = this.options.app('mobile', appId);
     if (state !== undefined) await this.states.spend(state, app.appId, device);
     const grant = await exchangeCode(this.platform, app, code, this.store.now());

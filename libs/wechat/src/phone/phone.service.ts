@@ -3,7 +3,8 @@ import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import { CryptoService } from '../open-data/crypto.service.js';
 import type { EncryptedOpenData } from '../open-data/open-data.js';
 import type { WechatSession } from '../session/wechat-session.js';
-import { WechatBadRequestError, WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
+import { WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
+import { requireCode } from '../wechat-code.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /**
@@ -24,7 +25,6 @@ export interface WechatPhone {
 }
 
 const ENDPOINT = '/wxa/business/getuserphonenumber';
-const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 
 /**
  * The user's phone number, which only WeChat can vouch for.
@@ -50,7 +50,7 @@ export class PhoneService {
    * @throws WechatBadRequestError, WechatCodeError, and what WechatApiClient.call throws
    */
   async byCode(code: string, { openid, appId }: { openid?: string; appId?: string } = {}): Promise<WechatPhone> {
-    if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what the phone button gave');
+    requireCode(code, 'the phone button');
     const app = this.options.app('mini-program', appId);
     const { phone_info: info } = await this.api.call({
       method: 'POST',

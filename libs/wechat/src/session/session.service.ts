@@ -4,7 +4,8 @@ import { Keyring } from '../crypto/keyring.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { Telemetry } from '../telemetry.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { StoreUnavailableError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
+import { StoreUnavailableError, WechatSessionError } from '../wechat.errors.js';
+import { requireCode } from '../wechat-code.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { code2Session } from './code2session.js';
@@ -20,8 +21,6 @@ import { UserRecords } from './user-records.js';
 import type { WechatUserKey } from './user-records.js';
 import type { IssuedSession, WechatSession, WechatSessionInfo } from './wechat-session.js';
 
-/** A code of wx.login as WeChat makes them; whatever else is refused before it could reach WeChat's URL. */
-const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 const MAX_TRIES = 20;
 
 /**
@@ -61,7 +60,7 @@ export class SessionService {
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
   async login(code: string, { appId, replaces }: { appId?: string; replaces?: string } = {}): Promise<IssuedSession> {
-    if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError('code must be what wx.login gave');
+    requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
     const flight = `${app.appId} ${code}`;
     const exchange = (): Promise<IssuedSession> => this.telemetry.session('login', () => this.exchange(app.appId, code));

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Keyring } from '../crypto/keyring.js';
 import { seal, unseal } from '../crypto/sealed-box.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { Turns } from '../turns.js';
 import { StoreUnavailableError } from '../wechat.errors.js';
 import { packUser, unpackUser } from './user.record.js';
 import type { UserRecord } from './user.record.js';
@@ -31,8 +32,7 @@ type Change = (record: UserRecord | undefined) => Promise<UserRecord | undefined
 /** Reads and changes what the store keeps of a user. Changes are compare-and-set, so no instance overwrites another's. */
 @Injectable()
 export class UserRecords {
-  /** The last change of each record that is under way in this process. */
-  private readonly turns = new Map<string, Promise<void>>();
+  private readonly turns = new Turns();
 
   constructor(
     @Inject(WechatStore) private readonly store: WechatStore,
@@ -50,12 +50,7 @@ export class UserRecords {
    */
   async change(user: WechatUserKey, change: Change): Promise<void> {
     const key = keyOf(user);
-    const turn = (this.turns.get(key) ?? Promise.resolve()).then(() => this.changeInTurn(user, key, change));
-    const over: Promise<void> = turn.catch(ignore).then(() => {
-      if (this.turns.get(key) === over) this.turns.delete(key);
-    });
-    this.turns.set(key, over);
-    return turn;
+    return this.turns.take(key, () => this.changeInTurn(user, key, change));
   }
 
   /** Within a process changes queue up, so only other instances can be faster: fifty logins of one user don't ask the store thousands of times. */
@@ -80,8 +75,6 @@ export class UserRecords {
     return opened && unpackUser(opened.record);
   }
 }
-
-function ignore(): void {}
 
 function lastsUntil(record: UserRecord | undefined): number {
   return Math.max(0, ...(record?.logins.map((login) => login.loginExpiresAt) ?? []));

@@ -1,4 +1,5 @@
 import type { Cache } from '@nestjs/cache-manager';
+import { Turns } from '../turns.js';
 import { WechatStore } from './wechat.store.js';
 import type { StoreCount } from './wechat.store.js';
 
@@ -14,7 +15,7 @@ const SWEEP_EVERY = 60_000;
  * logs everybody out. Verbs on one key run one after the other, which is what makes them atomic.
  */
 export class MemoryStore extends WechatStore {
-  private readonly tails = new Map<string, Promise<unknown>>();
+  private readonly turns = new Turns();
   private sweptAt = Date.now();
 
   constructor(
@@ -34,7 +35,7 @@ export class MemoryStore extends WechatStore {
   }
 
   add(key: string, value: Buffer, ttl: number): Promise<boolean> {
-    return this.alone(key, async () => {
+    return this.turns.take(key, async () => {
       if (await this.read(key)) return false;
       await this.write(key, value, this.now() + ttl);
       return true;
@@ -42,7 +43,7 @@ export class MemoryStore extends WechatStore {
   }
 
   replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
-    return this.alone(key, async () => {
+    return this.turns.take(key, async () => {
       if (!(await this.read(key))?.value.equals(expected)) return false;
       await this.write(key, value, this.now() + ttl);
       return true;
@@ -50,7 +51,7 @@ export class MemoryStore extends WechatStore {
   }
 
   remove(key: string, expected?: Buffer): Promise<boolean> {
-    return this.alone(key, async () => {
+    return this.turns.take(key, async () => {
       const entry = await this.read(key);
       if (!entry || (expected && !entry.value.equals(expected))) return false;
       return this.cache.del(key);
@@ -58,7 +59,7 @@ export class MemoryStore extends WechatStore {
   }
 
   take(key: string): Promise<Buffer | undefined> {
-    return this.alone(key, async () => {
+    return this.turns.take(key, async () => {
       const entry = await this.read(key);
       if (entry) await this.cache.del(key);
       return entry?.value;
@@ -66,7 +67,7 @@ export class MemoryStore extends WechatStore {
   }
 
   count(key: string, by: number, window: number): Promise<StoreCount> {
-    return this.alone(key, async () => {
+    return this.turns.take(key, async () => {
       const entry = await this.read(key);
       const count = Number(entry?.value ?? 0) + by;
       const expiresAt = entry?.expiresAt ?? this.now() + window;
@@ -90,15 +91,4 @@ export class MemoryStore extends WechatStore {
     this.sweptAt = Date.now();
     for (const keyv of this.cache.stores) for await (const _ of keyv.iterator?.(undefined) ?? []) continue;
   }
-
-  private alone<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.tails.get(key) ?? Promise.resolve()).then(work);
-    const tail: Promise<void> = result.then(ignore, ignore).then(() => {
-      if (this.tails.get(key) === tail) this.tails.delete(key);
-    });
-    this.tails.set(key, tail);
-    return result;
-  }
 }
-
-function ignore(): void {}
