@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Keyring, RingKey } from './keyring.js';
+import { randomBytes } from './random.js';
 
 const MARK = 4;
 const NONCE = 12;

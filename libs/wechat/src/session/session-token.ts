@@ -1,5 +1,6 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { Keyring, RingKey } from '../crypto/keyring.js';
+import { randomBytes } from '../crypto/random.js';
 import { SECRET_BYTES } from './session.record.js';
 import { LOGIN_ID_BYTES } from './user.record.js';
 

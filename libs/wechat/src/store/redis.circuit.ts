@@ -49,13 +49,12 @@ export class Circuit {
     this.isStopped = true;
   }
 
-  private async counted<T>(work: Promise<T>): Promise<T> {
+  /** Until it is answered, not until its caller gives up. */
+  private counted<T>(work: Promise<T>): Promise<T> {
+    const settled = (): void => void this.inFlight--;
     this.inFlight++;
-    try {
-      return await work;
-    } finally {
-      this.inFlight--;
-    }
+    work.then(settled, settled);
+    return work;
   }
 
   private async open(): Promise<void> {
