@@ -1,4 +1,5 @@
 import type { PlatformClient, PlatformRequest } from '../platform/platform.client.js';
+import { isWechatToken } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
 import type { WechatApp } from '../wechat.options.js';
 
@@ -11,8 +12,6 @@ export interface AccessToken {
 /** `forced` asks the stable endpoint for a new token, which kills the old one. */
 export type AccessTokenMode = 'stable' | 'forced' | 'legacy';
 
-/** WeChat asks for room for 512 characters; today's tokens have about 140. */
-const TOKEN = /^[\x21-\x7e]{1,1024}$/;
 /** 7200 seconds is WeChat's longest; a little more could be a slow answer, and anything else is not a life. */
 const LONGEST_LIFE = 7800;
 
@@ -32,7 +31,7 @@ export async function fetchAccessToken(
 ): Promise<AccessToken> {
   const request = requestFor(app, mode);
   const { access_token: token, expires_in: life } = await platform.json({ ...request, deadline });
-  if (typeof token !== 'string' || !TOKEN.test(token) || !Number.isInteger(life) || Number(life) < 1 || Number(life) > LONGEST_LIFE) {
+  if (!isWechatToken(token) || !Number.isInteger(life) || Number(life) < 1 || Number(life) > LONGEST_LIFE) {
     throw new WechatResponseError('WeChat answered without a proper access_token and expires_in.', { endpoint: request.path });
   }
   return { token, expiresAt: now + Number(life) * 1000 };

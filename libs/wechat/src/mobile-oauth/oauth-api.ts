@@ -1,4 +1,5 @@
 import type { PlatformClient, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
+import { isWechatId, isWechatToken } from '../platform/wechat-text.js';
 import { WechatError, WechatResponseError } from '../wechat.errors.js';
 import type { WechatApp } from '../wechat.options.js';
 
@@ -34,9 +35,6 @@ export interface WechatUserInfo {
   /** `null` where the app is not bound to an open-platform account. */
   unionId: string | null;
 }
-
-const ID = /^[\x21-\x7e]{1,128}$/;
-const TOKEN = /^[\x21-\x7e]{1,1024}$/;
 
 /**
  * Exchanges an OAuth code.
@@ -98,8 +96,8 @@ function userCall(path: string, { accessToken, openid }: OAuthGrant, query: Reco
 
 function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
   const { access_token: accessToken, expires_in: life, refresh_token: refreshToken, openid, unionid, scope } = reply;
-  const tokens = isText(accessToken, TOKEN) && isText(refreshToken, TOKEN) && Number.isInteger(life) && Number(life) > 0;
-  if (!tokens || !isText(openid, ID) || (unionid && !isText(unionid, ID))) throw broken(path);
+  const tokens = isWechatToken(accessToken) && isWechatToken(refreshToken) && Number.isInteger(life) && Number(life) > 0;
+  if (!tokens || !isWechatId(openid) || (unionid && !isWechatId(unionid))) throw broken(path);
   const accessTokenExpiresAt = now + Number(life) * 1000;
   return {
     openid,
@@ -107,12 +105,8 @@ function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
     accessTokenExpiresAt,
     refreshToken,
     scope: typeof scope === 'string' ? scope : '',
-    ...(isText(unionid, ID) && { unionid }),
+    ...(isWechatId(unionid) && { unionid }),
   };
-}
-
-function isText(value: unknown, pattern: RegExp): value is string {
-  return typeof value === 'string' && pattern.test(value);
 }
 
 function broken(endpoint: string): WechatResponseError {

@@ -1,11 +1,11 @@
 import { decodeBase64 } from '../crypto/base64.js';
 import type { PlatformClient } from '../platform/platform.client.js';
+import { isWechatId } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
 import type { WechatApp } from '../wechat.options.js';
 import { SESSION_KEY_BYTES } from './user.record.js';
 
 const ENDPOINT = '/sns/jscode2session';
-const ID = /^[\x21-\x7e]{1,128}$/;
 
 /** What WeChat answers for a code of `wx.login`. The session_key never leaves this library. */
 export interface Code2Session {
@@ -28,16 +28,12 @@ export async function code2Session(platform: PlatformClient, { appId, secret }: 
     retry: 'single-use',
   });
   const { openid, unionid, session_key: sessionKey } = reply;
-  if (!isId(openid) || !(isId(unionid) || !unionid) || !isSessionKey(sessionKey)) {
+  if (!isWechatId(openid) || !(isWechatId(unionid) || !unionid) || !isSessionKey(sessionKey)) {
     throw new WechatResponseError('WeChat answered a login without a proper openid and session_key.', { endpoint: ENDPOINT });
   }
-  return { openid, sessionKey, ...(isId(unionid) && { unionid }) };
+  return { openid, sessionKey, ...(isWechatId(unionid) && { unionid }) };
 }
 
 export function isSessionKey(value: unknown): value is string {
   return decodeBase64(value)?.length === SESSION_KEY_BYTES;
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === 'string' && ID.test(value);
 }
