@@ -2,6 +2,15 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { pin } from './machine.js';
+import type { Place } from './machine.js';
+
+interface ChildOptions {
+  args?: unknown[];
+  execArgv?: string[];
+  /** @default wherever the machine likes */
+  place?: Place;
+}
 
 type Reply = { value: unknown } | { error: string };
 
@@ -10,15 +19,12 @@ export class Child {
   private constructor(private readonly process: ChildProcess) {}
 
   /** @param program a module beside this one, which calls `answerQuestions` */
-  static start(program: string, { args = [], execArgv = [] }: { args?: unknown[]; execArgv?: string[] } = {}): Child {
+  static start(program: string, { args = [], execArgv = [], place }: ChildOptions = {}): Child {
     const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
-    return new Child(
-      fork(
-        file,
-        args.map((one) => JSON.stringify(one)),
-        { execArgv, env: { ...process.env, NODE_ENV: 'production' } },
-      ),
-    );
+    const words = args.map((one) => JSON.stringify(one));
+    const child = fork(file, words, { execArgv, env: { ...process.env, NODE_ENV: 'production' } });
+    if (place) pin(child.pid!, place);
+    return new Child(child);
   }
 
   async ask<T>(name: string, input?: unknown): Promise<T> {

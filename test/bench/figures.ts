@@ -13,12 +13,32 @@ export interface Figure {
   unit?: string;
   goal?: { atLeast?: number; atMost?: number };
   note?: string;
+  /** It stands in a table of its suite, and need not be listed once more. */
+  tabled?: boolean;
+}
+
+/** What belongs side by side. */
+export interface Table {
+  head: string[];
+  rows: string[][];
+}
+
+export interface Findings {
+  figures: Figure[];
+  tables?: Table[];
 }
 
 export function spreadOf(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)]!;
   return { min: at(0), median: (at(0.5) + sorted[Math.ceil((sorted.length - 1) * 0.5)]!) / 2, max: at(1) };
+}
+
+type Extras = Partial<Pick<Figure, 'unit' | 'goal' | 'note' | 'tabled'>>;
+
+/** Makes the figures of a suite; what nobody measured gives none. */
+export function figuresFor(suite: string): (id: string, label: string, values: number[], extras?: Extras) => Figure[] {
+  return (id, label, values, extras) => (values.length === 0 ? [] : [{ id, label, suite, spread: spreadOf(values), ...extras }]);
 }
 
 /** The goals speak of medians. */
@@ -32,16 +52,26 @@ export function numberText(value: number): string {
   return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
 }
 
+export function rangeText({ min, max }: Spread): string {
+  return min === max ? '' : `${numberText(min)} - ${numberText(max)}`;
+}
+
+/** All figures that stand in no other table. */
+export function listOf(figures: Figure[]): Table {
+  const rows = figures
+    .filter(({ tabled }) => !tabled)
+    .map((figure) => [
+      figure.label,
+      `${numberText(figure.spread.median)}${figure.unit ? ` ${figure.unit}` : ''}`,
+      rangeText(figure.spread),
+      goalText(figure),
+      { true: 'yes', false: '**no**', undefined: '' }[String(isMet(figure))]!,
+    ]);
+  return { head: ['figure', 'median', 'min - max', 'goal', 'met'], rows };
+}
+
 /** Markdown, which reads well in a terminal, too. */
-export function tableOf(figures: Figure[]): string {
-  const head = ['figure', 'median', 'min - max', 'goal', 'met'];
-  const rows = figures.map((figure) => [
-    figure.label,
-    `${numberText(figure.spread.median)}${figure.unit ? ` ${figure.unit}` : ''}`,
-    figure.spread.min === figure.spread.max ? '' : `${numberText(figure.spread.min)} - ${numberText(figure.spread.max)}`,
-    goalText(figure),
-    { true: 'yes', false: '**no**', undefined: '' }[String(isMet(figure))]!,
-  ]);
+export function textOf({ head, rows }: Table): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
   const line = (row: string[]): string => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');

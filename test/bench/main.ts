@@ -1,21 +1,36 @@
 import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { FULL, hasRedis, QUICK, say, withRedis } from './bench.js';
+import { FULL, QUICK, say } from './bench.js';
 import type { Scale } from './bench.js';
 import { chartOf } from './chart.js';
-import { isMet, tableOf } from './figures.js';
-import type { Figure } from './figures.js';
-import { httpSuite } from './suites/http.js';
-import { piecesSuite } from './suites/pieces.js';
-import { redisSuite } from './suites/redis.js';
-import type { KeyCost } from './suites/redis.js';
+import { isMet, listOf, textOf } from './figures.js';
+import type { Findings } from './figures.js';
+import { describeMachine, hasRedis, hasWrk, isBusy } from './machine.js';
+import { decryptSuite } from './suites/decrypt.js';
+import { growthSuite } from './suites/growth.js';
+import { guardSuite } from './suites/guard.js';
+import { loginSuite } from './suites/login.js';
+import { memorySuite } from './suites/memory.js';
+import { soakSuite } from './suites/soak.js';
+import { startSuite } from './suites/start.js';
 import { tokenSuite } from './suites/token.js';
 
-const USAGE = `npm run bench -- [--quick] [--million] [--only http,redis,pieces,token] [--json FILE] [--svg FILE]
+const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
+  guard: guardSuite,
+  login: loginSuite,
+  decrypt: decryptSuite,
+  token: tokenSuite,
+  memory: memorySuite,
+  growth: growthSuite,
+  start: startSuite,
+  soak: soakSuite,
+};
+/** Several processes that share nothing, and a Redis that is not there, have no figures. */
+const NEEDS_REDIS = ['token', 'memory'];
+
+const USAGE = `npm run bench -- [--quick] [--only ${Object.keys(SUITES).join(',')}] [--json FILE] [--svg FILE]
 
   --quick    a smoke run: one short round, no figure worth quoting
-  --million  finds among a million sessions, and the heap over a million finds; some minutes more
   --only     some of the suites
   --json     writes the figures
   --svg      writes the chart`;
@@ -23,8 +38,7 @@ const USAGE = `npm run bench -- [--quick] [--million] [--only http,redis,pieces,
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    million: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'http,redis,pieces,token' },
+    only: { type: 'string', default: Object.keys(SUITES).join(',') },
     json: { type: 'string' },
     svg: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -32,49 +46,61 @@ const { values: options } = parseArgs({
 });
 
 if (options.help) process.stdout.write(`${USAGE}\n`);
-else await bench();
+else await bench(chosen());
 
-async function bench(): Promise<void> {
-  if (!hasRedis)
-    say('NO redis-server ON THIS MACHINE: sessions lie in memory, and what concerns Redis is SKIPPED. No figure here is one of Redis.');
+function chosen(): string[] {
+  const names = options.only.split(',');
+  const unknown = names.find((name) => !(name in SUITES));
+  if (unknown !== undefined) throw new Error(`No suite is called ${unknown}.\n\n${USAGE}`);
+  return names;
+}
+
+async function bench(names: string[]): Promise<void> {
+  const machine = { ...describeMachine(), quick: options.quick };
+  warn();
   const started = performance.now();
-  const { figures, keys } = await measureAll(options.only.split(','), scaleOf());
-  process.stdout.write(`${reportOf(figures, keys)}\n`);
+  const found = await measureAll(names);
+  process.stdout.write(`${[machineText(machine), ...reportOf(found)].join('\n\n')}\n`);
   say(`${Math.round((performance.now() - started) / 1_000)} s`);
-  if (options.json) await writeFile(options.json, `${JSON.stringify(documentOf(figures, keys), null, 2)}\n`);
-  if (options.svg) await writeFile(options.svg, chartOf(figures));
+  const figures = found.figures.map((figure) => ({ ...figure, met: isMet(figure) }));
+  if (options.json) await writeFile(options.json, `${JSON.stringify({ machine, figures, tables: found.tables }, null, 2)}\n`);
+  if (options.svg) await writeFile(options.svg, chartOf(found.figures));
 }
 
-function scaleOf(): Scale {
-  const scale = options.quick ? QUICK : FULL;
-  return options.million ? { ...scale, sessions: 1_000_000, finds: 1_000_000 } : scale;
+function warn(): void {
+  if (isBusy) say('THIS MACHINE IS BUSY: its load average is above 1, and whatever else runs is measured, too.');
+  if (!hasRedis) say('NO redis-server ON THIS MACHINE: what concerns Redis is SKIPPED, elsewhere sessions lie in memory.');
+  if (!hasWrk) say('No wrk on this machine: the load comes from autocannon, which takes about as much CPU time as a server.');
 }
 
-async function measureAll(suites: string[], scale: Scale): Promise<{ figures: Figure[]; keys: KeyCost[] }> {
-  const figures: Figure[] = [];
-  let keys: KeyCost[] = [];
-  if (suites.includes('redis') && hasRedis) {
-    const found = await withRedis((redis) => redisSuite(redis!));
-    figures.push(...found.figures);
-    ({ keys } = found);
+async function measureAll(names: string[]): Promise<Required<Findings>> {
+  const all: Required<Findings> = { figures: [], tables: [] };
+  for (const name of names) {
+    if (!hasRedis && NEEDS_REDIS.includes(name)) continue;
+    const { figures, tables = [] } = await SUITES[name]!(options.quick ? QUICK : FULL).catch(without(name));
+    all.figures.push(...figures);
+    all.tables.push(...tables);
   }
-  if (suites.includes('token') && hasRedis) figures.push(...(await tokenSuite(scale.rounds)));
-  if (suites.includes('pieces')) figures.push(...(await piecesSuite(scale)));
-  if (suites.includes('http')) figures.push(...(await httpSuite(scale)));
-  return { figures, keys };
+  return all;
 }
 
-function reportOf(figures: Figure[], keys: KeyCost[]): string {
-  const missed = figures.filter((figure) => isMet(figure) === false);
-  const cost = keys.map(
-    ({ key, keyBytes, valueBytes, overhead, total }) => `| ${key} | ${keyBytes} | ${valueBytes} | ${overhead} | ${total} |`,
-  );
-  const costs = ['| key | its name | its value | added by Redis | bytes |', '|---|---|---|---|---|', ...cost].join('\n');
-  const verdict = missed.length === 0 ? 'Every goal is met.' : `Missed: ${missed.map(({ id }) => id).join(', ')}.`;
-  return [tableOf(figures), ...(keys.length > 0 ? [costs] : []), verdict].join('\n\n');
+/** What took minutes before is not thrown away. */
+function without(suite: string): (error: Error) => Findings {
+  return (error) => {
+    say(`SUITE FAILED, ${suite}: ${error.stack}`);
+    process.exitCode = 1;
+    return { figures: [] };
+  };
 }
 
-function documentOf(figures: Figure[], keys: KeyCost[]): object {
-  const machine = { node: process.version, cores: cpus().length, redis: hasRedis, quick: options.quick };
-  return { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })), keys };
+function machineText(machine: object): string {
+  return Object.entries(machine)
+    .map(([name, value]) => `${name}: ${String(value)}`)
+    .join(', ');
+}
+
+function reportOf({ figures, tables }: Required<Findings>): string[] {
+  const missed = figures.filter((figure) => isMet(figure) === false).map(({ id }) => id);
+  const verdict = missed.length === 0 ? 'Every goal is met.' : `Missed: ${missed.join(', ')}.`;
+  return [...tables.map(textOf), textOf(listOf(figures)), verdict];
 }

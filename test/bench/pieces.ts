@@ -1,54 +1,29 @@
-import { NestFactory } from '@nestjs/core';
-import type { INestApplicationContext } from '@nestjs/common';
 import { Module } from '@nestjs/common';
-import { createDecipheriv, randomBytes } from 'node:crypto';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decryptOpenData, SessionService, StoreUnavailableError, WechatModule, WechatStore } from 'nestjs-wechat';
-import { encryptOpenData } from 'nestjs-wechat-sandbox';
+import { SessionService, StoreUnavailableError, WechatModule, WechatStore } from 'nestjs-wechat';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
 import { formatToken, loginId, newToken } from '../../libs/wechat/src/session/session-token.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
 import { answerQuestions } from './child.js';
 import { APP, newOpenid, optionsOn } from './library.js';
+import { timesOfDecryption } from './decryption.js';
 
 /** Parts of the library without HTTP, in a process of their own. */
-answerQuestions({ decrypt, fill, findTimes, heapGrowth });
+answerQuestions({ timesOfDecryption, fill, someTokens, findTime });
 
 const DAY = 86_400_000;
+const BATCH = 200;
 const apps = new Map<string, { sessions: SessionService; tokens: string[] }>();
 
-/** How much slower all checks make a decryption: raw ÷ ours, once per round. */
-function decrypt({ rounds, times }: { rounds: number; times: number }): number[] {
-  const sessionKey = randomBytes(16).toString('base64');
-  const watermark = { timestamp: Math.floor(Date.now() / 1_000), appid: APP.appId };
-  const profile = { openId: newOpenid(), nickName: '微信用户', gender: 0, language: 'zh_CN', city: '', province: '', country: '' };
-  const avatarUrl = `https://thirdwx.qlogo.cn/mmopen/vi_32/${'A'.repeat(86)}/132`;
-  const plaintext = JSON.stringify({ ...profile, avatarUrl, unionId: newOpenid(), watermark });
-  const sealed = encryptOpenData(sessionKey, randomBytes(16).toString('base64'), plaintext);
-  const ours = (): unknown => decryptOpenData({ sessionKey, appId: APP.appId, openid: profile.openId, maxAge: DAY, ...sealed });
-  const raw = (): unknown => rawDecrypt(sessionKey, sealed);
-  if (JSON.stringify(ours()) !== plaintext || JSON.stringify(raw()) !== plaintext) throw new Error('A decryption is wrong');
-  for (const run of [ours, raw]) timeOf(run, times); // warm-up
-  return Array.from({ length: rounds }, () => timeOf(raw, times) / timeOf(ours, times));
-}
-
-function rawDecrypt(sessionKey: string, { encryptedData, iv }: { encryptedData: string; iv: string }): unknown {
-  const aes = createDecipheriv('aes-128-cbc', Buffer.from(sessionKey, 'base64'), Buffer.from(iv, 'base64'));
-  return JSON.parse(aes.update(encryptedData, 'base64', 'utf8') + aes.final('utf8'));
-}
-
-function timeOf(run: () => unknown, times: number): number {
-  const started = performance.now();
-  for (let i = 0; i < times; i++) run();
-  return performance.now() - started;
-}
-
-/** Both records that a login leaves, without the login: a hundred thousand of those would take minutes. */
+/** Real logins, except for what a login asks WeChat: both records, written by the library's own classes. */
 async function fill({ name, redis, count }: { name: string; redis?: string; count: number }): Promise<void> {
   const app = await start(redis);
   const tokens: string[] = [];
   while (tokens.length < count) {
-    const batch = Array.from({ length: Math.min(200, count - tokens.length) }, () => patiently(() => addLogin(app)));
+    const batch = Array.from({ length: Math.min(BATCH, count - tokens.length) }, () => patiently(() => addLogin(app)));
     tokens.push(...(await Promise.all(batch)));
   }
   apps.set(name, { sessions: app.get(SessionService), tokens });
@@ -83,10 +58,17 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Microseconds of each find, one after the other. `among`: how many of the sessions come by at all. */
-async function findTimes({ name, among, count }: { name: string; among?: number; count: number }): Promise<number> {
-  const { sessions, tokens } = apps.get(name)!;
-  const live = among === undefined ? tokens : tokens.slice(-among);
+/** So many of a store's tokens, from the first to the last. */
+function someTokens({ name, count }: { name: string; count: number }): string[] {
+  const { tokens } = apps.get(name)!;
+  const step = Math.max(1, tokens.length / count);
+  return Array.from({ length: Math.min(count, tokens.length) }, (_, i) => tokens[Math.floor(i * step)]!);
+}
+
+/** The median in microseconds of finds one after the other. `among`: how many of the sessions come by at all. */
+async function findTime({ name, among, count }: { name: string; among: number; count: number }): Promise<number> {
+  const { sessions } = apps.get(name)!;
+  const live = someTokens({ name, count: among });
   const times: number[] = [];
   for (let i = 0; i < count; i++) {
     const token = live[Math.floor(Math.random() * live.length)]!;
@@ -95,25 +77,4 @@ async function findTimes({ name, among, count }: { name: string; among?: number;
     times.push((performance.now() - started) * 1_000);
   }
   return times.toSorted((a, b) => a - b)[Math.floor(count / 2)]!;
-}
-
-/** Megabytes that stay after so many finds, over more users than the memo of opened records holds. */
-async function heapGrowth({ redis, finds }: { redis?: string; finds: number }): Promise<number> {
-  await fill({ name: 'heap', redis, count: 20_000 });
-  await findMany(2_000);
-  const before = heap();
-  await findMany(finds);
-  return (heap() - before) / 1_048_576;
-}
-
-async function findMany(finds: number): Promise<void> {
-  const { sessions, tokens } = apps.get('heap')!;
-  const one = (): Promise<unknown> => patiently(() => sessions.find(tokens[Math.floor(Math.random() * tokens.length)]!));
-  for (let done = 0; done < finds; done += 64) await Promise.all(Array.from({ length: 64 }, one));
-}
-
-function heap(): number {
-  globalThis.gc!();
-  globalThis.gc!(); // what the first run finalizes, the second one frees
-  return process.memoryUsage().heapUsed + process.memoryUsage().external;
 }

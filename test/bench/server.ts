@@ -1,33 +1,45 @@
 import { Module } from '@nestjs/common';
+import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AccessTokenService } from 'nestjs-wechat';
 import { answerQuestions } from './child.js';
+import { heldMemory } from './heap.js';
 import type { Ground } from './library.js';
-import { STACKS } from './stacks.js';
-import type { Stack, StackName } from './stacks.js';
+import { STACKS } from './stacks/index.js';
+import type { StackName } from './stacks/index.js';
+import type { Http } from './stacks/stack.js';
 
 /** One server with one stack. */
-const [name, ground] = process.argv.slice(2).map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground];
-const stack: Stack = STACKS[name];
+const [name, ground, http] = process.argv.slice(2).map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground, Http];
+const stack = STACKS[name];
 
 @Module(await stack.module(ground))
 class BenchModule {}
 
-const app = await NestFactory.create<NestFastifyApplication>(BenchModule, new FastifyAdapter(), { logger: false });
-await stack.prepare?.(app);
+const app = await create();
+await stack.prepare?.(app, ground);
 await app.listen(0, '127.0.0.1');
 
 answerQuestions({
-  open: async (tokens: number) => ({ url: await app.getUrl(), tokens: await stack.tokens(app, tokens) }),
+  url: () => app.getUrl(),
+  credentials: (clients: number) => stack.credentials(app, clients),
   /** Microseconds, of all threads. */
   cpu: () => {
     const { user, system } = process.cpuUsage();
     return user + system;
   },
+  heldMemory,
   accessTokens: (callers: number) => {
     const tokens = app.get(AccessTokenService, { strict: false });
     return Promise.all(Array.from({ length: callers }, () => tokens.get()));
   },
 });
+
+function create(): Promise<INestApplication> {
+  const quiet = { logger: false } as const;
+  return http === 'express'
+    ? NestFactory.create(BenchModule, new ExpressAdapter(), quiet)
+    : NestFactory.create(BenchModule, new FastifyAdapter(), quiet);
+}
