@@ -6,6 +6,7 @@ import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
 import type { PlatformClient, PlatformRequest } from '../../libs/wechat/src/platform/platform.client.js';
 import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
+import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
 import { Telemetry } from '../../libs/wechat/src/telemetry.js';
 
@@ -117,6 +118,6 @@ export function bareInstance(store: WechatStore, wechat: BareWechat, session: We
   const events = new WechatEvents();
   const [records, users] = [new SessionRecords(store, keyring), new UserRecords(store, keyring)];
   const keys = new SessionKeys(users, store, undefined as never, events);
-  const parts = [options, wechat.client(), store, keyring, records, users, keys, events, new Telemetry()] as const;
+  const parts = [options, wechat.client(), store, new SessionTokens(keyring), records, users, keys, events, new Telemetry()] as const;
   return { sessions: new SessionService(...parts), events };
 }

@@ -16,6 +16,7 @@ import { PlatformClient } from './platform/platform.client.js';
 import { QrCodeService } from './qrcode/qrcode.service.js';
 import { SessionKeys } from './session/session-keys.js';
 import { SessionRecords } from './session/session-records.js';
+import { SessionTokens } from './session/session-tokens.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
 import { cacheModule, FoundationModule, storeProvider } from './store/store.module.js';
@@ -47,6 +48,7 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     PlatformClient,
     AccessTokenService,
     WechatApiClient,
+    SessionTokens,
     SessionRecords,
     UserRecords,
     SessionKeys,

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
-import { formatToken, loginId, newToken, parseToken } from '../session/session-token.js';
+import { formatToken, newToken, parseToken } from '../session/session-token.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError, WechatAccessTokenError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
 import { requireCode } from '../wechat-code.js';
@@ -135,7 +135,7 @@ export class MobileOAuthService {
       grant,
       loginExpiresAt: this.store.now() + maxAge,
     };
-    const key = keyOf(loginId(token));
+    const key = keyOf(token.id);
     if (!(await this.store.add(key, sealJson(this.keyring, app.appId, key, record), maxAge))) throw new StoreUnavailableError();
     return { token: formatToken('mot', token, this.keyring.sealing(app.appId)), expiresIn: Math.floor(maxAge / 1000) };
   }
@@ -174,11 +174,8 @@ export class MobileOAuthService {
 
   /** Ends the login. Ending what is not there is no error. */
   async logout(token: string): Promise<void> {
-    try {
-      await this.store.remove((await this.load(token)).key);
-    } catch (error) {
-      if (!(error instanceof WechatSessionError)) throw error;
-    }
+    const parsed = parseToken('mot', token, this.keyring);
+    if (parsed) await this.store.remove(keyOf(parsed.id));
   }
 
   private async fetchUserInfo(stored: StoredLogin): Promise<WechatUserInfo> {
@@ -230,7 +227,7 @@ export class MobileOAuthService {
   private async load(text: string): Promise<StoredLogin> {
     const token = parseToken('mot', text, this.keyring);
     if (!token) throw new WechatSessionError();
-    const stored = await this.open(keyOf(loginId(token)));
+    const stored = await this.open(keyOf(token.id));
     if (!timingSafeEqual(token.secret, Buffer.from(stored.record.secret, 'base64url'))) throw new WechatSessionError();
     return stored;
   }

@@ -13,18 +13,20 @@ export type TokenKind = 'srd' | 'mot';
  * refused without a look into the store. It says nothing and depends on nothing.
  */
 export interface SessionToken {
+  /** The public name of the login. It cannot be turned back into a part of the token. */
+  id: string;
   login: Buffer;
   secret: Buffer;
 }
 
 const LOGIN_BYTES = 8;
 const RANDOM_BYTES = LOGIN_BYTES + SECRET_BYTES;
+const CHECK_BYTES = 8;
 /** 43 characters carry two bits more than 32 bytes; the last character must not, or one token would have four spellings. */
 const TOKEN = /^(srd|mot)_([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])$/;
 
 export function newToken(): SessionToken {
-  const random = randomBytes(RANDOM_BYTES);
-  return { login: random.subarray(0, LOGIN_BYTES), secret: random.subarray(LOGIN_BYTES) };
+  return tokenOf(randomBytes(RANDOM_BYTES));
 }
 
 /** The part that a refresh renews. */
@@ -33,7 +35,7 @@ export function newSecret(): Buffer {
 }
 
 /** The text for the client. Which key vouches for it is the key that sealed its record, so a repeated answer is the same. */
-export function formatToken(kind: TokenKind, { login, secret }: SessionToken, key: RingKey): string {
+export function formatToken(kind: TokenKind, { login, secret }: Pick<SessionToken, 'login' | 'secret'>, key: RingKey): string {
   const random = Buffer.concat([login, secret]);
   return `${kind}_${Buffer.concat([random, key.checkOf(kind, random)]).toString('base64url')}`;
 }
@@ -42,14 +44,16 @@ export function formatToken(kind: TokenKind, { login, secret }: SessionToken, ke
 export function parseToken(kind: TokenKind, text: string, { keys }: Keyring): SessionToken | undefined {
   const [, prefix, base64url = ''] = TOKEN.exec(text) ?? [];
   if (prefix !== kind) return undefined;
-  const bytes = Buffer.from(base64url, 'base64url');
+  const bytes = Buffer.alloc(RANDOM_BYTES + CHECK_BYTES); // its own: a piece of Node's pool, when kept, keeps the whole pool
+  bytes.write(base64url, 'base64url');
   const random = bytes.subarray(0, RANDOM_BYTES);
   const check = bytes.subarray(RANDOM_BYTES);
   if (!keys.some((key) => timingSafeEqual(key.checkOf(kind, random), check))) return undefined;
-  return { login: random.subarray(0, LOGIN_BYTES), secret: random.subarray(LOGIN_BYTES) };
+  return tokenOf(random);
 }
 
-/** The public name of a login. It cannot be turned back into a part of the token. */
-export function loginId({ login }: SessionToken): string {
-  return hash('sha256', login, 'buffer').subarray(0, LOGIN_ID_BYTES).toString('base64url');
+function tokenOf(random: Buffer): SessionToken {
+  const login = random.subarray(0, LOGIN_BYTES);
+  const id = hash('sha256', login, 'buffer').subarray(0, LOGIN_ID_BYTES).toString('base64url');
+  return { id, login, secret: random.subarray(LOGIN_BYTES) };
 }

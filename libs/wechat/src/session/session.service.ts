@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
-import { Keyring } from '../crypto/keyring.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { Telemetry } from '../telemetry.js';
 import { WechatStore } from '../store/wechat.store.js';
@@ -14,8 +13,9 @@ import { SessionKeys, withSessionKey } from './session-keys.js';
 import type { SessionRecord } from './session.record.js';
 import { SessionRecords } from './session-records.js';
 import type { StoredSession } from './session-records.js';
-import { formatToken, loginId, newSecret, newToken, parseToken } from './session-token.js';
+import { formatToken, newSecret, newToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
+import { SessionTokens } from './session-tokens.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
 import type { WechatUserKey } from './user-records.js';
@@ -42,7 +42,7 @@ export class SessionService {
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
-    @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(SessionTokens) private readonly tokens: SessionTokens,
     @Inject(SessionRecords) private readonly records: SessionRecords,
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
@@ -90,12 +90,10 @@ export class SessionService {
 
   /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
   async end(session_rd: string): Promise<void> {
-    try {
-      const { id } = await this.find(session_rd);
-      await this.remove(id);
-    } catch (error) {
-      if (!(error instanceof WechatSessionError)) throw error;
-    }
+    const token = this.tokens.parse(session_rd);
+    if (!token) return;
+    const stored = await this.records.read(token.id);
+    if (!stored || this.validUntil(stored.record, token) !== undefined) await this.remove(token.id); // what is gone may have to be made sure of
   }
 
   /**
@@ -103,8 +101,10 @@ export class SessionService {
    * @throws WechatSessionError if there is no such live login, StoreUnavailableError
    */
   async endById(session: WechatSession, id: string): Promise<void> {
-    const live = (await this.list(session)).some((info) => info.id === id);
-    if (!live || !(await this.remove(id))) throw new WechatSessionError('There is no such session.');
+    const record = await this.users.read(session);
+    const isTheirs = record?.logins.some((login) => login.id === id);
+    const live = isTheirs && (await this.info(id));
+    if (!isTheirs || !(await this.remove(id)) || !live) throw new WechatSessionError('There is no such session.');
   }
 
   /**
@@ -115,7 +115,8 @@ export class SessionService {
     const record = await this.users.read(user);
     const ids = [...new Set([...(user.id === undefined ? [] : [user.id]), ...(record?.logins.map(({ id }) => id) ?? [])])];
     const live = await Promise.all(ids.map((id) => this.info(id)));
-    await Promise.all(ids.map((id) => this.remove(id)));
+    await Promise.all(ids.filter((id) => id !== user.id).map((id) => this.remove(id)));
+    if (user.id !== undefined) await this.remove(user.id); // last: who is told that others could not be ended has to come back
     await this.users.change(user, (now) => withoutLogins(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
@@ -157,7 +158,7 @@ export class SessionService {
   }
 
   private async refreshToken(token: SessionToken): Promise<IssuedSession> {
-    const id = loginId(token);
+    const { id } = token;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const stored = await this.load(id);
       const use = useOf(stored.record, token, this.store.now());
@@ -176,7 +177,7 @@ export class SessionService {
 
   private async lookUp(session_rd: string): Promise<WechatSession> {
     const token = this.parse(session_rd);
-    const { id, record } = await this.load(loginId(token));
+    const { id, record } = await this.load(token.id);
     const expiresAt = this.validUntil(record, token);
     if (expiresAt === undefined) throw new WechatSessionError();
     return sessionOf(id, record, expiresAt);
@@ -190,7 +191,7 @@ export class SessionService {
   /** The session first, the user's list of logins after it: a session that is not on the list has not been handed out yet. */
   private async open(appId: string, { openid, unionid, sessionKey }: Code2Session): Promise<IssuedSession> {
     const token = newToken();
-    const id = loginId(token);
+    const { id } = token;
     const now = this.store.now();
     const loginExpiresAt = now + this.options.session.maxAge;
     const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
@@ -252,7 +253,7 @@ export class SessionService {
   }
 
   private parse(session_rd: string): SessionToken {
-    const token = parseToken('srd', session_rd, this.keyring);
+    const token = this.tokens.parse(session_rd);
     if (!token) throw new WechatSessionError();
     return token;
   }
