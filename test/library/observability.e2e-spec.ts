@@ -1,50 +1,67 @@
-import { metrics, trace } from '@opentelemetry/api';
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { PhoneService, SessionService, WechatEvents } from 'nestjs-wechat';
+import {
+  CryptoService,
+  MobileOAuthService,
+  PhoneService,
+  SessionService,
+  StoreUnavailableError,
+  WechatEvents,
+  WechatStore,
+} from 'nestjs-wechat';
 import type { WechatEventMap } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { MapStore } from '../faults/bare.js';
+import { observe } from '../support/observed.js';
+import type { Observed } from '../support/observed.js';
+import { describeRedis, TestRedis } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
-const spans = new InMemorySpanExporter();
-const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-const meters = new MeterProvider({ readers: [reader] });
-
+let observed: Observed;
 let wechat: WechatSandbox;
 let app: TeamApp;
 
-beforeAll(() => {
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }));
-  metrics.setGlobalMeterProvider(meters);
-});
 beforeEach(async () => {
+  observed = observe();
   wechat = await startWechatSandbox();
   app = await startTeamApp(optionsFor(wechat));
-  spans.reset();
 });
 afterEach(async () => {
   await closeTeamApps();
   await wechat.close();
-});
-afterAll(async () => {
-  await meters.shutdown();
-  trace.disable();
-  metrics.disable();
+  await observed.stop();
 });
 
 describe('what an operator sees', () => {
   const seen = () =>
-    spans.getFinishedSpans().map(({ name, attributes, events }) => ({ name, ...attributes, events: events.map((event) => event.name) }));
+    observed.spans().map(({ name, attributes, events }) => ({
+      name,
+      ...attributes,
+      events: events.map((event) => ({ name: event.name, ...event.attributes })),
+    }));
+  const RID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]+-[0-9a-f]+$/);
 
-  it('is the story of a login, its retry included', async () => {
+  it('is the story of a login: what was retried and why, and how much of it was the store', async () => {
     wechat.next('/sns/jscode2session', { errcode: -1 });
     await app.get(SessionService).login((await wechat.users.create().login()).code);
+    const retry = { name: 'retry', 'error.type': 'ERR_WECHAT_UNAVAILABLE', 'wechat.errcode': -1, 'wechat.rid': RID, 'wechat.attempt': 1 };
     expect(seen()).toEqual([
-      { name: 'wechat /sns/jscode2session', 'wechat.endpoint': '/sns/jscode2session', events: ['retry'] },
+      { name: 'wechat /sns/jscode2session', 'wechat.endpoint': '/sns/jscode2session', events: [retry] },
+      { name: 'wechat store add', events: [] },
+      { name: 'wechat store add', events: [] },
       { name: 'wechat login', events: [] },
+    ]);
+  });
+
+  it("carries WeChat's rid also where the answer is an error of HTTP", async () => {
+    wechat.always('/sns/jscode2session', { status: 502, body: { errcode: -1, errmsg: 'system error rid: 6913f2a1-0c5e8d72-51f0a9b3' } });
+    const rid = '6913f2a1-0c5e8d72-51f0a9b3';
+    const { code } = await wechat.users.create().login();
+    await expect(app.get(SessionService).login(code)).rejects.toMatchObject({ rid, attempt: 2 });
+    const failed = { 'error.type': 'ERR_WECHAT_UNAVAILABLE', 'wechat.rid': rid };
+    expect(seen()).toEqual([
+      expect.objectContaining({ ...failed, events: [expect.objectContaining({ name: 'retry', ...failed })] }),
+      expect.objectContaining({ name: 'wechat login', ...failed }),
     ]);
   });
 
@@ -52,7 +69,7 @@ describe('what an operator sees', () => {
     const { code } = await wechat.users.create().login();
     wechat.next('/sns/jscode2session', { errcode: 40226 });
     await expect(app.get(SessionService).login(code)).rejects.toThrow();
-    const failed = { 'error.type': 'ERR_WECHAT_BLOCKED', 'wechat.errcode': 40226, 'wechat.rid': expect.stringMatching(/^[0-9a-f]{8}-/) };
+    const failed = { 'error.type': 'ERR_WECHAT_BLOCKED', 'wechat.errcode': 40226, 'wechat.rid': RID };
     expect(seen()).toEqual([
       expect.objectContaining({ name: 'wechat /sns/jscode2session', ...failed }),
       expect.objectContaining({ name: 'wechat login', ...failed }),
@@ -68,10 +85,9 @@ describe('what an operator sees', () => {
     await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
     await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
-    await reader.forceFlush();
     const told = JSON.stringify([
-      spans.getFinishedSpans().map(({ name, attributes, events, status }) => [name, attributes, events, status]),
-      exporter.getMetrics(),
+      observed.spans().map(({ name, attributes, events, status }) => [name, attributes, events, status]),
+      await observed.metrics(),
     ]);
     expect(told).toContain('wechat.call.duration');
     expect(told).toContain('wechat.access_token.fetches');
@@ -92,6 +108,105 @@ describe('what an operator sees', () => {
     ];
     for (const canary of secrets.filter((value) => value !== 'authorization_code' && value !== 'client_credential'))
       expect(told).not.toContain(String(canary));
+  });
+});
+
+describe('the store', () => {
+  const login = async (team: TeamApp) => team.get(SessionService).login((await wechat.users.create().login()).code);
+  /** How often each verb ended how. */
+  const verbs = async (): Promise<Record<string, number>> => {
+    const points = await observed.points('wechat.store.duration');
+    return Object.fromEntries(points.map(({ attributes, value }) => [[attributes['verb'], attributes['outcome']].join(' '), value.count]));
+  };
+
+  /** A store of a team: with a private field, a method of its own, and a hook. */
+  class TeamStore extends MapStore {
+    readonly #opened = ['yes'];
+    works = true;
+    closed = false;
+    protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
+      if (!this.works) throw new StoreUnavailableError('The team is asleep.');
+      return super.do(verb, key, work);
+    }
+    isOpen(): boolean {
+      return this.#opened.length === 1;
+    }
+    onApplicationShutdown(): void {
+      this.closed = this.isOpen();
+    }
+  }
+
+  it('is timed, each verb of it', async () => {
+    const user = wechat.users.create();
+    const sessions = app.get(SessionService);
+    const { session_rd, session } = await sessions.login((await user.login()).code);
+    await sessions.refresh(session_rd);
+    await app.get(CryptoService).decryptOpenData(session, await user.getWeRunData());
+    const oauth = app.get(MobileOAuthService);
+    const { state } = await oauth.authorizationUrl({ redirectUri: 'https://shop.example/back' });
+    await oauth.login((await user.authorize()).code, { state });
+    await sessions.endAll(session);
+    expect(Object.keys(await verbs()).toSorted()).toEqual(['add ok', 'count ok', 'get ok', 'remove ok', 'replace ok', 'take ok']);
+  });
+
+  it('is read once for a guarded request, which is timed and no span', async () => {
+    const { session_rd } = await login(app);
+    const before = await verbs();
+    observed.forget();
+    expect((await app.as(session_rd, '/session')).status).toBe(200);
+    expect(await verbs()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
+    expect(observed.spans()).toEqual([]);
+  });
+
+  it('shows in traces and in metrics when it cannot answer', async () => {
+    const store = new TeamStore();
+    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
+    const { session_rd } = await login(team);
+    store.works = false;
+    observed.forget();
+    expect((await team.as(session_rd, '/session')).status).toBe(503);
+    await expect(login(team)).rejects.toThrow(StoreUnavailableError);
+    expect(await verbs()).toMatchObject({ 'get ERR_STORE_UNAVAILABLE': 1, 'add ERR_STORE_UNAVAILABLE': 1 });
+    const told = observed.spans().map(({ name, attributes }) => [name, attributes['error.type']]);
+    expect(told).toContainEqual(['wechat store add', 'ERR_STORE_UNAVAILABLE']);
+  });
+
+  it("stays the team's own: of its class, with its methods, its private fields and Nest's hooks", async () => {
+    const store = new TeamStore();
+    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
+    const injected = team.get(WechatStore) as TeamStore;
+    expect([injected === store, injected instanceof TeamStore, injected.isOpen()]).toEqual([false, true, true]);
+    await team.close();
+    expect(store.closed).toBe(true);
+  });
+
+  it('is not touched while no SDK is there, so nothing is measured and nothing costs', async () => {
+    await observed.stop();
+    const store = new TeamStore();
+    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
+    expect(team.get(WechatStore)).toBe(store);
+  });
+
+  it('is in the traces of who has traces alone', async () => {
+    await observed.stop();
+    observed = observe({ withMetrics: false });
+    await login(await startTeamApp(optionsFor(wechat)));
+    expect(observed.spans().map(({ name }) => name)).toContain('wechat store add');
+  });
+
+  describeRedis('in Redis', () => {
+    let redis: TestRedis;
+    beforeAll(async () => {
+      redis = await TestRedis.start();
+    });
+    afterAll(() => redis.end());
+
+    it('is timed in the same way', async () => {
+      await login(await startTeamApp(optionsFor(wechat, { redis: { url: redis.url }, clock: undefined })));
+      expect(await verbs()).toEqual({ 'add ok': 2, 'get ok': expect.any(Number) });
+      const [point] = await observed.points('wechat.store.duration');
+      expect(point?.value.buckets.boundaries.filter((bound: number) => bound < 5).length).toBeGreaterThan(3); // where Redis answers
+    });
   });
 });
 

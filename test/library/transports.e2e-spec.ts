@@ -1,6 +1,8 @@
 import { Controller, Get, Inject, Injectable, Req, Sse, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
 import type { ArgumentsHost, CallHandler, CanActivate, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { ApolloDriver } from '@nestjs/apollo';
+import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Args, Field, GraphQLModule, ID, Int, ObjectType, Parent, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { MercuriusDriver } from '@nestjs/mercurius';
 import type { MercuriusDriverConfig } from '@nestjs/mercurius';
@@ -254,78 +256,87 @@ describe('GraphQL', () => {
     }
   }
 
-  const start = () =>
-    startTeamApp(optionsFor(wechat), {
-      imports: [
-        // Its cache is loaded by import(), which jest's CommonJS mode has not.
-        GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, subscription: true, cache: false }),
-      ],
-      providers: [MeResolver],
+  const mercurius = () =>
+    // Its cache is loaded by import(), which jest's CommonJS mode has not.
+    GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, subscription: true, cache: false });
+  const apollo = () =>
+    GraphQLModule.forRoot<ApolloDriverConfig>({
+      driver: ApolloDriver,
+      autoSchemaFile: true,
+      subscriptions: { 'graphql-ws': true },
     });
 
-  async function ask(app: TeamApp, query: string, session_rd?: string, variables = {}) {
-    const headers = { 'content-type': 'application/json', ...(session_rd && { authorization: `Bearer ${session_rd}` }) };
-    const answer = await app.fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
-    return (await answer.json()) as { data: Record<string, unknown> | null; errors?: { message: string; extensions: object }[] };
-  }
+  describe.each([
+    ['Mercurius on fastify', 'fastify', mercurius],
+    ['Apollo on fastify', 'fastify', apollo],
+    ['Apollo on express', 'express', apollo],
+  ] as const)('by %s', (_, adapter, graphql) => {
+    const start = () => startTeamApp(optionsFor(wechat), { adapter, imports: [graphql()], providers: [MeResolver] });
 
-  it('knows the user in queries, and in the fields below', async () => {
-    const app = await start();
-    const { session_rd, session } = await login(app);
-    const query = '{ me { openid greeting } appId hello prices }';
-    const mine = { me: { openid: session.openid, greeting: 'hello yourself' }, appId: session.appId };
-    expect(await ask(app, query, session_rd)).toEqual({ data: { ...mine, hello: `hello ${session.openid}`, prices: 'for everybody' } });
-  });
+    async function ask(app: TeamApp, query: string, session_rd?: string, variables = {}) {
+      const headers = { 'content-type': 'application/json', ...(session_rd && { authorization: `Bearer ${session_rd}` }) };
+      const answer = await app.fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
+      return (await answer.json()) as { data: Record<string, unknown> | null; errors?: { message: string; extensions: object }[] };
+    }
 
-  it('refuses a field with a code, and answers the others', async () => {
-    const app = await start();
-    const { data, errors } = await ask(app, '{ hello prices weather }');
-    expect([data, errors]).toEqual([
-      null,
-      [expect.objectContaining({ message: 'unauthorized', extensions: { code: 'ERR_WECHAT_SESSION', status: 401 } })],
-    ]);
-    expect(await ask(app, '{ hello prices }')).toEqual({ data: { hello: 'hello stranger', prices: 'for everybody' } });
-  });
+    it('knows the user in queries, and in the fields below', async () => {
+      const app = await start();
+      const { session_rd, session } = await login(app);
+      const query = '{ me { openid greeting } appId hello prices }';
+      const mine = { me: { openid: session.openid, greeting: 'hello yourself' }, appId: session.appId };
+      expect(await ask(app, query, session_rd)).toEqual({ data: { ...mine, hello: `hello ${session.openid}`, prices: 'for everybody' } });
+    });
 
-  it('tells when to try again, and no detail', async () => {
-    const app = await start();
-    const { errors } = await ask(app, '{ weather }', (await login(app)).session_rd);
-    expect(errors).toEqual([
-      expect.objectContaining({
-        message: 'WeChat cannot answer; try again shortly',
-        extensions: { code: 'ERR_WECHAT_UNAVAILABLE', status: 503, retryAfter: 1 },
-      }),
-    ]);
-  });
+    it('refuses a field with a code, and answers the others', async () => {
+      const app = await start();
+      const { data, errors } = await ask(app, '{ hello prices weather }');
+      expect([data, errors]).toEqual([
+        null,
+        [expect.objectContaining({ message: 'unauthorized', extensions: { code: 'ERR_WECHAT_SESSION', status: 401 } })],
+      ]);
+      expect(await ask(app, '{ hello prices }')).toEqual({ data: { hello: 'hello stranger', prices: 'for everybody' } });
+    });
 
-  it('takes open data from the arguments', async () => {
-    const app = await start();
-    const user = wechat.users.create();
-    const { session_rd } = await login(app, user);
-    const query = 'query ($encryptedData: String!, $iv: String!) { steps(encryptedData: $encryptedData, iv: $iv) }';
-    const { encryptedData, iv } = await user.getWeRunData();
-    expect(await ask(app, query, session_rd, { encryptedData, iv })).toEqual({ data: { steps: expect.any(Number) } });
-    const { errors } = await ask(app, query, session_rd, { encryptedData, iv: 'no' });
-    expect(errors).toEqual([expect.objectContaining({ extensions: { code: 'ERR_WECHAT_DECRYPT', status: 400 } })]);
-  });
+    it('tells when to try again, and no detail', async () => {
+      const app = await start();
+      const { errors } = await ask(app, '{ weather }', (await login(app)).session_rd);
+      expect(errors).toEqual([
+        expect.objectContaining({
+          message: 'WeChat cannot answer; try again shortly',
+          extensions: { code: 'ERR_WECHAT_UNAVAILABLE', status: 503, retryAfter: 1 },
+        }),
+      ]);
+    });
 
-  it('guards a subscription by the headers of its WebSocket', async () => {
-    const app = await start();
-    const { session_rd, session } = await login(app);
-    const subscribe = async (headers: Record<string, string>, protocols = ['graphql-transport-ws']) => {
-      const socket = new WebSocket(app.url.replace('http', 'ws') + '/graphql', protocols, { headers });
-      await once(socket, 'open');
-      socket.send(JSON.stringify({ type: 'connection_init' }));
-      await once(socket, 'message');
-      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { ticks }' } }));
-      const [answer] = (await once(socket, 'message')) as [Buffer];
-      socket.terminate();
-      return JSON.parse(answer.toString()) as unknown;
-    };
-    const tick = expect.objectContaining({ payload: { data: { ticks: session.openid.length } } });
-    expect(await subscribe({ authorization: `Bearer ${session_rd}` })).toEqual(tick);
-    expect(await subscribe({}, ['graphql-transport-ws', `session-rd.${session_rd}`])).toEqual(tick);
-    expect(JSON.stringify(await subscribe({}))).toContain('ERR_WECHAT_SESSION');
+    it('takes open data from the arguments', async () => {
+      const app = await start();
+      const user = wechat.users.create();
+      const { session_rd } = await login(app, user);
+      const query = 'query ($encryptedData: String!, $iv: String!) { steps(encryptedData: $encryptedData, iv: $iv) }';
+      const { encryptedData, iv } = await user.getWeRunData();
+      expect(await ask(app, query, session_rd, { encryptedData, iv })).toEqual({ data: { steps: expect.any(Number) } });
+      const { errors } = await ask(app, query, session_rd, { encryptedData, iv: 'no' });
+      expect(errors).toEqual([expect.objectContaining({ extensions: { code: 'ERR_WECHAT_DECRYPT', status: 400 } })]);
+    });
+
+    it('guards a subscription by the headers of its WebSocket', async () => {
+      const app = await start();
+      const { session_rd, session } = await login(app);
+      const subscribe = async (headers: Record<string, string>, protocols = ['graphql-transport-ws']) => {
+        const socket = new WebSocket(app.url.replace('http', 'ws') + '/graphql', protocols, { headers });
+        await once(socket, 'open');
+        socket.send(JSON.stringify({ type: 'connection_init' }));
+        await once(socket, 'message');
+        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { ticks }' } }));
+        const [answer] = (await once(socket, 'message')) as [Buffer];
+        socket.terminate();
+        return JSON.parse(answer.toString()) as unknown;
+      };
+      const tick = expect.objectContaining({ payload: { data: { ticks: session.openid.length } } });
+      expect(await subscribe({ authorization: `Bearer ${session_rd}` })).toEqual(tick);
+      expect(await subscribe({}, ['graphql-transport-ws', `session-rd.${session_rd}`])).toEqual(tick);
+      expect(JSON.stringify(await subscribe({}))).toContain('ERR_WECHAT_SESSION');
+    });
   });
 });
 

@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = join(__dirname, '../..');
-/** Beside the real `dist/apps`, so that a test never pulls a running app's files away. */
-const OUT = join(ROOT, 'dist/test-app');
+/** Beside the real `dist/apps`, and one for each worker of jest, so that nobody pulls a running app's files away. */
+const NAME = `test-app-${process.env['JEST_WORKER_ID']}`;
+const OUT = join(ROOT, 'dist', NAME);
 
 /** A process of the compiled app. It ends by `stop`, or by itself. */
 export interface AppProcess {
@@ -20,11 +22,12 @@ export interface AppProcess {
 
 /** Compiles the app as `npm start` does: what runs in production is ESM, and jest runs CommonJS. */
 export async function buildApp(): Promise<void> {
-  await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'sample', '--path', 'test/support/tsconfig.app.json'],
-    { cwd: ROOT },
-  );
+  const compilerOptions = { outDir: NAME, rootDir: '..' };
+  const tsconfig = { extends: '../apps/sample/tsconfig.app.json', compilerOptions, include: ['../apps/sample/src/**/*'] };
+  await mkdir(join(ROOT, 'dist'), { recursive: true });
+  await writeFile(`${OUT}.json`, JSON.stringify(tsconfig));
+  const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
+  await promisify(execFile)(process.execPath, [nest, 'build', 'sample', '--path', `dist/${NAME}.json`], { cwd: ROOT });
 }
 
 /** Runs `main` (start:prod) or `demo` (npm start) in a folder, with this environment and nothing else. */

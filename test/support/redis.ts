@@ -24,6 +24,9 @@ function fail(): never {
   throw new Error('redis-server is not installed. CI=true does not let a part be skipped.');
 }
 
+/** The settings of a server that speaks TLS on this port. */
+type TlsArgs = (port: number) => string[];
+
 /** A redis-server of the test's own, on a free port, that keeps nothing on disk. */
 export class TestRedis {
   private server?: ChildProcess;
@@ -35,6 +38,8 @@ export class TestRedis {
     private readonly args: string[],
     /** Where the nodes of a cluster talk to each other. */
     readonly busPort = 0,
+    /** Where the node of a cluster that speaks TLS does so. */
+    readonly tlsPort?: number,
   ) {
     process.once('exit', this.endWithUs);
   }
@@ -45,10 +50,13 @@ export class TestRedis {
     return redis;
   }
 
-  static async startClusterNode(): Promise<TestRedis> {
+  /** @param tlsArgs what makes the node speak TLS, on a port beside its plain one */
+  static async startClusterNode(tlsArgs?: TlsArgs): Promise<TestRedis> {
+    const tlsPort = tlsArgs && (await freePort());
+    const tls = tlsPort === undefined ? [] : [...tlsArgs!(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'];
     const busPort = await freePort(); // the default, 10000 above the port, may lie beyond the last port
     const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-require-full-coverage', 'no'];
-    const redis = new TestRedis(await freePort(), [...cluster, '--repl-diskless-sync-delay', '0'], busPort);
+    const redis = new TestRedis(await freePort(), [...cluster, ...tls, '--repl-diskless-sync-delay', '0'], busPort, tlsPort);
     await redis.start();
     return redis;
   }
@@ -110,7 +118,7 @@ export class TestRedis {
   }
 
   async meet(other: TestRedis): Promise<void> {
-    await this.run('CLUSTER', 'MEET', '127.0.0.1', String(other.port), String(other.busPort));
+    await this.run('CLUSTER', 'MEET', '127.0.0.1', String(other.tlsPort ?? other.port), String(other.busPort));
   }
 
   private isRunning(): boolean {
@@ -133,8 +141,8 @@ export class TestCluster {
     readonly replica: TestRedis,
   ) {}
 
-  static async start(): Promise<TestCluster> {
-    const [replica, ...masters] = await Promise.all(Array.from({ length: 4 }, () => TestRedis.startClusterNode()));
+  static async start(tlsArgs?: TlsArgs): Promise<TestCluster> {
+    const [replica, ...masters] = await Promise.all(Array.from({ length: 4 }, () => TestRedis.startClusterNode(tlsArgs)));
     const cluster = new TestCluster(masters, replica!);
     await cluster.join();
     return cluster;

@@ -33,7 +33,7 @@ export class TcpProxy {
   private armed?: { fault: TcpFault; when: string };
   private server!: Server;
 
-  private constructor(private readonly target: number) {}
+  private constructor(private target: number) {}
 
   static async start(target: number): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
@@ -65,6 +65,12 @@ export class TcpProxy {
   pass(): void {
     this.armed = undefined;
     this.always(PASS);
+  }
+
+  /** Ends all connections; those that come from now on lead to another port. */
+  leadTo(target: number): void {
+    this.target = target;
+    for (const link of this.links) link.destroy();
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,7 @@ import { validation } from './common/validation.js';
 import type { AppConfig } from './config.js';
 import { serveDocs } from './docs/docs.js';
 import { acceptUploads } from './files/multipart.js';
+import type { Telemetry } from './telemetry.js';
 
 /** Of the whole request, then of a silent connection. Uploads over a slow network take their time; Node itself cuts headers off at 16 KB. */
 const LIMITS = {
@@ -45,6 +46,7 @@ export interface AppOverrides {
 
 /** The whole app, not listening yet. */
 export async function createApp(config: AppConfig, { logTo }: AppOverrides = {}): Promise<NestFastifyApplication> {
+  const telemetry = config.telemetry ? await startTelemetry() : undefined;
   const logger = createLogger(config.logLevel, logTo);
   const adapter = new EnvelopeAdapter({
     ...LIMITS,
@@ -64,5 +66,12 @@ export async function createApp(config: AppConfig, { logTo }: AppOverrides = {})
   logRequests(app, logger);
   serveDocs(app);
   dropConnectionsWhenClosing(app);
+  telemetry?.observe(app);
   return app;
+}
+
+/** Before Nest: the library makes its instruments when the module is made. Loaded only here, so that nobody else waits for it. */
+async function startTelemetry(): Promise<Telemetry> {
+  const { Telemetry } = await import('./telemetry.js');
+  return Telemetry.start();
 }

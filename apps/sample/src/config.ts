@@ -27,6 +27,8 @@ export class AppConfig {
   /** Which proxies' X-Forwarded-For is believed, as Fastify takes it. */
   readonly trustProxy: TrustProxy;
   readonly logLevel: string;
+  /** Whether spans and metrics are sent to a collector; where and how is read by OpenTelemetry itself. */
+  readonly telemetry: boolean;
 
   constructor(values: AppConfig) {
     Object.assign(this, values);
@@ -83,6 +85,10 @@ class Variables {
 
   @IsIn(LOG_LEVELS, { message: `LOG_LEVEL must be one of: ${LOG_LEVELS.join(', ')}` })
   LOG_LEVEL = 'info';
+
+  @IsOptional()
+  @Matches(/^https?:\/\/./, { message: 'OTEL_EXPORTER_OTLP_ENDPOINT must be http://… or https://…' })
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
 }
 
 /**
@@ -108,6 +114,7 @@ export function readConfig(env: Environment): AppConfig {
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     trustProxy: trustProxyFrom(variables.TRUST_PROXY),
     logLevel: variables.LOG_LEVEL,
+    telemetry: variables.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,
   });
 }
 

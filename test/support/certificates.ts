@@ -1,0 +1,49 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeRedis } from './redis.js';
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
+/** `describe` for what needs redis-server and openssl. Without them it is skipped, loudly; in CI it fails instead. */
+export const describeOpenssl: typeof describeRedis = (name, fn) => {
+  if (hasOpenssl) return describeRedis(name, fn);
+  process.stderr.write(`\nSKIPPED, no openssl on this machine: ${name}\n`);
+  if (process.env['CI'] === 'true') throw new Error('openssl is not installed. CI=true does not let a part be skipped.');
+  describe.skip(name, fn);
+};
+
+/** A certificate authority of the test's own, and a certificate for this machine that it has signed. */
+export class Certificates {
+  private readonly directory = mkdtempSync(join(tmpdir(), 'wechat-tls-'));
+  readonly ca = join(this.directory, 'ca.pem');
+  private readonly key = join(this.directory, 'server.key');
+  private readonly certificate = join(this.directory, 'server.pem');
+
+  constructor() {
+    const caKey = join(this.directory, 'ca.key');
+    const signed = ['-CA', this.ca, '-CAkey', caKey, '-addext', 'subjectAltName=IP:127.0.0.1'];
+    this.openssl('-subj', '/CN=test authority', '-keyout', caKey, '-out', this.ca);
+    this.openssl('-subj', '/CN=127.0.0.1', '-keyout', this.key, '-out', this.certificate, ...signed);
+  }
+
+  get caText(): string {
+    return readFileSync(this.ca, 'utf8');
+  }
+
+  /** For redis-server: TLS on this port, beside the plain one. Clients show passwords, not certificates. */
+  redisArgs(port: number): string[] {
+    const files = ['--tls-cert-file', this.certificate, '--tls-key-file', this.key, '--tls-ca-cert-file', this.ca];
+    return ['--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true });
+  }
+
+  private openssl(...args: string[]): void {
+    const made = ['req', '-x509', '-nodes', '-days', '2', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    execFileSync('openssl', [...made, ...args], { stdio: 'pipe' });
+  }
+}
