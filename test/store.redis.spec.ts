@@ -125,7 +125,7 @@ describeRedis('RedisStore', () => {
   });
 
   describe('ends', () => {
-    it('its own connection, after the answers that are on their way, once', async () => {
+    it('D1 its own connection, after the answers that are on their way, once', async () => {
       const store = await RedisStore.open({ url: redis.url });
       const answers = Promise.all(Array.from({ length: 100 }, (_, i) => store.add(`wx:end:${i}`, Buffer.from('a'), LONG)));
       await Promise.all([store.close(), store.close()]);
@@ -145,7 +145,7 @@ describeRedis('RedisStore', () => {
       await proxy.close();
     });
 
-    it('not the client of the team', async () => {
+    it('D1 not the client of the team', async () => {
       const client = await theirClient(redis);
       const store = await RedisStore.open({ client });
       expect(await store.add('wx:theirs', Buffer.from('a'), LONG)).toBe(true);

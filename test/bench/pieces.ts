@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SessionService, StoreUnavailableError, WechatModule, WechatStore } from 'nestjs-wechat';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
-import { formatToken, loginId, newToken } from '../../libs/wechat/src/session/session-token.js';
+import { formatToken, newToken } from '../../libs/wechat/src/session/session-token.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
 import { answerQuestions } from './child.js';
 import { APP, newOpenid, optionsOn } from './library.js';
@@ -37,7 +37,7 @@ function start(redis: string | undefined): Promise<INestApplicationContext> {
 
 async function addLogin(app: INestApplicationContext): Promise<string> {
   const [token, openid, now] = [newToken(), newOpenid(), app.get(WechatStore).now()];
-  const [id, loginExpiresAt] = [loginId(token), now + 7 * DAY];
+  const [{ id }, loginExpiresAt] = [token, now + 7 * DAY];
   const times = { issuedAt: now, refreshedAt: now, expiresAt: now + DAY, loginExpiresAt };
   const stored = await app.get(SessionRecords).add(id, { appId: APP.appId, openid, ...times, secret: token.secret });
   if (!stored) throw new Error('Two sessions with one id');

@@ -25,6 +25,7 @@ const DOCUMENTS = glob(/^([^/]+|docs\/(?!api\/).+|(libs|apps|examples)\/[^/]+\/R
 const TWINS = [
   ['README.md', 'README.zh-CN.md'],
   ['docs/three-am.md', 'docs/zh-CN/three-am.md'],
+  ['docs/observability.md', 'docs/zh-CN/observability.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';
 const THREE_AM = 'docs/three-am.md';

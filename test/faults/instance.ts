@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import type { TestRedis } from '../support/redis.js';
 import { optionsFor } from '../support/team-app.js';
 
 const WORKERS = join(__dirname, 'workers');
@@ -17,6 +16,8 @@ export function killInstances(): void {
 
 /** A process of a team's application, for faults that only a process has: SIGKILL, SIGSTOP, SIGTERM. */
 export class Instance {
+  /** What it has written so far. */
+  log = '';
   private readonly exit: Promise<number | null>;
 
   private constructor(
@@ -24,15 +25,52 @@ export class Instance {
     readonly url: string,
   ) {
     this.exit = once(child, 'exit').then(([code]) => code as number | null);
+    for (const out of [child.stdout!, child.stderr!]) out.on('data', (text: Buffer) => (this.log += text.toString()));
   }
 
-  static async start(wechat: WechatSandbox, redis: TestRedis, more: Partial<WechatModuleOptions> = {}): Promise<Instance> {
-    const options = JSON.stringify({ ...optionsFor(wechat, more), redis: { url: redis.url } });
-    const child = fork(join(WORKERS, 'instance.ts'), [options], { execArgv: ['--import', join(WORKERS, 'register.mjs')] });
+  /** @param env what its environment has beside ours; `CLOCK_SKEW` gives it a clock of its own */
+  static async start(
+    wechat: WechatSandbox,
+    { url: redisUrl }: { url: string },
+    more: Partial<WechatModuleOptions> = {},
+    env: Record<string, string> = {},
+  ): Promise<Instance> {
+    const options = JSON.stringify({ ...optionsFor(wechat, more), redis: { url: redisUrl } });
+    const preload = ['register.mjs', ...('CLOCK_SKEW' in env ? ['clock.mjs'] : [])];
+    const execArgv = preload.flatMap((file) => ['--import', join(WORKERS, file)]);
+    const child = fork(join(WORKERS, 'instance.ts'), [options], { execArgv, env: { ...process.env, NO_COLOR: '1', ...env }, silent: true });
     running.add(child);
     child.once('exit', () => running.delete(child));
-    const [{ url }] = (await Promise.race([once(child, 'message'), once(child, 'exit').then(endedEarly)])) as [{ url: string }];
+    const [{ url }] = (await Promise.race([once(child, 'message'), once(child, 'exit').then(() => endedEarly(child))])) as [
+      { url: string },
+    ];
     return new Instance(child, url);
+  }
+
+  post(path: string, session_rd = '', body?: object): Promise<Response> {
+    const headers = { authorization: `Bearer ${session_rd}`, ...(body && { 'content-type': 'application/json' }) };
+    return fetch(this.url + path, { method: 'POST', headers, body: body && JSON.stringify(body) });
+  }
+
+  /** The status of a guarded request. */
+  async me(session_rd: string): Promise<number> {
+    return (await this.as(session_rd, '/me')).status;
+  }
+
+  /** An unhandled rejection would have ended it. */
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** GET with a session_rd. */
+  as(session_rd: string, path: string): Promise<Response> {
+    return fetch(this.url + path, { headers: { authorization: `Bearer ${session_rd}` } });
+  }
+
+  /** How much memory it holds, in bytes. */
+  async rss(): Promise<number> {
+    const { rss } = (await (await fetch(`${this.url}/memory`)).json()) as { rss: number };
+    return rss;
   }
 
   login(code: string): Promise<Response> {
@@ -67,6 +105,6 @@ export class Instance {
   }
 }
 
-function endedEarly(): never {
-  throw new Error('The instance ended before it listened; see what it wrote.');
+function endedEarly({ stderr }: ChildProcess): never {
+  throw new Error(`The instance ended before it listened: ${String(stderr?.read())}`);
 }

@@ -1,4 +1,7 @@
+import { Logger } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { SessionService } from 'nestjs-wechat';
+import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +12,7 @@ import type { TcpFault } from '../support/tcp-proxy.js';
 import { optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { isFull, Lag, load, trials } from './rows.js';
+import { startMember } from './team.js';
 
 /** A guarded request is answered within 300 ms, whatever Redis does. */
 const LATEST = 300;
@@ -38,6 +42,7 @@ describeRedis('an application, when', () => {
   let sessions: SessionService;
   let token: string;
   let openid: string;
+  let sessionId: string;
 
   beforeAll(async () => {
     redis = await TestRedis.start();
@@ -66,8 +71,8 @@ describeRedis('an application, when', () => {
 
   const login = async (): Promise<void> => {
     const user = wechat.users.create();
-    ({ session_rd: token } = await sessions.login((await user.login()).code));
-    openid = user.openid();
+    const { session_rd, session } = await sessions.login((await user.login()).code);
+    [token, sessionId, openid] = [session_rd, session.id, user.openid()];
   };
 
   /** GET /me. Throws where an answer is none that the table of faults allows. */
@@ -99,7 +104,9 @@ describeRedis('an application, when', () => {
     expect((await me('srd_invented')).status).toBe(401); // nobody has to ask Redis for that
     expect((await app.fetch('/greeting')).status).toBe(200);
     await redis.start();
+    const backAt = performance.now();
     await until(async () => (await me()).status !== 503);
+    expect(performance.now() - backAt).toBeLessThan(1_000);
     expect((await me()).status).toBe(401); // this Redis keeps nothing, and it is Redis that says so
     await login();
     expectOnly([await me()], [200]);
@@ -186,6 +193,44 @@ describeRedis('an application, when', () => {
     expect((await me()).status).toBe(401);
   });
 
+  const appId = (): string => wechat.apps[0]!.appId;
+  const stored = (): string => `wx:at:${appId()}`;
+  const spoilt: [string, () => string][] = [
+    ['lock', () => `wx:lock:at:${appId()}`],
+    ['storing', () => `SET\r\n$${stored().length}\r\n${stored()}`],
+  ];
+  describe.each(spoilt)('the answer to the %s of an access token is lost', (_, request) => {
+    it.each(trials(200))('R6 callers get the one that WeChat knows', async () => {
+      await redis.run('DEL', stored(), `wx:lock:at:${appId()}`);
+      const [one, other] = await Promise.all([1, 2].map(() => startMember(optionsFor(wechat, { store }))));
+      const asked = wechat.requestsTo('/cgi-bin/stable_token').length;
+      proxy.next({ kind: 'dropReply' }, request());
+      const got = await one!.tokens.get();
+      await until(async () => (await me()).status === 200);
+      await redis.run('DEL', `wx:lock:at:${appId()}`); // as if its lease were over, if it is still there
+      expect([got, await other!.tokens.get()]).toEqual(Array(2).fill(wechat.accessTokens.current(appId())));
+      expect(wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
+      await Promise.all([one!.close(), other!.close()]);
+    });
+  });
+
+  it.each(trials(20))('R7 something else lies where a session was: 401, and one line in the log', async () => {
+    const alarm = jest.spyOn(Logger.prototype, 'error');
+    const key = `wx:s:${sessionId}`;
+    const lines = async (): Promise<number> => {
+      const before = alarm.mock.calls.length;
+      for (let i = 0; i < 10; i++) expect((await me()).status).toBe(401);
+      return alarm.mock.calls.length - before;
+    };
+    await redis.run('DEL', key);
+    await redis.run('HSET', key, 'a', 'b');
+    expect(await lines()).toBeLessThanOrEqual(1);
+    await redis.run('SET', key, 'nothing that opens');
+    expect(await lines()).toBeLessThanOrEqual(1);
+    expect(alarm.mock.calls.flat().join()).not.toContain(token.slice(4));
+    alarm.mockRestore();
+  });
+
   it.each(trials(50))('R9 Redis has forgotten everything', async () => {
     await redis.run('FLUSHALL');
     expect((await me()).status).toBe(401);
@@ -196,15 +241,18 @@ describeRedis('an application, when', () => {
   it.each(trials(20))('R10 Redis is down at the start and comes later', async () => {
     const later = await TestRedis.later();
     const ownStore = await RedisStore.open({ url: later.url });
-    const early = await startTeamApp(optionsFor(wechat, { store: ownStore }));
+    const health = { imports: [TerminusModule], providers: [WechatHealthIndicator] };
+    const early = await startTeamApp(optionsFor(wechat, { store: ownStore }), health);
+    const healthOf = async (): Promise<unknown> => early.get(WechatHealthIndicator).store('store');
     const whoIs = async (): Promise<number> => (await early.as(token, '/me')).status;
     expect((await early.fetch('/greeting')).status).toBe(200);
+    expect(await healthOf()).toMatchObject({ store: { status: 'down' } });
     expect(await whoIs()).toBe(503); // of our making, so only Redis can know
     const user = wechat.users.create();
     await expect(early.get(SessionService).login((await user.login()).code)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
     await later.start();
     await until(async () => (await whoIs()) !== 503);
-    expect(await whoIs()).toBe(401);
+    expect([await whoIs(), await healthOf()]).toEqual([401, { store: { status: 'up' } }]);
     await early.get(SessionService).login((await user.login()).code);
     await early.close();
     await ownStore.close();

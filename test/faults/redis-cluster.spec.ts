@@ -87,4 +87,17 @@ describeRedis('the store on a cluster, when', () => {
     await until(() => areUp(onTheFirst));
     expectAll(await read(keys), 'answer', LATEST);
   });
+
+  it('R8 with waitReplicas a removal waits at the node of its key, before and after its slot has moved', async () => {
+    const waiting = await RedisStore.open({ url: cluster.urls, waitReplicas: 1 });
+    const removing = async (key: string): Promise<Outcome['is']> => (await outcomeOf(() => waiting.remove(key))).is;
+    const [one, two] = onTheFirst;
+    await until(async () => (await removing(one!)) === 'answer'); // the first node is the replica by now
+    expect(await removing(onOthers[0]!)).toBe('unavailable'); // the others have none
+    await cluster.masters[0]!.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
+    await until(async () => String(await cluster.replica.run('ROLE')).startsWith('slave'));
+    await until(async () => (await removing(two!)) === 'answer'); // after a MOVED
+    expect((await read([one!, two!])).map(({ is }) => is)).toEqual(['absent', 'absent']);
+    await waiting.close();
+  });
 });

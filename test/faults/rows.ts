@@ -9,6 +9,11 @@ export function trials(full: number, small = 2): number[] {
   return Array.from({ length: isFull ? full : small }, (_, i) => i + 1);
 }
 
+/** The end of a title: how often one test tries what it proves, for the table of `npm run test:faults`. */
+export function often(count: number): string {
+  return `, ${count.toLocaleString('en')} times`;
+}
+
 /** How a call to a store ended, and after how many milliseconds. */
 export interface Outcome<T = unknown> {
   is: 'answer' | 'absent' | 'unavailable';

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { BareWechat, bareInstance, MapStore } from './bare.js';
-import { isFull, trials } from './rows.js';
+import { isFull, often, trials } from './rows.js';
 import { histories, Model, RULES } from './session-model.js';
 
 const HISTORIES = isFull ? 200 : 100;
 
 describe('sessions, whatever is done to them in whatever order,', () => {
-  it.each(trials(50, 1))(`P4 are as the contract says, in ${HISTORIES} histories`, () =>
+  it.each(trials(50, 1))(`P4 P5 are as the contract says${often(HISTORIES)}`, () =>
     fc.assert(
       fc.asyncProperty(histories, async (history) => {
         const store = new MapStore();

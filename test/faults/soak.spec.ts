@@ -1,23 +1,29 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SessionService, WechatError } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
-import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
-import type { TeamApp } from '../support/team-app.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import type { TcpFault } from '../support/tcp-proxy.js';
+import { Instance, killInstances } from './instance.js';
 import { isFull, Lag, load } from './rows.js';
-import { any, Connections } from './team.js';
+import { any } from './team.js';
 
 /** An hour before a release, a few seconds otherwise; `SOAK_MINUTES` says how long. */
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? (isFull ? 60 : 0.05));
 const CLIENTS = 20;
-const MEMBERS = 4;
+const INSTANCES = isFull ? 4 : 2;
+/** A client thinks for up to this long before it acts again: an hour of haste would leave the other rows no processor. */
+const THINKING = isFull ? 200 : 20;
+/** In the first minutes a process grows: code is compiled, and the heap finds its size. */
+const WARM_UP = Math.min(10, MINUTES / 2);
+const LONG_ENOUGH_FOR_MEMORY = 10;
+/** In MB per minute, of each process. */
+const SLOPE = 1;
+
 const LATEST = { guard: 300, http: 50, login: 6_000 };
-/** Client, application, proxy and back again are one process here: each of them waits for the same busy event loop. */
-const HOPS = 5;
+/** Client and proxy, there and back, are one process here: each of them waits for the same busy event loop. */
+const HOPS = 4;
 const LOGIN = '/sns/jscode2session';
 
 const NETWORK: TcpFault[] = [
@@ -42,6 +48,13 @@ const WECHAT: Fault[] = [
 /** What a client may be told while things fail; everything else is a violation. */
 const EXCUSES = ['ERR_STORE_UNAVAILABLE', 'ERR_WECHAT_UNAVAILABLE', 'ERR_WECHAT_RESPONSE', 'ERR_WECHAT_RATE_LIMIT'];
 
+/** What an instance has answered, and how much later than it promised, in milliseconds. */
+interface Answer {
+  status: number;
+  body: { openid?: string; session_rd?: string; error?: string };
+  late: number;
+}
+
 /** A client with a user of its own. It knows what it was told, and complains of everything that does not fit. */
 class Client {
   readonly violations: string[] = [];
@@ -51,7 +64,7 @@ class Client {
 
   constructor(
     private readonly user: SandboxUser,
-    private readonly apps: TeamApp[],
+    private readonly instances: Instance[],
   ) {}
 
   async act(): Promise<void> {
@@ -62,31 +75,23 @@ class Client {
 
   async login(): Promise<void> {
     const { code } = await this.user.login();
-    const startedAt = performance.now();
-    const issued = await this.excused('login', () => this.sessions().login(code));
-    if (performance.now() - startedAt > LATEST.login + LATEST.http) this.violations.push('I3 a login came late');
-    if (issued) this.token = issued.session_rd;
+    const answer = await this.ask(LATEST.login, (instance) => instance.login(code));
+    if (this.isExcused('login', answer)) return;
+    this.token = answer.body.session_rd;
   }
 
   async enter(): Promise<number> {
-    const lag = new Lag();
-    const startedAt = performance.now();
-    const answer = await any(this.apps).as(this.token!, '/me');
-    this.answers++;
-    const body = (await answer.json()) as { openid?: string };
-    const ms = performance.now() - startedAt;
-    const late = ms - LATEST.guard - LATEST.http - HOPS * lag.end();
-    if (late > 0) this.violations.push(`I3 a guarded request came ${late} ms late: ${answer.status}`);
-    if (answer.status === 200 && body.openid !== this.user.openid()) this.violations.push(`I1 ${body.openid}`);
-    if (answer.status !== 200 && answer.status !== 503) this.violations.push(`I2 ${answer.status} for a session that nobody has ended`);
-    return answer.status;
+    const { status, body } = await this.ask(LATEST.guard, (instance) => instance.as(this.token!, '/me'));
+    if (status === 200 && body.openid !== this.user.openid()) this.violations.push(`I1 ${body.openid}`);
+    if (status !== 200 && status !== 503) this.violations.push(`I2 ${status} for a session that nobody has ended`);
+    return status;
   }
 
   /** A lost answer is asked for again at once, as the client library does. */
   private async refresh(): Promise<void> {
     for (let tries = 0; tries < 200; tries++) {
-      const issued = await this.excused('refresh', () => this.sessions().refresh(this.token!));
-      if (issued) return void (this.token = issued.session_rd);
+      const answer = await this.ask(LATEST.login, (instance) => instance.post('/refresh', this.token!));
+      if (!this.isExcused('refresh', answer)) return void (this.token = answer.body.session_rd);
       await sleep(50);
     }
     this.token = undefined;
@@ -95,59 +100,86 @@ class Client {
   private async leave(): Promise<void> {
     const token = this.token!;
     this.token = undefined;
-    const acknowledged = await this.excused('logout', async () => {
-      await this.sessions().end(token);
-      return true;
-    });
-    if (acknowledged) this.ended.push(token);
+    const answer = await this.ask(LATEST.login, (instance) => instance.post('/logout', token));
+    if (!this.isExcused('logout', answer)) this.ended.push(token);
   }
 
   private async haunt(): Promise<void> {
     const token = this.ended.at(-1);
     if (!token) return;
-    const { status } = await any(this.apps).as(token, '/me');
-    this.answers++;
+    const { status } = await this.ask(LATEST.guard, (instance) => instance.as(token, '/me'));
     if (status !== 401 && status !== 503) this.violations.push(`I1 ${status} after a logout`);
   }
 
-  private sessions(): SessionService {
-    return any(this.apps).get(SessionService);
+  private async ask(latest: number, request: (instance: Instance) => Promise<Response>): Promise<Answer> {
+    const lag = new Lag();
+    const startedAt = performance.now();
+    const response = await request(any(this.instances));
+    const text = await response.text();
+    const allowed = latest + LATEST.http + HOPS * lag.end() + 2 * Number(response.headers.get('x-lag'));
+    const late = performance.now() - startedAt - allowed;
+    this.answers++;
+    if (late > 0) this.violations.push(`I3 ${response.url} came ${late} ms late: ${response.status}`);
+    if (response.status >= 400 && text.includes('srd_')) this.violations.push(`I4 ${response.url}`);
+    return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Answer['body']), late };
   }
 
-  private async excused<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-    this.answers++;
-    try {
-      return await work();
-    } catch (error) {
-      const known = error instanceof WechatError && EXCUSES.includes(error.code);
-      if (!known) this.violations.push(`I2 ${what}: ${String(error)}`);
-      if (JSON.stringify(error).includes('srd_')) this.violations.push(`I4 ${what}`);
-      return undefined;
-    }
+  private isExcused(what: string, { status, body }: Answer): boolean {
+    if (status < 400) return false;
+    if (!EXCUSES.includes(body.error ?? '')) this.violations.push(`I2 ${what}: ${status} ${body.error}`);
+    return true;
   }
 }
 
-describeRedis('four instances, while Redis, the network and WeChat fail at random', () => {
+interface Sample {
+  minute: number;
+  mb: number;
+}
+
+/** MB per minute, by least squares. */
+function slopeOf(samples: Sample[]): number {
+  const mean = (of: (sample: Sample) => number): number => samples.reduce((sum, each) => sum + of(each), 0) / samples.length;
+  const [minute, mb] = [mean((each) => each.minute), mean((each) => each.mb)];
+  return mean((each) => (each.minute - minute) * (each.mb - mb)) / mean((each) => (each.minute - minute) ** 2);
+}
+
+/** How much memory a process holds while the minutes go by. */
+class Memory {
+  private readonly startedAt = performance.now();
+  private readonly samples: Sample[] = [];
+
+  constructor(private readonly instance: Instance) {}
+
+  async sample(): Promise<void> {
+    this.samples.push({ minute: (performance.now() - this.startedAt) / 60_000, mb: (await this.instance.rss()) / 1e6 });
+  }
+
+  /** MB per minute after the warm-up. */
+  slope(): number {
+    return slopeOf(this.samples.filter(({ minute }) => minute > WARM_UP));
+  }
+}
+
+it('control: a leak of 2 MB a minute is seen through the ups and downs of a heap', () => {
+  const sawtooth = Array.from({ length: 300 }, (_, i) => ({ minute: i / 6, mb: 120 + (i % 20) }));
+  const leak = sawtooth.map(({ minute, mb }) => ({ minute, mb: mb + 2 * minute }));
+  expect([slopeOf(sawtooth) < SLOPE, slopeOf(leak) > SLOPE]).toEqual([true, true]);
+});
+
+describeRedis('four processes, while Redis, the network and WeChat fail at random', () => {
   let redis: TestRedis;
   let proxy: TcpProxy;
   let wechat: WechatSandbox;
-  let connections: Connections;
-  let apps: TeamApp[];
-  const unhandled: unknown[] = [];
-  const note = (error: unknown): void => void unhandled.push(error);
+  let instances: Instance[];
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
     [redis, wechat] = await Promise.all([TestRedis.start(), startWechatSandbox({ quotas: { [LOGIN]: { perDay: 1e9, perMinute: 1e9 } } })]);
     proxy = await TcpProxy.start(redis.port);
-    connections = await Connections.open(proxy.url, wechat, MEMBERS);
-    apps = await Promise.all(connections.stores.map((store) => startTeamApp(optionsFor(wechat, { store }))));
-    process.on('unhandledRejection', note).on('uncaughtException', note);
+    instances = await Promise.all(Array.from({ length: INSTANCES }, () => Instance.start(wechat, proxy)));
   });
   afterAll(async () => {
-    process.off('unhandledRejection', note).off('uncaughtException', note);
-    await closeTeamApps();
-    await connections.close();
+    killInstances();
     await wechat.close();
     await proxy.close();
     await redis.end();
@@ -165,29 +197,41 @@ describeRedis('four instances, while Redis, the network and WeChat fail at rando
   };
 
   it(
-    'D2 nobody becomes somebody else, nobody comes back after a logout, and all is well once it is over',
+    `D2 nobody becomes somebody else, nobody comes back after a logout, memory stays, and all is well once it is over, ${MINUTES} minutes`,
     async () => {
-      const clients = Array.from({ length: CLIENTS }, () => new Client(wechat.users.create(), apps));
+      const clients = Array.from({ length: CLIENTS }, () => new Client(wechat.users.create(), instances));
+      const memories = instances.map((instance) => new Memory(instance));
       const idle = [...clients];
       const traffic = load(CLIENTS, async () => {
         const client = idle.shift()!; // a client does one thing at a time, and there are as many callers as clients
         await client.act();
+        await sleep(Math.random() * THINKING);
         idle.push(client);
       });
       for (const endsAt = performance.now() + MINUTES * 60_000; performance.now() < endsAt;) {
         await fail();
         await sleep(isFull ? 4_000 + Math.random() * 8_000 : 200);
+        await Promise.all(memories.map((memory) => memory.sample()));
       }
       await traffic.stop();
       expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
-      expect(unhandled).toEqual([]);
       await Promise.all(clients.map(async (client) => {
         await client.login();
         await until(async () => (await client.enter()) === 200);
       })); // prettier-ignore
       expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
       expect(clients.reduce((sum, { answers }) => sum + answers, 0)).toBeGreaterThan(100);
+      expect(instances.map(({ isRunning }) => isRunning)).toEqual(instances.map(() => true));
+      expectLittleGrowth(memories.map((memory) => memory.slope()));
     },
-    MINUTES * 60_000 + 30_000,
+    MINUTES * 60_000 + 60_000,
   );
 });
+
+function expectLittleGrowth(slopes: number[]): void {
+  if (isFull)
+    process.stderr.write(
+      `\nD2: memory of each process after ${WARM_UP} minutes, in MB per minute: ${slopes.map((slope) => slope.toFixed(2)).join(', ')}\n`,
+    );
+  if (MINUTES >= LONG_ENOUGH_FOR_MEMORY) expect(Math.max(...slopes)).toBeLessThan(SLOPE);
+}

@@ -1,21 +1,49 @@
-/** Prints the table of faults after a run: each row, how often it was tried, how often a promise was broken. */
+import { relative } from 'node:path';
+import { readResults, rowsOf, trialsOf, writeResults } from '../../tools/faults.mjs';
+
+/** Prints the table of faults after a run: each row, how often it was tried, how often a promise was broken. A full run is also written down. */
 export default class FaultTable {
+  constructor({ rootDir }) {
+    this.rootDir = rootDir;
+  }
+
   onRunComplete(_contexts, { testResults }) {
-    const rows = new Map();
-    for (const { title, ancestorTitles, status } of testResults.flatMap((file) => file.testResults)) {
-      const [, row, fault] = /^([A-Z]\d+) (.*)$/.exec(title) ?? [];
-      if (row && status !== 'pending') count(rows, row, [...ancestorTitles, fault].join(' '), status);
+    const found = {};
+    for (const { testFilePath, testResults: tests } of testResults) {
+      const file = relative(this.rootDir, testFilePath).replaceAll('\\', '/');
+      for (const test of tests) for (const row of rowsOf(file, test.title)) count(((found[row] ??= {})[file] ??= none()), test);
     }
-    const lines = [...rows.values()].toSorted((a, b) => a.row.localeCompare(b.row, 'en', { numeric: true }));
-    process.stdout.write(`\n| row | fault | trials | violations |\n|---|---|---|---|\n${lines.map(format).join('')}\n`);
+    process.stdout.write(tableOf(found));
+    if (process.env.FAULT_TRIALS === 'full') writeResults(merged(readResults(), found));
   }
 }
 
-function count(rows, row, fault, status) {
-  const line = rows.get(row + fault) ?? { row, fault, trials: 0, violations: 0 };
-  line.trials++;
-  if (status === 'failed') line.violations++;
-  rows.set(row + fault, line);
+const none = () => ({ trials: 0, violations: 0, seconds: 0, date: new Date().toISOString().slice(0, 10) });
+
+function count(result, { title, status, duration }) {
+  if (status === 'pending') result.isPart = true;
+  else result.trials += trialsOf(title);
+  if (status === 'failed') result.violations++;
+  result.seconds += (duration ?? 0) / 1000;
 }
 
-const format = ({ row, fault, trials, violations }) => `| ${row} | ${fault} | ${trials} | ${violations} |\n`;
+/** Only specs that ran, and all of their tests of a row, replace what was found before. */
+function merged(before, found) {
+  const results = structuredClone(before);
+  for (const [row, files] of Object.entries(found)) {
+    for (const [file, { isPart, ...result }] of Object.entries(files)) {
+      if (!isPart) (results[row] ??= {})[file] = { ...result, seconds: Math.round(result.seconds) };
+    }
+  }
+  return results;
+}
+
+function tableOf(found) {
+  const lines = Object.entries(found)
+    .toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
+    .flatMap(([row, files]) => Object.entries(files).map(([file, result]) => lineOf(row, file, result)));
+  return `\n| row | spec | trials | violations | seconds |\n|---|---|---|---|---|\n${lines.join('')}\n`;
+}
+
+const lineOf = (row, file, { trials, violations, seconds }) =>
+  `| ${row} | ${file} | ${trials} | ${violations} | ${Math.round(seconds)} |\n`;

@@ -12,7 +12,7 @@ let app: TeamApp;
 
 beforeEach(async () => {
   wechat = await startWechatSandbox();
-  app = await startTeamApp(optionsFor(wechat));
+  app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: '1m' } })); // to draw an image takes long on a busy machine
 });
 afterEach(async () => {
   await closeTeamApps();
@@ -132,7 +132,7 @@ describe('a mini-program code', () => {
     ['a bright colour', { lineColor: { r: 256, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
     ['a flag as text', { autoColor: 'true' }, 'ERR_BAD_REQUEST'],
     ['an unknown version', { envVersion: 'beta' }, 'ERR_BAD_REQUEST'],
-  ])('is not asked for with %s', async (_, options, code) => {
+  ])('B-scene is not asked for with %s', async (_, options, code) => {
     const asked = wechat.requests.length;
     await expect(codes().getUnlimited({ scene: 'a', ...options } as never)).rejects.toMatchObject({ code });
     expect(wechat.requests.length).toBe(asked);
@@ -146,7 +146,7 @@ describe('a mini-program code', () => {
     expect((await codes().getUnlimited({ scene: 'a', page: 'pages/secret', checkPath: false })).contentType).toBe('image/jpeg');
   });
 
-  it('is an image or an error, never something between', async () => {
+  it('B-image is an image or an error, never something between', async () => {
     const whole = (await codes().getUnlimited({ scene: 'whole', isHyaline: true })).image;
     const notImages: Fault[] = [
       { body: whole.subarray(0, -20), contentType: 'image/png' },
@@ -246,7 +246,7 @@ describe('a mobile login', () => {
     await expect(oauth().login((await wechat.users.create().authorize()).code)).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
   });
 
-  it('of a website starts with a state that comes back once, in time, to the same browser', async () => {
+  it('B-state of a website starts with a state that comes back once, in time, to the same browser', async () => {
     const start = () => oauth().authorizationUrl({ redirectUri: 'https://shop.example.com/callback', device: 'cookie-1' });
     const { url, state } = await start();
     expect(new URL(url)).toMatchObject({ origin: wechat.url, pathname: '/connect/qrconnect', hash: '#wechat_redirect' });

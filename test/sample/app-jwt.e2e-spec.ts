@@ -108,27 +108,27 @@ describe('the app’s own token', () => {
     ['a sid that is an object', () => signed(header, { ...payload, sid: { toString: 'x' } })],
     ['rubbish', () => 'x.y.z'],
     ['dots', () => '..'],
-  ])('%s: 401, and nobody is asked for keys', async (_, forge) => {
+  ])('B-jwt %s: 401, and nobody is asked for keys', async (_, forge) => {
     const before = s.wechat.requests.length;
     await refused(forge());
     expect(s.wechat.requests).toHaveLength(before);
   });
 
-  it('RS256, and HS256 with the RSA public key as the secret: 401', async () => {
+  it('B-jwt RS256, and HS256 with the RSA public key as the secret: 401', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const text = `${base64url({ ...header, alg: 'RS256' })}.${base64url(payload)}`;
     await refused(`${text}.${signRsa('sha256', Buffer.from(text), privateKey).toString('base64url')}`);
     await refused(signed(header, payload, 'sha256', publicKey.export({ type: 'spki', format: 'pem' }).toString()));
   });
 
-  it('of somebody else’s login: 401', async () => {
+  it('B-jwt of somebody else’s login: 401', async () => {
     const other = await registered(s, await person(s));
     const { sid, sub } = decoded(other.split('.')[1]);
     await refused(signed(header, { ...payload, sid }));
     await refused(signed(header, { ...payload, sub }));
   });
 
-  it('14 KB: 401; 1 MB: 431 from Node', async () => {
+  it('B-jwt 14 KB: 401; 1 MB: 431 from Node', async () => {
     await refused('x'.repeat(14_000));
     expect((await account('x'.repeat(1024 * 1024))).status).toBe(431);
   });
@@ -142,7 +142,7 @@ describe('the app’s own token', () => {
     expect(get).toHaveBeenCalledTimes(1);
   });
 
-  it('is read from Authorization alone', async () => {
+  it('B-jwt is read from Authorization alone', async () => {
     const elsewhere: Record<string, string>[] = [
       { 'x-session-rd': token },
       { cookie: `token=${token}` },

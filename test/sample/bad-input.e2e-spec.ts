@@ -64,20 +64,20 @@ describe('bad input', () => {
       ['15 KB', () => ({ 'x-session-rd': 'A'.repeat(15_000) })],
       ['invented, of the right shape', () => ({ authorization: `Bearer srd_${'A'.repeat(43)}` })],
     ];
-    it.each(rows)('%s: 401, and the store is not asked', async (_, headers) => {
+    it.each(rows)('B-session %s: 401, and the store is not asked', async (_, headers) => {
       for (const route of ['GET /me', 'POST /auth/refresh', 'POST /auth/logout', 'GET /auth/sessions']) {
         const answer = await quietly(route, { headers: headers() });
         expect([route, answer.status, answer.body, answer.headers.get('www-authenticate')]).toEqual([route, 401, UNAUTHORIZED, 'Bearer']);
       }
     });
 
-    it('is not read from query, cookie or body', async () => {
+    it('B-session is not read from query, cookie or body', async () => {
       expect((await quietly(`GET /me?session_rd=${token}&token=${token}`, {})).status).toBe(401);
       expect((await quietly('GET /me', { headers: { cookie: `session_rd=${token}` } })).status).toBe(401);
       expect((await quietly('POST /auth/logout', { body: { session_rd: token } })).status).toBe(401);
     });
 
-    it('refuses two different tokens', async () => {
+    it('B-session refuses two different tokens', async () => {
       const { session_rd } = await s.login();
       for (const route of ['GET /me', 'POST /auth/refresh', 'POST /auth/logout']) {
         const { status, body } = await s.call(route, { token, headers: { 'x-session-rd': session_rd } });
@@ -89,13 +89,13 @@ describe('bad input', () => {
       ['NUL', 400, 'a\0b'],
       ['an obsolete line fold', 400, 'a\r\n b'],
       ['20 KB', 431, 'A'.repeat(20_000)],
-    ])('%s is refused by Node: %i', async (_, status, value) => {
+    ])('B-session %s is refused by Node: %i', async (_, status, value) => {
       const answer = await sendRaw(s.url, `GET /me HTTP/1.1\r\nHost: x\r\nX-Session-Rd: ${value}\r\nConnection: close\r\n\r\n`);
       expect(answer.status).toBe(status);
       expect(answer.text).not.toContain('AAAA');
     });
 
-    it('is one read of the store for a good token', async () => {
+    it('B-session is one read of the store for a good token', async () => {
       await s.call('GET /auth/session', { token });
       expect(storeCalls()).toHaveLength(1);
     });
@@ -119,7 +119,7 @@ describe('bad input', () => {
       ['a fragment', 'x#y'],
       ['percent signs', '%00'],
       ['__proto__, shaped well but nested', { __proto__: null, a: 1 }],
-    ])('%s: 400, and WeChat is not called', async (_, code) => {
+    ])('B-code %s: 400, and WeChat is not called', async (_, code) => {
       const { status, body } = await quietly('POST /auth/login', { body: { code } });
       expect([status, body]).toEqual([
         400,
@@ -127,7 +127,7 @@ describe('bad input', () => {
       ]);
     });
 
-    it('unknown to WeChat: 401', async () => {
+    it('B-code unknown to WeChat: 401', async () => {
       const { status, body } = await s.call('POST /auth/login', { body: { code: '__proto__' } });
       expect([status, body.error]).toEqual([401, 'ERR_WECHAT_CODE']);
     });
@@ -169,7 +169,7 @@ describe('bad input', () => {
       ['a form', 415, { body: 'code=abc', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
       ['multipart', 415, { body: '--x--', headers: { 'content-type': 'multipart/form-data; boundary=x' } }],
       ['an unknown type', 415, { body: '{}', headers: { 'content-type': 'canary/canary' } }],
-    ])('%s: %i in the envelope, without a word of it', async (_, expected, call) => {
+    ])('B-body %s: %i in the envelope, without a word of it', async (_, expected, call) => {
       const { status, body } = await quietly('POST /auth/login', call);
       expect([status, body]).toEqual([
         expected,
@@ -179,7 +179,7 @@ describe('bad input', () => {
       expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined();
     });
 
-    it('takes the last of two equal keys, and drops fields that it does not know', async () => {
+    it('B-body takes the last of two equal keys, and drops fields that it does not know', async () => {
       const { code } = await s.wechat.users.create().login();
       const answer = await s.call('POST /auth/login', { body: `{"code":"first","extra":1,"code":"${code}"}`, headers: json });
       expect(answer.status).toBe(200);
@@ -201,7 +201,7 @@ describe('bad input', () => {
       '/canary',
       '/constructor',
       '/%F0%9F%98%80',
-    ])('GET %s is not there', async (path) => {
+    ])('B-path GET %s is not there', async (path) => {
       const { status, text } = await sendRaw(
         s.url,
         `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
@@ -219,13 +219,13 @@ describe('bad input', () => {
       ['DELETE /me', 404],
       ['GET /auth/login', 404],
       ['PROPFIND /me', 404],
-    ])('%s without a session is %i', async (line, expected) => {
+    ])('B-path %s without a session is %i', async (line, expected) => {
       const { status } = await sendRaw(s.url, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
       expect(status).toBe(expected);
     });
   });
 
-  it('is never a 500, whatever JSON it is', async () => {
+  it('B-body is never a 500, whatever JSON it is', async () => {
     await assert(
       asyncProperty(constantFrom('POST /auth/login', 'PUT /me/profile'), jsonValue(), async (route, json) => {
         const { status, body } = await s.call(route, {
@@ -240,7 +240,7 @@ describe('bad input', () => {
     );
   });
 
-  it('leaves no line break and no canary in the log', async () => {
+  it('B-log leaves no line break and no canary in the log', async () => {
     await sendRaw(s.url, 'GET /canary%0a HTTP/1.1\r\nHost: x\r\nUser-Agent: canary\x1b[31m\r\nConnection: close\r\n\r\n');
     s.wechat.next('/sns/jscode2session', { errcode: 40163, errmsg: 'canary\r\n\u001b[31m\u2028\u0085' });
     await s.call('POST /auth/login', { body: { code: 'abc' } });

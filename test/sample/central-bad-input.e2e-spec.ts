@@ -185,7 +185,7 @@ describe('bad input to the central service', () => {
     );
   });
 
-  it('leaves neither tokens nor secrets nor line breaks in the log', () => {
+  it('B-log leaves neither tokens nor secrets nor line breaks in the log', () => {
     expect(s.log.length).toBeGreaterThan(1000);
     const text = s.log.join('');
     for (const secret of [token, mobile, SHOP.secret, PHONE.secret, 'srd_', 'mot_', 'canary']) expect(text).not.toContain(secret);

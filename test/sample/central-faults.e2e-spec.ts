@@ -95,36 +95,36 @@ describe('when WeChat fails, the central service', () => {
   const lost = { singleUse: 1, idempotent: 2 };
   const once = { singleUse: 1, idempotent: 1 };
   const rows: Row[] = [
-    ...[500, 502, 503, 504].map((status): Row => [`W1: HTTP ${status}`, { status }, REFUSALS.unavailable, busy]),
-    ['W1: HTTP 502 with errcode -1', { status: 502, body: { errcode: -1 } }, REFUSALS.unavailable, busy],
-    ['W1: errcode -1', { errcode: -1 }, REFUSALS.unavailable, busy],
-    ['W2: a reset', { reset: true }, REFUSALS.unavailable, lost],
-    ['W2: a reset before the body is read', { reset: 'before-reading' }, REFUSALS.unavailable, lost],
-    ['W2: a reset after the work', { reset: 'after-work' }, REFUSALS.unavailable, lost],
-    ['W2: a reset half-way', { reset: 'mid-answer' }, REFUSALS.unavailable, lost],
-    ['W3: silence', { hang: true }, REFUSALS.unavailable, lost],
-    ['W3: silence after the work', { hang: 'after-work' }, REFUSALS.unavailable, lost],
-    ['W4: a dripping head', { drip: '20ms', dripFrom: 'headers' }, REFUSALS.unavailable, lost],
-    ['W4: a dripping body', { drip: '20ms' }, REFUSALS.unavailable, lost],
-    ['W5: nothing', { body: '' }, REFUSALS.response, lost],
-    ['W5: HTML', { body: '<html>canary</html>', contentType: 'text/html' }, REFUSALS.response, lost],
-    ['W5: cut JSON', { body: '{"openid":"canary' }, REFUSALS.response, lost],
-    ['W5: null', { body: 'null' }, REFUSALS.response, lost],
-    ['W5: a list', { body: '[]' }, REFUSALS.response, lost],
-    ['W5: a text', { body: '"x"' }, REFUSALS.response, lost],
-    ['W5: an empty object', { body: '{}' }, REFUSALS.response, lost],
-    ['W5: __proto__', { body: '{"__proto__":{"openid":"o","access_token":"t"}}' }, REFUSALS.response, lost],
-    ['W5: half a megabyte', { body: JSON.stringify({ x: 'x'.repeat(500_000) }) }, REFUSALS.response, lost],
-    ['W5: a gzip bomb', { body: gzipSync(Buffer.alloc(20_000_000)), headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
-    ['W5: broken gzip', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
-    ['W5: a byte order mark', { body: '\ufeff{"openid":"o"}' }, REFUSALS.response, lost],
-    ['W5: an errcode that nobody knows', { errcode: 99999 }, REFUSALS.response, once],
+    ...[500, 502, 503, 504].map((status): Row => [`W1 HTTP ${status}`, { status }, REFUSALS.unavailable, busy]),
+    ['W1 HTTP 502 with errcode -1', { status: 502, body: { errcode: -1 } }, REFUSALS.unavailable, busy],
+    ['W1 errcode -1', { errcode: -1 }, REFUSALS.unavailable, busy],
+    ['W2 a reset', { reset: true }, REFUSALS.unavailable, lost],
+    ['W2 a reset before the body is read', { reset: 'before-reading' }, REFUSALS.unavailable, lost],
+    ['W2 a reset after the work', { reset: 'after-work' }, REFUSALS.unavailable, lost],
+    ['W2 a reset half-way', { reset: 'mid-answer' }, REFUSALS.unavailable, lost],
+    ['W3 silence', { hang: true }, REFUSALS.unavailable, lost],
+    ['W3 silence after the work', { hang: 'after-work' }, REFUSALS.unavailable, lost],
+    ['W4 a dripping head', { drip: '20ms', dripFrom: 'headers' }, REFUSALS.unavailable, lost],
+    ['W4 a dripping body', { drip: '20ms' }, REFUSALS.unavailable, lost],
+    ['W5 nothing', { body: '' }, REFUSALS.response, lost],
+    ['W5 HTML', { body: '<html>canary</html>', contentType: 'text/html' }, REFUSALS.response, lost],
+    ['W5 cut JSON', { body: '{"openid":"canary' }, REFUSALS.response, lost],
+    ['W5 null', { body: 'null' }, REFUSALS.response, lost],
+    ['W5 a list', { body: '[]' }, REFUSALS.response, lost],
+    ['W5 a text', { body: '"x"' }, REFUSALS.response, lost],
+    ['W5 an empty object', { body: '{}' }, REFUSALS.response, lost],
+    ['W5 __proto__', { body: '{"__proto__":{"openid":"o","access_token":"t"}}' }, REFUSALS.response, lost],
+    ['W5 half a megabyte', { body: JSON.stringify({ x: 'x'.repeat(500_000) }) }, REFUSALS.response, lost],
+    ['W5 a gzip bomb', { body: gzipSync(Buffer.alloc(20_000_000)), headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
+    ['W5 broken gzip', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
+    ['W5 a byte order mark', { body: '\ufeff{"openid":"o"}' }, REFUSALS.response, lost],
+    ['W5 an errcode that nobody knows', { errcode: 99999 }, REFUSALS.response, once],
     ...[45009, 45011].map((errcode): Row => {
-      return [`W7: ${errcode}`, { errcode }, [429, refusal(errcode, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')], once];
+      return [`W7 ${errcode}`, { errcode }, [429, refusal(errcode, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')], once];
     }),
-    ...[40013, 40125, 40164, 41002, 41004].map((errcode): Row => [`W10: ${errcode}`, { errcode }, REFUSALS.config, once]),
-    ['W11: a redirect', { redirect: 'http://127.0.0.1:1/steal' }, REFUSALS.response, once],
-    ['W11: 404', { status: 404 }, REFUSALS.response, once],
+    ...[40013, 40125, 40164, 41002, 41004].map((errcode): Row => [`W10 ${errcode}`, { errcode }, REFUSALS.config, once]),
+    ['W11 a redirect', { redirect: 'http://127.0.0.1:1/steal' }, REFUSALS.response, once],
+    ['W11 404', { status: 404 }, REFUSALS.response, once],
   ];
 
   it.each(rows)('%s: in the envelope, in time, asked no more often than it may be', async (_, fault, expected, calls) => {
@@ -151,7 +151,7 @@ describe('when WeChat fails, the central service', () => {
     ['an access token without end', TOKEN, { access_token: 'a'.repeat(1025) }],
     ['a life of a year', TOKEN, { expires_in: 31_536_000 }],
     ['a life as text', TOKEN, { expires_in: '7200' }],
-  ])('W5: believes in no lie: %s from %s', async (_, path, lie) => {
+  ])('W5 believes in no lie: %s from %s', async (_, path, lie) => {
     const fault: Fault = { transform: (json) => ({ ...json, ...lie }) };
     const [mobile, old] = [await s.mobileToken(someone()), await s.mobileToken(someone())];
     if (path === TOKEN || path === REFRESH) s.wechat.clock.advance('3h');
@@ -173,7 +173,7 @@ describe('when WeChat fails, the central service', () => {
     changed.mockRestore();
   });
 
-  it('W2: answers 503 where nobody listens', async () => {
+  it('W2 answers 503 where nobody listens', async () => {
     const away = await startCentral({ env: { WECHAT_API_BASE_URL: 'http://127.0.0.1:1' } });
     for (const answer of [
       await away.code2Session('a'),
@@ -185,7 +185,7 @@ describe('when WeChat fails, the central service', () => {
     await away.close();
   });
 
-  it('W6: gets over one busy answer', async () => {
+  it('W6 gets over one busy answer', async () => {
     const [mobile, { code }, { code: oauth }] = [await s.mobileToken(someone()), await someone().login(), await someone().authorize()];
     s.wechat.clock.advance('4m');
     for (const path of [LOGIN, OAUTH, INFO, QR]) s.wechat.next(path, { errcode: -1 });
@@ -194,14 +194,14 @@ describe('when WeChat fails, the central service', () => {
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   });
 
-  it('W7: holds nobody else back', async () => {
+  it('W7 holds nobody else back', async () => {
     s.wechat.next(LOGIN, { errcode: 45011 });
     const [first, second] = [await someone().login(), await someone().login()];
     expect([(await s.code2Session(first.code)).status, (await s.code2Session(second.code)).status]).toEqual([429, 200]);
     expect((await s.code2Session(first.code)).status).toBe(200);
   });
 
-  it.each([40029, 40163])('W8: %i is the code, and it is not tried again', async (errcode) => {
+  it.each([40029, 40163])('W8 %i is the code, and it is not tried again', async (errcode) => {
     for (const [path, request] of [
       [LOGIN, s.code2Session],
       [OAUTH, s.oauth2],
@@ -211,18 +211,18 @@ describe('when WeChat fails, the central service', () => {
     }
   });
 
-  it('W9: a blocked user is not tried again', async () => {
+  it('W9 a blocked user is not tried again', async () => {
     const { answer, calls } = await under(LOGIN, { errcode: 40226 }, () => s.code2Session('abc'));
     expect([seen(answer), calls]).toEqual([REFUSALS.blocked, 1]);
   });
 
-  it('W10: says what is wrong in the log, once a minute, and not to the client', async () => {
+  it('W10 says what is wrong in the log, once a minute, and not to the client', async () => {
     const before = s.log.length;
     for (let i = 0; i < 3; i++) await under(LOGIN, { errcode: 40164 }, () => s.code2Session('abc'));
     expect(s.log.slice(before).filter((line) => line.includes('IP whitelist') && !line.includes('"err"')).length).toBeLessThan(2);
   });
 
-  it('W11: never carries a secret to where a redirect points', async () => {
+  it('W11 never carries a secret to where a redirect points', async () => {
     const elsewhere = await startWechatSandbox();
     await everywhere({ redirect: `${elsewhere.url}${LOGIN}` });
     expect(elsewhere.requests).toHaveLength(0);
@@ -237,12 +237,12 @@ describe('when WeChat fails, the central service', () => {
     expect(s.wechat.requestsTo(TOKEN).length - asked).toBe(1);
   });
 
-  it('T2: gives up on a token that WeChat refuses for ever, after one more try', async () => {
+  it('T2 gives up on a token that WeChat refuses for ever, after one more try', async () => {
     const { answer, calls } = await under(QR, { errcode: 40001 }, () => s.qrCode({ scene: 't2' }));
     expect([seen(answer), calls <= 2]).toEqual([REFUSALS.response, true]);
   });
 
-  it('T6: serves the old access token while no new one is to be had', async () => {
+  it('T6 serves the old access token while no new one is to be had', async () => {
     s.wechat.clock.advance('3h');
     const { body } = await s.accessToken();
     s.wechat.clock.advance('117m');

@@ -95,7 +95,7 @@ describeOnEachDatabase('me', (database) => {
       expect((await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...anothers } })).body).toEqual(DECODE_FAILED);
     });
 
-    it('refuses a rawData that was touched, whatever is encrypted beside it', async () => {
+    it('B-rawData refuses a rawData that was touched, whatever is encrypted beside it', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
@@ -116,7 +116,7 @@ describeOnEachDatabase('me', (database) => {
       expect((await s.call('GET /me', { token: session_rd })).body.data.nickName).toBeNull();
     });
 
-    it('refuses what does not decrypt to a profile, and always in the same words', async () => {
+    it('B-encryptedData refuses what does not decrypt to a profile, and always in the same words', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();

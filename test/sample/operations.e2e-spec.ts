@@ -10,7 +10,18 @@ import type { Started } from '../support/start.js';
 
 /** contract.md, §2. */
 const VARIABLES = [
-  ...['PORT', 'DATABASE_URL', 'REDIS_URL', 'JWT_SECRET', 'JWT_TTL', 'UPLOAD_DIR', 'LOGIN_RATE_LIMIT', 'TRUST_PROXY', 'LOG_LEVEL'],
+  ...[
+    'PORT',
+    'DATABASE_URL',
+    'REDIS_URL',
+    'REDIS_WAIT_REPLICAS',
+    'JWT_SECRET',
+    'JWT_TTL',
+    'UPLOAD_DIR',
+    'LOGIN_RATE_LIMIT',
+    'TRUST_PROXY',
+    'LOG_LEVEL',
+  ],
   ...['MINI_APP_ID', 'MINI_APP_SECRET', 'MOBILE_APP_ID', 'MOBILE_APP_SECRET', 'APPS', 'API_BASE_URL', 'API_TIMEOUT'].map(
     (name) => `WECHAT_${name}`,
   ),
@@ -240,7 +251,7 @@ describe('the app', () => {
     });
   });
 
-  it('closes twice', async () => {
+  it('D1 closes twice', async () => {
     const other = await start();
     await other.app.close();
     await other.close();

@@ -16,27 +16,12 @@ import type { Answer } from '../support/http.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
-import { Canaries } from './canaries.js';
+import { Canaries, overhear } from './canaries.js';
 import type { Secret } from './canaries.js';
 
 const MINI = `/wx/mini/v1/${SHOP.appId}`;
 const MOBILE = `/wx/v1/${PHONE.appId}`;
 const KINDS = 10;
-
-/** WeChat's answers go through here on their way, so each secret in them is known before it is used. */
-function overhear(wechat: WechatSandbox, canaries: Canaries): void {
-  const note = (kind: Secret, ...fields: string[]): Fault => ({
-    transform: (answer) => {
-      canaries.add(kind, ...fields.map((field) => answer[field] as string | undefined));
-      return answer;
-    },
-  });
-  wechat.always('/sns/jscode2session', note('sessionKey', 'session_key'));
-  wechat.always('/cgi-bin/stable_token', note('accessToken', 'access_token'));
-  for (const path of ['/sns/oauth2/access_token', '/sns/oauth2/refresh_token'])
-    wechat.always(path, note('oauthToken', 'access_token', 'refresh_token'));
-  for (const { secret } of wechat.apps) canaries.add('appSecret', secret);
-}
 
 describe('control: the search', () => {
   it('P10 finds a secret in every form that it may take', () => {

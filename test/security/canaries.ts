@@ -1,3 +1,5 @@
+import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+
 /** What must never be seen where it does not belong. */
 export type Secret =
   | 'appSecret'
@@ -31,6 +33,21 @@ export class Canaries {
     );
     return [...new Set(found.map(({ kind }) => kind))];
   }
+}
+
+/** WeChat's answers go through here on their way, so each secret in them is known before it is used. */
+export function overhear(wechat: WechatSandbox, canaries: Canaries): void {
+  const note = (kind: Secret, ...fields: string[]): Fault => ({
+    transform: (answer) => {
+      canaries.add(kind, ...fields.map((field) => answer[field] as string | undefined));
+      return answer;
+    },
+  });
+  wechat.always('/sns/jscode2session', note('sessionKey', 'session_key'));
+  wechat.always('/cgi-bin/stable_token', note('accessToken', 'access_token'));
+  for (const path of ['/sns/oauth2/access_token', '/sns/oauth2/refresh_token'])
+    wechat.always(path, note('oauthToken', 'access_token', 'refresh_token'));
+  for (const { secret } of wechat.apps) canaries.add('appSecret', secret);
 }
 
 function formsOf(value: string): string[] {

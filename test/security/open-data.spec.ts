@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { decryptOpenData, OpenData, SessionGuard, SessionService } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { EncryptedData, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { isFull } from '../faults/rows.js';
+import { isFull, often } from '../faults/rows.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { CbcForger } from './cbc-forger.js';
@@ -62,7 +62,7 @@ describe('a forger of open data', () => {
     expect(decryptOpenData({ sessionKey: sessionKey.toString('base64'), appId: APP, ...asBase64(forged!) })).toHaveProperty('phoneNumber');
   });
 
-  it(`P11 learns nothing from ours in ${QUERIES}`, () => {
+  it(`P11 B-encryptedData learns nothing from ours${often(QUERIES)}`, () => {
     const forger = new CbcForger(ours, QUERIES);
     expect(forger.forge(FORGERY)).toBeUndefined();
     expect([forger.queries > QUERIES, forger.learnt, forger.answers.size]).toEqual([true, 0, 1]);
@@ -113,7 +113,7 @@ describe('open data over HTTP', () => {
     return bytes.toString('base64');
   };
 
-  it('P11 refuses ten times in the same words, headers included, whatever was wrong, and then not at all for ten minutes', async () => {
+  it('P11 B-encryptedData refuses ten times in the same words, headers included, whatever was wrong, and then not at all for ten minutes', async () => {
     const good = await user.getPhoneNumber();
     const stranger = wechat.users.create();
     await stranger.login();
@@ -166,7 +166,7 @@ describe('the time that a refusal takes', () => {
     throw new Error('it was accepted');
   };
 
-  it('P11 is the same for wrong padding, wrong JSON and a wrong app, as their medians tell', () => {
+  it(`P11 is the same for wrong padding, wrong JSON and a wrong app, as their medians tell${often(RUNS)}`, () => {
     const times = Object.fromEntries(Object.keys(wrong).map((kind) => [kind, [] as number[]]));
     for (let i = 0; i < RUNS; i++) for (const [kind, make] of Object.entries(wrong)) times[kind]!.push(timeOf(make()));
     const medians = Object.values(times).map((each) => each.toSorted((a, b) => a - b)[RUNS / 2]!);
@@ -202,7 +202,7 @@ describe('open data that was touched', () => {
     });
   };
 
-  it('P12 is never another user or another phone number: each bit of the IV and of the data flipped', async () => {
+  it('P12 B-iv B-encryptedData is never another user or another phone number: each bit of the IV and of the data flipped', async () => {
     const [info, phone] = [await user.getUserInfo(), await user.getPhoneNumber()];
     const [openId, phoneNumber] = [open(info)?.['openId'], open(phone)?.['phoneNumber']];
     expect([openId, phoneNumber]).toEqual([user.openid(), '13580006666']);
@@ -219,7 +219,7 @@ describe('open data that was touched', () => {
     }
   });
 
-  it('P12 is not taken with its blocks swapped, doubled or cut off', async () => {
+  it('P12 B-encryptedData is not taken with its blocks swapped, doubled or cut off', async () => {
     const { iv, encryptedData } = await user.getUserInfo();
     const blocks = Buffer.from(encryptedData, 'base64').toString('hex').match(/.{32}/g)!;
     const others = blocks.flatMap((block, i) => [

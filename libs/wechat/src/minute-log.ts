@@ -11,13 +11,14 @@ export class MinuteLog {
     this.logger = new Logger(context);
   }
 
-  error(text: string): void {
-    const last = this.last.get(text);
+  /** @param kind what is said once a minute, where each text differs, as one with a rid of WeChat does */
+  error(text: string, kind = text): void {
+    const last = this.last.get(kind);
     if (last && Date.now() - last.at < MINUTE) {
       last.heldBack++;
       return;
     }
     this.logger.error(last?.heldBack ? `${text} (${last.heldBack} more within the last minute)` : text);
-    this.last.set(text, { at: Date.now(), heldBack: 0 });
+    this.last.set(kind, { at: Date.now(), heldBack: 0 });
   }
 }

@@ -16,12 +16,13 @@ const VARIABLES: Record<string, string> = {
   'openData.maxAge': 'WECHAT_OPEN_DATA_MAX_AGE',
   encryptionKeys: 'WECHAT_ENCRYPTION_KEYS',
   'redis.url': 'REDIS_URL',
+  'redis.waitReplicas': 'REDIS_WAIT_REPLICAS',
   apps: 'WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS',
 };
 
 /**
- * Reads the module's options from environment variables. It is the only reader of `WECHAT_*` and `REDIS_URL`; it does not
- * touch `process.env` itself, the caller passes it. Empty variables count as absent.
+ * Reads the module's options from environment variables. It is the only reader of `WECHAT_*`, `REDIS_URL` and
+ * `REDIS_WAIT_REPLICAS`; it does not touch `process.env` itself, the caller passes it. Empty variables count as absent.
  *
  * @example
  * WechatModule.forRoot(wechatOptionsFromEnv(process.env))
@@ -51,7 +52,7 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
     },
     openData: { maxAge: env['WECHAT_OPEN_DATA_MAX_AGE'] },
     encryptionKeys: encryptionKeys(env['WECHAT_ENCRYPTION_KEYS'], problems),
-    redis: env['REDIS_URL'] ? { url: env['REDIS_URL'].split(',').map((url) => url.trim()) } : undefined,
+    redis: redisOf(env, problems),
   };
 
   problems.push(
@@ -89,6 +90,13 @@ function pairedApp(env: Environment, prefix: string, kind: WechatApp['kind'], pr
   if (appId) problems.push(`${prefix}_SECRET is required with ${prefix}_ID`);
   if (secret) problems.push(`${prefix}_ID is required with ${prefix}_SECRET`);
   return [];
+}
+
+function redisOf(env: Environment, problems: string[]): WechatModuleOptions['redis'] {
+  const { REDIS_URL: urls, REDIS_WAIT_REPLICAS: replicas } = env;
+  if (Number(replicas ?? 0) !== 0 && !urls) problems.push('REDIS_WAIT_REPLICAS needs REDIS_URL');
+  if (!urls) return undefined;
+  return { url: urls.split(',').map((url) => url.trim()), ...(replicas && { waitReplicas: Number(replicas) }) };
 }
 
 function furtherApps(text: string | undefined, problems: string[]): WechatApp[] {

@@ -78,6 +78,7 @@ describe('the environment', () => {
       WECHAT_OPEN_DATA_MAX_AGE: '0',
       WECHAT_ENCRYPTION_KEYS: `new:${key.toString('base64')}, old:${Buffer.alloc(32).toString('base64')}`,
       REDIS_URL: 'rediss://user:CANARY@a:1, rediss://b:2',
+      REDIS_WAIT_REPLICAS: '1',
       WECHAT_API_TIMEOUT: '  ',
     });
     expect(options.apps.map(({ appId, kind, name }) => [appId, kind, name])).toEqual([
@@ -85,7 +86,7 @@ describe('the environment', () => {
       ['wx2222222222222222', 'mobile', undefined],
       ['wx3333333333333333', 'mini-program', 'shop'],
     ]);
-    expect(options.redis).toEqual({ url: ['rediss://user:CANARY@a:1', 'rediss://b:2'] });
+    expect(options.redis).toEqual({ url: ['rediss://user:CANARY@a:1', 'rediss://b:2'], waitReplicas: 1 });
     expect(options.encryptionKeys).toEqual([{ id: 'new', key }, { id: 'old', key: Buffer.alloc(32) }]); // prettier-ignore
     expect(new ResolvedWechatOptions(options)).toMatchObject({
       session: { ttl: 500, maxPerUser: 3 },
@@ -108,11 +109,13 @@ describe('the environment', () => {
         WECHAT_SESSION_MAX_PER_USER: 'ten',
         WECHAT_ENCRYPTION_KEYS: 'k1:CANARY',
         REDIS_URL: 'localhost:6379',
+        REDIS_WAIT_REPLICAS: '-1',
       }),
     );
     const expected = ['MOBILE_APP_SECRET', 'APPS', 'ENCRYPTION_KEYS', 'MINI_APP_ID', 'MINI_APP_SECRET', 'API_BASE_URL', 'API_TIMEOUT'];
     const named = [...expected, 'ACCESS_TOKEN_MODE', 'SESSION_TTL', 'SESSION_MAX_PER_USER'].map((name) => `WECHAT_${name}`);
-    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([...named, 'REDIS_URL']);
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([...named, 'REDIS_URL', 'REDIS_WAIT_REPLICAS']);
+    expect(problemsOf(() => wechatOptionsFromEnv({ ...env, REDIS_WAIT_REPLICAS: '1' }))).toEqual(['REDIS_WAIT_REPLICAS needs REDIS_URL']);
   });
 
   it('says what is missing when there is no app at all', () => {

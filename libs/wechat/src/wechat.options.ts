@@ -82,7 +82,21 @@ export interface WechatModuleOptions {
   /** The first seals, all open, so keys rotate without logging anyone out. @default derived from each app's secret */
   encryptionKeys?: WechatEncryptionKey[];
   /** `url`: we open and close the connection; `client`: yours, which we never close. @default in-memory store */
-  redis?: { url: string | string[] } | { client: RedisClientType | RedisClusterType };
+  redis?:
+    | {
+        /** `redis://`, `rediss://`; several are the nodes of a Redis Cluster. */
+        url: string | string[];
+        /**
+         * So many replicas have to confirm the end of a login before it counts: a failover to one of them does not bring the
+         * login back. Fewer within 150 ms are a StoreUnavailableError (503); whoever asks again is made sure of again.
+         *
+         * Only ends wait. A login or a refresh that a failover loses mends itself: the client meets 401 and logs in again. A lost
+         * end is noticed by nobody. Run one replica more than this number, or the loss of one is the loss of every logout.
+         * @default 0
+         */
+        waitReplicas?: number;
+      }
+    | { client: RedisClientType | RedisClusterType };
   /** Your own store, instead of redis. */
   store?: WechatStore;
   /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
@@ -222,6 +236,8 @@ class Problems {
     const urls = [redis.url].flat();
     const valid = urls.length > 0 && urls.every((url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol));
     this.expect(valid, 'redis.url', 'must be redis:// or rediss:// (several for a cluster)');
+    const { waitReplicas = 0 } = redis;
+    this.expect(Number.isInteger(waitReplicas) && waitReplicas >= 0, 'redis.waitReplicas', 'must be a whole number');
     return redis;
   }
 }

@@ -1,9 +1,10 @@
-import { Controller, Get, Inject, Module, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Module, Post, Query, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AccessTokenService, SessionService, WechatModule } from 'nestjs-wechat';
-import type { WechatModuleOptions } from 'nestjs-wechat';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { AccessTokenService, CryptoService, CurrentSession, SessionGuard, SessionRd, SessionService, WechatModule } from 'nestjs-wechat';
+import type { EncryptedOpenData, WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 
 /** One instance of a team's application: a process that a test can stop, continue and kill. */
 @Controller()
@@ -11,12 +12,48 @@ class InstanceController {
   constructor(
     @Inject(SessionService) private readonly sessions: SessionService,
     @Inject(AccessTokenService) private readonly tokens: AccessTokenService,
+    @Inject(CryptoService) private readonly crypto: CryptoService,
   ) {}
 
   @Post('login')
   async login(@Query('code') code: string): Promise<{ session_rd: string }> {
     const { session_rd } = await this.sessions.login(code);
     return { session_rd };
+  }
+
+  @Get('me')
+  @UseGuards(SessionGuard)
+  me(@CurrentSession() { openid }: WechatSession): { openid: string } {
+    return { openid };
+  }
+
+  @Post('refresh')
+  refresh(@SessionRd() session_rd: string): Promise<{ session_rd: string }> {
+    return this.sessions.refresh(session_rd);
+  }
+
+  @Post('logout')
+  logout(@SessionRd() session_rd: string): Promise<void> {
+    return this.sessions.end(session_rd);
+  }
+
+  @Post('open-data')
+  @UseGuards(SessionGuard)
+  openData(@CurrentSession() session: WechatSession, @Body() data: EncryptedOpenData): Promise<object> {
+    return this.crypto.decryptOpenData(session, data);
+  }
+
+  /** What this machine's clock says, after somebody has set it by so much. */
+  @Post('clock')
+  clock(@Query('by') by = '0'): { now: number } {
+    (globalThis as { setClock?: (by: number) => void }).setClock?.(Number(by));
+    return { now: Date.now() };
+  }
+
+  /** In bytes, of this process. */
+  @Get('memory')
+  memory(): { rss: number } {
+    return { rss: process.memoryUsage.rss() };
   }
 
   /** Asks for the access token as often as wanted, all at once. */
@@ -35,6 +72,20 @@ class InstanceModule {}
 const adapter = new FastifyAdapter({ keepAliveTimeout: 100 });
 const app = await NestFactory.create<NestFastifyApplication>(InstanceModule, adapter, { logger: ['error', 'warn'] });
 app.enableShutdownHooks(['SIGTERM'], { useProcessExit: true });
+
+/** Each answer tells how long this process held up its own event loop, in this second or the one before; a deadline is late by that. */
+const delay = monitorEventLoopDelay({ resolution: 5 });
+delay.enable();
+let aSecondAgo = 0;
+setInterval(() => {
+  aSecondAgo = delay.max;
+  delay.reset();
+}, 1_000).unref();
+app
+  .getHttpAdapter()
+  .getInstance()
+  .addHook('onSend', async (_request, reply) => void reply.header('x-lag', String(Math.max(aSecondAgo, delay.max) / 1e6)));
+
 await app.listen(0, '127.0.0.1');
 process.send?.({ url: await app.getUrl() });
 process.disconnect?.();

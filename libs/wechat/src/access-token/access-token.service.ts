@@ -152,15 +152,23 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     return token.token !== refused && this.lifeOf(token) > minLife;
   }
 
-  /** Stores only over what was there before: an instance that slept through its lock does not overwrite a newer token. */
+  /**
+   * Stores only over what was there before, or over what is older: an instance that slept through its lock does not overwrite a
+   * newer token, and its answer does not keep a newer one out. What was asked for later lasts longer.
+   */
   private async fetchAndStore(app: WechatApp, wanted: WantedToken, before: StoredToken): Promise<AccessToken> {
     const fetched = await this.fetch(app, wanted);
-    const sealed = sealJson(this.keyring, app.appId, keyOf(app), fetched);
-    const ttl = Math.max(1, this.lifeOf(fetched));
-    const stored = before.sealed ? this.store.replace(keyOf(app), before.sealed, sealed, ttl) : this.store.add(keyOf(app), sealed, ttl);
-    if (await stored) return fetched;
-    const { token } = await this.stored(app);
-    return token && token.token !== wanted.refused ? token : fetched;
+    if (await this.put(app, fetched, before)) return fetched;
+    const other = await this.stored(app);
+    if (other.token && other.token.token !== wanted.refused && other.token.expiresAt >= fetched.expiresAt) return other.token;
+    await this.put(app, fetched, other);
+    return fetched;
+  }
+
+  private put(app: WechatApp, token: AccessToken, { sealed: before }: StoredToken): Promise<boolean> {
+    const sealed = sealJson(this.keyring, app.appId, keyOf(app), token);
+    const ttl = Math.max(1, this.lifeOf(token));
+    return before ? this.store.replace(keyOf(app), before, sealed, ttl) : this.store.add(keyOf(app), sealed, ttl);
   }
 
   private async fetch(app: WechatApp, { refused, deadline }: WantedToken): Promise<AccessToken> {

@@ -118,7 +118,7 @@ describe('decryptOpenData', () => {
     ],
     ['a byte order mark', { encryptedData: encrypt(`\ufeff${JSON.stringify({ ...phone, watermark })}`) }],
     ['trailing bytes', { encryptedData: encrypt(`${JSON.stringify({ ...phone, watermark })}x`) }],
-  ])('refuses %s, with one and the same error', (_, change) => {
+  ])('B-encryptedData refuses %s, with one and the same error', (_, change) => {
     const refused = (() => {
       try {
         return decrypt(change);
@@ -184,8 +184,12 @@ describe('verifyRawData', () => {
     ['another key', { sessionKey: KEY }],
     ['another order of keys', { rawData: S1.rawData.replace('"nickName":"Band","gender":1', '"gender":1,"nickName":"Band"') }],
     ['a space', { rawData: S1.rawData.replace(',', ', ') }],
+    ['escapes for letters', { ...S2, rawData: S2.rawData.replace('微', '\\u5fae') }],
+    ['a NUL', { rawData: `${S1.rawData}\0` }],
+    ['a lone surrogate', { rawData: `\ud800${S1.rawData}` }],
+    ['1 MB', { rawData: S1.rawData.padEnd(1_000_000) }],
     ['nothing', { rawData: undefined }],
-  ])('refuses %s', (_, change) => expect(() => verifyRawData({ ...S1, ...change } as never)).toThrow(WechatSignatureError));
+  ])('B-rawData refuses %s', (_, change) => expect(() => verifyRawData({ ...S1, ...change } as never)).toThrow(WechatSignatureError));
 });
 
 describe('signWithSessionKey', () => {

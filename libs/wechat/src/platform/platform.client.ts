@@ -128,7 +128,7 @@ export class PlatformClient implements OnApplicationShutdown {
         const spent = attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
         if (spent) throw this.observed(error.error);
         if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
-        this.telemetry.retried(request.path, span, attempt);
+        this.telemetry.retried(request.path, span, error.error);
         await sleep(wait);
       }
     }
@@ -147,11 +147,12 @@ export class PlatformClient implements OnApplicationShutdown {
         throw transportFailure(error, info());
       },
     );
+    if (response.status === 200) return read(response, info());
+    const told = { ...info(), rid: cleanErrmsg(parseJson(response.data)?.['errmsg']).rid };
     if (response.status >= 500) {
-      throw new FailedAttempt('busy', new WechatUnavailableError(`WeChat answered HTTP ${response.status}.`, info()));
+      throw new FailedAttempt('busy', new WechatUnavailableError(`WeChat answered HTTP ${response.status}.`, told));
     }
-    if (response.status !== 200) throw new FailedAttempt('refused', unexpected(`HTTP ${response.status}`, info()));
-    return read(response, info());
+    throw new FailedAttempt('refused', unexpected(`HTTP ${response.status}`, told));
   }
 
   private configOf({ method, path, query, body }: PlatformRequest, baseURL: string, maxBytes: number, timeout: number): AxiosRequestConfig {
@@ -178,7 +179,7 @@ export class PlatformClient implements OnApplicationShutdown {
   /** What only an operator can mend is said loudly, once a minute. */
   private observed(error: WechatError): WechatError {
     const ours = error instanceof WechatConfigError;
-    if (ours) this.alarms.error(error.message);
+    if (ours) this.alarms.error(error.message, `${error.endpoint} ${error.errcode}`);
     this.state = ours || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
     return error;
   }

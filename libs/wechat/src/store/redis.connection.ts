@@ -3,6 +3,7 @@ import type { RedisClientType } from 'redis';
 import { MinuteLog } from '../minute-log.js';
 import { StoreUnavailableError } from '../wechat.errors.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
+import { isNumber, isPair } from './redis.answers.js';
 import { Circuit, DeadlineError, STORE_DEADLINE, withinDeadline } from './redis.circuit.js';
 import { ClusterNodes, SingleNode } from './redis.nodes.js';
 import type { RedisListener, RedisNodes } from './redis.nodes.js';
@@ -10,10 +11,16 @@ import type { RedisListener, RedisNodes } from './redis.nodes.js';
 /** Sends one command. */
 export type Send = (...command: (string | Buffer)[]) => Promise<unknown>;
 
+/** What is asked of Redis: by `send`, which finds the server itself, or over the client of the server that holds the key now. */
+type Work = (send: Send, client: RedisClientType) => Promise<unknown>;
+
 /** How long the start of an application waits for Redis before it goes on without. */
 const FIRST_CONTACT = 1_000;
 
 const RENEW_AGAIN_IN = 1_000;
+
+/** How long replicas may take to confirm a removal, in milliseconds. It ends within STORE_DEADLINE, the removal included. */
+const REPLICA_PATIENCE = 150;
 
 /** What to do about an error that Redis answers with. */
 const CURES: Record<string, string> = {
@@ -21,7 +28,8 @@ const CURES: Record<string, string> = {
   MISCONF: 'It cannot write to its disk.',
   MOVED: 'It is part of a cluster: give the URLs of several of its nodes.',
   NOAUTH: 'Its URL needs a user and a password.',
-  NOPERM: 'The user of the URL needs ~wx:* and get, set, getdel, del, incrby, pttl, pexpire, eval, evalsha, time, ping.',
+  NOPERM:
+    'The user of the URL needs ~wx:* and get, set, getdel, del, incrby, pttl, pexpire, eval, evalsha, time, ping; a cluster also cluster|slots, waitReplicas also wait.',
   OOM: 'Its maxmemory is reached: raise it.',
   READONLY: 'It is a replica: the URL must lead to the primary.',
   WRONGPASS: 'Check user and password in its URL.',
@@ -37,6 +45,9 @@ export class RedisConnection implements OnApplicationShutdown {
   private readonly readyListeners: (() => void)[] = [];
   private readonly isOurs: boolean;
   private readonly nodes: RedisNodes;
+  private readonly waitReplicas: number;
+  /** For removals with `waitReplicas`: Redis answers nothing behind a WAIT, and no guarded request should stand there. */
+  private readonly waiting?: RedisConnection;
   private isClosed = false;
   private renewedAt = -Infinity;
   /** Ends the wait for the first contact, whether it came about or failed. */
@@ -44,6 +55,8 @@ export class RedisConnection implements OnApplicationShutdown {
 
   private constructor(redis: NonNullable<WechatModuleOptions['redis']>) {
     this.isOurs = 'url' in redis;
+    this.waitReplicas = ('url' in redis && redis.waitReplicas) || 0;
+    if ('url' in redis && this.waitReplicas > 0) this.waiting = new RedisConnection({ url: redis.url });
     this.nodes = nodesOf(redis, {
       ready: () => this.onNodeReady(),
       error: (error, client) => this.onError(error, client),
@@ -55,7 +68,7 @@ export class RedisConnection implements OnApplicationShutdown {
     const connection = new RedisConnection(redis);
     if ('client' in redis && !redis.client.isOpen)
       connection.log.error('The Redis client in options.redis is not connected: call its connect().');
-    await connection.firstContact();
+    await Promise.all([connection.firstContact(), connection.waiting?.firstContact()]);
     return connection;
   }
 
@@ -75,7 +88,7 @@ export class RedisConnection implements OnApplicationShutdown {
    * @returns the answer, or `undefined` where something lies at the key that no command of ours has put there
    * @throws StoreUnavailableError
    */
-  async ask<T>(key: string, isAnswer: (answer: unknown) => answer is T, work: (send: Send) => Promise<unknown>): Promise<T | undefined> {
+  async ask<T>(key: string, isAnswer: (answer: unknown) => answer is T, work: Work): Promise<T | undefined> {
     const { name, client } = this.nodes.nodeOf(key);
     if (this.isClosed) throw new StoreUnavailableError('The connection to Redis is closed.');
     if (!client?.isReady) {
@@ -83,18 +96,33 @@ export class RedisConnection implements OnApplicationShutdown {
       throw new StoreUnavailableError();
     }
     const answer = await this.circuitOf(name, key)
-      .call(() => work((...command) => this.nodes.send(key, command)))
-      .catch((error: Error) => this.withoutAnswer(error, client));
+      .call(() => work((...command) => this.nodes.send(key, command), client))
+      .catch((error: Error) => this.withoutAnswer(error, key, client));
     if (answer === undefined || isAnswer(answer)) return answer;
     this.outOfStep(client);
     throw new StoreUnavailableError();
+  }
+
+  /**
+   * Removes a key, and answers whether it was there. With `waitReplicas` it answers only once so many replicas have removed it,
+   * too; what was gone already is waited for all the same, since an earlier removal may have stopped half-way.
+   *
+   * @throws StoreUnavailableError also where too few replicas confirmed it in time: it is gone, but a failover may bring it back
+   */
+  async remove(key: string): Promise<boolean> {
+    if (!this.waiting) return (await this.ask(key, isNumber, (send) => send('DEL', key))) === 1;
+    const [removed, replicas] = (await this.waiting.ask(key, isPair, (_, client) => this.removeAndWait(client, key))) ?? [0, 0];
+    if (replicas >= this.waitReplicas) return removed === 1;
+    this.log.error(`${replicas} of ${this.waitReplicas} replicas confirmed a removal within ${REPLICA_PATIENCE} ms: see whether they run.`);
+    throw new StoreUnavailableError('Too few replicas of Redis have confirmed this. Try again.');
   }
 
   /** Redis's time, of whichever server answers, in milliseconds since 1970. */
   async time(): Promise<number> {
     const client = this.nodes.clients().find(({ isReady }) => isReady);
     if (!client || this.isClosed) throw new StoreUnavailableError();
-    const answer: unknown = await withinDeadline(client.sendCommand(['TIME']));
+    const time = withinDeadline(client.sendCommand(['TIME']));
+    const answer: unknown = await time.catch((error: Error) => this.withoutAnswer(error, '', client));
     const [seconds, microseconds] = Array.isArray(answer) ? answer.map(Number) : [];
     if (seconds && microseconds !== undefined) return seconds * 1_000 + microseconds / 1_000;
     this.outOfStep(client);
@@ -105,6 +133,7 @@ export class RedisConnection implements OnApplicationShutdown {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
+    await this.waiting?.close();
     for (const circuit of this.circuits.values()) circuit.stop();
     if (this.isOurs) await Promise.allSettled(this.nodes.clients().map((client) => withinDeadline(client.ping())));
     this.nodes.end();
@@ -112,6 +141,12 @@ export class RedisConnection implements OnApplicationShutdown {
 
   onApplicationShutdown(): Promise<void> {
     return this.close();
+  }
+
+  /** WAIT speaks for the writes of its own connection alone: both go out together, to one server, or both fail. */
+  private removeAndWait(client: RedisClientType, key: string): Promise<unknown> {
+    const wait = ['WAIT', String(this.waitReplicas), String(REPLICA_PATIENCE)];
+    return Promise.all([client.sendCommand(['DEL', key]), client.sendCommand(wait)]);
   }
 
   private firstContact(): Promise<void> {
@@ -139,14 +174,15 @@ export class RedisConnection implements OnApplicationShutdown {
     return circuit;
   }
 
-  private withoutAnswer(error: Error, client: RedisClientType): undefined {
+  private withoutAnswer(error: Error, key: string, client: RedisClientType): undefined {
     const code = codeOf(error);
     if (code === 'WRONGTYPE') {
       this.log.error('A key of ours holds a value of another type in Redis: something else writes there. It is taken for absent.');
       return undefined;
     }
     if (error instanceof DeadlineError) this.log.error(`Redis did not answer within ${STORE_DEADLINE} ms.`);
-    if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
+    if (code === 'MOVED' && this.isCluster) this.nodes.lookElsewhere(key);
+    else if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
     if (code === 'READONLY' && performance.now() - this.renewedAt > RENEW_AGAIN_IN) this.renew(client);
     throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError();
   }

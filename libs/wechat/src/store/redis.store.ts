@@ -83,7 +83,8 @@ export class RedisStore extends WechatStore {
   }
 
   async remove(key: string, expected?: Buffer): Promise<boolean> {
-    return (await this.redis.ask(key, isNumber, (send) => (expected ? run(send, REMOVE, key, expected) : send('DEL', key)))) === 1;
+    if (!expected) return this.redis.remove(key);
+    return (await this.redis.ask(key, isNumber, (send) => run(send, REMOVE, key, expected))) === 1;
   }
 
   async take(key: string): Promise<Buffer | undefined> {

@@ -1,0 +1,396 @@
+import { HttpService } from '@nestjs/axios';
+import { Controller, Logger, Post, Query } from '@nestjs/common';
+import { AxiosError } from 'axios';
+import fc from 'fast-check';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
+import { throwError } from 'rxjs';
+import { AccessTokenService, PhoneService, SessionService, WechatStore } from 'nestjs-wechat';
+import type { WechatError, WechatModuleOptions } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { until } from '../support/redis.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+import { isFull, Lag, often } from './rows.js';
+
+const LOGIN = '/sns/jscode2session';
+const TOKEN = '/cgi-bin/stable_token';
+const PHONE = '/wxa/business/getuserphonenumber';
+/** How long one attempt waits for WeChat, and the whole of a login with its repetition. */
+const TIMEOUT = isFull ? 3_000 : 600;
+const DEADLINE = 2 * TIMEOUT;
+/** What HTTP and a crowd of logins at once take beside. */
+const HTTP = 500;
+/** How many logins one event loop takes at once without being the slow one itself. */
+const CROWD = 25;
+const few = (full: number): number => (isFull ? full : 3);
+
+/** As a team writes it. */
+@Controller()
+class LoginController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Post('login')
+  async login(@Query('code') code: string): Promise<{ openid: string }> {
+    const { session } = await this.sessions.login(code);
+    return { openid: session.openid };
+  }
+}
+
+/** How a login ended, and after how many milliseconds. */
+interface Ended {
+  status: number;
+  error?: string;
+  retryAfter: string | null;
+  ms: number;
+}
+
+const told = (status: number, error: string, retryAfter: string | null = null) => ({ status, error, retryAfter });
+const UNAVAILABLE = told(503, 'ERR_WECHAT_UNAVAILABLE', '1');
+const RESPONSE = told(502, 'ERR_WECHAT_RESPONSE');
+const CODE = told(401, 'ERR_WECHAT_CODE');
+const BLOCKED = told(403, 'ERR_WECHAT_BLOCKED');
+const CONFIG = told(500, 'ERR_WECHAT_CONFIG');
+const RATE_LIMIT = told(429, 'ERR_WECHAT_RATE_LIMIT', '60');
+
+let wechat: WechatSandbox;
+let app: TeamApp;
+
+const start = (api: WechatModuleOptions['api']): Promise<TeamApp> =>
+  startTeamApp(optionsFor(wechat, { api: { timeout: TIMEOUT, ...api } }), { controllers: [LoginController] });
+
+beforeAll(async () => {
+  Logger.overrideLogger(false);
+  wechat = await startWechatSandbox({ quotas: { [LOGIN]: { perDay: 1e9, perMinute: 1e9 } } });
+  app = await start({ baseUrl: wechat.url });
+});
+afterEach(() => {
+  wechat.clear();
+  jest.restoreAllMocks();
+});
+afterAll(async () => {
+  await closeTeamApps();
+  await wechat.close();
+});
+
+/** One login of a new user over HTTP. Nothing of what is nobody's business is in its answer. */
+const login = async (at = app): Promise<Ended> => {
+  const { code } = await wechat.users.create().login();
+  const startedAt = performance.now();
+  const response = await at.fetch(`/login?code=${code}`, { method: 'POST' });
+  const text = await response.text();
+  for (const secret of [wechat.apps[0]!.secret, code, wechat.url, 'canary']) expect(text).not.toContain(secret);
+  const { error } = JSON.parse(text) as { error?: string };
+  return { status: response.status, error, retryAfter: response.headers.get('retry-after'), ms: performance.now() - startedAt };
+};
+
+/** So many logins, a crowd at a time: all end as told, none later than allowed. */
+const expectAll = async (count: number, expected: object, latest: number, at = app): Promise<void> => {
+  for (let left = count; left > 0; left -= CROWD) {
+    const lag = new Lag();
+    const all = await Promise.all(Array.from({ length: Math.min(left, CROWD) }, () => login(at)));
+    const allowed = latest + HTTP + lag.end();
+    expect(all.map(({ status, error, retryAfter }) => ({ status, error, retryAfter }))).toEqual(all.map(() => expected));
+    expect(Math.max(...all.map(({ ms }) => ms))).toBeLessThan(allowed);
+  }
+};
+
+/** Under a fault that lasts: how each login ends, and how often each asks WeChat. */
+const expectUnder = async (fault: Fault, count: number, expected: object, calls: number, latest = TIMEOUT): Promise<void> => {
+  const stored = jest.spyOn(app.get(WechatStore), 'add');
+  wechat.always(LOGIN, fault);
+  const asked = wechat.requestsTo(LOGIN).length;
+  await expectAll(count, expected, latest);
+  expect(wechat.requestsTo(LOGIN).length - asked).toBe(count * calls);
+  expect(stored).not.toHaveBeenCalled();
+  wechat.clear();
+  expect((await login()).status).toBe(201); // at once, without a restart
+};
+
+describe('a login, when WeChat', () => {
+  it.each<[string, Fault]>([
+    ['500', { status: 500 }],
+    ['502', { status: 502 }],
+    ['503', { status: 503 }],
+    ['504', { status: 504 }],
+    ['502 with errcode -1', { status: 502, body: { errcode: -1 } }],
+    ['200 with errcode -1', { errcode: -1 }],
+  ])(`W1 answers %s: 503, asked twice${often(few(100))}`, (_, fault) => expectUnder(fault, few(100), UNAVAILABLE, 2, DEADLINE));
+
+  it(`W1 is busy late, and then silent: 503 within the deadline of the whole login${often(few(10))}`, async () => {
+    wechat.next(LOGIN, { status: 500, delay: 0.9 * TIMEOUT, times: few(10) });
+    wechat.always(LOGIN, { hang: true });
+    await expectAll(few(10), UNAVAILABLE, DEADLINE - HTTP);
+  });
+
+  it.each<[string, Fault]>([
+    ['before the body is read', { reset: 'before-reading' }],
+    ['when it is read', { reset: true }],
+    ['after the work', { reset: 'after-work' }],
+    ['half-way through the answer', { reset: 'mid-answer' }],
+  ])(`W2 resets the connection %s: 503, and asked once: the code may be used${often(few(100))}`, (_, fault) =>
+    expectUnder(fault, few(100), UNAVAILABLE, 1),
+  );
+
+  it(`W3 does its work and answers nothing: 503, asked once${often(few(30))}`, () =>
+    expectUnder({ hang: 'after-work' }, few(30), UNAVAILABLE, 1));
+
+  it.each<[string, Fault]>([
+    ['the head', { dripFrom: 'headers' }],
+    ['the body', { dripFrom: 'body' }],
+  ])(`W4 drips %s: 503, asked once${often(few(30))}`, (_, fault) =>
+    expectUnder({ ...fault, drip: isFull ? '500ms' : '30ms' }, few(30), UNAVAILABLE, 1),
+  );
+
+  it(`W6 is busy once: in, after a wait that is not the same for all${often(few(100))}`, async () => {
+    const waits: number[] = [];
+    for (let i = 0; i < few(100); i++) {
+      wechat.next(LOGIN, { errcode: -1 });
+      const asked = wechat.requestsTo(LOGIN).length;
+      const { status, ms } = await login();
+      expect([status, wechat.requestsTo(LOGIN).length - asked]).toEqual([201, 2]);
+      waits.push(Math.round(ms));
+    }
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(100);
+    expect(new Set(waits).size).toBeGreaterThan(1);
+  });
+
+  it.each([45009, 45011])(`W7 says %i: 429, asked once${often(few(50))}`, (errcode) => expectUnder({ errcode }, few(50), RATE_LIMIT, 1));
+
+  it(`W7 says 45011 to one: nobody else is held back${often(few(50))}`, async () => {
+    for (let i = 0; i < few(50); i++) {
+      wechat.next(LOGIN, { errcode: 45011 });
+      expect([(await login()).status, (await login()).status]).toEqual([429, 201]);
+    }
+  });
+
+  it.each([40029, 40163])(`W8 says %i: 401, asked once${often(few(50))}`, (errcode) => expectUnder({ errcode }, few(50), CODE, 1));
+
+  it(`W9 says 40226: 403, asked once${often(few(20))}`, () => expectUnder({ errcode: 40226 }, few(20), BLOCKED, 1));
+
+  it.each([40013, 40125, 40164, 41002, 41004])(
+    `W10 says %i: 500 without a detail, asked once, one alarm a minute${often(few(20))}`,
+    async (errcode) => {
+      const alarm = jest.spyOn(Logger.prototype, 'error');
+      await expectUnder({ errcode }, few(20), CONFIG, 1);
+      expect(alarm.mock.calls.filter(([text]) => String(text).includes(String(errcode)))).toHaveLength(1);
+    },
+  );
+
+  it(`W11 redirects to another host: 502, and nobody knocks there${often(few(50))}`, async () => {
+    const elsewhere = await Listener.start((socket) => socket.end());
+    await expectUnder({ redirect: `${elsewhere.url('http')}${LOGIN}?stolen` }, few(50), RESPONSE, 1);
+    expect(elsewhere.accepted).toBe(0);
+    await elsewhere.close();
+  });
+
+  it.each<[string, Fault, object]>([
+    ['an errcode that nobody knows', { errcode: 99999 }, RESPONSE],
+    ['an errcode as text', { body: '{"errcode":"40029"}' }, CODE],
+    ['404', { status: 404 }, RESPONSE],
+  ])('answers %s: asked once', (_, fault, expected) => expectUnder(fault, 1, expected, 1));
+});
+
+describe('a login, when on the way to WeChat', () => {
+  it(`W2 nobody listens: 503, tried twice${often(few(100))}`, async () => {
+    const closed = await Listener.start((socket) => socket.end());
+    const url = closed.url('http');
+    await closed.close();
+    const away = await start({ baseUrl: url });
+    await expectAll(few(100), UNAVAILABLE, TIMEOUT, away);
+    await expect(away.get(SessionService).login('a')).rejects.toMatchObject({ attempt: 2 });
+  });
+
+  it(`W2 the TLS handshake is reset: 503, tried twice${often(few(100))}`, async () => {
+    const rude = await Listener.start((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    await expectAll(few(100), UNAVAILABLE, TIMEOUT, await start({ baseUrl: rude.url('https') }));
+    expect(rude.accepted).toBe(2 * few(100));
+    await rude.close();
+  });
+
+  it.each(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH'])(
+    `W2 %s: WeChat's spare host is tried, once${often(few(100))}`,
+    async (code) => {
+      const real = await start({ baseUrl: undefined });
+      const request = jest
+        .spyOn(real.get(HttpService), 'request')
+        .mockImplementation(() => throwError(() => new AxiosError('no way there', code)));
+      await expectAll(few(100), UNAVAILABLE, TIMEOUT, real);
+      const tried = (host: string): number => request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;
+      expect([tried('https://api.weixin.qq.com'), tried('https://api2.weixin.qq.com')]).toEqual([few(100), few(100)]);
+    },
+  );
+
+  it(`W3 somebody takes the connection and never says a word: 503, and no socket is left${often(few(30))}`, async () => {
+    const silent = await Listener.start(() => undefined);
+    const before = performance.now();
+    await expectAll(few(30), UNAVAILABLE, TIMEOUT, await start({ baseUrl: silent.url('http') }));
+    expect(performance.now() - before).toBeGreaterThan(TIMEOUT);
+    expect(silent.accepted).toBe(few(30));
+    await until(() => silent.open === 0);
+    await silent.close();
+  });
+
+  it('waits longer than a timer of Node can only where told to', async () => {
+    const patient = await start({ baseUrl: wechat.url, timeout: '100d' });
+    expect((await login(patient)).status).toBe(201);
+  });
+});
+
+describe('a login, when WeChat answers', () => {
+  const BOMB = gzipSync(Buffer.alloc(20_000_000));
+  const FLOOD = Buffer.alloc(60_000_000, ' ');
+  const change =
+    (more: object) =>
+    (json: object): object => ({ ...json, ...more });
+  const garbage: [string, Fault][] = [
+    ['nothing', { body: '' }],
+    ['HTML', { body: '<html>canary</html>', contentType: 'text/html' }],
+    ['cut JSON', { body: '{"openid":"canary' }],
+    ['null', { body: 'null' }],
+    ['a list', { body: '[]' }],
+    ['a text', { body: '"x"' }],
+    ['a number', { body: '7' }],
+    ['an empty object', { body: '{}' }],
+    ['half a megabyte of JSON', { body: JSON.stringify({ x: 'x'.repeat(500_000) }) }],
+    ['60 MB', { body: FLOOD }],
+    ['a gzip bomb', { body: BOMB, headers: { 'content-encoding': 'gzip' } }],
+    ['broken gzip', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } }],
+    ['a byte order mark', { body: '\ufeff{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' }],
+    ['broken UTF-8', { body: Buffer.from('{"openid":"\xff","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}', 'latin1') }],
+    ['the same key twice', { body: '{"openid":"o","openid":7,"session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' }],
+    ['__proto__', { body: '{"__proto__":{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}}' }],
+    ['no openid', { transform: ({ session_key }) => ({ session_key }) }],
+    ['an openid as number', { transform: change({ openid: 1 }) }],
+    ['an empty openid', { transform: change({ openid: '' }) }],
+    ['an endless openid', { transform: change({ openid: 'o'.repeat(300) }) }],
+    ['no session_key', { transform: change({ session_key: undefined }) }],
+    ['a session_key of 3 bytes', { transform: change({ session_key: 'AAAA' }) }],
+    ['a session_key of 17 bytes', { transform: change({ session_key: Buffer.alloc(17).toString('base64') }) }],
+    ['a unionid as list', { transform: change({ unionid: ['u'] }) }],
+    ['an errcode that is none', { body: '{"errcode":"canary"}' }],
+  ];
+
+  it.each(garbage)('W5 %s: 502, nothing stored', async (_, fault) => {
+    await expectUnder(fault, 1, RESPONSE, 1);
+    expect(({} as { openid?: string }).openid).toBeUndefined();
+  });
+
+  const WHOLE = '{"openid":"canary","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}';
+  /** What a broken gateway or a liar could send, none of which is a login or an errcode. */
+  const anything: fc.Arbitrary<Fault> = fc.oneof(
+    fc.jsonValue().map((json) => ({ body: JSON.stringify(json) })),
+    fc.string({ unit: 'binary' }).map((body) => ({ body })),
+    fc.uint8Array({ maxLength: 2_000 }).map((bytes) => ({ body: Buffer.from(bytes) })),
+    fc.nat({ max: WHOLE.length - 1 }).map((at) => ({ body: WHOLE.slice(0, at) })),
+    fc.jsonValue().filter((it) => typeof it !== 'string').map((openid) => ({ transform: change({ openid }) })), // prettier-ignore
+    fc.jsonValue().map((session_key) => ({ transform: change({ session_key }) })),
+  );
+
+  it(`W5 anything at all: 502, nothing stored, and memory stays as it was${often(isFull ? 1_000 : 60)}`, async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const heap = (): number => (collect(), process.memoryUsage().heapUsed);
+    const stored = jest.spyOn(app.get(WechatStore), 'add');
+    const user = wechat.users.create();
+    const answer = async (fault: Fault): Promise<void> => {
+      wechat.next(LOGIN, fault);
+      const { status } = await app.fetch(`/login?code=${(await user.login()).code}`, { method: 'POST' });
+      expect(status).toBe(502);
+    };
+    for (let i = 0; i < 100; i++) await answer({ body: 'canary' });
+    const before = heap();
+    await fc.assert(fc.asyncProperty(anything, answer), { numRuns: isFull ? 1_000 : 60 });
+    expect(heap() - before).toBeLessThan(5_000_000);
+    expect(stored).not.toHaveBeenCalled();
+  });
+
+  it.each<[string, Fault]>([
+    ['JSON that calls itself text', { transform: (json) => json, contentType: 'text/plain' }],
+    ['a success with errcode 0', { transform: (json) => ({ errcode: 0, errmsg: 'ok', ...json }) }],
+  ])('takes %s', async (_, fault) => {
+    wechat.next(LOGIN, fault);
+    expect((await login()).status).toBe(201);
+  });
+
+  it('B-log keeps what WeChat says on one line, and short', async () => {
+    wechat.next(LOGIN, { errcode: 12345, errmsg: `evil\r\n2026 INFO forged \u2028 \u001b[31m${'x'.repeat(500)}` });
+    const { code } = await wechat.users.create().login();
+    const error = (await app.get(SessionService).login(code).catch((reason: unknown) => reason)) as WechatError; // prettier-ignore
+    expect(error.message).not.toMatch(/[\p{Cc}\u2028]/u);
+    expect(error.message.length).toBeLessThan(300);
+  });
+});
+
+describe('an access token', () => {
+  it.each<[string, object]>([
+    ['of 1,025 characters', { access_token: 'x'.repeat(1025), expires_in: 7200 }],
+    ['with a line break', { access_token: 'a\nb', expires_in: 7200 }],
+    ['that is a number', { access_token: 7, expires_in: 7200 }],
+    ...[0, -1, 1e12, '7200', null].map((life): [string, object] => [
+      `that lives ${JSON.stringify(life)} s`,
+      { access_token: 'a', expires_in: life },
+    ]),
+  ])('W5 %s is not believed in, and not stored', async (_, body) => {
+    wechat.next(TOKEN, { body, times: 2 }); // what is broken is asked for once more
+    const stored = jest.spyOn(app.get(WechatStore), 'add');
+    await expect(app.get(AccessTokenService).get()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+    expect(stored.mock.calls.filter(([key]) => !key.startsWith('wx:lock:'))).toEqual([]);
+  });
+
+  it('of 600 characters is as good as another', async () => {
+    wechat.next(TOKEN, { body: { access_token: 'x'.repeat(600), expires_in: 7200 } });
+    expect(await (await start({ baseUrl: wechat.url })).get(AccessTokenService).get()).toBe('x'.repeat(600));
+  });
+
+  it('is fetched again after a lost answer; a phone number, whose code may be used, is not', async () => {
+    wechat.next(TOKEN, { reset: true });
+    const asked = wechat.requestsTo(TOKEN).length;
+    expect(await app.get(AccessTokenService).get()).toBe(wechat.accessTokens.current(wechat.apps[0]!.appId));
+    expect(wechat.requestsTo(TOKEN).length - asked).toBe(2);
+    wechat.next(PHONE, { reset: 'after-work' });
+    const { code } = await wechat.users.create({ phoneNumber: '13580006666' }).getPhoneNumber();
+    await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_UNAVAILABLE' });
+    expect(wechat.requestsTo(PHONE)).toHaveLength(1);
+  });
+});
+
+/** Takes connections on this machine, counts them, and does with each what it is told. */
+class Listener {
+  accepted = 0;
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(private readonly server: Server) {}
+
+  static async start(greet: (socket: Socket) => void): Promise<Listener> {
+    const server = createServer();
+    const listener = new Listener(server);
+    server.on('connection', (socket: Socket) => {
+      listener.accepted++;
+      listener.sockets.add(socket.on('error', () => {}).once('close', () => listener.sockets.delete(socket)));
+      socket.resume();
+      greet(socket);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return listener;
+  }
+
+  get open(): number {
+    return this.sockets.size;
+  }
+
+  url(scheme: 'http' | 'https'): string {
+    return `${scheme}://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}

@@ -1,0 +1,148 @@
+// The rows that docs/reliability.md promises: which tests prove each, and what the last full run found.
+// `node tools/faults.mjs` says what does not fit, with `--update` it writes the tables anew; `npm run test:faults` writes etc/faults.json, too.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const read = (file) => readFileSync(join(root, file), 'utf8');
+const byName = (one, other) => one.localeCompare(other);
+const RESULTS = 'etc/faults.json';
+const PAGES = ['docs/reliability.md', 'docs/zh-CN/reliability.md'];
+
+/** What each row of the faults and of the bad input says, and how often a full run tries it at least. */
+const ROWS = JSON.parse(read('test/faults/rows.json'));
+/** Which tests prove each promise of SECURITY.md: a file, and how the titles of its tests begin. */
+const PROMISES = JSON.parse(read('test/security/promises.json'));
+
+/** Each table of the page: its marker there, and its rows. */
+const TABLES = {
+  promises: Object.keys(PROMISES),
+  faults: Object.keys(ROWS).filter((id) => !id.startsWith('B-')),
+  'bad-input': Object.keys(ROWS).filter((id) => id.startsWith('B-')),
+};
+
+const ID = String.raw`(?:[PRWTSD]\d+|B-[A-Za-z]+)`;
+const IDS = new RegExp(`^(?:${ID} )+`);
+/** In a spec, a text that begins with a row is the title of a test, or a part of one. */
+const QUOTED = new RegExp(`(?<=['"\`])(?:${ID} )+`, 'g');
+
+/** The rows that a test proves: those that its title begins with, and the promises that name it. */
+export function rowsOf(file, title) {
+  const named = (IDS.exec(title)?.[0] ?? '').trim().split(' ').filter(Boolean);
+  const promised = Object.keys(PROMISES).filter((id) => (PROMISES[id][file] ?? []).some((start) => title.startsWith(start.split('%')[0])));
+  return [...new Set([...named, ...promised])];
+}
+
+/** Title says how often: `…, 1,000 times`; without it, once. */
+export function trialsOf(title) {
+  return Number(/, ([\d,]+) (?:times|minutes)$/.exec(title)?.[1].replaceAll(',', '') ?? 1);
+}
+
+let known;
+/** The specs that prove each row. */
+export function proofs() {
+  return (known ??= findProofs());
+}
+
+function findProofs() {
+  const byRow = new Map([...Object.keys(PROMISES), ...Object.keys(ROWS)].map((id) => [id, new Set()]));
+  for (const [id, tests] of Object.entries(PROMISES)) for (const file of Object.keys(tests)) byRow.get(id).add(file);
+  for (const file of specs()) {
+    for (const id of (read(file).match(QUOTED) ?? []).flatMap((ids) => ids.trim().split(' '))) byRow.get(id)?.add(file);
+  }
+  return byRow;
+}
+
+/** All specs that prove a row. */
+export function filesOfRows() {
+  return [...new Set([...proofs().values()].flatMap((files) => [...files]))].toSorted(byName);
+}
+
+function specs() {
+  const under = ['apps', 'libs', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).flatMap((entry) =>
+      entry.isFile() && entry.name.endsWith('spec.ts') ? [join(entry.parentPath, entry.name).slice(root.length + 1)] : [],
+    ),
+  );
+  return under.filter((file) => !/node_modules|\/dist\//.test(file));
+}
+
+export function readResults() {
+  return existsSync(join(root, RESULTS)) ? JSON.parse(read(RESULTS)) : {};
+}
+
+/** @param results for each row, and each spec that proves it: `{ trials, violations, seconds, date }` */
+export function writeResults(results) {
+  const order = [...Object.keys(PROMISES), ...Object.keys(ROWS)];
+  const sorted = Object.fromEntries(order.flatMap((id) => (results[id] ? [[id, results[id]]] : [])));
+  writeFileSync(join(root, RESULTS), `${JSON.stringify(sorted, null, 2)}\n`);
+  for (const page of PAGES) writeFileSync(join(root, page), withTables(read(page), sorted));
+}
+
+function withTables(page, results) {
+  return Object.entries(TABLES).reduce(
+    (text, [name, ids]) => text.replace(between(name), (_, start, __, end) => `${start}\n${tableOf(ids, results)}\n${end}`),
+    page,
+  );
+}
+
+const between = (name) => new RegExp(`(<!-- ${name} -->)\n(.*?)(<!-- /${name} -->)`, 's');
+
+function tableOf(ids, results) {
+  const lines = ids.map((id) => {
+    const { trials, violations, date } = sumOf(results[id] ?? {});
+    return `| ${id} | ${saysOf(id)} | ${linksTo(id)} | ${numberOf(trials, ROWS[id]?.unit)} | ${violations ?? '–'} | ${date ?? '–'} |`;
+  });
+  return `| | promise | proved by | tried | broken | last run |\n|---|---|---|---:|---:|---|\n${lines.join('\n')}`;
+}
+
+const numberOf = (trials, unit) => (trials === undefined ? '–' : [trials.toLocaleString('en'), unit].filter(Boolean).join(' '));
+
+/** Of all specs of a row: together, and the day of the oldest. */
+function sumOf(ofFiles) {
+  const all = Object.values(ofFiles);
+  if (all.length === 0) return {};
+  const sum = (field) => all.reduce((total, each) => total + each[field], 0);
+  return { trials: sum('trials'), violations: sum('violations'), date: all.map(({ date }) => date).toSorted(byName)[0] };
+}
+
+function saysOf(id) {
+  if (ROWS[id]) return ROWS[id].says;
+  return new RegExp(`^\\| ${id} \\| ([^|]+?) \\|`, 'm').exec(read('SECURITY.md'))?.[1];
+}
+
+function linksTo(id) {
+  return [...proofs().get(id)]
+    .toSorted(byName)
+    .map((file) => `[${basename(file).replace(/\.(e2e-)?spec\.ts$/, '')}](../${file})`)
+    .join(', ');
+}
+
+/** One line for each thing that does not fit. */
+export function problems() {
+  const results = readResults();
+  return [
+    ...[...proofs()].filter(([, files]) => files.size === 0).map(([id]) => `${id} has no test.`),
+    ...Object.keys(PROMISES).filter((id) => !saysOf(id)).map((id) => `${id} has no row in SECURITY.md.`), // prettier-ignore
+    ...Object.entries(results).flatMap(([id, files]) => gone(id, Object.keys(files))),
+    ...Object.keys(ROWS).flatMap((id) => triedTooRarely(id, sumOf(results[id] ?? {}).trials)),
+    ...PAGES.filter((page) => withTables(read(page), results) !== read(page)).map((page) => `${page} is not what ${RESULTS} says.`),
+  ];
+}
+
+function gone(id, files) {
+  const there = proofs().get(id) ?? new Set();
+  return files.filter((file) => !there.has(file)).map((file) => `${RESULTS} has a result of ${file} for ${id}, which does not prove it.`);
+}
+
+function triedTooRarely(id, trials) {
+  const { trials: wanted } = ROWS[id];
+  return trials !== undefined && trials < wanted ? [`${id} was tried ${trials} times in place of ${wanted}.`] : [];
+}
+
+if (process.argv[1] === import.meta.filename) {
+  if (process.argv.includes('--update')) writeResults(readResults());
+  const found = problems();
+  process.stdout.write(found.map((each) => `${each}\n`).join(''));
+  process.exitCode = found.length > 0 ? 1 : 0;
+}
