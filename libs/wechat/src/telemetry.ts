@@ -66,9 +66,9 @@ export class Telemetry {
   }
 
   /** The look at a session that every guarded request takes. It is counted without a span: the hot path stays bare. */
-  async lookup<T>(work: Promise<T>): Promise<T> {
+  async lookup<T>(work: () => Promise<T>): Promise<T> {
     try {
-      const found = await work;
+      const found = await work();
       this.sessions.add(1, FOUND);
       return found;
     } catch (error) {

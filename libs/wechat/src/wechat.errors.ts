@@ -95,6 +95,9 @@ export class WechatBadRequestError extends WechatError {
 /**
  * No session: none was sent, or it is unknown, expired or ended. All of these look the same from outside.
  *
+ * It has no stack. It is an answer rather than a fault, and finding out where it was thrown would be a third of what refusing
+ * a request costs, which a flood of invented tokens would have us pay for each.
+ *
  * @example
  * ```ts
  * if (error instanceof WechatSessionError) return redirectToLogin();      // sessions.find(ended)
@@ -103,7 +106,10 @@ export class WechatBadRequestError extends WechatError {
 export class WechatSessionError extends WechatError {
   readonly code = 'ERR_WECHAT_SESSION';
   constructor(message = 'Session is unknown or has expired. Call wx.login() again.') {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

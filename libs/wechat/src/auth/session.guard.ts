@@ -47,7 +47,7 @@ export class SessionGuard implements CanActivate {
   }
 
   /** The session, or an error. `undefined` lets the request through without one. */
-  protected async authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
+  protected authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
     const session_rd = sessionRdFrom(request);
     if (session_rd === undefined) throw new WechatSessionError();
     return this.sessions.find(session_rd);

@@ -76,7 +76,7 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   find(session_rd: string): Promise<WechatSession> {
-    return this.telemetry.lookup(this.lookUp(session_rd));
+    return this.telemetry.lookup(() => this.lookUp(this.parse(session_rd)));
   }
 
   /**
@@ -175,8 +175,7 @@ export class SessionService {
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
   }
 
-  private async lookUp(session_rd: string): Promise<WechatSession> {
-    const token = this.parse(session_rd);
+  private async lookUp(token: SessionToken): Promise<WechatSession> {
     const { id, record } = await this.load(token.id);
     const expiresAt = this.validUntil(record, token);
     if (expiresAt === undefined) throw new WechatSessionError();
