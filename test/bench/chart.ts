@@ -14,7 +14,8 @@ const BARS: [id: string, label: string][] = [
 ];
 const OURS = ['public of bare', 'guarded in memory of bare', 'guarded of bare', 'passport of bare'];
 const [WIDTH, LEFT, ROW, TOP] = [760, 250, 34, 64];
-const SCALE = 420;
+/** What the longest bar or line may take. */
+const ROOM = 460;
 
 /** Requests per second beside a bare Nest route: the median as a bar, the rounds' least and greatest as a line across it. */
 export function chartOf(figures: Figure[]): string {
@@ -23,7 +24,8 @@ export function chartOf(figures: Figure[]): string {
     return figure ? [{ id, label, ...figure.spread }] : [];
   });
   const height = TOP + found.length * ROW + 40;
-  const rows = found.map((bar, i) => rowOf(bar, TOP + i * ROW));
+  const scale = ROOM / Math.max(...found.map(({ max }) => max));
+  const rows = found.map((bar, i) => rowOf(bar, TOP + i * ROW, scale));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="14" role="img">
   <title>Requests per second, bare Nest route = 1</title>
   <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>
@@ -43,11 +45,11 @@ interface Bar {
   max: number;
 }
 
-function rowOf({ id, label, min, median, max }: Bar, y: number): string {
-  const x = (value: number): string => (LEFT + Math.min(value, 1.1) * SCALE).toFixed(1);
+function rowOf({ id, label, min, median, max }: Bar, y: number, scale: number): string {
+  const x = (value: number): string => (LEFT + value * scale).toFixed(1);
   const colour = OURS.includes(id) ? '#07c160' : '#afb8c1';
   return `  <text x="${LEFT - 10}" y="${y + 17}" text-anchor="end" fill="#1f2328">${label}</text>
-  <rect x="${LEFT}" y="${y + 3}" width="${(Math.min(median, 1.1) * SCALE).toFixed(1)}" height="20" rx="3" fill="${colour}"/>
+  <rect x="${LEFT}" y="${y + 3}" width="${(median * scale).toFixed(1)}" height="20" rx="3" fill="${colour}"/>
   <path d="M${x(min)} ${y + 13}H${x(max)}" stroke="#1f2328"/>
-  <text x="${LEFT + SCALE * 1.1 + 8}" y="${y + 17}" fill="#1f2328">${median.toFixed(2)}</text>`;
+  <text x="${LEFT + ROOM + 8}" y="${y + 17}" fill="#1f2328">${median.toFixed(2)}</text>`;
 }

@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Keyring } from '../crypto/keyring.js';
 import type { RingKey } from '../crypto/keyring.js';
 import { seal, unseal } from '../crypto/sealed-box.js';
@@ -7,6 +6,7 @@ import { MinuteLog } from '../minute-log.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { packSession, unpackSession } from './session.record.js';
 import type { SessionRecord } from './session.record.js';
+import type { ProvenToken } from './session-tokens.js';
 
 /** A record as it was read or written. */
 export interface StoredSession {
@@ -17,16 +17,9 @@ export interface StoredSession {
   record: SessionRecord;
 }
 
-/** How many opened records are kept; one takes about a kilobyte. */
-const MAX_OPENED = 10_000;
-
-/**
- * The sealed records of logins in the store. Each read asks the store, so an end holds at once; only bytes that are equal to
- * those opened before are not opened again.
- */
+/** The sealed records of logins in the store. Each read asks the store, so an end holds at once. */
 @Injectable()
 export class SessionRecords {
-  private readonly opened = new LRUCache<string, StoredSession>({ max: MAX_OPENED });
   private readonly oddities = new MinuteLog('WechatSession');
 
   constructor(
@@ -37,9 +30,15 @@ export class SessionRecords {
   /** `undefined` also for a record that does not open, because its key is gone or somebody moved it. */
   async read(id: string): Promise<StoredSession | undefined> {
     const sealed = await this.store.get(keyOf(id));
+    return sealed && this.open(id, sealed);
+  }
+
+  /** Like read, for the token of a request: bytes that are equal to those that it found before are not opened again. */
+  async readFor(token: ProvenToken): Promise<StoredSession | undefined> {
+    const sealed = await this.store.get(keyOf(token.id));
     if (!sealed) return undefined;
-    const known = this.opened.get(id);
-    return known?.sealed.equals(sealed) ? known : this.open(id, sealed);
+    if (!token.lastRead?.sealed.equals(sealed)) token.lastRead = this.open(token.id, sealed);
+    return token.lastRead;
   }
 
   /** Writes a new login. `undefined` if there is one with this id. */
@@ -55,18 +54,13 @@ export class SessionRecords {
   }
 
   remove(id: string): Promise<boolean> {
-    this.opened.delete(id);
     return this.store.remove(keyOf(id));
   }
 
   private open(id: string, sealed: Buffer): StoredSession | undefined {
     const box = unseal(this.keyring, keyOf(id), sealed);
     const record = box && unpackSession(box.record);
-    if (record) {
-      const stored = { id, sealed, key: box.key, record };
-      this.opened.set(id, stored);
-      return stored;
-    }
+    if (record) return { id, sealed, key: box.key, record };
     this.oddities.error('A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.');
     return undefined;
   }

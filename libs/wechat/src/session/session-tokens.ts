@@ -1,10 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Keyring } from '../crypto/keyring.js';
+import type { StoredSession } from './session-records.js';
 import { parseToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 
-/** How many proven tokens are kept; one takes about half a kilobyte. */
+/** A token of our making, and what the store held for it when somebody looked last. */
+export interface ProvenToken extends SessionToken {
+  lastRead?: StoredSession;
+}
+
+/** How many tokens are kept; one takes about a kilobyte with its record. */
 const MAX_PROVEN = 10_000;
 
 /**
@@ -13,15 +19,15 @@ const MAX_PROVEN = 10_000;
  */
 @Injectable()
 export class SessionTokens {
-  private readonly proven = new LRUCache<string, SessionToken>({ max: MAX_PROVEN });
+  private readonly proven = new LRUCache<string, ProvenToken>({ max: MAX_PROVEN });
 
   constructor(@Inject(Keyring) private readonly keyring: Keyring) {}
 
   /** `undefined` for what is not a token of our making; that is not kept, or inventing tokens would push out real ones. */
-  parse(session_rd: string): SessionToken | undefined {
+  parse(session_rd: string): ProvenToken | undefined {
     const known = this.proven.get(session_rd);
     if (known) return known;
-    const token = parseToken('srd', session_rd, this.keyring);
+    const token: ProvenToken | undefined = parseToken('srd', session_rd, this.keyring);
     if (token) this.proven.set(session_rd, token);
     return token;
   }

@@ -16,6 +16,7 @@ import type { StoredSession } from './session-records.js';
 import { formatToken, newSecret, newToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 import { SessionTokens } from './session-tokens.js';
+import type { ProvenToken } from './session-tokens.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
 import type { WechatUserKey } from './user-records.js';
@@ -76,7 +77,7 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   find(session_rd: string): Promise<WechatSession> {
-    return this.telemetry.lookup(() => this.lookUp(this.parse(session_rd)));
+    return this.telemetry.lookup(() => this.lookUp(this.tokens.parse(session_rd) ?? refuse()));
   }
 
   /**
@@ -85,14 +86,14 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   refresh(session_rd: string): Promise<IssuedSession> {
-    return this.telemetry.session('refresh', () => this.refreshToken(this.parse(session_rd)));
+    return this.telemetry.session('refresh', () => this.refreshToken(this.tokens.parse(session_rd) ?? refuse()));
   }
 
   /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
   async end(session_rd: string): Promise<void> {
     const token = this.tokens.parse(session_rd);
     if (!token) return;
-    const stored = await this.records.read(token.id);
+    const stored = await this.records.readFor(token);
     if (!stored || this.validUntil(stored.record, token) !== undefined) await this.remove(token.id); // what is gone may have to be made sure of
   }
 
@@ -133,7 +134,7 @@ export class SessionService {
    * @throws WechatSessionError if it was ended or is over, StoreUnavailableError
    */
   async findLogin(id: string): Promise<WechatSession> {
-    const { record } = await this.load(id);
+    const { record } = (await this.records.read(id)) ?? refuse();
     if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
   }
@@ -157,10 +158,10 @@ export class SessionService {
     return this.sessionKeys.reset(session);
   }
 
-  private async refreshToken(token: SessionToken): Promise<IssuedSession> {
+  private async refreshToken(token: ProvenToken): Promise<IssuedSession> {
     const { id } = token;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = await this.load(id);
+      const stored = (await this.records.readFor(token)) ?? refuse();
       const use = useOf(stored.record, token, this.store.now());
       if (use === 'replayed') {
         this.events.emit('reuse', { session: sessionOf(id, stored.record, stored.record.expiresAt) });
@@ -175,8 +176,8 @@ export class SessionService {
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
   }
 
-  private async lookUp(token: SessionToken): Promise<WechatSession> {
-    const { id, record } = await this.load(token.id);
+  private async lookUp(token: ProvenToken): Promise<WechatSession> {
+    const { id, record } = (await this.records.readFor(token)) ?? refuse();
     const expiresAt = this.validUntil(record, token);
     if (expiresAt === undefined) throw new WechatSessionError();
     return sessionOf(id, record, expiresAt);
@@ -251,18 +252,6 @@ export class SessionService {
     };
   }
 
-  private parse(session_rd: string): SessionToken {
-    const token = this.tokens.parse(session_rd);
-    if (!token) throw new WechatSessionError();
-    return token;
-  }
-
-  private async load(id: string): Promise<StoredSession> {
-    const stored = await this.records.read(id);
-    if (!stored) throw new WechatSessionError();
-    return stored;
-  }
-
   /** How long this token is good for, or `undefined` if it is not. */
   private validUntil(record: SessionRecord, token: SessionToken): number | undefined {
     const now = this.store.now();
@@ -283,6 +272,10 @@ export class SessionService {
       current: id === currentId,
     };
   }
+}
+
+function refuse(): never {
+  throw new WechatSessionError();
 }
 
 /** What a token of this login is: the current one, the one before within its grace time, or an older one that somebody kept. */
