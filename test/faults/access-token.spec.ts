@@ -189,7 +189,7 @@ describeRedis('the access token of', () => {
       const early = slow!.tokens.get();
       await until(() => asked.legacy() > 0);
       await endLease();
-      wechat.next(LEGACY, { delay: '150ms' });
+      wechat.next(LEGACY, { delay: '400ms' }); // long enough that a machine that is held up still hears the older one first
       const late = fast!.tokens.get();
       await until(() => asked.legacy() > 1);
       const older = await early;
