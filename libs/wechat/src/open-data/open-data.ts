@@ -126,11 +126,12 @@ function isFor({ appId, openid, maxAge = 0, now = Date.now() }: DecryptOpenDataI
 function isOpenData(data: Record<string, unknown>): boolean {
   const text = (...fields: string[]): boolean => fields.every((field) => typeof data[field] === 'string');
   const absent = (...fields: string[]): boolean => fields.every((field) => data[field] === undefined);
-  const userInfo = text('openId', 'nickName', 'avatarUrl');
-  const anonymousProfile = text('nickName', 'avatarUrl') && absent('openId', 'unionId');
-  const phone = text('phoneNumber', 'purePhoneNumber') && ['string', 'number'].includes(typeof data['countryCode']);
-  const steps = Array.isArray(data['stepInfoList']) && data['stepInfoList'].every(isStep);
-  return userInfo || anonymousProfile || phone || steps || text('openGId') || text('opengid');
+  const isUserInfo = (): boolean => text('openId', 'nickName', 'avatarUrl');
+  const isAnonymousProfile = (): boolean => text('nickName', 'avatarUrl') && absent('openId', 'unionId');
+  const isPhone = (): boolean => text('phoneNumber', 'purePhoneNumber') && ['string', 'number'].includes(typeof data['countryCode']);
+  const isSteps = (): boolean => Array.isArray(data['stepInfoList']) && data['stepInfoList'].every(isStep);
+  const isGroup = (): boolean => text('openGId') || text('opengid');
+  return isUserInfo() || isPhone() || isSteps() || isGroup() || isAnonymousProfile();
 }
 
 function isStep(value: unknown): boolean {
