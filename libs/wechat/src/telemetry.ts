@@ -6,7 +6,6 @@ import { WechatError } from './wechat.errors.js';
 
 const NAME = 'nestjs-wechat';
 const OK: Attributes = { outcome: 'ok' };
-const FOUND: Attributes = { operation: 'find', outcome: 'ok' };
 /** Redis next door answers in fractions of a millisecond, and after 250 ms it counts as gone. */
 const STORE_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000];
 
@@ -66,15 +65,8 @@ export class Telemetry {
   }
 
   /** The look at a session that every guarded request takes. It is counted without a span: the hot path stays bare. */
-  async lookup<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      const found = await work();
-      this.sessions.add(1, FOUND);
-      return found;
-    } catch (error) {
-      this.sessions.add(1, { operation: 'find', outcome: codeOf(error) });
-      throw error;
-    }
+  lookup<T>(work: () => Promise<T>): Promise<T> {
+    return counted(work, (outcome) => this.sessions.add(1, { operation: 'find', ...outcome }));
   }
 
   /** One verb of the store. Writes are spans; reads are not, because every guarded request is one. */

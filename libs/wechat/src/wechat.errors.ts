@@ -95,7 +95,7 @@ export class WechatBadRequestError extends WechatError {
 /**
  * No session: none was sent, or it is unknown, expired or ended. All of these look the same from outside.
  *
- * It has no stack. It is an answer rather than a fault, and finding out where it was thrown would be a third of what refusing
+ * It has no stack. It is an answer rather than a fault, and finding out where it was thrown would be a quarter of what refusing
  * a request costs, which a flood of invented tokens would have us pay for each.
  *
  * @example

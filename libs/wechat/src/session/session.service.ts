@@ -178,9 +178,7 @@ export class SessionService {
 
   private async lookUp(token: ProvenToken): Promise<WechatSession> {
     const { id, record } = (await this.records.readFor(token)) ?? refuse();
-    const expiresAt = this.validUntil(record, token);
-    if (expiresAt === undefined) throw new WechatSessionError();
-    return sessionOf(id, record, expiresAt);
+    return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
   }
 
   private async exchange(appId: string, code: string): Promise<IssuedSession> {
