@@ -14,8 +14,8 @@ const WITHIN = 2_000;
 /** How long access tokens and open data are good for here, and sessions, in real time. */
 const LIFE = 1_500;
 const SESSION_LIFE = 2 * LIFE;
-/** A call that is under way when the life ends. */
-const SLACK = 100;
+/** What an end may come early by: half of the time that Redis's answer was on its way, on a machine that is busy. */
+const EARLY = 500;
 const STABLE = '/cgi-bin/stable_token';
 /** WeChat's token is not used any more when so much of its life is left. */
 const UNUSED_REST = 30_000;
@@ -85,7 +85,7 @@ describeRedis('instances whose clocks are wrong', () => {
     return ends;
   };
   const expectLives = (found: number[], life = LIFE): void => {
-    expect(Math.min(...found)).toBeGreaterThan(life - SLACK);
+    expect(Math.min(...found)).toBeGreaterThan(life - EARLY);
     expect(Math.max(...found)).toBeLessThan(life + WITHIN);
   };
 
