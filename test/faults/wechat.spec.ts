@@ -17,6 +17,7 @@ import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { isFull, Lag, often } from './rows.js';
+import { CALLS_TO_OPEN, PATIENCE } from '../../libs/wechat/src/platform/platform.circuit.js';
 
 const LOGIN = '/sns/jscode2session';
 const TOKEN = '/cgi-bin/stable_token';
@@ -26,8 +27,10 @@ const TIMEOUT = isFull ? 3_000 : 600;
 const DEADLINE = 2 * TIMEOUT;
 /** What HTTP and a crowd of logins at once take beside. */
 const HTTP = 500;
+/** So many logins at once that WeChat counts as answering until the last of them is on its way. */
+const CROWD = CALLS_TO_OPEN - 1;
 /** How many logins one event loop takes at once without being the slow one itself. */
-const CROWD = 25;
+const MANY = 25;
 const few = (full: number): number => (isFull ? full : 3);
 
 /** As a team writes it. */
@@ -89,27 +92,31 @@ const login = async (at = app): Promise<Ended> => {
   return { status: response.status, error, retryAfter: response.headers.get('retry-after'), ms: performance.now() - startedAt };
 };
 
-/** So many logins, a crowd at a time: all end as told, none later than allowed. */
-const expectAll = async (count: number, expected: object, latest: number, at = app): Promise<void> => {
-  for (let left = count; left > 0; left -= CROWD) {
+/** So many logins, all at once or so many at a time: all end as told, none later than allowed. */
+const expectAll = async (count: number, expected: object, latest: number, at = app, crowd = count): Promise<void> => {
+  for (let left = count; left > 0; left -= crowd) {
     const lag = new Lag();
-    const all = await Promise.all(Array.from({ length: Math.min(left, CROWD) }, () => login(at)));
+    const all = await Promise.all(Array.from({ length: Math.min(left, crowd) }, () => login(at)));
     const allowed = latest + HTTP + lag.end();
     expect(all.map(({ status, error, retryAfter }) => ({ status, error, retryAfter }))).toEqual(all.map(() => expected));
     expect(Math.max(...all.map(({ ms }) => ms))).toBeLessThan(allowed);
   }
 };
 
-/** Under a fault that lasts: how each login ends, and how often each asks WeChat. */
+/** Under a fault that lasts, a crowd at a time: how each login ends, and how often each asks WeChat. After each crowd it heals. */
 const expectUnder = async (fault: Fault, count: number, expected: object, calls: number, latest = TIMEOUT): Promise<void> => {
   const stored = jest.spyOn(app.get(WechatStore), 'add');
-  wechat.always(LOGIN, fault);
-  const asked = wechat.requestsTo(LOGIN).length;
-  await expectAll(count, expected, latest);
-  expect(wechat.requestsTo(LOGIN).length - asked).toBe(count * calls);
-  expect(stored).not.toHaveBeenCalled();
-  wechat.clear();
-  expect((await login()).status).toBe(201); // at once, without a restart
+  for (let left = count; left > 0; left -= CROWD) {
+    const crowd = Math.min(left, CROWD);
+    const asked = wechat.requestsTo(LOGIN).length;
+    wechat.always(LOGIN, fault);
+    await expectAll(crowd, expected, latest);
+    expect(wechat.requestsTo(LOGIN).length - asked).toBe(crowd * calls);
+    expect(stored).not.toHaveBeenCalled();
+    wechat.clear();
+    expect((await login()).status).toBe(201); // at once, without a restart
+    stored.mockClear();
+  }
 };
 
 describe('a login, when WeChat', () => {
@@ -123,9 +130,12 @@ describe('a login, when WeChat', () => {
   ])(`W1 answers %s: 503, asked twice${often(few(100))}`, (_, fault) => expectUnder(fault, few(100), UNAVAILABLE, 2, DEADLINE));
 
   it(`W1 is busy late, and then silent: 503 within the deadline of the whole login${often(few(10))}`, async () => {
-    wechat.next(LOGIN, { status: 500, delay: 0.9 * TIMEOUT, times: few(10) });
-    wechat.always(LOGIN, { hang: true });
-    await expectAll(few(10), UNAVAILABLE, DEADLINE - HTTP);
+    const late: Fault = { status: 500, delay: 0.9 * TIMEOUT };
+    for (let i = 0; i < few(10); i++) {
+      wechat.next(LOGIN, late);
+      wechat.next(LOGIN, { hang: true });
+      await expectAll(1, UNAVAILABLE, DEADLINE - HTTP);
+    }
   });
 
   it.each<[string, Fault]>([
@@ -202,13 +212,13 @@ describe('a login, when on the way to WeChat', () => {
     const url = closed.url('http');
     await closed.close();
     const away = await start({ baseUrl: url });
-    await expectAll(few(100), UNAVAILABLE, TIMEOUT, away);
+    await expectAll(few(100), UNAVAILABLE, TIMEOUT, away, 1);
     await expect(away.get(SessionService).login('a')).rejects.toMatchObject({ attempt: 2 });
   });
 
   it(`W2 the TLS handshake is reset: 503, tried twice${often(few(100))}`, async () => {
     const rude = await Listener.start((socket) => socket.once('data', () => socket.resetAndDestroy()));
-    await expectAll(few(100), UNAVAILABLE, TIMEOUT, await start({ baseUrl: rude.url('https') }));
+    await expectAll(few(100), UNAVAILABLE, TIMEOUT, await start({ baseUrl: rude.url('https') }), 1);
     expect(rude.accepted).toBe(2 * few(100));
     await rude.close();
   });
@@ -220,7 +230,7 @@ describe('a login, when on the way to WeChat', () => {
       const request = jest
         .spyOn(real.get(HttpService), 'request')
         .mockImplementation(() => throwError(() => new AxiosError('no way there', code)));
-      await expectAll(few(100), UNAVAILABLE, TIMEOUT, real);
+      await expectAll(few(100), UNAVAILABLE, TIMEOUT, real, 1);
       const tried = (host: string): number => request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;
       expect([tried('https://api.weixin.qq.com'), tried('https://api2.weixin.qq.com')]).toEqual([few(100), few(100)]);
     },
@@ -229,7 +239,7 @@ describe('a login, when on the way to WeChat', () => {
   it(`W3 somebody takes the connection and never says a word: 503, and no socket is left${often(few(30))}`, async () => {
     const silent = await Listener.start(() => undefined);
     const before = performance.now();
-    await expectAll(few(30), UNAVAILABLE, TIMEOUT, await start({ baseUrl: silent.url('http') }));
+    await expectAll(few(30), UNAVAILABLE, TIMEOUT, await start({ baseUrl: silent.url('http') }), 1);
     expect(performance.now() - before).toBeGreaterThan(TIMEOUT);
     expect(silent.accepted).toBe(few(30));
     await until(() => silent.open === 0);
@@ -239,6 +249,71 @@ describe('a login, when on the way to WeChat', () => {
   it('waits longer than a timer of Node can only where told to', async () => {
     const patient = await start({ baseUrl: wechat.url, timeout: '100d' });
     expect((await login(patient)).status).toBe(201);
+  });
+});
+
+describe('a login, when WeChat has left five in a row without an answer', () => {
+  /** From now on it takes what it is sent and answers nothing. */
+  const goDown = async (at = app): Promise<void> => {
+    wechat.always(LOGIN, { status: 503 });
+    for (let i = 0; i < CALLS_TO_OPEN; i++) expect((await login(at)).status).toBe(503);
+    wechat.always(LOGIN, { hang: true });
+  };
+  const asked = (): number => wechat.requestsTo(LOGIN).length;
+
+  it(`W1 one at a time is sent, and all others are 503 at once${often(few(100))}`, async () => {
+    await goDown();
+    const before = asked();
+    const lag = new Lag();
+    const probe = login();
+    await until(() => asked() > before);
+    await expectAll(few(100), UNAVAILABLE, PATIENCE, app, MANY);
+    expect(asked() - before).toBe(1);
+    expect((await probe).ms).toBeLessThan(TIMEOUT + HTTP + lag.end());
+  });
+
+  it(`W1 it answers again: all get in, in the same moment${often(few(100))}`, async () => {
+    for (let left = few(100); left > 0; left -= MANY) {
+      await goDown();
+      wechat.clear();
+      const all = await Promise.all(Array.from({ length: Math.min(left, MANY) }, () => login()));
+      expect(all.map(({ status }) => status)).toEqual(all.map(() => 201));
+    }
+  });
+
+  it('W1 says so in the log, once, and once that it is over', async () => {
+    const [down, up] = [jest.spyOn(Logger.prototype, 'error'), jest.spyOn(Logger.prototype, 'log')];
+    await goDown();
+    wechat.always(LOGIN, { errcode: -1 });
+    await expectAll(few(10), UNAVAILABLE, DEADLINE);
+    wechat.clear();
+    await Promise.all([login(), login()]);
+    expect(down.mock.calls).toEqual([[expect.stringContaining(`left 5 calls of ${LOGIN} in a row without an answer`)]]);
+    expect(up.mock.calls).toEqual([[`WeChat answers ${LOGIN} again.`]]);
+  });
+
+  it('W1 its other endpoints are asked as ever', async () => {
+    const another = await start({ baseUrl: wechat.url });
+    await goDown(another);
+    const before = asked();
+    const probe = login(another);
+    await until(() => asked() > before);
+    await expect(another.get(AccessTokenService).get()).resolves.toEqual(expect.any(String));
+    expect((await probe).status).toBe(503);
+  });
+
+  it.each<[string, Fault]>([
+    ['a refused code', { errcode: 40029 }],
+    ['a quota of one user', { errcode: 45011 }],
+    ['an answer that nobody knows', { body: '' }],
+  ])(`W7 %s is an answer: nobody is held back${often(few(50))}`, async (_, fault) => {
+    for (let i = 0; i < few(50); i++) {
+      wechat.next(LOGIN, { ...fault, times: CALLS_TO_OPEN });
+      const before = asked();
+      const all = await Promise.all(Array.from({ length: 2 * CALLS_TO_OPEN }, () => login()));
+      expect(all.filter(({ status }) => status === 201)).toHaveLength(CALLS_TO_OPEN);
+      expect(asked() - before).toBe(2 * CALLS_TO_OPEN);
+    }
   });
 });
 

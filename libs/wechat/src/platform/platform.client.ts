@@ -13,6 +13,7 @@ import { Telemetry } from '../telemetry.js';
 import { WechatConfigError, WechatError, WechatResponseError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { cleanErrmsg, errorFor } from './errcode.js';
+import { PlatformCircuit } from './platform.circuit.js';
 
 export interface PlatformRequest {
   method: 'GET' | 'POST';
@@ -72,6 +73,7 @@ export class PlatformClient implements OnApplicationShutdown {
   /** What the last call met: `degraded` if WeChat was not there or refused our own credentials. */
   state: 'ok' | 'degraded' = 'ok';
   private readonly alarms = new MinuteLog('WechatPlatform');
+  private readonly circuit = new PlatformCircuit();
   private readonly httpAgent = new HttpAgent({ keepAlive: true });
   private readonly httpsAgent = new HttpsAgent({ keepAlive: true });
 
@@ -111,11 +113,19 @@ export class PlatformClient implements OnApplicationShutdown {
   }
 
   private send<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>): Promise<T> {
-    return this.telemetry.call(request.path, (span) => this.sendObserved(request, maxBytes, read, span));
+    const deadline = request.deadline ?? this.deadline();
+    return this.telemetry.call(request.path, (span) =>
+      this.circuit.call(request.path, () => this.sendObserved({ ...request, deadline }, maxBytes, read, span)),
+    );
   }
 
-  private async sendObserved<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>, span: Span): Promise<T> {
-    const deadline = request.deadline ?? this.deadline();
+  private async sendObserved<T>(
+    request: PlatformRequest & { deadline: number },
+    maxBytes: number,
+    read: ReadAnswer<T>,
+    span: Span,
+  ): Promise<T> {
+    const { deadline } = request;
     let baseUrl = this.options.api.baseUrl;
     for (let attempt = 1; ; attempt++) {
       try {
