@@ -72,9 +72,10 @@ beforeAll(async () => {
   wechat = await startWechatSandbox({ quotas: { [LOGIN]: { perDay: 1e9, perMinute: 1e9 } } });
   app = await start({ baseUrl: wechat.url });
 });
-afterEach(() => {
-  wechat.clear();
+afterEach(async () => {
   jest.restoreAllMocks();
+  wechat.clear();
+  expect((await login()).status).toBe(201); // at once and without a restart, whatever has been
 });
 afterAll(async () => {
   await closeTeamApps();
@@ -114,7 +115,7 @@ const expectUnder = async (fault: Fault, count: number, expected: object, calls:
     expect(wechat.requestsTo(LOGIN).length - asked).toBe(crowd * calls);
     expect(stored).not.toHaveBeenCalled();
     wechat.clear();
-    expect((await login()).status).toBe(201); // at once, without a restart
+    expect((await login()).status).toBe(201);
     stored.mockClear();
   }
 };
