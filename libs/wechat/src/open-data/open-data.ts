@@ -111,7 +111,8 @@ function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): stri
 
 function isHarmless(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  return depth > 0 && Object.entries(value).every(([key, inner]) => !POISONED_KEYS.has(key) && isHarmless(inner, depth - 1));
+  const inner = value as Record<string, unknown>;
+  return depth > 0 && Object.keys(inner).every((key) => !POISONED_KEYS.has(key) && isHarmless(inner[key], depth - 1));
 }
 
 function isFor({ appId, openid, maxAge = 0, now = Date.now() }: DecryptOpenDataInput, data: Record<string, unknown>): boolean {

@@ -77,7 +77,7 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   find(session_rd: string): Promise<WechatSession> {
-    return this.telemetry.lookup(() => this.lookUp(this.tokens.parse(session_rd) ?? refuse()));
+    return this.telemetry.lookup(() => this.lookUp(session_rd));
   }
 
   /**
@@ -176,7 +176,8 @@ export class SessionService {
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
   }
 
-  private async lookUp(token: ProvenToken): Promise<WechatSession> {
+  private async lookUp(session_rd: string): Promise<WechatSession> {
+    const token = this.tokens.parse(session_rd) ?? refuse();
     const { id, record } = (await this.records.readFor(token)) ?? refuse();
     return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
   }
