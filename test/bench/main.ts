@@ -5,7 +5,8 @@ import type { Scale } from './bench.js';
 import { chartOf } from './chart.js';
 import { isMet, listOf, textOf } from './figures.js';
 import type { Findings } from './figures.js';
-import { describeMachine, hasRedis, hasWrk, isBusy } from './machine.js';
+import { BUSY, describeMachine, hasRedis, hasWrk } from './machine.js';
+import type { Machine } from './machine.js';
 import { decryptSuite } from './suites/decrypt.js';
 import { growthSuite } from './suites/growth.js';
 import { guardSuite } from './suites/guard.js';
@@ -56,8 +57,8 @@ function chosen(): string[] {
 }
 
 async function bench(names: string[]): Promise<void> {
-  const machine = { ...describeMachine(), quick: options.quick };
-  warn();
+  const machine = { ...(await describeMachine()), quick: options.quick };
+  warn(machine);
   const started = performance.now();
   const found = await measureAll(names);
   process.stdout.write(`${[machineText(machine), ...reportOf(found)].join('\n\n')}\n`);
@@ -67,8 +68,8 @@ async function bench(names: string[]): Promise<void> {
   if (options.svg) await writeFile(options.svg, chartOf(found.figures));
 }
 
-function warn(): void {
-  if (isBusy) say('THIS MACHINE IS BUSY: its load average is above 1, and whatever else runs is measured, too.');
+function warn({ othersBusy }: Machine): void {
+  if (othersBusy > BUSY) say('THIS MACHINE IS BUSY: something else runs here, and is measured, too.');
   if (!hasRedis) say('NO redis-server ON THIS MACHINE: what concerns Redis is SKIPPED, elsewhere sessions lie in memory.');
   if (!hasWrk) say('No wrk on this machine: the load comes from autocannon, which takes about as much CPU time as a server.');
 }
