@@ -74,8 +74,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   jest.restoreAllMocks();
-  wechat.clear();
-  expect((await login()).status).toBe(201); // at once and without a restart, whatever has been
+  await expectHealing();
 });
 afterAll(async () => {
   await closeTeamApps();
@@ -91,6 +90,12 @@ const login = async (at = app): Promise<Ended> => {
   for (const secret of [wechat.apps[0]!.secret, code, wechat.url, 'canary']) expect(text).not.toContain(secret);
   const { error } = JSON.parse(text) as { error?: string };
   return { status: response.status, error, retryAfter: response.headers.get('retry-after'), ms: performance.now() - startedAt };
+};
+
+/** WeChat is well again, and whatever has been, the next login gets in at once and without a restart. */
+const expectHealing = async (): Promise<void> => {
+  wechat.clear();
+  expect((await login()).status).toBe(201);
 };
 
 /** So many logins, all at once or so many at a time: all end as told, none later than allowed. */
@@ -114,8 +119,7 @@ const expectUnder = async (fault: Fault, count: number, expected: object, calls:
     await expectAll(crowd, expected, latest);
     expect(wechat.requestsTo(LOGIN).length - asked).toBe(crowd * calls);
     expect(stored).not.toHaveBeenCalled();
-    wechat.clear();
-    expect((await login()).status).toBe(201);
+    await expectHealing();
     stored.mockClear();
   }
 };
