@@ -12,8 +12,10 @@ function esmOnlyPackages(dir, found = new Set()) {
   for (const name of packagesIn(dir)) {
     const manifest = readManifest(join(dir, name));
     if (!manifest) continue;
-    const hasRequire = JSON.stringify(manifest.exports ?? '').includes('"require"') && !name.startsWith('@nestjs/');
-    if ((manifest.type === 'module' && !hasRequire) || name.startsWith('@electric-sql/')) found.add(name);
+    const hasRequire =
+      JSON.stringify(manifest.exports ?? '').includes('"require"') && !name.startsWith('@nestjs/');
+    if ((manifest.type === 'module' && !hasRequire) || name.startsWith('@electric-sql/'))
+      found.add(name);
     esmOnlyPackages(join(dir, name, 'node_modules'), found);
   }
   return found;
@@ -21,8 +23,12 @@ function esmOnlyPackages(dir, found = new Set()) {
 
 function packagesIn(dir) {
   try {
-    const names = readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() && !e.name.startsWith('.') ? [e.name] : []));
-    return names.flatMap((name) => (name.startsWith('@') ? readdirSync(join(dir, name)).map((n) => `${name}/${n}`) : [name]));
+    const names = readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+      e.isDirectory() && !e.name.startsWith('.') ? [e.name] : [],
+    );
+    return names.flatMap((name) =>
+      name.startsWith('@') ? readdirSync(join(dir, name)).map((n) => `${name}/${n}`) : [name],
+    );
   } catch {
     return []; // most packages have no node_modules of their own
   }
@@ -38,7 +44,12 @@ function readManifest(dir) {
 
 const swc = (parser, transform) => [
   '@swc/jest',
-  { swcrc: false, sourceMaps: 'inline', jsc: { target: 'es2022', parser, transform, keepClassNames: true }, module: { type: 'commonjs' } },
+  {
+    swcrc: false,
+    sourceMaps: 'inline',
+    jsc: { target: 'es2022', parser, transform, keepClassNames: true },
+    module: { type: 'commonjs' },
+  },
 ];
 const { paths } = json(join(root, 'tsconfig.json')).compilerOptions;
 const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
@@ -61,7 +72,12 @@ export default {
   },
   transformIgnorePatterns: [`/node_modules/(?!(?:.+/node_modules/)?(?:${esm})/)`],
   moduleNameMapper: {
-    ...Object.fromEntries(Object.entries(paths).map(([name, [file]]) => [`^${name}$`, file.replace('./', '<rootDir>/')])),
+    ...Object.fromEntries(
+      Object.entries(paths).map(([name, [file]]) => [
+        `^${name}$`,
+        file.replace('./', '<rootDir>/'),
+      ]),
+    ),
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // these two export nothing to a require()
     '^file-type$': '<rootDir>/node_modules/file-type/index.js',

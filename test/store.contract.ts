@@ -99,7 +99,13 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       });
 
       it('keeps any bytes as they are', async () => {
-        const values = [Buffer.alloc(0), Buffer.from([0]), Buffer.from('\r\n$-1\r\n'), Buffer.from([0xff, 0xfe, 0x80]), every(256)];
+        const values = [
+          Buffer.alloc(0),
+          Buffer.from([0]),
+          Buffer.from('\r\n$-1\r\n'),
+          Buffer.from([0xff, 0xfe, 0x80]),
+          every(256),
+        ];
         for (const value of values) {
           const place = newKey();
           await store.add(place, value, LONG);
@@ -218,7 +224,9 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
 
       it('loses no count and gives no number twice', async () => {
         const answers = await all(() => store.count(key, 1, LONG));
-        expect(answers.map(({ count }) => count).toSorted((a, b) => a - b)).toEqual(Array.from({ length: CALLERS }, (_, i) => i + 1));
+        expect(answers.map(({ count }) => count).toSorted((a, b) => a - b)).toEqual(
+          Array.from({ length: CALLERS }, (_, i) => i + 1),
+        );
       });
 
       it('loses no change of those who read, change and try again', async () => {
@@ -231,8 +239,13 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         const spots = Array.from({ length: CALLERS }, newKey);
         await all((i) => store.add(spots[i]!, bytes('a'), LONG));
         await all(async (i) => {
-          const calls = [() => store.replace(spots[i]!, bytes('a'), bytes('b'), LONG), () => store.remove(spots[i]!, bytes('a'))];
-          const outcome = await Promise.all((i % 2 ? calls : calls.toReversed()).map((call) => call()));
+          const calls = [
+            () => store.replace(spots[i]!, bytes('a'), bytes('b'), LONG),
+            () => store.remove(spots[i]!, bytes('a')),
+          ];
+          const outcome = await Promise.all(
+            (i % 2 ? calls : calls.toReversed()).map((call) => call()),
+          );
           expect(successes(outcome)).toBe(1);
         });
       });
@@ -245,7 +258,12 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
           const model = new MapModel();
           for (const [verb, place, ...args] of steps) {
             const answer = await perform(store, verb, `${prefix}:${place}`, args);
-            expect([verb, place, ...args, answer]).toEqual([verb, place, ...args, model[verb](place, ...args)]);
+            expect([verb, place, ...args, answer]).toEqual([
+              verb,
+              place,
+              ...args,
+              model[verb](place, ...args),
+            ]);
           }
         }),
         { numRuns: 60 },
@@ -254,7 +272,8 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
   });
 }
 
-const all = <T>(work: (caller: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: CALLERS }, (_, i) => work(i)));
+const all = <T>(work: (caller: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: CALLERS }, (_, i) => work(i)));
 const successes = (answers: boolean[]): number => answers.filter(Boolean).length;
 const bytes = (text: string): Buffer => Buffer.from(text);
 const every = (length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => i));
@@ -278,10 +297,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.constant<Verb>('replace'), places, values, values),
   fc.tuple(fc.constant<Verb>('remove'), places, fc.option(values, { nil: undefined })),
   fc.tuple(fc.constant<Verb>('take'), places),
-  fc.tuple(fc.constant<Verb>('count'), fc.constantFrom('n1', 'n2'), fc.integer({ min: -3, max: 3 })),
+  fc.tuple(
+    fc.constant<Verb>('count'),
+    fc.constantFrom('n1', 'n2'),
+    fc.integer({ min: -3, max: 3 }),
+  ),
 );
 
-async function perform(store: WechatStore, verb: Verb, key: string, [first, second]: (string | number | undefined)[]): Promise<unknown> {
+async function perform(
+  store: WechatStore,
+  verb: Verb,
+  key: string,
+  [first, second]: (string | number | undefined)[],
+): Promise<unknown> {
   const [a, b] = [bytes(String(first)), bytes(String(second))];
   if (verb === 'get' || verb === 'take') return (await store[verb](key))?.toString();
   if (verb === 'add') return store.add(key, a, LONG);
@@ -295,7 +323,8 @@ class MapModel {
   private readonly held = new Map<string, unknown>();
 
   get = (key: string): unknown => this.held.get(key);
-  add = (key: string, value?: unknown): boolean => !this.held.has(key) && this.held.set(key, value).has(key);
+  add = (key: string, value?: unknown): boolean =>
+    !this.held.has(key) && this.held.set(key, value).has(key);
   replace = (key: string, expected?: unknown, value?: unknown): boolean =>
     this.held.get(key) === expected && this.held.set(key, value).has(key);
   remove = (key: string, expected?: unknown): boolean =>

@@ -27,7 +27,16 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
   let logged: jest.SpyInstance;
   const textOf = (): string => JSON.stringify(logged.mock.calls);
   const allow = (...commands: string[]): Promise<unknown> =>
-    redis.run('ACL', 'SETUSER', 'wechat', 'reset', 'on', `>${PASSWORD}`, '~wx:*', ...commands.map((command) => `+${command}`));
+    redis.run(
+      'ACL',
+      'SETUSER',
+      'wechat',
+      'reset',
+      'on',
+      `>${PASSWORD}`,
+      '~wx:*',
+      ...commands.map((command) => `+${command}`),
+    );
 
   beforeAll(async () => {
     certificates = new Certificates();
@@ -47,16 +56,24 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
   /** What NODE_EXTRA_CA_CERTS does to a process at its start. */
   const trust = (): void => {
     const connect = tls.connect.bind(tls) as (options: object) => tls.TLSSocket;
-    jest.spyOn(tls, 'connect').mockImplementation(((options: object) => connect({ ...options, ca: certificates.caText })) as never);
+    jest
+      .spyOn(tls, 'connect')
+      .mockImplementation(((options: object) =>
+        connect({ ...options, ca: certificates.caText })) as never);
   };
 
   it('tells the rights of one who has too few', async () => {
     trust();
     await allow('get', 'ping');
     const store = await RedisStore.open({ url });
-    await expect(store.add('wx:s:a', Buffer.from('a'), LONG)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    await expect(store.add('wx:s:a', Buffer.from('a'), LONG)).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    });
     await store.close();
-    const [, commands, more] = /NOPERM\. The user of the URL needs ~wx:\* and ([a-z, ]+); .*waitReplicas also (wait)\./.exec(textOf())!;
+    const [, commands, more] =
+      /NOPERM\. The user of the URL needs ~wx:\* and ([a-z, ]+); .*waitReplicas also (wait)\./.exec(
+        textOf(),
+      )!;
     rights = [...commands!.split(', '), more!];
     expect(rights).toHaveLength(12);
   });
@@ -79,10 +96,16 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     const cluster = await TestCluster.start((port) => certificates.redisArgs(port));
     const nodes = [...cluster.masters, cluster.replica];
     const permit = [...rights, 'cluster|slots'].map((command) => `+${command}`);
-    for (const node of nodes) await node.run('ACL', 'SETUSER', 'wechat', 'reset', 'on', `>${PASSWORD}`, '~wx:*', ...permit);
-    const [first, ...others] = cluster.masters.map(({ tlsPort }) => `rediss://127.0.0.1:${tlsPort}`);
-    const store = await RedisStore.open({ url: [first!.replace('//', `//wechat:${encodeURIComponent(PASSWORD)}@`), ...others] });
-    for (let i = 0; i < 20; i++) expect(await store.add(`wx:s:${i}`, Buffer.from('a'), LONG)).toBe(true);
+    for (const node of nodes)
+      await node.run('ACL', 'SETUSER', 'wechat', 'reset', 'on', `>${PASSWORD}`, '~wx:*', ...permit);
+    const [first, ...others] = cluster.masters.map(
+      ({ tlsPort }) => `rediss://127.0.0.1:${tlsPort}`,
+    );
+    const store = await RedisStore.open({
+      url: [first!.replace('//', `//wechat:${encodeURIComponent(PASSWORD)}@`), ...others],
+    });
+    for (let i = 0; i < 20; i++)
+      expect(await store.add(`wx:s:${i}`, Buffer.from('a'), LONG)).toBe(true);
     expect(await store.replace('wx:s:1', Buffer.from('a'), Buffer.from('b'), LONG)).toBe(true);
     expect(textOf()).toBe('[]');
     await store.close();
@@ -143,7 +166,10 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
   });
 
   it('a client of the team may bring its authority along', async () => {
-    const client: RedisClientType = createClient({ url, socket: { tls: true, ca: certificates.caText } });
+    const client: RedisClientType = createClient({
+      url,
+      socket: { tls: true, ca: certificates.caText },
+    });
     await client.connect();
     const store = await RedisStore.open({ client });
     expect(await store.add('wx:theirs', Buffer.from('a'), LONG)).toBe(true);
@@ -164,12 +190,18 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
       await wechat.close();
       strangers.remove();
     });
-    const startTrusting = ({ ca }: Certificates): Promise<Instance> => Instance.start(wechat, { url }, {}, { NODE_EXTRA_CA_CERTS: ca });
-    const login = async (at: Instance): Promise<Response> => at.login((await wechat.users.create().login()).code);
-    const tokenOf = async (response: Response): Promise<string> => ((await response.json()) as { session_rd: string }).session_rd;
+    const startTrusting = ({ ca }: Certificates): Promise<Instance> =>
+      Instance.start(wechat, { url }, {}, { NODE_EXTRA_CA_CERTS: ca });
+    const login = async (at: Instance): Promise<Response> =>
+      at.login((await wechat.users.create().login()).code);
+    const tokenOf = async (response: Response): Promise<string> =>
+      ((await response.json()) as { session_rd: string }).session_rd;
 
     it('works with the authority in NODE_EXTRA_CA_CERTS; with another one it runs, answers 503 and says why, without the password', async () => {
-      const [trusting, wrong] = await Promise.all([startTrusting(certificates), startTrusting(strangers)]);
+      const [trusting, wrong] = await Promise.all([
+        startTrusting(certificates),
+        startTrusting(strangers),
+      ]);
       const session_rd = await tokenOf(await login(trusting));
       expect(await trusting.me(session_rd)).toBe(200);
       expect(await wrong.me(session_rd)).toBe(503);

@@ -33,16 +33,21 @@ describeRedis('RedisStore', () => {
   afterEach(() => jest.restoreAllMocks());
 
   describe('tells the time of Redis', () => {
-    it.each([HOUR, -HOUR, 10_000, -10_000])('whatever the own clock says: %i ms off from the start', async (skew) => {
-      const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
-      const real = Date.now.bind(Date);
-      jest.spyOn(Date, 'now').mockImplementation(() => real() + skew);
-      const store = await RedisStore.open({ url: redis.url });
-      expect(Math.abs(store.now() - real())).toBeLessThan(100);
-      expect(warned).toHaveBeenCalledTimes(1);
-      expect(warned.mock.calls[0]![0]).toContain(`${Math.abs(skew) / 1000} s ${skew > 0 ? 'ahead of' : 'behind'} Redis's`);
-      await store.close();
-    });
+    it.each([HOUR, -HOUR, 10_000, -10_000])(
+      'whatever the own clock says: %i ms off from the start',
+      async (skew) => {
+        const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+        const real = Date.now.bind(Date);
+        jest.spyOn(Date, 'now').mockImplementation(() => real() + skew);
+        const store = await RedisStore.open({ url: redis.url });
+        expect(Math.abs(store.now() - real())).toBeLessThan(100);
+        expect(warned).toHaveBeenCalledTimes(1);
+        expect(warned.mock.calls[0]![0]).toContain(
+          `${Math.abs(skew) / 1000} s ${skew > 0 ? 'ahead of' : 'behind'} Redis's`,
+        );
+        await store.close();
+      },
+    );
 
     it.each([HOUR, -HOUR])('whatever is done to the own clock later: %i ms', async (jump) => {
       const store = await RedisStore.open({ url: redis.url });
@@ -115,7 +120,9 @@ describeRedis('RedisStore', () => {
       expect(keys.map((key) => key.slice(0, 5))).toEqual(['wx:s:', 'wx:u:']);
       const usage = await Promise.all(keys.map((key) => redis.run('MEMORY', 'USAGE', key)));
       const length = await Promise.all(keys.map((key) => redis.run('STRLEN', key)));
-      process.stderr.write(`Redis holds a login in ${String(usage)} bytes (values ${String(length)}): session, user\n`);
+      process.stderr.write(
+        `Redis holds a login in ${String(usage)} bytes (values ${String(length)}): session, user\n`,
+      );
       expect(Number(usage[0])).toBeLessThanOrEqual(304);
       expect(Number(usage[1])).toBeLessThanOrEqual(200);
       await app.close();
@@ -127,7 +134,9 @@ describeRedis('RedisStore', () => {
   describe('ends', () => {
     it('D1 its own connection, after the answers that are on their way, once', async () => {
       const store = await RedisStore.open({ url: redis.url });
-      const answers = Promise.all(Array.from({ length: 100 }, (_, i) => store.add(`wx:end:${i}`, Buffer.from('a'), LONG)));
+      const answers = Promise.all(
+        Array.from({ length: 100 }, (_, i) => store.add(`wx:end:${i}`, Buffer.from('a'), LONG)),
+      );
       await Promise.all([store.close(), store.close()]);
       expect((await answers).every(Boolean)).toBe(true);
       await store.close();
@@ -159,14 +168,18 @@ describeRedis('RedisStore', () => {
       const connection = await RedisConnection.open({ url: redis.url });
       await connection.onApplicationShutdown();
       await connection.onApplicationShutdown();
-      await expect(RedisStore.on(connection).then((store) => store.get('a'))).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      await expect(RedisStore.on(connection).then((store) => store.get('a'))).rejects.toMatchObject(
+        { code: 'ERR_STORE_UNAVAILABLE' },
+      );
     });
   });
 
   describe('says what is wrong, and nothing that is secret', () => {
     it('a password that is not right', async () => {
       await redis.run('ACL', 'SETUSER', 'wechat', 'on', '>CANARY_right', '~*', '+@all');
-      const store = await RedisStore.open({ url: redis.url.replace('//', '//wechat:CANARY_wrong@') });
+      const store = await RedisStore.open({
+        url: redis.url.replace('//', '//wechat:CANARY_wrong@'),
+      });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
       expect(textOf()).toContain('WRONGPASS');
       await redis.run('ACL', 'SETUSER', 'wechat', '>CANARY_wrong'); // somebody mends it
@@ -179,13 +192,16 @@ describeRedis('RedisStore', () => {
       await redis.run('ACL', 'SETUSER', 'reader', 'on', '>p', '~wx:*', '+get', '+ping', '+client');
       const store = await RedisStore.open({ url: redis.url.replace('//', '//reader:p@') });
       expect(await store.get('wx:s:a')).toBeUndefined();
-      await expect(store.add('wx:s:a', Buffer.from('a'), LONG)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      await expect(store.add('wx:s:a', Buffer.from('a'), LONG)).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+      });
       expect(textOf()).toContain('NOPERM. The user of the URL needs ~wx:* and');
       await store.close();
     });
 
     it('and those rights are enough', async () => {
-      const rights = '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping'.split(' ');
+      const rights =
+        '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping'.split(' ');
       await redis.run('ACL', 'SETUSER', 'owner', 'on', '>p', '~wx:*', ...rights);
       await redis.run('SCRIPT', 'FLUSH');
       const store = await RedisStore.open({ url: redis.url.replace('//', '//owner:p@') });
@@ -293,12 +309,19 @@ async function clientsOf(redis: TestRedis): Promise<number> {
 }
 
 /** What Redis carried out meanwhile, by name; our own questions to it and the clients' pings left out. */
-async function commandsDuring(redis: TestRedis, work: () => Promise<unknown>): Promise<Record<string, number>> {
+async function commandsDuring(
+  redis: TestRedis,
+  work: () => Promise<unknown>,
+): Promise<Record<string, number>> {
   const client = await redis.client();
   await client.configResetStat();
   await work();
   const stats = await client.info('commandstats');
   client.destroy();
-  const calls = [...stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name, count]) => [name!, Number(count)] as const);
-  return Object.fromEntries(calls.filter(([name]) => !/^(config|client|info|ping|hello)/.test(name)));
+  const calls = [...stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(
+    ([, name, count]) => [name!, Number(count)] as const,
+  );
+  return Object.fromEntries(
+    calls.filter(([name]) => !/^(config|client|info|ping|hello)/.test(name)),
+  );
 }

@@ -58,7 +58,9 @@ describeRedis('RedisStore on a Redis Cluster', () => {
     let client: RedisClusterType;
 
     describeStore('keeps the contract', async () => {
-      client = createCluster({ rootNodes: [{ url: cluster.urls[0] }] }) as unknown as RedisClusterType;
+      client = createCluster({
+        rootNodes: [{ url: cluster.urls[0] }],
+      }) as unknown as RedisClusterType;
       await client.connect();
       const store = await RedisStore.open({ client });
       return { store, close: () => store.close() };

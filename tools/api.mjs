@@ -27,7 +27,9 @@ export async function checkApi() {
   await writeReference(written);
   return [
     ...reports({ update: false }).map((name) => `etc/${name}.api.md is no longer what is built.`),
-    ...(textOf(written) === textOf(reference) ? [] : ['docs/api is no longer what the sources say.']),
+    ...(textOf(written) === textOf(reference)
+      ? []
+      : ['docs/api is no longer what the sources say.']),
     ...unexplained(),
   ];
 }
@@ -42,7 +44,9 @@ async function updateApi() {
 /** @returns the names of the reports that were not up to date. */
 function reports({ update }) {
   for (const folder of ['etc', 'var/api']) mkdirSync(join(root, folder), { recursive: true });
-  const changed = ([name, entry]) => Extractor.invoke(configOf(name, entry), { localBuild: update, messageCallback }).apiReportChanged;
+  const changed = ([name, entry]) =>
+    Extractor.invoke(configOf(name, entry), { localBuild: update, messageCallback })
+      .apiReportChanged;
   return Object.entries(ENTRIES)
     .filter(changed)
     .map(([name]) => name);
@@ -62,10 +66,21 @@ function configOf(name, entry) {
       mainEntryPointFilePath: join(root, entry),
       compiler: {
         overrideTsconfig: {
-          compilerOptions: { module: 'nodenext', target: 'es2023', lib: ['es2023'], types: ['node'], skipLibCheck: true },
+          compilerOptions: {
+            module: 'nodenext',
+            target: 'es2023',
+            lib: ['es2023'],
+            types: ['node'],
+            skipLibCheck: true,
+          },
         },
       },
-      apiReport: { enabled: true, reportFileName: name, reportFolder: join(root, 'etc'), reportTempFolder: scratch },
+      apiReport: {
+        enabled: true,
+        reportFileName: name,
+        reportFolder: join(root, 'etc'),
+        reportTempFolder: scratch,
+      },
       docModel: { enabled: false },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
@@ -76,12 +91,17 @@ function configOf(name, entry) {
 }
 
 function unexplained() {
-  const sources = Object.values(ENTRIES).map((entry) => join(root, entry.replace('/dist/', '/src/').replace('.d.ts', '.ts')));
+  const sources = Object.values(ENTRIES).map((entry) =>
+    join(root, entry.replace('/dist/', '/src/').replace('.d.ts', '.ts')),
+  );
   const [ofProduct, others] = [
     sources.filter((file) => file.includes('/libs/wechat/')),
     sources.filter((file) => !file.includes('/libs/wechat/')),
   ];
-  return [...undocumented(ofProduct, { examples: true }), ...undocumented(others, { examples: false })];
+  return [
+    ...undocumented(ofProduct, { examples: true }),
+    ...undocumented(others, { examples: false }),
+  ];
 }
 
 function textOf(folder) {
@@ -98,6 +118,7 @@ function textOf(folder) {
 if (process.argv[1] === import.meta.filename) {
   const update = process.argv.includes('--update');
   const problems = await (update ? updateApi() : checkApi());
-  if (problems.length > 0) process.stdout.write(`${problems.join('\n')}\nIf the change is meant: npm run api:update\n`);
+  if (problems.length > 0)
+    process.stdout.write(`${problems.join('\n')}\nIf the change is meant: npm run api:update\n`);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

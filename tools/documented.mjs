@@ -14,15 +14,21 @@ export function undocumented(entries, { examples }) {
   };
   const program = ts.createProgram(entries, options);
   const checker = program.getTypeChecker();
-  const exportsOf = (entry) => checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)));
+  const exportsOf = (entry) =>
+    checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)));
   return entries.flatMap(exportsOf).flatMap((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+    const symbol =
+      exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const lacks = [
       ...(symbol.getDocumentationComment(checker).length > 0 ? [] : ['a sentence']),
-      ...(!examples || symbol.getJsDocTags(checker).some(({ name }) => name === 'example') ? [] : ['an @example']),
+      ...(!examples || symbol.getJsDocTags(checker).some(({ name }) => name === 'example')
+        ? []
+        : ['an @example']),
     ];
     return lacks.length > 0
-      ? [`${exported.name} in ${relative(process.cwd(), symbol.declarations[0].getSourceFile().fileName)} lacks ${lacks.join(' and ')}`]
+      ? [
+          `${exported.name} in ${relative(process.cwd(), symbol.declarations[0].getSourceFile().fileName)} lacks ${lacks.join(' and ')}`,
+        ]
       : [];
   });
 }

@@ -29,7 +29,9 @@ const QUOTED = new RegExp(`(?<=['"\`])(?:${ID} )+`, 'g');
 /** The rows that a test proves: those that its title begins with, and the promises that name it. */
 export function rowsOf(file, title) {
   const named = (IDS.exec(title)?.[0] ?? '').trim().split(' ').filter(Boolean);
-  const promised = Object.keys(PROMISES).filter((id) => (PROMISES[id][file] ?? []).some((start) => title.startsWith(start.split('%')[0])));
+  const promised = Object.keys(PROMISES).filter((id) =>
+    (PROMISES[id][file] ?? []).some((start) => title.startsWith(start.split('%')[0])),
+  );
   return [...new Set([...named, ...promised])];
 }
 
@@ -45,10 +47,14 @@ export function proofs() {
 }
 
 function findProofs() {
-  const byRow = new Map([...Object.keys(PROMISES), ...Object.keys(ROWS)].map((id) => [id, new Set()]));
-  for (const [id, tests] of Object.entries(PROMISES)) for (const file of Object.keys(tests)) byRow.get(id).add(file);
+  const byRow = new Map(
+    [...Object.keys(PROMISES), ...Object.keys(ROWS)].map((id) => [id, new Set()]),
+  );
+  for (const [id, tests] of Object.entries(PROMISES))
+    for (const file of Object.keys(tests)) byRow.get(id).add(file);
   for (const file of specs()) {
-    for (const id of (read(file).match(QUOTED) ?? []).flatMap((ids) => ids.trim().split(' '))) byRow.get(id)?.add(file);
+    for (const id of (read(file).match(QUOTED) ?? []).flatMap((ids) => ids.trim().split(' ')))
+      byRow.get(id)?.add(file);
   }
   return byRow;
 }
@@ -61,7 +67,9 @@ export function filesOfRows() {
 function specs() {
   const under = ['apps', 'libs', 'test'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).flatMap((entry) =>
-      entry.isFile() && entry.name.endsWith('spec.ts') ? [join(entry.parentPath, entry.name).slice(root.length + 1)] : [],
+      entry.isFile() && entry.name.endsWith('spec.ts')
+        ? [join(entry.parentPath, entry.name).slice(root.length + 1)]
+        : [],
     ),
   );
   return under.filter((file) => !/node_modules|\/dist\//.test(file));
@@ -74,14 +82,20 @@ export function readResults() {
 /** @param results for each row, and each spec that proves it: `{ trials, violations, seconds, date }` */
 export function writeResults(results) {
   const order = [...Object.keys(PROMISES), ...Object.keys(ROWS)];
-  const sorted = Object.fromEntries(order.flatMap((id) => (results[id] ? [[id, results[id]]] : [])));
+  const sorted = Object.fromEntries(
+    order.flatMap((id) => (results[id] ? [[id, results[id]]] : [])),
+  );
   writeFileSync(join(root, RESULTS), `${JSON.stringify(sorted, null, 2)}\n`);
   for (const page of PAGES) writeFileSync(join(root, page), withTables(read(page), sorted));
 }
 
 function withTables(page, results) {
   return Object.entries(TABLES).reduce(
-    (text, [name, ids]) => text.replace(between(name), (_, start, __, end) => `${start}\n${tableOf(ids, results)}\n${end}`),
+    (text, [name, ids]) =>
+      text.replace(
+        between(name),
+        (_, start, __, end) => `${start}\n${tableOf(ids, results)}\n${end}`,
+      ),
     page,
   );
 }
@@ -99,7 +113,9 @@ function tableOf(ids, results) {
 /** A row that counts minutes may have been shortened; then the page says so. */
 function numberOf(trials, { unit, trials: wanted } = {}) {
   if (trials === undefined) return '–';
-  return unit ? `${trials < wanted ? `${trials} of ${wanted}` : trials} ${unit}` : trials.toLocaleString('en');
+  return unit
+    ? `${trials < wanted ? `${trials} of ${wanted}` : trials} ${unit}`
+    : trials.toLocaleString('en');
 }
 
 /** Of all specs of a row: together, and the day of the oldest. */
@@ -107,7 +123,11 @@ function sumOf(ofFiles) {
   const all = Object.values(ofFiles);
   if (all.length === 0) return {};
   const sum = (field) => all.reduce((total, each) => total + each[field], 0);
-  return { trials: sum('trials'), violations: sum('violations'), date: all.map(({ date }) => date).toSorted(byName)[0] };
+  return {
+    trials: sum('trials'),
+    violations: sum('violations'),
+    date: all.map(({ date }) => date).toSorted(byName)[0],
+  };
 }
 
 function saysOf(id) {
@@ -130,18 +150,24 @@ export function problems() {
     ...Object.keys(PROMISES).filter((id) => !saysOf(id)).map((id) => `${id} has no row in SECURITY.md.`), // prettier-ignore
     ...Object.entries(results).flatMap(([id, files]) => gone(id, Object.keys(files))),
     ...Object.keys(ROWS).flatMap((id) => triedTooRarely(id, sumOf(results[id] ?? {}).trials)),
-    ...PAGES.filter((page) => withTables(read(page), results) !== read(page)).map((page) => `${page} is not what ${RESULTS} says.`),
+    ...PAGES.filter((page) => withTables(read(page), results) !== read(page)).map(
+      (page) => `${page} is not what ${RESULTS} says.`,
+    ),
   ];
 }
 
 function gone(id, files) {
   const there = proofs().get(id) ?? new Set();
-  return files.filter((file) => !there.has(file)).map((file) => `${RESULTS} has a result of ${file} for ${id}, which does not prove it.`);
+  return files
+    .filter((file) => !there.has(file))
+    .map((file) => `${RESULTS} has a result of ${file} for ${id}, which does not prove it.`);
 }
 
 function triedTooRarely(id, trials) {
   const { trials: wanted, unit } = ROWS[id];
-  return !unit && trials !== undefined && trials < wanted ? [`${id} was tried ${trials} times in place of ${wanted}.`] : [];
+  return !unit && trials !== undefined && trials < wanted
+    ? [`${id} was tried ${trials} times in place of ${wanted}.`]
+    : [];
 }
 
 if (process.argv[1] === import.meta.filename) {

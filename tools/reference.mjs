@@ -11,7 +11,9 @@ export async function writeReference(out) {
     plugin: ['typedoc-plugin-markdown'],
     name: 'nestjs-wechat',
     out,
-    entryPoints: ['index', 'passport', 'health', 'redis'].map((entry) => join(library, `src/${entry}.ts`)),
+    entryPoints: ['index', 'passport', 'health', 'redis'].map((entry) =>
+      join(library, `src/${entry}.ts`),
+    ),
     tsconfig: join(library, 'tsconfig.lib.json'),
     readme: 'none',
     excludePrivate: true,
@@ -39,6 +41,7 @@ export async function writeReference(out) {
 
 /** What Nest calls and nobody else, and what the base class has said already. */
 function isNoise(reflection) {
-  const injected = reflection.kindOf(ReflectionKind.Constructor) && !reflection.parent.name.endsWith('Error');
+  const injected =
+    reflection.kindOf(ReflectionKind.Constructor) && !reflection.parent.name.endsWith('Error');
   return injected || reflection.inheritedFrom !== undefined;
 }

@@ -20,7 +20,8 @@ function bumped(text, version) {
   for (const one of [manifest, manifest.packages?.[''] ?? {}]) {
     if (one.version) one.version = version;
     for (const ranges of [one.dependencies, one.devDependencies, one.peerDependencies])
-      for (const name of Object.keys(ranges ?? {})) if (OURS.test(name) && !ranges[name].startsWith('file:')) ranges[name] = `^${version}`;
+      for (const name of Object.keys(ranges ?? {}))
+        if (OURS.test(name) && !ranges[name].startsWith('file:')) ranges[name] = `^${version}`;
   }
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
@@ -29,7 +30,8 @@ function bumped(text, version) {
 function dated(changelog, version, date) {
   const waiting = `## [${version}] - unreleased`;
   if (changelog.includes(waiting)) return changelog.replace(waiting, `## [${version}] - ${date}`);
-  if (changelog.includes(`## [${version}]`)) throw new Error(`CHANGELOG.md has a section for ${version} already.`);
+  if (changelog.includes(`## [${version}]`))
+    throw new Error(`CHANGELOG.md has a section for ${version} already.`);
   if (!/^## \[Unreleased\]\n+(?!## |\[)\S/m.test(changelog))
     throw new Error('CHANGELOG.md says nothing under [Unreleased]: what would be released?');
   return changelog.replace('## [Unreleased]\n', `## [Unreleased]\n\n## [${version}] - ${date}\n`);
@@ -48,7 +50,8 @@ function release(version) {
 const [version] = process.argv.slice(2);
 try {
   release(version);
-  process.stdout.write(`Now ${version}. Next: npm ci && npm test && npm run test:packages, commit, tag v${version},
+  process.stdout
+    .write(`Now ${version}. Next: npm ci && npm test && npm run test:packages, commit, tag v${version},
 then npm publish in libs/wechat, libs/wechat-sandbox and libs/miniprogram-client.\n`);
 } catch (error) {
   process.stderr.write(`${error.message}\n`);

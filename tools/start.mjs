@@ -7,13 +7,20 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDERS = ['apps/sample/src', 'libs/wechat/src', 'libs/wechat-sandbox/src'];
-const SETTINGS = ['nest-cli.json', 'package-lock.json', 'tsconfig.json', 'apps/sample/tsconfig.app.json'];
+const SETTINGS = [
+  'nest-cli.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'apps/sample/tsconfig.app.json',
+];
 const OUT = join(ROOT, 'dist/apps/sample');
 /** Lies in the folder that the compiler empties, and is written last: it is there when the whole build is. */
 const STAMP = join(OUT, 'compiled-from');
 
 function sourcesNow() {
-  const files = FOLDERS.flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true }).map((file) => join(folder, file)));
+  const files = FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true }).map((file) => join(folder, file)),
+  );
   const looks = [...files, ...SETTINGS].toSorted().map((file) => {
     const { size, mtimeMs } = statSync(join(ROOT, file));
     return [file, size, mtimeMs];
@@ -23,7 +30,10 @@ function sourcesNow() {
 
 function compile() {
   const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-  const { status } = spawnSync(process.execPath, [nest, 'build', 'sample'], { cwd: ROOT, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [nest, 'build', 'sample'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 

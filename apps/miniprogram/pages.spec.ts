@@ -6,7 +6,9 @@ import { Phone, createPhone } from '../../libs/miniprogram-client/test-support/w
 
 const root = join(__dirname, 'miniprogram');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const app: { pages: string[]; tabBar: { list: { pagePath: string }[] } } = JSON.parse(read('app.json'));
+const app: { pages: string[]; tabBar: { list: { pagePath: string }[] } } = JSON.parse(
+  read('app.json'),
+);
 
 interface Page {
   data: Record<string, any>;
@@ -25,7 +27,12 @@ function open(path: string): Page {
   let page: Page | undefined;
   Object.assign(globalThis, {
     wx: phone.wx,
-    Page: (given: Page) => (page = { ...given, data: { ...given.data }, setData: (data) => void Object.assign(page?.data ?? {}, data) }),
+    Page: (given: Page) =>
+      (page = {
+        ...given,
+        data: { ...given.data },
+        setData: (data) => void Object.assign(page?.data ?? {}, data),
+      }),
   });
   jest.isolateModules(() => {
     jest.doMock('nestjs-wechat-miniprogram', () => client, { virtual: true });
@@ -40,7 +47,13 @@ beforeEach(() => {
   server = new FakeServer();
   phone = createPhone({ send: server.send, login: server.wxLogin });
   toasts = [];
-  recorder = { onStart: jest.fn(), onStop: jest.fn(), onError: jest.fn(), start: jest.fn(), stop: jest.fn() };
+  recorder = {
+    onStart: jest.fn(),
+    onStop: jest.fn(),
+    onError: jest.fn(),
+    start: jest.fn(),
+    stop: jest.fn(),
+  };
   player = { onError: jest.fn(), play: jest.fn(), stop: jest.fn() };
   Object.assign(phone.wx, {
     getAccountInfoSync: () => ({ miniProgram: { envVersion: 'develop' } }),
@@ -55,20 +68,27 @@ describe('the project', () => {
   it.each(app.pages)('%s has its files, and its markup calls only what the page has', (path) => {
     expect(JSON.parse(read(`${path}.json`))).toHaveProperty('navigationBarTitleText');
     const page = open(path);
-    const handlers = [...read(`${path}.wxml`).matchAll(/\sbind\w+="(\w+)"/g)].map((match) => match[1] ?? '');
+    const handlers = [...read(`${path}.wxml`).matchAll(/\sbind\w+="(\w+)"/g)].map(
+      (match) => match[1] ?? '',
+    );
     expect(handlers.length).toBeGreaterThan(0);
     for (const handler of handlers) expect(typeof page[handler]).toBe('function');
-    const shown = [...read(`${path}.wxml`).matchAll(/\{\{!?(\w+)/g)].map((match) => match[1] ?? '').filter((name) => name !== 'item');
+    const shown = [...read(`${path}.wxml`).matchAll(/\{\{!?(\w+)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => name !== 'item');
     for (const name of shown) expect(page.data).toHaveProperty(name);
   });
 
   it('has a tab for every page, and names only files that exist', () => {
     expect(app.tabBar.list.map((tab) => tab.pagePath)).toEqual(app.pages);
-    for (const file of ['app.js', 'app.wxss', 'sitemap.json']) expect(existsSync(join(root, file))).toBe(true);
+    for (const file of ['app.js', 'app.wxss', 'sitemap.json'])
+      expect(existsSync(join(root, file))).toBe(true);
   });
 
   it('carries no app id and no secret', () => {
-    const project: { appid: string } = JSON.parse(readFileSync(join(__dirname, 'project.config.json'), 'utf8'));
+    const project: { appid: string } = JSON.parse(
+      readFileSync(join(__dirname, 'project.config.json'), 'utf8'),
+    );
     expect(project.appid).toBe('touristappid');
   });
 });
@@ -106,7 +126,10 @@ describe('the pages', () => {
     await page['phoneLogin']({ detail: { code: 'phone-code' } });
     expect(page.data['registration']).toEqual({ phoneNumber: '138', registrationTicket: 't' });
     await page['register']({ detail: { value: { nickName: '小明' } } });
-    expect(server.seen.at(-1)).toMatchObject({ path: '/auth/register', body: '{"registrationTicket":"t","nickName":"小明"}' });
+    expect(server.seen.at(-1)).toMatchObject({
+      path: '/auth/register',
+      body: '{"registrationTicket":"t","nickName":"小明"}',
+    });
     expect(page.data['registration']).toBeNull();
   });
 
@@ -124,19 +147,28 @@ describe('the pages', () => {
     await page['start']();
     expect(recorder['start']).toHaveBeenCalledWith(expect.objectContaining({ format: 'mp3' }));
     phone.files.set('http://tmp/voice.mp3', new Uint8Array(9));
-    server.reply('/recordings', [{ id: 'r1', duration: 1900, createdAt: '2026-11-20T08:00:00.000Z' }]);
+    server.reply('/recordings', [
+      { id: 'r1', duration: 1900, createdAt: '2026-11-20T08:00:00.000Z' },
+    ]);
     await page['upload']({ tempFilePath: 'http://tmp/voice.mp3', duration: 1900.4 });
-    expect(server.seen.find((call) => call.method === 'POST' && call.path === '/recordings')).toMatchObject({
+    expect(
+      server.seen.find((call) => call.method === 'POST' && call.path === '/recordings'),
+    ).toMatchObject({
       body: { name: 'file', fileName: 'voice.mp3', fields: { duration: '1900' } },
     });
-    expect(page.data).toMatchObject({ uploading: false, recordings: [{ id: 'r1', seconds: 2, when: '2026-11-20 08:00' }] });
+    expect(page.data).toMatchObject({
+      uploading: false,
+      recordings: [{ id: 'r1', seconds: 2, when: '2026-11-20 08:00' }],
+    });
 
     const tapped = { currentTarget: { dataset: { id: 'r1' } } };
     await page['play'](tapped);
     expect(phone.files.has(player['src'])).toBe(true);
     expect(player['play']).toHaveBeenCalled();
     await page['remove'](tapped);
-    expect(server.seen).toContainEqual(expect.objectContaining({ method: 'DELETE', path: '/recordings/r1' }));
+    expect(server.seen).toContainEqual(
+      expect.objectContaining({ method: 'DELETE', path: '/recordings/r1' }),
+    );
   });
 
   it('show a QR code, or why there is none', async () => {

@@ -16,7 +16,9 @@ const { index: joined } = await bundle({
 });
 const { ES5 } = ts.ScriptTarget;
 const { CommonJS } = ts.ModuleKind;
-const { outputText } = ts.transpileModule(joined.code, { compilerOptions: { target: ES5, module: CommonJS, ignoreDeprecations: '6.0' } });
+const { outputText } = ts.transpileModule(joined.code, {
+  compilerOptions: { target: ES5, module: CommonJS, ignoreDeprecations: '6.0' },
+});
 
 mkdirSync(out, { recursive: true });
 writeFileSync(join(out, 'index.js'), outputText);

@@ -21,15 +21,29 @@ async function run({ url, requests, seconds: duration }: Order): Promise<Load> {
   const until = duration === undefined ? { amount: requests.length } : { duration };
   const started = performance.now();
   const before = process.cpuUsage();
-  const { errors, timeouts } = await autocannon({ url, connections: CONNECTIONS, ...until, setupClient });
+  const { errors, timeouts } = await autocannon({
+    url,
+    connections: CONNECTIONS,
+    ...until,
+    setupClient,
+  });
   if (errors + timeouts > 0) throw new Error(`${errors} requests failed, ${timeouts} timed out`);
   const seconds = (performance.now() - started) / 1_000;
   const { user, system } = process.cpuUsage(before);
   return { ...summaryOf(seen, seconds), busy: (user + system) / 1_000_000 / seconds };
 }
 
-function summaryOf({ good, bad, times }: { good: number; bad: number; times: number[] }, seconds: number): Omit<Load, 'busy'> {
+function summaryOf(
+  { good, bad, times }: { good: number; bad: number; times: number[] },
+  seconds: number,
+): Omit<Load, 'busy'> {
   times.sort((a, b) => a - b);
   const at = (share: number): number => times[Math.floor(times.length * share)] ?? 0;
-  return { good: good / seconds, bad: bad / seconds, answers: good + bad, p50: at(0.5), p99: at(0.99) };
+  return {
+    good: good / seconds,
+    bad: bad / seconds,
+    answers: good + bad,
+    p50: at(0.5),
+    p99: at(0.99),
+  };
 }

@@ -68,5 +68,9 @@ export function answerQuestions(answers: Record<string, (input: never) => unknow
     }
   };
   process.once('disconnect', () => process.exit()); // a benchmark that failed leaves nobody behind
-  process.on('message', (question: { name: string; input: unknown }) => void reply(question).then((value) => process.send?.(value)));
+  process.on(
+    'message',
+    (question: { name: string; input: unknown }) =>
+      void reply(question).then((value) => process.send?.(value)),
+  );
 }

@@ -31,14 +31,21 @@ export interface Findings {
 export function spreadOf(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)]!;
-  return { min: at(0), median: (at(0.5) + sorted[Math.ceil((sorted.length - 1) * 0.5)]!) / 2, max: at(1) };
+  return {
+    min: at(0),
+    median: (at(0.5) + sorted[Math.ceil((sorted.length - 1) * 0.5)]!) / 2,
+    max: at(1),
+  };
 }
 
 type Extras = Partial<Pick<Figure, 'unit' | 'goal' | 'note' | 'tabled'>>;
 
 /** Makes the figures of a suite; what nobody measured gives none. */
-export function figuresFor(suite: string): (id: string, label: string, values: number[], extras?: Extras) => Figure[] {
-  return (id, label, values, extras) => (values.length === 0 ? [] : [{ id, label, suite, spread: spreadOf(values), ...extras }]);
+export function figuresFor(
+  suite: string,
+): (id: string, label: string, values: number[], extras?: Extras) => Figure[] {
+  return (id, label, values, extras) =>
+    values.length === 0 ? [] : [{ id, label, suite, spread: spreadOf(values), ...extras }];
 }
 
 /** The goals speak of medians. */
@@ -72,8 +79,11 @@ export function listOf(figures: Figure[]): Table {
 
 /** Markdown, which reads well in a terminal, too. */
 export function textOf({ head, rows }: Table): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (row: string[]): string => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((row) => row[column]!.length)),
+  );
+  const line = (row: string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 

@@ -10,7 +10,11 @@ export interface Ground {
   wechat?: { url: string; apps: WechatApp[] };
 }
 
-export const APP: WechatApp = { appId: 'wx0123456789abcdef', secret: '0123456789abcdef0123456789abcdef', kind: 'mini-program' };
+export const APP: WechatApp = {
+  appId: 'wx0123456789abcdef',
+  secret: '0123456789abcdef0123456789abcdef',
+  kind: 'mini-program',
+};
 
 export function optionsOn({ redis, wechat }: Ground): WechatModuleOptions {
   return {
@@ -39,7 +43,9 @@ export async function logIn(app: INestApplicationContext, count: number): Promis
   const sessions = app.get(SessionService);
   const tokens: string[] = [];
   while (tokens.length < count) {
-    const batch = Array.from({ length: Math.min(AT_ONCE, count - tokens.length) }, (_, i) => sessions.login(`code${tokens.length + i}`));
+    const batch = Array.from({ length: Math.min(AT_ONCE, count - tokens.length) }, (_, i) =>
+      sessions.login(`code${tokens.length + i}`),
+    );
     tokens.push(...(await Promise.all(batch)).map(({ session_rd }) => session_rd));
   }
   return tokens;

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const has = (command: string, ...args: string[]): boolean => spawnSync(command, args).error === undefined;
+const has = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args).error === undefined;
 
 export const hasRedis = has('redis-server', '--version');
 /** Spends a fraction of what a load generator in JavaScript spends, and so leaves the machine to the server. */
@@ -41,7 +42,10 @@ export interface Machine {
 /** Looks around for three seconds, and decides whether to keep processes on cores of their own. */
 export async function describeMachine(): Promise<Machine> {
   const othersBusy = await coresBusyFor(3_000);
-  pinned = cores > 1 && othersBusy <= BUSY && spawnSync('taskset', ['-c', `0-${cores - 1}`, 'true']).status === 0;
+  pinned =
+    cores > 1 &&
+    othersBusy <= BUSY &&
+    spawnSync('taskset', ['-c', `0-${cores - 1}`, 'true']).status === 0;
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores,
@@ -61,7 +65,8 @@ function versionIn(command: string, pattern: RegExp): string {
 async function coresBusyFor(ms: number): Promise<number> {
   const spent = (): { idle: number; all: number } => {
     const times = cpus().flatMap((core) => Object.entries(core.times));
-    const sum = (of: (kind: string) => boolean): number => times.reduce((total, [kind, time]) => total + (of(kind) ? time : 0), 0);
+    const sum = (of: (kind: string) => boolean): number =>
+      times.reduce((total, [kind, time]) => total + (of(kind) ? time : 0), 0);
     return { idle: sum((kind) => kind === 'idle'), all: sum(() => true) };
   };
   const before = spent();

@@ -64,21 +64,34 @@ async function bench(names: string[]): Promise<void> {
   process.stdout.write(`${[machineText(machine), ...reportOf(found)].join('\n\n')}\n`);
   say(`${Math.round((performance.now() - started) / 1_000)} s`);
   const figures = found.figures.map((figure) => ({ ...figure, met: isMet(figure) }));
-  if (options.json) await writeFile(options.json, `${JSON.stringify({ machine, figures, tables: found.tables }, null, 2)}\n`);
+  if (options.json)
+    await writeFile(
+      options.json,
+      `${JSON.stringify({ machine, figures, tables: found.tables }, null, 2)}\n`,
+    );
   if (options.svg) await writeFile(options.svg, chartOf(found.figures));
 }
 
 function warn({ othersBusy }: Machine): void {
-  if (othersBusy > BUSY) say('THIS MACHINE IS BUSY: something else runs here, and is measured, too.');
-  if (!hasRedis) say('NO redis-server ON THIS MACHINE: what concerns Redis is SKIPPED, elsewhere sessions lie in memory.');
-  if (!hasWrk) say('No wrk on this machine: the load comes from autocannon, which takes about as much CPU time as a server.');
+  if (othersBusy > BUSY)
+    say('THIS MACHINE IS BUSY: something else runs here, and is measured, too.');
+  if (!hasRedis)
+    say(
+      'NO redis-server ON THIS MACHINE: what concerns Redis is SKIPPED, elsewhere sessions lie in memory.',
+    );
+  if (!hasWrk)
+    say(
+      'No wrk on this machine: the load comes from autocannon, which takes about as much CPU time as a server.',
+    );
 }
 
 async function measureAll(names: string[]): Promise<Required<Findings>> {
   const all: Required<Findings> = { figures: [], tables: [] };
   for (const name of names) {
     if (!hasRedis && NEEDS_REDIS.includes(name)) continue;
-    const { figures, tables = [] } = await SUITES[name]!(options.quick ? QUICK : FULL).catch(without(name));
+    const { figures, tables = [] } = await SUITES[name]!(options.quick ? QUICK : FULL).catch(
+      without(name),
+    );
     all.figures.push(...figures);
     all.tables.push(...tables);
   }

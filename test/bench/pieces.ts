@@ -19,11 +19,21 @@ const BATCH = 200;
 const apps = new Map<string, { sessions: SessionService; tokens: string[] }>();
 
 /** Real logins, except for what a login asks WeChat: both records, written by the library's own classes. */
-async function fill({ name, redis, count }: { name: string; redis?: string; count: number }): Promise<void> {
+async function fill({
+  name,
+  redis,
+  count,
+}: {
+  name: string;
+  redis?: string;
+  count: number;
+}): Promise<void> {
   const app = await start(redis);
   const tokens: string[] = [];
   while (tokens.length < count) {
-    const batch = Array.from({ length: Math.min(BATCH, count - tokens.length) }, () => patiently(() => addLogin(app)));
+    const batch = Array.from({ length: Math.min(BATCH, count - tokens.length) }, () =>
+      patiently(() => addLogin(app)),
+    );
     tokens.push(...(await Promise.all(batch)));
   }
   apps.set(name, { sessions: app.get(SessionService), tokens });
@@ -39,9 +49,15 @@ async function addLogin(app: INestApplicationContext): Promise<string> {
   const [token, openid, now] = [newToken(), newOpenid(), app.get(WechatStore).now()];
   const [{ id }, loginExpiresAt] = [token, now + 7 * DAY];
   const times = { issuedAt: now, refreshedAt: now, expiresAt: now + DAY, loginExpiresAt };
-  const stored = await app.get(SessionRecords).add(id, { appId: APP.appId, openid, ...times, secret: token.secret });
+  const stored = await app
+    .get(SessionRecords)
+    .add(id, { appId: APP.appId, openid, ...times, secret: token.secret });
   if (!stored) throw new Error('Two sessions with one id');
-  const user = { sessionKey: randomBytes(16).toString('base64'), since: now, logins: [{ id, issuedAt: now, loginExpiresAt }] };
+  const user = {
+    sessionKey: randomBytes(16).toString('base64'),
+    since: now,
+    logins: [{ id, issuedAt: now, loginExpiresAt }],
+  };
   await app.get(UserRecords).change({ appId: APP.appId, openid }, () => user);
   return formatToken('srd', token, stored.key);
 }
@@ -62,11 +78,22 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
 function someTokens({ name, count }: { name: string; count: number }): string[] {
   const { tokens } = apps.get(name)!;
   const step = Math.max(1, tokens.length / count);
-  return Array.from({ length: Math.min(count, tokens.length) }, (_, i) => tokens[Math.floor(i * step)]!);
+  return Array.from(
+    { length: Math.min(count, tokens.length) },
+    (_, i) => tokens[Math.floor(i * step)]!,
+  );
 }
 
 /** The median in microseconds of finds one after the other. `among`: how many of the sessions come by at all. */
-async function findTime({ name, among, count }: { name: string; among: number; count: number }): Promise<number> {
+async function findTime({
+  name,
+  among,
+  count,
+}: {
+  name: string;
+  among: number;
+  count: number;
+}): Promise<number> {
   const { sessions } = apps.get(name)!;
   const live = someTokens({ name, count: among });
   const times: number[] = [];

@@ -26,7 +26,10 @@ export class RunningServer {
     private readonly generator: LoadGenerator,
   ) {}
 
-  static async with<T>({ stack, http = 'fastify', ground, execArgv }: Served, work: (server: RunningServer) => Promise<T>): Promise<T> {
+  static async with<T>(
+    { stack, http = 'fastify', ground, execArgv }: Served,
+    work: (server: RunningServer) => Promise<T>,
+  ): Promise<T> {
     const child = Child.start('server', { args: [stack, ground, http], execArgv, place: 'server' });
     const generator = new LoadGenerator();
     try {
@@ -50,11 +53,17 @@ export class RunningServer {
     const url = await this.url();
     const before = await this.child.ask<number>('cpu');
     const load = await this.generator.run({ url, requests, seconds });
-    return { ...load, cpuPerRequest: ((await this.child.ask<number>('cpu')) - before) / load.answers };
+    return {
+      ...load,
+      cpuPerRequest: ((await this.child.ask<number>('cpu')) - before) / load.answers,
+    };
   }
 
   /** The same, after a time that does not count. */
-  async measureWarm(requests: HttpRequest[], { warmUp, seconds }: { warmUp: number; seconds: number }): Promise<Measured> {
+  async measureWarm(
+    requests: HttpRequest[],
+    { warmUp, seconds }: { warmUp: number; seconds: number },
+  ): Promise<Measured> {
     if (warmUp > 0) await this.measure(requests, warmUp);
     return this.measure(requests, seconds);
   }

@@ -12,7 +12,9 @@ import type { StackName } from './stacks/index.js';
 import type { Http } from './stacks/stack.js';
 
 /** One server with one stack. */
-const [name, ground, http] = process.argv.slice(2).map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground, Http];
+const [name, ground, http] = process.argv
+  .slice(2)
+  .map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground, Http];
 const stack = STACKS[name];
 
 @Module(await stack.module(ground))

@@ -5,7 +5,13 @@ import { answerQuestions } from './child.js';
 const wechat = await startWechatSandbox({ quotas: { '/sns/jscode2session': {} } });
 
 answerQuestions({
-  open: () => ({ url: wechat.url, apps: wechat.apps.map(({ appId, secret, kind }) => ({ appId, secret, kind })) }),
+  open: () => ({
+    url: wechat.url,
+    apps: wechat.apps.map(({ appId, secret, kind }) => ({ appId, secret, kind })),
+  }),
   calls: (path: string) => wechat.requestsTo(path).length,
-  codes: (count: number) => Promise.all(Array.from({ length: count }, async () => (await wechat.users.create().login()).code)),
+  codes: (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, async () => (await wechat.users.create().login()).code),
+    ),
 });

@@ -28,7 +28,12 @@ export async function runWrk({ url, requests, seconds }: Required<Order>): Promi
   try {
     const file = join(folder, 'requests');
     await writeFile(file, requests.map(lineOf).join('\n'));
-    return loadOf(await summaryOf(['-t1', `-c${CONNECTIONS}`, `-d${Math.ceil(seconds)}`, '-s', SCRIPT, url, '--', file], seconds));
+    return loadOf(
+      await summaryOf(
+        ['-t1', `-c${CONNECTIONS}`, `-d${Math.ceil(seconds)}`, '-s', SCRIPT, url, '--', file],
+        seconds,
+      ),
+    );
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -54,5 +59,12 @@ async function summaryOf(args: string[], seconds: number): Promise<Summary> {
 
 function loadOf({ seconds, answers, bad, failed, p50, p99, cpu }: Summary): Load {
   if (failed > 0) throw new Error(`${failed} requests failed or timed out`);
-  return { good: (answers - bad) / seconds, bad: bad / seconds, answers, p50, p99, busy: cpu / seconds };
+  return {
+    good: (answers - bad) / seconds,
+    bad: bad / seconds,
+    answers,
+    p50,
+    p99,
+    busy: cpu / seconds,
+  };
 }

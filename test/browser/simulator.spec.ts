@@ -12,7 +12,14 @@ const NAMES = [
   '小程序码 / QR code',
   '退出登录 / Log out',
 ];
-const [LOGIN, PROFILE, PHONE, RECORD, CODE, LOGOUT] = NAMES as [string, string, string, string, string, string];
+const [LOGIN, PROFILE, PHONE, RECORD, CODE, LOGOUT] = NAMES as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 
 jest.setTimeout(40_000);
 
@@ -52,7 +59,8 @@ describeBrowser('the simulator', () => {
   const press = (name: string): Promise<void> => button(name).click();
   const shows = (text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
   /** The screen of the phone shows this. */
-  const screenShows = (text: string | RegExp): Promise<void> => page.locator('.screen').getByText(text).first().waitFor();
+  const screenShows = (text: string | RegExp): Promise<void> =>
+    page.locator('.screen').getByText(text).first().waitFor();
   /** The page in the hands of somebody whom the server has never seen. */
   const openAsNewUser = async (options?: BrowserContextOptions): Promise<SandboxUser> => {
     const user = s.wechat.users.create();
@@ -68,7 +76,9 @@ describeBrowser('the simulator', () => {
   };
   /** The newest steps of the diagram as they are read out. */
   const steps = async (count: number): Promise<string[]> =>
-    (await page.locator('.message summary').allInnerTexts()).slice(-count).map((step) => step.replaceAll(/\s+/g, ' '));
+    (await page.locator('.message summary').allInnerTexts())
+      .slice(-count)
+      .map((step) => step.replaceAll(/\s+/g, ' '));
 
   describe('to a first visitor', () => {
     it('shows the whole flow, a button at a time', async () => {
@@ -158,7 +168,11 @@ describeBrowser('the simulator', () => {
 
     it('fits a phone', async () => {
       await openLoggedIn({ locale, viewport: { width: 375, height: 780 } });
-      expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);
+      expect(
+        await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        ),
+      ).toBe(0);
       expect(await accessibilityProblems(page)).toEqual([]);
       await screenshot(page, `narrow-${lang}`);
       await page.getByRole('navigation').getByRole('link').nth(2).click();
@@ -181,7 +195,10 @@ describeBrowser('the simulator', () => {
       await press(PHONE);
       await screenShows(user.phoneNumber);
       await screenShows('服务器用 session_key 自己解密');
-      expect((await steps(2)).map((step) => step.split(':')[0])).toEqual(['小程序 到 你的服务器', '你的服务器 到 小程序']);
+      expect((await steps(2)).map((step) => step.split(':')[0])).toEqual([
+        '小程序 到 你的服务器',
+        '你的服务器 到 小程序',
+      ]);
       await press('用此号码注册');
       await screenShows('已注册并登录');
       await press(PHONE);
@@ -251,7 +268,12 @@ describeBrowser('the simulator', () => {
       await page.getByRole('img', { name: /scene/ }).waitFor();
       const readable = await page.content();
       const { appId } = s.wechat.apps[0]!;
-      const secrets = [...s.wechat.apps.map(({ secret }) => secret), user.sessionKey(), s.wechat.accessTokens.current(appId), session_rd];
+      const secrets = [
+        ...s.wechat.apps.map(({ secret }) => secret),
+        user.sessionKey(),
+        s.wechat.accessTokens.current(appId),
+        session_rd,
+      ];
       expect(secrets.map((secret) => typeof secret)).toEqual(Array(5).fill('string'));
       expect(secrets.filter((secret) => readable.includes(secret))).toEqual([]);
     });

@@ -1,4 +1,14 @@
-import { Body, Catch, Controller, Get, Injectable, Module, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Catch,
+  Controller,
+  Get,
+  Injectable,
+  Module,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import type { CanActivate, ExecutionContext, INestApplication, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
@@ -22,7 +32,13 @@ import {
   WechatExceptionFilter,
   WechatModule,
 } from 'nestjs-wechat';
-import type { ErrorAnswer, WechatModuleOptions, WechatSession, WechatUserProfile, WechatUserResolver } from 'nestjs-wechat';
+import type {
+  ErrorAnswer,
+  WechatModuleOptions,
+  WechatSession,
+  WechatUserProfile,
+  WechatUserResolver,
+} from 'nestjs-wechat';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
@@ -117,9 +133,15 @@ const everyRoute = { provide: APP_GUARD, useExisting: SessionGuard };
 class ProfileService {
   constructor(private readonly crypto: CryptoService) {}
 
-  async read(session: WechatSession, sent: { rawData: string; signature: string; encryptedData: string; iv: string }) {
+  async read(
+    session: WechatSession,
+    sent: { rawData: string; signature: string; encryptedData: string; iv: string },
+  ) {
     await this.crypto.verifyRawData(session, sent);
-    const { nickName, avatarUrl } = await this.crypto.decryptOpenData<WechatUserProfile>(session, sent);
+    const { nickName, avatarUrl } = await this.crypto.decryptOpenData<WechatUserProfile>(
+      session,
+      sent,
+    );
     return { nickName, avatarUrl };
   }
 }
@@ -132,7 +154,9 @@ class WebsiteController {
 
   @Get('login')
   async start() {
-    const { url } = await this.oauth.authorizationUrl({ redirectUri: 'https://www.example.com/website/callback' });
+    const { url } = await this.oauth.authorizationUrl({
+      redirectUri: 'https://www.example.com/website/callback',
+    });
     return { url }; // send the browser there
   }
 
@@ -148,7 +172,9 @@ class WebsiteController {
 /** Stands for the guard of an application that had a login of its own. */
 class OldTokenGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    return context.switchToHttp().getRequest<Request>().headers.authorization === 'Bearer old-token';
+    return (
+      context.switchToHttp().getRequest<Request>().headers.authorization === 'Bearer old-token'
+    );
   }
 }
 
@@ -162,7 +188,9 @@ class EitherGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const { headers } = context.switchToHttp().getRequest<Request>();
-    return headers['x-session-rd'] === undefined ? this.old.canActivate(context) : this.sessions.canActivate(context);
+    return headers['x-session-rd'] === undefined
+      ? this.old.canActivate(context)
+      : this.sessions.canActivate(context);
   }
 }
 // #endregion either-guard
@@ -181,7 +209,13 @@ class EitherController {
 class TeamExceptionFilter extends WechatExceptionFilter {
   override answerTo(error: WechatError): ErrorAnswer {
     const answer = super.answerTo(error);
-    return { ...answer, body: { ...answer.body, msg: error instanceof WechatBlockedError ? 'call our hotline' : answer.body.msg } };
+    return {
+      ...answer,
+      body: {
+        ...answer.body,
+        msg: error instanceof WechatBlockedError ? 'call our hotline' : answer.body.msg,
+      },
+    };
   }
 }
 // #endregion envelope
@@ -196,7 +230,10 @@ class HealthController {
 
   @Get('ready')
   ready() {
-    return this.health.check([() => this.wechat.store('store'), () => this.wechat.platform('wechat')]);
+    return this.health.check([
+      () => this.wechat.store('store'),
+      () => this.wechat.platform('wechat'),
+    ]);
   }
 }
 // #endregion health
@@ -226,13 +263,15 @@ class CommentsService {
 
   /** 内容安全: what a user typed, judged by WeChat. https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/msgSecCheck.html */
   async isAcceptable(content: string, { openid, appId }: WechatSession): Promise<boolean> {
-    const { result } = await this.wechat.call<{ result: { suggest: 'pass' | 'review' | 'risky' } }>({
-      method: 'POST',
-      path: '/wxa/msg_sec_check',
-      body: { version: 2, scene: 2, openid, content },
-      appId,
-      retry: 'idempotent',
-    });
+    const { result } = await this.wechat.call<{ result: { suggest: 'pass' | 'review' | 'risky' } }>(
+      {
+        method: 'POST',
+        path: '/wxa/msg_sec_check',
+        body: { version: 2, scene: 2, openid, content },
+        appId,
+        retry: 'idempotent',
+      },
+    );
     return result.suggest === 'pass';
   }
 }
@@ -275,8 +314,15 @@ describe('the code of the manual', () => {
   let app: INestApplication;
   let alice: SandboxUser;
 
-  const start = async (more: object, options: Partial<WechatModuleOptions> = {}, prepare?: () => void): Promise<void> => {
-    @Module({ imports: [WechatModule.forRoot(optionsFor(wechat, options)), TerminusModule], ...more })
+  const start = async (
+    more: object,
+    options: Partial<WechatModuleOptions> = {},
+    prepare?: () => void,
+  ): Promise<void> => {
+    @Module({
+      imports: [WechatModule.forRoot(optionsFor(wechat, options)), TerminusModule],
+      ...more,
+    })
     class TeamModule {}
     const module = await Test.createTestingModule({ imports: [TeamModule] }).compile();
     app = module.createNestApplication({ logger: false });
@@ -284,7 +330,8 @@ describe('the code of the manual', () => {
     await app.listen(0, '127.0.0.1');
   };
   const get = <T>(service: Type<T>): T => app.get(service, { strict: false });
-  const call = async (...args: Parameters<ReturnType<typeof clientOf>>) => clientOf(await app.getUrl())(...args);
+  const call = async (...args: Parameters<ReturnType<typeof clientOf>>) =>
+    clientOf(await app.getUrl())(...args);
   const login = async () => get(SessionService).login((await alice.login()).code);
 
   beforeAll(async () => {
@@ -298,9 +345,15 @@ describe('the code of the manual', () => {
     const controllers = [LoginController, OrdersController, NewsController];
     await start({ controllers, providers: [UsersService] }, { users: UsersService });
     const { status, body } = await call('POST /auth/login', { body: await alice.login() });
-    expect([status, body]).toEqual([201, { session_rd: expect.any(String), expiresIn: 1800, user: { id: 1, name: 'new here' } }]);
+    expect([status, body]).toEqual([
+      201,
+      { session_rd: expect.any(String), expiresIn: 1800, user: { id: 1, name: 'new here' } },
+    ]);
     const token = body.session_rd;
-    expect((await call('GET /orders/mine', { token })).body).toEqual({ orders: [], of: 'new here' });
+    expect((await call('GET /orders/mine', { token })).body).toEqual({
+      orders: [],
+      of: 'new here',
+    });
     expect((await call('GET /orders/session', { token })).body.openid).toBe(alice.openid());
     expect((await call('GET /orders/mine')).status).toBe(401);
     expect((await call('GET /orders/prices')).body).toEqual({ coffee: 2200 });
@@ -315,7 +368,10 @@ describe('the code of the manual', () => {
   });
 
   it('is registered with options of its own', async () => {
-    const [{ appId, secret }, mobile] = wechat.apps as [WechatSandbox['apps'][0], WechatSandbox['apps'][0]];
+    const [{ appId, secret }, mobile] = wechat.apps as [
+      WechatSandbox['apps'][0],
+      WechatSandbox['apps'][0],
+    ];
     class Settings {
       readonly shop = { appId, secret };
       readonly site = { appId: mobile.appId, secret: mobile.secret };
@@ -341,7 +397,9 @@ describe('the code of the manual', () => {
     // #endregion for-root-async
     @Module({ imports: [registered], providers: [UsersService] })
     class TeamModule {}
-    app = (await Test.createTestingModule({ imports: [TeamModule] }).compile()).createNestApplication({ logger: false });
+    app = (
+      await Test.createTestingModule({ imports: [TeamModule] }).compile()
+    ).createNestApplication({ logger: false });
     await app.init();
     expect((await login()).session.appId).toBe(appId);
   });
@@ -350,14 +408,23 @@ describe('the code of the manual', () => {
     await start({ providers: [ProfileService] });
     const { session } = await login();
     const { rawData, signature, encryptedData, iv } = await alice.getUserInfo();
-    const profile = await get(ProfileService).read(session, { rawData, signature, encryptedData, iv });
+    const profile = await get(ProfileService).read(session, {
+      rawData,
+      signature,
+      encryptedData,
+      iv,
+    });
     expect(profile).toEqual({ nickName: 'Alice', avatarUrl: alice.avatarUrl });
   });
 
   it('shows what each service gives', async () => {
     await start({});
     const { session, ...issued } = await login();
-    const [sessions, phones, qrcodes] = [get(SessionService), get(PhoneService), get(QrCodeService)];
+    const [sessions, phones, qrcodes] = [
+      get(SessionService),
+      get(PhoneService),
+      get(QrCodeService),
+    ];
     expect(Object.keys(issued)).toEqual(['session_rd', 'expiresIn']);
     const { code } = await alice.getPhoneNumber();
 
@@ -365,14 +432,32 @@ describe('the code of the manual', () => {
     const found = await sessions.find(issued.session_rd);
     const devices = await sessions.list(found);
     const phone = await phones.byCode(code, { openid: found.openid });
-    const { image, contentType } = await qrcodes.getUnlimited({ scene: 'table=7', page: 'pages/index/index', width: 430 });
+    const { image, contentType } = await qrcodes.getUnlimited({
+      scene: 'table=7',
+      page: 'pages/index/index',
+      width: 430,
+    });
     const ended = await sessions.endAll(found);
     // #endregion services
 
     expect(found).toEqual(session);
-    expect(Object.keys(devices[0] ?? {})).toEqual(['id', 'issuedAt', 'refreshedAt', 'expiresAt', 'current']);
-    expect(phone).toEqual({ phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' });
-    expect([image.subarray(0, 2).toString('hex'), contentType, ended]).toEqual(['ffd8', 'image/jpeg', 1]);
+    expect(Object.keys(devices[0] ?? {})).toEqual([
+      'id',
+      'issuedAt',
+      'refreshedAt',
+      'expiresAt',
+      'current',
+    ]);
+    expect(phone).toEqual({
+      phoneNumber: '13580006666',
+      purePhoneNumber: '13580006666',
+      countryCode: '86',
+    });
+    expect([image.subarray(0, 2).toString('hex'), contentType, ended]).toEqual([
+      'ffd8',
+      'image/jpeg',
+      1,
+    ]);
     expect(await get(AccessTokenService).get()).toEqual(expect.any(String));
   });
 
@@ -382,7 +467,12 @@ describe('the code of the manual', () => {
     const { code } = await alice.authorize(undefined, { scope: 'snsapi_login' });
     const state = new URL(url).searchParams.get('state');
     const { body } = await call(`GET /website/callback?code=${code}&state=${state}`);
-    expect(body).toEqual({ token: expect.stringMatching(/^mot_/), expiresIn: 604800, nickname: 'Alice', unionId: alice.unionid() });
+    expect(body).toEqual({
+      token: expect.stringMatching(/^mot_/),
+      expiresIn: 604800,
+      nickname: 'Alice',
+      unionId: alice.unionid(),
+    });
   });
 
   it('answers in an envelope of the team', async () => {
@@ -399,7 +489,8 @@ describe('the code of the manual', () => {
   it('serves an old login and a new one side by side', async () => {
     await start({ controllers: [EitherController], providers: [EitherGuard, OldTokenGuard] });
     const { session_rd } = await login();
-    const status = async (headers: Record<string, string>) => (await call('GET /either', { headers })).status;
+    const status = async (headers: Record<string, string>) =>
+      (await call('GET /either', { headers })).status;
     expect(await status({ authorization: 'Bearer old-token' })).toBe(200);
     expect(await status({ 'x-session-rd': session_rd })).toBe(200);
     expect(await status({ authorization: 'Bearer x' })).toBe(403);
@@ -409,7 +500,10 @@ describe('the code of the manual', () => {
   it('tells its health', async () => {
     await start({ controllers: [HealthController], providers: [WechatHealthIndicator] });
     const { status, body } = await call('GET /health/ready');
-    expect([status, body.details]).toEqual([200, { store: { status: 'up' }, wechat: { status: 'up', state: 'ok' } }]);
+    expect([status, body.details]).toEqual([
+      200,
+      { store: { status: 'up' }, wechat: { status: 'up', state: 'ok' } },
+    ]);
   });
 
   it('goes through Passport', async () => {
@@ -426,14 +520,18 @@ describe('the code of the manual', () => {
       '/cgi-bin/message/subscribe/send': { errcode: 0, errmsg: 'ok' },
       '/wxa/generate_urllink': { errcode: 0, errmsg: 'ok', url_link: 'https://wxaurl.cn/abc' },
     };
-    const platform = createServer(({ url = '' }, response) => response.end(JSON.stringify(answers[url.split('?')[0] ?? ''])));
+    const platform = createServer(({ url = '' }, response) =>
+      response.end(JSON.stringify(answers[url.split('?')[0] ?? ''])),
+    );
     await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve));
     const baseUrl = `http://127.0.0.1:${(platform.address() as AddressInfo).port}`;
     await start({ providers: [CommentsService, MessagesService] }, { api: { baseUrl } });
     const session = { openid: 'o1', appId: wechat.apps[0]?.appId ?? '' } as WechatSession;
     expect(await get(CommentsService).isAcceptable('hello', session)).toBe(true);
     await get(MessagesService).orderShipped(session, '20261120001');
-    expect(await get(MessagesService).link('pages/index/index', 'from=sms')).toBe('https://wxaurl.cn/abc');
+    expect(await get(MessagesService).link('pages/index/index', 'from=sms')).toBe(
+      'https://wxaurl.cn/abc',
+    );
     platform.closeAllConnections();
     platform.close();
   });

@@ -71,10 +71,19 @@ afterEach(async () => {
 const user = () => wechat.users.create({ phoneNumber: '13580006666' });
 
 /** Sends one request, and gives the spans of its trace. */
-async function traced(path: string, { code, session_rd }: { code?: string; session_rd?: string }): Promise<string> {
+async function traced(
+  path: string,
+  { code, session_rd }: { code?: string; session_rd?: string },
+): Promise<string> {
   observed.forget();
-  const headers = { 'content-type': 'application/json', ...(session_rd !== undefined && { authorization: `Bearer ${session_rd}` }) };
-  const answer = await app.fetch(path, code === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify({ code }) });
+  const headers = {
+    'content-type': 'application/json',
+    ...(session_rd !== undefined && { authorization: `Bearer ${session_rd}` }),
+  };
+  const answer = await app.fetch(
+    path,
+    code === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify({ code }) },
+  );
   await answer.text();
   await until(() => observed.spans().some(({ kind }) => kind === SpanKind.SERVER)); // it ends after the answer
   return traceText(observed.spans());
@@ -91,9 +100,14 @@ describe('the traces in the documents', () => {
     const guarded = await traced('/me', { session_rd });
     await app.get(PhoneService).byCode((await anna.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
-    const renewed = await traced('/me/phone', { session_rd, code: (await anna.getPhoneNumber()).code });
+    const renewed = await traced('/me/phone', {
+      session_rd,
+      code: (await anna.getPhoneNumber()).code,
+    });
     for (const page of PAGES) {
-      const shown = blocksOf(read(page)).flatMap(({ language, code }) => (language === 'text' ? [withoutChance(code)] : []));
+      const shown = blocksOf(read(page)).flatMap(({ language, code }) =>
+        language === 'text' ? [withoutChance(code)] : [],
+      );
       expect(shown).toEqual([login, blocked, renewed, guarded].map(withoutChance));
     }
   });
@@ -112,7 +126,9 @@ describe('the dashboard', () => {
     gridPos: { x: number; y: number; w: number; h: number };
     targets?: { refId: string; expr: string; datasource: { uid: string } }[];
   }
-  const { panels, templating, ...dashboard } = JSON.parse(read('docs/grafana/nestjs-wechat.json')) as {
+  const { panels, templating, ...dashboard } = JSON.parse(
+    read('docs/grafana/nestjs-wechat.json'),
+  ) as {
     panels: Panel[];
     templating: { list: { name: string; type: string; query: unknown }[] };
     title: string;
@@ -123,7 +139,9 @@ describe('the dashboard', () => {
   const queries = charts.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 
   /** Uses all that is counted, once well and once badly, and says how Prometheus calls it: from Node directly, and by OTLP. */
-  async function namesInPrometheus(): Promise<{ name: string; direct: string[]; byOtlp: string[] }[]> {
+  async function namesInPrometheus(): Promise<
+    { name: string; direct: string[]; byOtlp: string[] }[]
+  > {
     const anna = user();
     wechat.next('/sns/jscode2session', { errcode: -1 });
     const { session_rd } = await app.get(SessionService).login((await anna.login()).code);
@@ -131,13 +149,23 @@ describe('the dashboard', () => {
     await app.as(session_rd, '/me');
     await app.get(PhoneService).byCode((await anna.getPhoneNumber()).code);
     const resourceMetrics = await observed.metrics();
-    const metrics = resourceMetrics.scopeMetrics.filter(({ scope }) => scope.name === 'nestjs-wechat').flatMap((scope) => scope.metrics);
+    const metrics = resourceMetrics.scopeMetrics
+      .filter(({ scope }) => scope.name === 'nestjs-wechat')
+      .flatMap((scope) => scope.metrics);
     const text = new PrometheusSerializer().serialize(resourceMetrics);
     return metrics.map(({ descriptor: { name, unit } }) => {
       const plain = name.replaceAll('.', '_');
-      const direct = [...new Set([...text.matchAll(new RegExp(`^${plain}\\w*`, 'gm'))].map(([series]) => series))];
+      const direct = [
+        ...new Set([...text.matchAll(new RegExp(`^${plain}\\w*`, 'gm'))].map(([series]) => series)),
+      ];
       const spelt = SPELT_OUT[unit as keyof typeof SPELT_OUT];
-      return { name, direct, byOtlp: direct.map((series) => (spelt ? series.replace(plain, `${plain}_${spelt}`) : series)) };
+      return {
+        name,
+        direct,
+        byOtlp: direct.map((series) =>
+          spelt ? series.replace(plain, `${plain}_${spelt}`) : series,
+        ),
+      };
     });
   }
 
@@ -156,12 +184,19 @@ describe('the dashboard', () => {
       'wechat.session.operations',
       'wechat.store.duration',
     ]);
-    const patterns = [...queries, ...templating.list.map(({ query }) => JSON.stringify(query))].map(asked);
+    const patterns = [...queries, ...templating.list.map(({ query }) => JSON.stringify(query))].map(
+      asked,
+    );
     expect(patterns.slice(0, queries.length).filter((names) => names.length === 0)).toEqual([]);
     for (const way of ['direct', 'byOtlp'] as const) {
       const series = counted.flatMap((metric) => metric[way]);
-      expect(patterns.flat().filter((pattern) => !series.some((name) => pattern.test(name)))).toEqual([]);
-      const forgotten = counted.filter((metric) => !metric[way].some((name) => patterns.flat().some((pattern) => pattern.test(name))));
+      expect(
+        patterns.flat().filter((pattern) => !series.some((name) => pattern.test(name))),
+      ).toEqual([]);
+      const forgotten = counted.filter(
+        (metric) =>
+          !metric[way].some((name) => patterns.flat().some((pattern) => pattern.test(name))),
+      );
       expect(forgotten).toEqual([]);
     }
   });
@@ -177,23 +212,47 @@ describe('the dashboard', () => {
     const grouped = queries.flatMap((query) => {
       const [, labels = ''] = /by \(([^)]*)\)/.exec(query) ?? [];
       const names = asked(query);
-      const lines = text.split('\n').filter((line) => names.some((name) => name.test(line.split('{', 1)[0] ?? '')));
-      return labels.split(', ').map((label) => ({ query, label, there: lines.some((line) => line.includes(`${label}="`)) }));
+      const lines = text
+        .split('\n')
+        .filter((line) => names.some((name) => name.test(line.split('{', 1)[0] ?? '')));
+      return labels
+        .split(', ')
+        .map((label) => ({
+          query,
+          label,
+          there: lines.some((line) => line.includes(`${label}="`)),
+        }));
     });
     expect(grouped.length).toBeGreaterThan(queries.length);
     expect(grouped.filter(({ there }) => !there)).toEqual([]);
   });
 
   it('is one that Grafana takes: ids, places, titles, and its own data source', () => {
-    expect(dashboard).toMatchObject({ title: 'nestjs-wechat', uid: 'nestjs-wechat', schemaVersion: expect.any(Number) });
-    expect(templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
+    expect(dashboard).toMatchObject({
+      title: 'nestjs-wechat',
+      uid: 'nestjs-wechat',
+      schemaVersion: expect.any(Number),
+    });
+    expect(templating.list[0]).toMatchObject({
+      name: 'datasource',
+      type: 'datasource',
+      query: 'prometheus',
+    });
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
-    expect(charts.filter(({ title, description = '' }) => title === '' || !description.endsWith('.'))).toEqual([]);
+    expect(
+      charts.filter(({ title, description = '' }) => title === '' || !description.endsWith('.')),
+    ).toEqual([]);
     expect(new Set(charts.map(({ title }) => title)).size).toBe(charts.length);
-    const sources = charts.flatMap(({ datasource, targets = [] }) => [datasource?.uid, ...targets.map((target) => target.datasource.uid)]);
+    const sources = charts.flatMap(({ datasource, targets = [] }) => [
+      datasource?.uid,
+      ...targets.map((target) => target.datasource.uid),
+    ]);
     expect(new Set(sources)).toEqual(new Set(['${datasource}']));
-    for (const { targets = [] } of charts) expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length);
-    const overlap = panels.filter((a) => panels.some((b) => a.id < b.id && overlaps(a.gridPos, b.gridPos)));
+    for (const { targets = [] } of charts)
+      expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length);
+    const overlap = panels.filter((a) =>
+      panels.some((b) => a.id < b.id && overlaps(a.gridPos, b.gridPos)),
+    );
     expect([overlap, panels.filter(({ gridPos: { x, w } }) => x + w > 24)]).toEqual([[], []]);
   });
 
@@ -203,7 +262,8 @@ describe('the dashboard', () => {
   it.each(PAGES)('has its metrics in the table of %s', async (page) => {
     const rows = linesOfTables(read(page));
     const missing = (await namesInPrometheus()).filter(
-      ({ name, byOtlp }) => !rows.some((row) => row.startsWith(`| \`${name}\``) && row.includes(familyOf(byOtlp))),
+      ({ name, byOtlp }) =>
+        !rows.some((row) => row.startsWith(`| \`${name}\``) && row.includes(familyOf(byOtlp))),
     );
     expect(missing).toEqual([]);
   });

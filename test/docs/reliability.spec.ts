@@ -8,7 +8,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const PAGE = 'docs/reliability.md';
 const read = (root: string, path: string): string => readFileSync(join(root, path), 'utf8');
 /** What does not fit between the rows, their tests, their results and the page. */
-const problemsOf = (root: string): string => spawnSync('node', [join(root, 'tools/faults.mjs')], { encoding: 'utf8' }).stdout;
+const problemsOf = (root: string): string =>
+  spawnSync('node', [join(root, 'tools/faults.mjs')], { encoding: 'utf8' }).stdout;
 
 describe('docs/reliability.md', () => {
   it('shows every row with a test that there is, and what the last full run found', () => {
@@ -17,7 +18,9 @@ describe('docs/reliability.md', () => {
 
   it('is the same in both languages, but for the tables', () => {
     const [english, chinese] = [read(ROOT, PAGE), read(ROOT, 'docs/zh-CN/reliability.md')];
-    expect(headingsOf(chinese).map(({ level }) => level)).toEqual(headingsOf(english).map(({ level }) => level));
+    expect(headingsOf(chinese).map(({ level }) => level)).toEqual(
+      headingsOf(english).map(({ level }) => level),
+    );
     const points = (text: string): number => proseOf(text).match(/^\d\. /gm)?.length ?? 0;
     expect([points(chinese), points(english)]).toEqual([6, 6]);
   });
@@ -32,10 +35,13 @@ describe('docs/reliability.md', () => {
     });
     afterEach(() => rmSync(copy, { recursive: true }));
 
-    const edit = (file: string, change: (text: string) => string): void => writeFileSync(join(copy, file), change(read(copy, file)));
+    const edit = (file: string, change: (text: string) => string): void =>
+      writeFileSync(join(copy, file), change(read(copy, file)));
 
     it('where a row has no test', () => {
-      edit('test/faults/rows.json', (rows) => rows.replace('{', '{ "W99": { "says": "nothing", "trials": 1 },'));
+      edit('test/faults/rows.json', (rows) =>
+        rows.replace('{', '{ "W99": { "says": "nothing", "trials": 1 },'),
+      );
       expect(problemsOf(copy)).toMatch(/^W99 has no test\.$/m);
     });
 
@@ -46,8 +52,13 @@ describe('docs/reliability.md', () => {
 
     it('where a row was tried less often than it should be, or by a test that is gone', () => {
       const result = { trials: 3, violations: 0, seconds: 1, date: '2026-01-01' };
-      writeFileSync(join(copy, 'etc/faults.json'), JSON.stringify({ W9: { 'test/gone.spec.ts': result } }));
-      expect(problemsOf(copy)).toContain('etc/faults.json has a result of test/gone.spec.ts for W9, which does not prove it.');
+      writeFileSync(
+        join(copy, 'etc/faults.json'),
+        JSON.stringify({ W9: { 'test/gone.spec.ts': result } }),
+      );
+      expect(problemsOf(copy)).toContain(
+        'etc/faults.json has a result of test/gone.spec.ts for W9, which does not prove it.',
+      );
       expect(problemsOf(copy)).toMatch(/^W9 was tried 3 times in place of 20\.$/m);
     });
   });

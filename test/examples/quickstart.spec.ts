@@ -11,7 +11,10 @@ import { createPhone } from '../../libs/miniprogram-client/test-support/wx-shim.
 import { clientOf } from '../support/http.js';
 import type { Answer, Call } from '../support/http.js';
 
-const adapters = { express: () => new ExpressAdapter(), fastify: () => new FastifyAdapter() as never };
+const adapters = {
+  express: () => new ExpressAdapter(),
+  fastify: () => new FastifyAdapter() as never,
+};
 
 /** The smallest app that uses the package, as the README shows it. */
 describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => {
@@ -24,7 +27,11 @@ describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => 
   beforeAll(async () => {
     wechat = await startWechatSandbox();
     const [{ appId, secret }] = wechat.apps as [WechatSandbox['apps'][0]];
-    Object.assign(process.env, { WECHAT_API_BASE_URL: wechat.url, WECHAT_MINI_APP_ID: appId, WECHAT_MINI_APP_SECRET: secret });
+    Object.assign(process.env, {
+      WECHAT_API_BASE_URL: wechat.url,
+      WECHAT_MINI_APP_ID: appId,
+      WECHAT_MINI_APP_SECRET: secret,
+    });
     app = await NestFactory.create(AppModule, adapter(), { logger: false });
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
@@ -46,10 +53,18 @@ describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => 
 
     const token = login.body.session_rd;
     const me = await call('GET /me', { token });
-    expect(me.body).toEqual({ appId: wechat.apps[0]?.appId, openid: user.openid(), unionid: user.unionid() });
+    expect(me.body).toEqual({
+      appId: wechat.apps[0]?.appId,
+      openid: user.openid(),
+      unionid: user.unionid(),
+    });
 
     const phone = await call('PUT /me/phone', { token, body: await user.getPhoneNumber() });
-    expect(phone.body).toEqual({ phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' });
+    expect(phone.body).toEqual({
+      phoneNumber: '13580006666',
+      purePhoneNumber: '13580006666',
+      countryCode: '86',
+    });
 
     const refreshed = await call('POST /auth/refresh', { token });
     expect(refreshed.status).toBe(201);

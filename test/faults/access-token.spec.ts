@@ -25,9 +25,15 @@ const LONGEST = 60_000;
 /** One for each trial that needs an app of its own, and the first for all others. */
 const APPS = isFull ? 310 : 10;
 /** Before WeChat has done its work, while it answers, and after it has answered into the void. */
-const HANGS: Fault[] = [{ hang: true }, { drip: '500ms', dripFrom: 'body' }, { hang: 'after-work' }];
+const HANGS: Fault[] = [
+  { hang: true },
+  { drip: '500ms', dripFrom: 'body' },
+  { hang: 'after-work' },
+];
 
-const legacyMode = ({ url }: WechatSandbox): Partial<WechatModuleOptions> => ({ api: { baseUrl: url, accessTokenMode: 'legacy' } });
+const legacyMode = ({ url }: WechatSandbox): Partial<WechatModuleOptions> => ({
+  api: { baseUrl: url, accessTokenMode: 'legacy' },
+});
 
 beforeAll(() => Logger.overrideLogger(false));
 
@@ -40,7 +46,10 @@ describeRedis('the access token of', () => {
   beforeAll(async () => {
     redis = await TestRedis.start();
     wechat = await startWechatSandbox({
-      apps: Array.from({ length: APPS }, (_, i) => ({ appId: `wx${String(i).padStart(16, '0')}`, secret: String(i).padStart(32, '0') })),
+      apps: Array.from({ length: APPS }, (_, i) => ({
+        appId: `wx${String(i).padStart(16, '0')}`,
+        secret: String(i).padStart(32, '0'),
+      })),
     });
     connections = await Connections.open(redis.url, wechat, INSTANCES);
   });
@@ -68,7 +77,8 @@ describeRedis('the access token of', () => {
   /** How often each was asked since. */
   const watch = (): { stable(): number; forced(): number; legacy(): number; api(): number } => {
     const count = tally(wechat);
-    const isForced = ({ body }: RecordedRequest): boolean => (body as { force_refresh: boolean }).force_refresh;
+    const isForced = ({ body }: RecordedRequest): boolean =>
+      (body as { force_refresh: boolean }).force_refresh;
     return {
       stable: () => count(({ path }) => path === STABLE),
       forced: () => count((request) => request.path === STABLE && isForced(request)),
@@ -77,7 +87,9 @@ describeRedis('the access token of', () => {
     };
   };
   const askAll = (of: Member[]): Promise<string[]> =>
-    Promise.all(Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()));
+    Promise.all(
+      Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()),
+    );
   /** As if its eight seconds were over. */
   const endLease = async (): Promise<void> => {
     await redis.run('DEL', `wx:lock:at:${appId()}`);
@@ -88,21 +100,30 @@ describeRedis('the access token of', () => {
     /** For the rows that need no cold ones. */
     let warm: Member[] = [];
     beforeAll(async () => {
-      warm = await startMembers(wechat, connections, { api: { baseUrl: wechat.url, timeout: '1m' } }); // 100 calls at once are slow on a busy machine
+      warm = await startMembers(wechat, connections, {
+        api: { baseUrl: wechat.url, timeout: '1m' },
+      }); // 100 calls at once are slow on a busy machine
     });
     afterAll(() => Promise.all(warm.map((member) => member.close())));
 
-    it.each(trials(100, 3))('T1 is refused under 100 calls: one fetch, each call repeated once at most, all succeed', async (n) => {
-      await askAll(warm);
-      wechat.invalidateAccessToken();
-      wechat.always(API, { transform: (json) => ('errcode' in json ? { ...json, errcode: REFUSALS[n % REFUSALS.length] } : json) });
-      const asked = watch();
-      const call = (_: unknown, i: number): Promise<{ ip_list: string[] }> => warm[i % INSTANCES]!.api.call({ method: 'GET', path: API });
-      const answers = await Promise.all(Array.from({ length: 100 }, call));
-      expect(answers.every(({ ip_list }) => ip_list.length > 0)).toBe(true);
-      expect([asked.stable(), asked.forced()]).toEqual([1, 0]);
-      expect(asked.api()).toBeLessThanOrEqual(200);
-    });
+    it.each(trials(100, 3))(
+      'T1 is refused under 100 calls: one fetch, each call repeated once at most, all succeed',
+      async (n) => {
+        await askAll(warm);
+        wechat.invalidateAccessToken();
+        wechat.always(API, {
+          transform: (json) =>
+            'errcode' in json ? { ...json, errcode: REFUSALS[n % REFUSALS.length] } : json,
+        });
+        const asked = watch();
+        const call = (_: unknown, i: number): Promise<{ ip_list: string[] }> =>
+          warm[i % INSTANCES]!.api.call({ method: 'GET', path: API });
+        const answers = await Promise.all(Array.from({ length: 100 }, call));
+        expect(answers.every(({ ip_list }) => ip_list.length > 0)).toBe(true);
+        expect([asked.stable(), asked.forced()]).toEqual([1, 0]);
+        expect(asked.api()).toBeLessThanOrEqual(200);
+      },
+    );
 
     it.each(trials(20, 1))(
       'T2 is refused for ever: each call fails after one repetition, forced fetches keep to their budget',
@@ -112,7 +133,8 @@ describeRedis('the access token of', () => {
         const asked = watch();
         for (let window = 0; window < 15; window++) {
           const within = watch();
-          for (let i = 0; i < 4; i++) await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+          for (let i = 0; i < 4; i++)
+            await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
           expect(within.forced()).toBeLessThanOrEqual(1);
           await redis.run('DEL', `wx:force:${appId()}`); // as if its 30 seconds were over
         }
@@ -126,24 +148,37 @@ describeRedis('the access token of', () => {
       const team = await start();
       const asked = watch();
       const tokens = new Set(await askAll(team));
-      expect([tokens, asked.stable()]).toEqual([new Set([wechat.accessTokens.current(appId())]), 1]);
+      expect([tokens, asked.stable()]).toEqual([
+        new Set([wechat.accessTokens.current(appId())]),
+        1,
+      ]);
     });
 
-    it.each(trials(50))('R9 is forgotten by Redis when it has to be renewed: it is fetched once', async () => {
-      const team = await start();
-      const [old] = await askAll(team);
-      await wipe(redis);
-      expect(new Set(await askAll(team))).toEqual(new Set([old])); // each instance has its own copy
-      wechat.clock.advance('2h');
-      const asked = watch();
-      expect([new Set(await askAll(team)), asked.stable()]).toEqual([new Set([wechat.accessTokens.current(appId())]), 1]);
-    });
+    it.each(trials(50))(
+      'R9 is forgotten by Redis when it has to be renewed: it is fetched once',
+      async () => {
+        const team = await start();
+        const [old] = await askAll(team);
+        await wipe(redis);
+        expect(new Set(await askAll(team))).toEqual(new Set([old])); // each instance has its own copy
+        wechat.clock.advance('2h');
+        const asked = watch();
+        expect([new Set(await askAll(team)), asked.stable()]).toEqual([
+          new Set([wechat.accessTokens.current(appId())]),
+          1,
+        ]);
+      },
+    );
 
     it('control: without a lock it is fetched by many', async () => {
       const naive = async (): Promise<string> => {
         const stored = (await redis.run('GET', 'naive')) as string | null;
         if (stored) return stored;
-        const body = JSON.stringify({ grant_type: 'client_credential', appid: appId(), secret: wechat.apps[0]!.secret });
+        const body = JSON.stringify({
+          grant_type: 'client_credential',
+          appid: appId(),
+          secret: wechat.apps[0]!.secret,
+        });
         const answer = await fetch(wechat.url + STABLE, { method: 'POST', body });
         const { access_token: token } = (await answer.json()) as { access_token: string };
         await redis.run('SET', 'naive', token);
@@ -154,61 +189,77 @@ describeRedis('the access token of', () => {
       expect(asked.stable()).toBeGreaterThan(1);
     });
 
-    it.each(trials(10, 1))('T6 still works while refreshes fail: it is served to its end, then 503, and nothing erases it', async () => {
-      const team = await start();
-      const [old] = await askAll(team);
-      wechat.always(STABLE, { errcode: 45009 });
-      wechat.clock.advance('112m');
-      for (let minute = 0; minute < 7; minute++) {
-        expect(new Set(await askAll(team))).toEqual(new Set([old]));
-        wechat.clock.advance('1m');
-      }
-      wechat.clock.advance('31s');
-      await expect(any(team).tokens.get()).rejects.toMatchObject({ code: expect.stringMatching(/RATE_LIMIT|UNAVAILABLE/) });
-      expect(await redis.run('EXISTS', `wx:at:${appId()}`)).toBe(1);
-      wechat.clear();
-      const renewed = await any(team).tokens.get();
-      expect([renewed === old, wechat.accessTokens.isValid(renewed)]).toEqual([false, true]);
-    });
+    it.each(trials(10, 1))(
+      'T6 still works while refreshes fail: it is served to its end, then 503, and nothing erases it',
+      async () => {
+        const team = await start();
+        const [old] = await askAll(team);
+        wechat.always(STABLE, { errcode: 45009 });
+        wechat.clock.advance('112m');
+        for (let minute = 0; minute < 7; minute++) {
+          expect(new Set(await askAll(team))).toEqual(new Set([old]));
+          wechat.clock.advance('1m');
+        }
+        wechat.clock.advance('31s');
+        await expect(any(team).tokens.get()).rejects.toMatchObject({
+          code: expect.stringMatching(/RATE_LIMIT|UNAVAILABLE/),
+        });
+        expect(await redis.run('EXISTS', `wx:at:${appId()}`)).toBe(1);
+        wechat.clear();
+        const renewed = await any(team).tokens.get();
+        expect([renewed === old, wechat.accessTokens.isValid(renewed)]).toEqual([false, true]);
+      },
+    );
 
-    it.each(trials(200))('T8 legacy answers overtake each other: the token in the store is the newest, and all use it', async () => {
-      const [slow, fast] = await inLegacyMode();
-      wechat.next(LEGACY, { delay: '150ms' }); // its work is done at once, so its token is the older one
-      const asked = watch();
-      const late = slow!.tokens.get();
-      await until(() => asked.legacy() > 0);
-      await endLease();
-      const tokens = [await fast!.tokens.get(), await late];
-      expect(new Set(tokens)).toEqual(new Set([wechat.accessTokens.current(appId(), 'legacy')]));
-    });
+    it.each(trials(200))(
+      'T8 legacy answers overtake each other: the token in the store is the newest, and all use it',
+      async () => {
+        const [slow, fast] = await inLegacyMode();
+        wechat.next(LEGACY, { delay: '150ms' }); // its work is done at once, so its token is the older one
+        const asked = watch();
+        const late = slow!.tokens.get();
+        await until(() => asked.legacy() > 0);
+        await endLease();
+        const tokens = [await fast!.tokens.get(), await late];
+        expect(new Set(tokens)).toEqual(new Set([wechat.accessTokens.current(appId(), 'legacy')]));
+      },
+    );
 
-    it.each(trials(200))('T8 the older legacy answer arrives first: the newer one replaces it, and all use that', async () => {
-      const [slow, fast, cold] = await inLegacyMode();
-      wechat.next(LEGACY, { delay: '60ms' });
-      const asked = watch();
-      const early = slow!.tokens.get();
-      await until(() => asked.legacy() > 0);
-      await endLease();
-      wechat.next(LEGACY, { delay: '400ms' }); // long enough that a machine that is held up still hears the older one first
-      const late = fast!.tokens.get();
-      await until(() => asked.legacy() > 1);
-      const older = await early;
-      const newest = wechat.accessTokens.current(appId(), 'legacy');
-      expect(older).not.toBe(newest);
-      expect(await late).toBe(newest);
-      expect(await cold!.tokens.get()).toBe(newest);
-    });
+    it.each(trials(200))(
+      'T8 the older legacy answer arrives first: the newer one replaces it, and all use that',
+      async () => {
+        const [slow, fast, cold] = await inLegacyMode();
+        wechat.next(LEGACY, { delay: '60ms' });
+        const asked = watch();
+        const early = slow!.tokens.get();
+        await until(() => asked.legacy() > 0);
+        await endLease();
+        wechat.next(LEGACY, { delay: '400ms' }); // long enough that a machine that is held up still hears the older one first
+        const late = fast!.tokens.get();
+        await until(() => asked.legacy() > 1);
+        const older = await early;
+        const newest = wechat.accessTokens.current(appId(), 'legacy');
+        expect(older).not.toBe(newest);
+        expect(await late).toBe(newest);
+        expect(await cold!.tokens.get()).toBe(newest);
+      },
+    );
 
-    it.each(trials(200))('T8 a legacy token that somebody else has replaced heals by one repetition', async () => {
-      const team = await inLegacyMode();
-      await askAll(team);
-      const { secret } = wechat.apps[0]!;
-      await fetch(`${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId()}&secret=${secret}`);
-      wechat.clock.advance('6m');
-      const asked = watch();
-      await Promise.all(team.map(({ api }) => api.call({ method: 'GET', path: API })));
-      expect(asked.legacy()).toBe(1);
-    });
+    it.each(trials(200))(
+      'T8 a legacy token that somebody else has replaced heals by one repetition',
+      async () => {
+        const team = await inLegacyMode();
+        await askAll(team);
+        const { secret } = wechat.apps[0]!;
+        await fetch(
+          `${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId()}&secret=${secret}`,
+        );
+        wechat.clock.advance('6m');
+        const asked = watch();
+        await Promise.all(team.map(({ api }) => api.call({ method: 'GET', path: API })));
+        expect(asked.legacy()).toBe(1);
+      },
+    );
   });
 
   describe('processes', () => {
@@ -220,17 +271,26 @@ describeRedis('the access token of', () => {
     const nextApp = (): string => appId(++used);
 
     beforeAll(async () => {
-      pool = await Promise.all(Array.from({ length: INSTANCES }, () => Instance.start(wechat, redis)));
+      pool = await Promise.all(
+        Array.from({ length: INSTANCES }, () => Instance.start(wechat, redis)),
+      );
     }, LONGEST);
     afterAll(killInstances);
 
-    it.each(trials(50, 1))('T3 is fetched once for 25 callers in each of four cold processes', async () => {
-      const app = nextApp();
-      const asked = watch();
-      const tokens = await Promise.all(pool.map((instance) => instance.accessTokens({ callers: CALLERS, appId: app })));
-      expect(tokens.flat()).toEqual(Array(INSTANCES * CALLERS).fill(wechat.accessTokens.current(app)));
-      expect(asked.stable()).toBe(1);
-    });
+    it.each(trials(50, 1))(
+      'T3 is fetched once for 25 callers in each of four cold processes',
+      async () => {
+        const app = nextApp();
+        const asked = watch();
+        const tokens = await Promise.all(
+          pool.map((instance) => instance.accessTokens({ callers: CALLERS, appId: app })),
+        );
+        expect(tokens.flat()).toEqual(
+          Array(INSTANCES * CALLERS).fill(wechat.accessTokens.current(app)),
+        );
+        expect(asked.stable()).toBe(1);
+      },
+    );
 
     it.each(trials(50, 1))(
       'T4 that hold the lock are killed before, during and after their call: others wait no longer than 3 s',
@@ -247,7 +307,11 @@ describeRedis('the access token of', () => {
         const startedAt = performance.now();
         const tokens = await Promise.all(apps.map((app) => other!.tokens.get(app)));
         expect(performance.now() - startedAt).toBeLessThan(PATIENCE + SLACK);
-        expect(tokens.map((token) => wechat.accessTokens.isValid(token))).toEqual([true, true, true]);
+        expect(tokens.map((token) => wechat.accessTokens.isValid(token))).toEqual([
+          true,
+          true,
+          true,
+        ]);
       },
       LONGEST,
     );
@@ -265,7 +329,9 @@ describeRedis('the access token of', () => {
         await until(() => asked.stable() > 0);
         await holder.kill();
         const startedAt = performance.now();
-        expect(await Promise.all(Array.from({ length: CALLERS }, () => team[0]!.tokens.get(app)))).toEqual(Array(CALLERS).fill(old));
+        expect(
+          await Promise.all(Array.from({ length: CALLERS }, () => team[0]!.tokens.get(app))),
+        ).toEqual(Array(CALLERS).fill(old));
         expect(performance.now() - startedAt).toBeLessThan(SLACK);
       },
       LONGEST,
@@ -274,7 +340,10 @@ describeRedis('the access token of', () => {
     it.each(trials(50, 1))(
       'T5 that hold the lock sleep through their lease: what they bring is not stored, and the lock of another stays',
       async () => {
-        const [[other], holder] = await Promise.all([inLegacyMode(), (sleeper ??= Instance.start(wechat, redis, legacyMode(wechat)))]);
+        const [[other], holder] = await Promise.all([
+          inLegacyMode(),
+          (sleeper ??= Instance.start(wechat, redis, legacyMode(wechat))),
+        ]);
         const app = nextApp();
         const lock = `wx:lock:at:${app}`;
         const asked = watch();

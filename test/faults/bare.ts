@@ -3,7 +3,10 @@ import { SessionService, WechatCodeError, WechatEvents, WechatStore } from 'nest
 import { ResolvedWechatOptions } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
-import type { PlatformClient, PlatformRequest } from '../../libs/wechat/src/platform/platform.client.js';
+import type {
+  PlatformClient,
+  PlatformRequest,
+} from '../../libs/wechat/src/platform/platform.client.js';
 import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
 import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
@@ -34,12 +37,18 @@ export class MapStore extends WechatStore {
     return this.do('add', key, () => !this.read(key) && this.write(key, value, ttl));
   }
   replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
-    return this.do('replace', key, () => this.read(key)?.equals(expected) === true && this.write(key, value, ttl));
+    return this.do(
+      'replace',
+      key,
+      () => this.read(key)?.equals(expected) === true && this.write(key, value, ttl),
+    );
   }
   remove(key: string, expected?: Buffer): Promise<boolean> {
     return this.do('remove', key, () => {
       const value = this.read(key);
-      return value !== undefined && (!expected || value.equals(expected)) && this.entries.delete(key);
+      return (
+        value !== undefined && (!expected || value.equals(expected)) && this.entries.delete(key)
+      );
     });
   }
   take(key: string): Promise<Buffer | undefined> {
@@ -88,7 +97,9 @@ export class BareWechat {
   exchanges = 0;
 
   client(): PlatformClient {
-    return { json: (request: PlatformRequest) => Promise.resolve(this.exchange(request)) } as unknown as PlatformClient;
+    return {
+      json: (request: PlatformRequest) => Promise.resolve(this.exchange(request)),
+    } as unknown as PlatformClient;
   }
 
   private exchange({ query }: PlatformRequest): Record<string, unknown> {
@@ -109,15 +120,31 @@ export interface BareInstance {
   events: WechatEvents;
 }
 
-const APPS: WechatModuleOptions['apps'] = [{ appId: 'wx1234567890abcdef', secret: 'secret-of-the-app', kind: 'mini-program' }];
+const APPS: WechatModuleOptions['apps'] = [
+  { appId: 'wx1234567890abcdef', secret: 'secret-of-the-app', kind: 'mini-program' },
+];
 
 /** SessionService without Nest: thousands of them in a second. */
-export function bareInstance(store: WechatStore, wechat: BareWechat, session: WechatModuleOptions['session'] = {}): BareInstance {
+export function bareInstance(
+  store: WechatStore,
+  wechat: BareWechat,
+  session: WechatModuleOptions['session'] = {},
+): BareInstance {
   const options = new ResolvedWechatOptions({ apps: APPS, session });
   const keyring = new Keyring(options.apps, []);
   const events = new WechatEvents();
   const [records, users] = [new SessionRecords(store, keyring), new UserRecords(store, keyring)];
   const keys = new SessionKeys(users, store, undefined as never, events);
-  const parts = [options, wechat.client(), store, new SessionTokens(keyring), records, users, keys, events, new Telemetry()] as const;
+  const parts = [
+    options,
+    wechat.client(),
+    store,
+    new SessionTokens(keyring),
+    records,
+    users,
+    keys,
+    events,
+    new Telemetry(),
+  ] as const;
   return { sessions: new SessionService(...parts), events };
 }

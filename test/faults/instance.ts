@@ -25,7 +25,8 @@ export class Instance {
     readonly url: string,
   ) {
     this.exit = once(child, 'exit').then(([code]) => code as number | null);
-    for (const out of [child.stdout!, child.stderr!]) out.on('data', (text: Buffer) => (this.log += text.toString()));
+    for (const out of [child.stdout!, child.stderr!])
+      out.on('data', (text: Buffer) => (this.log += text.toString()));
   }
 
   /** @param env what its environment has beside ours; `CLOCK_SKEW` gives it a clock of its own */
@@ -38,17 +39,25 @@ export class Instance {
     const options = JSON.stringify({ ...optionsFor(wechat, more), redis: { url: redisUrl } });
     const preload = ['register.mjs', ...('CLOCK_SKEW' in env ? ['clock.mjs'] : [])];
     const execArgv = preload.flatMap((file) => ['--import', join(WORKERS, file)]);
-    const child = fork(join(WORKERS, 'instance.ts'), [options], { execArgv, env: { ...process.env, NO_COLOR: '1', ...env }, silent: true });
+    const child = fork(join(WORKERS, 'instance.ts'), [options], {
+      execArgv,
+      env: { ...process.env, NO_COLOR: '1', ...env },
+      silent: true,
+    });
     running.add(child);
     child.once('exit', () => running.delete(child));
-    const [{ url }] = (await Promise.race([once(child, 'message'), once(child, 'exit').then(() => endedEarly(child))])) as [
-      { url: string },
-    ];
+    const [{ url }] = (await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(() => endedEarly(child)),
+    ])) as [{ url: string }];
     return new Instance(child, url);
   }
 
   post(path: string, session_rd = '', body?: object): Promise<Response> {
-    const headers = { authorization: `Bearer ${session_rd}`, ...(body && { 'content-type': 'application/json' }) };
+    const headers = {
+      authorization: `Bearer ${session_rd}`,
+      ...(body && { 'content-type': 'application/json' }),
+    };
     return fetch(this.url + path, { method: 'POST', headers, body: body && JSON.stringify(body) });
   }
 

@@ -82,13 +82,20 @@ describeRedis('an application, when', () => {
     const ms = performance.now() - startedAt;
     const body = (await response.json()) as { openid?: string };
     expect([200, 401, 503]).toContain(response.status);
-    if (response.status === 503) expect([response.headers.get('retry-after'), body]).toEqual(['1', UNAVAILABLE]);
+    if (response.status === 503)
+      expect([response.headers.get('retry-after'), body]).toEqual(['1', UNAVAILABLE]);
     return { status: response.status, openid: body.openid, ms };
   };
 
   const expectOnly = (answers: Answer[], statuses: number[], latest = Infinity): void => {
-    expect([...new Set(answers.map(({ status }) => status))].filter((status) => !statuses.includes(status))).toEqual([]);
-    expect(answers.filter((answer) => answer.status === 200 && answer.openid !== openid)).toEqual([]);
+    expect(
+      [...new Set(answers.map(({ status }) => status))].filter(
+        (status) => !statuses.includes(status),
+      ),
+    ).toEqual([]);
+    expect(answers.filter((answer) => answer.status === 200 && answer.openid !== openid)).toEqual(
+      [],
+    );
     expect(answers.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)).toBeLessThan(latest);
   };
 
@@ -146,7 +153,9 @@ describeRedis('an application, when', () => {
   describe.each(broken)('the network breaks answers: $kind', (fault) => {
     it.each(trials(300, 3))('R5 nobody becomes somebody else', async () => {
       const users = Array.from({ length: 10 }, () => wechat.users.create());
-      const tokens = await Promise.all(users.map(async (user) => (await sessions.login((await user.login()).code)).session_rd));
+      const tokens = await Promise.all(
+        users.map(async (user) => (await sessions.login((await user.login()).code)).session_rd),
+      );
       if (fault.kind === 'slicer' || fault.kind === 'limitData') proxy.always(fault);
       else proxy.next(fault, 'GET');
       const lag = new Lag();
@@ -155,7 +164,9 @@ describeRedis('an application, when', () => {
       const answers = await Promise.all([first, ...tokens.slice(1).map((each) => me(each))]);
       const allowed = lag.end();
       answers.forEach(({ status, openid: whose, ms }, i) => {
-        expect([status, whose]).toEqual(status === 200 ? [200, users[i]!.openid()] : [503, undefined]);
+        expect([status, whose]).toEqual(
+          status === 200 ? [200, users[i]!.openid()] : [503, undefined],
+        );
         expect(ms).toBeLessThan(LATEST + HTTP + allowed);
       });
       proxy.pass();
@@ -180,18 +191,24 @@ describeRedis('an application, when', () => {
     },
   );
 
-  it.each(trials(200))('R6 the answer to a refresh is lost: asking again gives the one successor', async () => {
-    await losing('EVALSHA', () => sessions.refresh(token));
-    const again = await sessions.refresh(token);
-    expect((await sessions.refresh(token)).session_rd).toBe(again.session_rd);
-    expect((await me(again.session_rd)).status).toBe(200);
-  });
+  it.each(trials(200))(
+    'R6 the answer to a refresh is lost: asking again gives the one successor',
+    async () => {
+      await losing('EVALSHA', () => sessions.refresh(token));
+      const again = await sessions.refresh(token);
+      expect((await sessions.refresh(token)).session_rd).toBe(again.session_rd);
+      expect((await me(again.session_rd)).status).toBe(200);
+    },
+  );
 
-  it.each(trials(200))('R6 the answer to a logout is lost: it is an error, a retry is not, and the session is over', async () => {
-    await losing('DEL', () => sessions.end(token));
-    await sessions.end(token);
-    expect((await me()).status).toBe(401);
-  });
+  it.each(trials(200))(
+    'R6 the answer to a logout is lost: it is an error, a retry is not, and the session is over',
+    async () => {
+      await losing('DEL', () => sessions.end(token));
+      await sessions.end(token);
+      expect((await me()).status).toBe(401);
+    },
+  );
 
   const appId = (): string => wechat.apps[0]!.appId;
   const stored = (): string => `wx:at:${appId()}`;
@@ -202,34 +219,41 @@ describeRedis('an application, when', () => {
   describe.each(spoilt)('the answer to the %s of an access token is lost', (_, request) => {
     it.each(trials(200))('R6 callers get the one that WeChat knows', async () => {
       await redis.run('DEL', stored(), `wx:lock:at:${appId()}`);
-      const [one, other] = await Promise.all([1, 2].map(() => startMember(optionsFor(wechat, { store }))));
+      const [one, other] = await Promise.all(
+        [1, 2].map(() => startMember(optionsFor(wechat, { store }))),
+      );
       const asked = wechat.requestsTo('/cgi-bin/stable_token').length;
       proxy.next({ kind: 'dropReply' }, request());
       const got = await one!.tokens.get();
       await until(async () => (await me()).status === 200);
       await redis.run('DEL', `wx:lock:at:${appId()}`); // as if its lease were over, if it is still there
-      expect([got, await other!.tokens.get()]).toEqual(Array(2).fill(wechat.accessTokens.current(appId())));
+      expect([got, await other!.tokens.get()]).toEqual(
+        Array(2).fill(wechat.accessTokens.current(appId())),
+      );
       expect(wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
       await Promise.all([one!.close(), other!.close()]);
     });
   });
 
-  it.each(trials(20))('R7 something else lies where a session was: 401, and one line in the log', async () => {
-    const alarm = jest.spyOn(Logger.prototype, 'error');
-    const key = `wx:s:${sessionId}`;
-    const lines = async (): Promise<number> => {
-      const before = alarm.mock.calls.length;
-      for (let i = 0; i < 10; i++) expect((await me()).status).toBe(401);
-      return alarm.mock.calls.length - before;
-    };
-    await redis.run('DEL', key);
-    await redis.run('HSET', key, 'a', 'b');
-    expect(await lines()).toBeLessThanOrEqual(1);
-    await redis.run('SET', key, 'nothing that opens');
-    expect(await lines()).toBeLessThanOrEqual(1);
-    expect(alarm.mock.calls.flat().join()).not.toContain(token.slice(4));
-    alarm.mockRestore();
-  });
+  it.each(trials(20))(
+    'R7 something else lies where a session was: 401, and one line in the log',
+    async () => {
+      const alarm = jest.spyOn(Logger.prototype, 'error');
+      const key = `wx:s:${sessionId}`;
+      const lines = async (): Promise<number> => {
+        const before = alarm.mock.calls.length;
+        for (let i = 0; i < 10; i++) expect((await me()).status).toBe(401);
+        return alarm.mock.calls.length - before;
+      };
+      await redis.run('DEL', key);
+      await redis.run('HSET', key, 'a', 'b');
+      expect(await lines()).toBeLessThanOrEqual(1);
+      await redis.run('SET', key, 'nothing that opens');
+      expect(await lines()).toBeLessThanOrEqual(1);
+      expect(alarm.mock.calls.flat().join()).not.toContain(token.slice(4));
+      alarm.mockRestore();
+    },
+  );
 
   it.each(trials(50))('R9 Redis has forgotten everything', async () => {
     await redis.run('FLUSHALL');
@@ -249,7 +273,9 @@ describeRedis('an application, when', () => {
     expect(await healthOf()).toMatchObject({ store: { status: 'down' } });
     expect(await whoIs()).toBe(503); // of our making, so only Redis can know
     const user = wechat.users.create();
-    await expect(early.get(SessionService).login((await user.login()).code)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    await expect(early.get(SessionService).login((await user.login()).code)).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    });
     await later.start();
     await until(async () => (await whoIs()) !== 503);
     expect([await whoIs(), await healthOf()]).toEqual([401, { store: { status: 'up' } }]);

@@ -23,8 +23,10 @@ describeRedis('the store on a cluster, when', () => {
   const keys = Array.from({ length: 30 }, (_, i) => `wx:s:${i}`);
   const onTheFirst = keys.filter((key) => slotOf(key) < SLOTS_OF_THE_FIRST);
   const onOthers = keys.filter((key) => slotOf(key) >= SLOTS_OF_THE_FIRST);
-  const read = (some: string[]): Promise<Outcome[]> => Promise.all(some.map((key) => outcomeOf(() => store.get(key))));
-  const areUp = async (some: string[]): Promise<boolean> => (await read(some)).every(({ is }) => is !== 'unavailable');
+  const read = (some: string[]): Promise<Outcome[]> =>
+    Promise.all(some.map((key) => outcomeOf(() => store.get(key))));
+  const areUp = async (some: string[]): Promise<boolean> =>
+    (await read(some)).every(({ is }) => is !== 'unavailable');
   beforeAll(async () => {
     cluster = await TestCluster.start();
     store = await RedisStore.open({ url: cluster.urls });
@@ -42,32 +44,37 @@ describeRedis('the store on a cluster, when', () => {
 
   it('the slots are the ones that Redis means', async () => {
     const some = ['a', 'wx:s:abc', '{tag}rest', 'x{tag}y{other}', 'x{}y', '{', 'é', ''];
-    const slots = await Promise.all(some.map((key) => cluster.masters[0]!.run('CLUSTER', 'KEYSLOT', key)));
+    const slots = await Promise.all(
+      some.map((key) => cluster.masters[0]!.run('CLUSTER', 'KEYSLOT', key)),
+    );
     expect(some.map(slotOf)).toEqual(slots);
   });
 
-  it.each(trials(50, 1))('R2 one node is frozen: only its keys are missing, and nobody waits for them any more', async () => {
-    const lag = new Lag();
-    cluster.masters[0]!.freeze();
-    const waited = await read(keys);
-    const after = [await read(onTheFirst), await read(onOthers)] as const;
-    const allowed = lag.end();
-    expectAll(
-      waited.filter((_, i) => onTheFirst.includes(keys[i]!)),
-      'unavailable',
-      LATEST + allowed,
-    );
-    expectAll(
-      waited.filter((_, i) => onOthers.includes(keys[i]!)),
-      'answer',
-      LATEST + allowed,
-    );
-    expectAll(after[0], 'unavailable', AT_ONCE + allowed);
-    expectAll(after[1], 'answer', LATEST + allowed);
-    cluster.masters[0]!.thaw();
-    await until(() => areUp(keys));
-    expectAll(await read(keys), 'answer', LATEST + allowed);
-  });
+  it.each(trials(50, 1))(
+    'R2 one node is frozen: only its keys are missing, and nobody waits for them any more',
+    async () => {
+      const lag = new Lag();
+      cluster.masters[0]!.freeze();
+      const waited = await read(keys);
+      const after = [await read(onTheFirst), await read(onOthers)] as const;
+      const allowed = lag.end();
+      expectAll(
+        waited.filter((_, i) => onTheFirst.includes(keys[i]!)),
+        'unavailable',
+        LATEST + allowed,
+      );
+      expectAll(
+        waited.filter((_, i) => onOthers.includes(keys[i]!)),
+        'answer',
+        LATEST + allowed,
+      );
+      expectAll(after[0], 'unavailable', AT_ONCE + allowed);
+      expectAll(after[1], 'answer', LATEST + allowed);
+      cluster.masters[0]!.thaw();
+      await until(() => areUp(keys));
+      expectAll(await read(keys), 'answer', LATEST + allowed);
+    },
+  );
 
   it.each(trials(20))('R1 one node is killed and comes back', async () => {
     const lag = new Lag();
@@ -90,7 +97,8 @@ describeRedis('the store on a cluster, when', () => {
 
   it('R8 with waitReplicas a removal waits at the node of its key, before and after its slot has moved', async () => {
     const waiting = await RedisStore.open({ url: cluster.urls, waitReplicas: 1 });
-    const removing = async (key: string): Promise<Outcome['is']> => (await outcomeOf(() => waiting.remove(key))).is;
+    const removing = async (key: string): Promise<Outcome['is']> =>
+      (await outcomeOf(() => waiting.remove(key))).is;
     const [one, two] = onTheFirst;
     await until(async () => (await removing(one!)) === 'answer'); // the first node is the replica by now
     expect(await removing(onOthers[0]!)).toBe('unavailable'); // the others have none

@@ -60,7 +60,9 @@ class Pair {
   /** Returns once the replica has all that was written so far. */
   async inStep(): Promise<void> {
     const offset = async (redis: TestRedis): Promise<string | undefined> =>
-      /(?:master|slave)_repl_offset:\d+/.exec(String(await redis.run('INFO', 'replication')))?.[0].split(':')[1];
+      /(?:master|slave)_repl_offset:\d+/
+        .exec(String(await redis.run('INFO', 'replication')))?.[0]
+        .split(':')[1];
     await until(async () => (await offset(this.primary)) === (await offset(this.replica)));
   }
 
@@ -88,14 +90,27 @@ class Pair {
   }
 
   async end(): Promise<void> {
-    await Promise.all([this.door.close(), this.link.close().catch(() => {}), this.primary.end(), this.replica.end()]);
+    await Promise.all([
+      this.door.close(),
+      this.link.close().catch(() => {}),
+      this.primary.end(),
+      this.replica.end(),
+    ]);
   }
 }
 
 async function replicaOf(primary: TestRedis): Promise<[TestRedis, TcpProxy]> {
   const link = await TcpProxy.start(primary.port);
-  const replica = await TestRedis.start('--replicaof', '127.0.0.1', new URL(link.url).port, '--repl-diskless-sync-delay', '0');
-  await until(async () => String(await replica.run('INFO', 'replication')).includes('master_link_status:up'));
+  const replica = await TestRedis.start(
+    '--replicaof',
+    '127.0.0.1',
+    new URL(link.url).port,
+    '--repl-diskless-sync-delay',
+    '0',
+  );
+  await until(async () =>
+    String(await replica.run('INFO', 'replication')).includes('master_link_status:up'),
+  );
   await until(() => isFollowed(primary));
   return [replica, link];
 }
@@ -130,7 +145,9 @@ describeRedis('a failover', () => {
   const start = async (waitReplicas: number): Promise<void> => {
     pair = await Pair.start();
     store = await RedisStore.open({ url: pair.door.url, waitReplicas });
-    app = await startTeamApp(optionsFor(wechat, { store }), { controllers: [TeamController, LoginController] });
+    app = await startTeamApp(optionsFor(wechat, { store }), {
+      controllers: [TeamController, LoginController],
+    });
     user = wechat.users.create();
   };
   const post = (path: string, session_rd = ''): Promise<Response> =>
@@ -140,8 +157,10 @@ describeRedis('a failover', () => {
     expect(response.status).toBe(201);
     return (await response.json()) as IssuedSession;
   };
-  const me = async (session_rd: string): Promise<number> => (await app.as(session_rd, '/me')).status;
-  const logout = async (session_rd: string): Promise<number> => (await post('/logout', session_rd)).status;
+  const me = async (session_rd: string): Promise<number> =>
+    (await app.as(session_rd, '/me')).status;
+  const logout = async (session_rd: string): Promise<number> =>
+    (await post('/logout', session_rd)).status;
   const failOver = async (): Promise<void> => {
     await pair.failOver();
     await until(async () => (await outcomeOf(() => store.get('wx:s:any'))).is === 'absent');
@@ -159,18 +178,21 @@ describeRedis('a failover', () => {
     expect(await me((await login()).session_rd)).toBe(200);
   });
 
-  it.each(trials(50))('R8 loses a logout: the session lives again, until it is ended again or runs out', async () => {
-    await start(0);
-    const { session_rd } = await login();
-    await pair.inStep();
-    pair.holdUpLink();
-    expect(await logout(session_rd)).toBe(201);
-    expect(await me(session_rd)).toBe(401);
-    await failOver();
-    expect(await me(session_rd)).toBe(200); // the limit that SECURITY.md tells
-    expect(await logout(session_rd)).toBe(201);
-    expect(await me(session_rd)).toBe(401);
-  });
+  it.each(trials(50))(
+    'R8 loses a logout: the session lives again, until it is ended again or runs out',
+    async () => {
+      await start(0);
+      const { session_rd } = await login();
+      await pair.inStep();
+      pair.holdUpLink();
+      expect(await logout(session_rd)).toBe(201);
+      expect(await me(session_rd)).toBe(401);
+      await failOver();
+      expect(await me(session_rd)).toBe(200); // the limit that SECURITY.md tells
+      expect(await logout(session_rd)).toBe(201);
+      expect(await me(session_rd)).toBe(401);
+    },
+  );
 
   it.each(trials(50))('R8 with waitReplicas loses no logout that was answered', async () => {
     await start(1);
@@ -180,23 +202,26 @@ describeRedis('a failover', () => {
     expect(await me(session_rd)).toBe(401);
   });
 
-  it.each(trials(50))('R8 with waitReplicas a logout that no replica has is 503, again and again, until one has it', async () => {
-    await start(1);
-    const { session_rd } = await login();
-    await pair.inStep();
-    pair.holdUpLink();
-    const refused = await post('/logout', session_rd);
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-    expect(((await refused.json()) as { error: string }).error).toBe('ERR_STORE_UNAVAILABLE');
-    expect(await logout(session_rd)).toBe(503); // it is gone here, and still nobody else knows
-    await failOver();
-    expect(await me(session_rd)).toBe(200); // nobody was told otherwise
-    expect(await logout(session_rd)).toBe(503); // a primary without a replica
-    await pair.attachReplica();
-    expect(await logout(session_rd)).toBe(201);
-    await failOver();
-    expect(await me(session_rd)).toBe(401);
-  });
+  it.each(trials(50))(
+    'R8 with waitReplicas a logout that no replica has is 503, again and again, until one has it',
+    async () => {
+      await start(1);
+      const { session_rd } = await login();
+      await pair.inStep();
+      pair.holdUpLink();
+      const refused = await post('/logout', session_rd);
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(((await refused.json()) as { error: string }).error).toBe('ERR_STORE_UNAVAILABLE');
+      expect(await logout(session_rd)).toBe(503); // it is gone here, and still nobody else knows
+      await failOver();
+      expect(await me(session_rd)).toBe(200); // nobody was told otherwise
+      expect(await logout(session_rd)).toBe(503); // a primary without a replica
+      await pair.attachReplica();
+      expect(await logout(session_rd)).toBe(201);
+      await failOver();
+      expect(await me(session_rd)).toBe(401);
+    },
+  );
 
   it('R8 with waitReplicas the retry may come to another instance, and counts once the replica is back', async () => {
     await start(1);
@@ -216,15 +241,23 @@ describeRedis('a failover', () => {
     const [phone, tablet, laptop] = [await login(), await login(), await login()];
     await pair.inStep();
     pair.holdUpLink();
-    expect((await app.as(laptop.session_rd, `/logout-one?id=${phone.session.id}`)).status).toBe(503);
-    expect((await app.as(laptop.session_rd, `/logout-one?id=${phone.session.id}`)).status).toBe(503);
+    expect((await app.as(laptop.session_rd, `/logout-one?id=${phone.session.id}`)).status).toBe(
+      503,
+    );
+    expect((await app.as(laptop.session_rd, `/logout-one?id=${phone.session.id}`)).status).toBe(
+      503,
+    );
     expect((await post('/logout-all', laptop.session_rd)).status).toBe(503);
     expect(await me(laptop.session_rd)).toBe(200);
     pair.restoreLink();
     await until(async () => (await post('/logout-all', laptop.session_rd)).status === 201);
-    expect(await Promise.all([phone, tablet, laptop].map(({ session_rd }) => me(session_rd)))).toEqual([401, 401, 401]);
+    expect(
+      await Promise.all([phone, tablet, laptop].map(({ session_rd }) => me(session_rd))),
+    ).toEqual([401, 401, 401]);
     await failOver();
-    expect(await Promise.all([phone, tablet, laptop].map(({ session_rd }) => me(session_rd)))).toEqual([401, 401, 401]);
+    expect(
+      await Promise.all([phone, tablet, laptop].map(({ session_rd }) => me(session_rd))),
+    ).toEqual([401, 401, 401]);
   });
 
   it('R8 with waitReplicas nobody else waits: logins and guarded requests go on beside a logout that does', async () => {
@@ -233,9 +266,12 @@ describeRedis('a failover', () => {
     await pair.inStep();
     pair.holdUpLink();
     const startedAt = performance.now();
-    const waiting = logout(one.session_rd).then((status) => [status, performance.now() - startedAt] as const);
+    const waiting = logout(one.session_rd).then(
+      (status) => [status, performance.now() - startedAt] as const,
+    );
     let answers = 0;
-    while (performance.now() - startedAt < PATIENCE - 50 && (await me(two.session_rd)) === 200) answers++;
+    while (performance.now() - startedAt < PATIENCE - 50 && (await me(two.session_rd)) === 200)
+      answers++;
     const [status, ms] = await waiting;
     expect([status, ms >= PATIENCE]).toEqual([503, true]);
     expect(answers).toBeGreaterThan(3);

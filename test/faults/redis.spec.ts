@@ -1,7 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
-import { Circuit, MAX_IN_FLIGHT, STORE_DEADLINE, TIMEOUTS_TO_OPEN } from '../../libs/wechat/src/store/redis.circuit.js';
+import {
+  Circuit,
+  MAX_IN_FLIGHT,
+  STORE_DEADLINE,
+  TIMEOUTS_TO_OPEN,
+} from '../../libs/wechat/src/store/redis.circuit.js';
 import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
 import { FakeResp } from '../support/fake-resp.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
@@ -20,7 +25,8 @@ beforeAll(() => Logger.overrideLogger(false));
 describeRedis('the store, when Redis', () => {
   let redis: TestRedis;
   let store: RedisStore;
-  const get = (key = 'wx:s:one'): ReturnType<typeof outcomeOf<Buffer>> => outcomeOf(() => store.get(key));
+  const get = (key = 'wx:s:one'): ReturnType<typeof outcomeOf<Buffer>> =>
+    outcomeOf(() => store.get(key));
   const isUp = async (): Promise<boolean> => (await get()).is !== 'unavailable';
 
   beforeAll(async () => {
@@ -47,7 +53,9 @@ describeRedis('the store, when Redis', () => {
     await sleep(20);
     const whileDown = (await reads.stop()).slice();
     expect(whileDown.filter(({ is }) => is === 'absent')).toEqual([]);
-    expect(whileDown.map(({ is }) => is)).toEqual(expect.arrayContaining(['answer', 'unavailable']));
+    expect(whileDown.map(({ is }) => is)).toEqual(
+      expect.arrayContaining(['answer', 'unavailable']),
+    );
     expect(slowest(whileDown)).toBeLessThan(LATEST + lag.end());
     await redis.start();
     expect(await timeUntil(isUp)).toBeLessThan(1_000);
@@ -74,32 +82,37 @@ describeRedis('the store, when Redis', () => {
   };
   const [OLD, NEW] = [String(value('old')), String(value('new'))];
 
-  it.each(trials(100, 1))('R2 is frozen: what was asked meanwhile fails in time, happens once or never, and not later', async (n) => {
-    await store.add('wx:s:one', value('wx:s:one'), LONG);
-    const [timedOut, refused] = [await prepareWrites(2 * n), await prepareWrites(2 * n + 1)];
-    const untouched = await refused.effects();
-    const lag = new Lag();
-    redis.freeze();
-    const writes = Promise.all(timedOut.all.map((write) => outcomeOf<unknown>(write)));
-    const reads = load(16, get);
-    await sleep(isFull ? 2_000 : 700);
-    const whileFrozen = await reads.stop();
-    const atOnce = await Promise.all(refused.all.map((write) => outcomeOf<unknown>(write)));
-    const allowed = lag.end();
-    expect([...whileFrozen, ...(await writes), ...atOnce].filter(({ is }) => is !== 'unavailable')).toEqual([]);
-    expect(slowest(whileFrozen)).toBeLessThan(LATEST + allowed);
-    expect(whileFrozen.length).toBeGreaterThan(100); // after the first ones nobody waits any more
-    redis.thaw();
-    expect(await timeUntil(isUp)).toBeLessThan(100 + allowed);
-    expect((await get()).value).toEqual(value('wx:s:one'));
-    const done = await timedOut.effects();
-    expect(['undefined', NEW]).toContain(done.add);
-    expect([OLD, NEW]).toContain(done.replace);
-    expect([OLD, 'undefined']).toContain(done.remove);
-    expect([0, 1]).toContain(done.count);
-    await sleep(50);
-    expect([await timedOut.effects(), await refused.effects()]).toEqual([done, untouched]);
-  });
+  it.each(trials(100, 1))(
+    'R2 is frozen: what was asked meanwhile fails in time, happens once or never, and not later',
+    async (n) => {
+      await store.add('wx:s:one', value('wx:s:one'), LONG);
+      const [timedOut, refused] = [await prepareWrites(2 * n), await prepareWrites(2 * n + 1)];
+      const untouched = await refused.effects();
+      const lag = new Lag();
+      redis.freeze();
+      const writes = Promise.all(timedOut.all.map((write) => outcomeOf<unknown>(write)));
+      const reads = load(16, get);
+      await sleep(isFull ? 2_000 : 700);
+      const whileFrozen = await reads.stop();
+      const atOnce = await Promise.all(refused.all.map((write) => outcomeOf<unknown>(write)));
+      const allowed = lag.end();
+      expect(
+        [...whileFrozen, ...(await writes), ...atOnce].filter(({ is }) => is !== 'unavailable'),
+      ).toEqual([]);
+      expect(slowest(whileFrozen)).toBeLessThan(LATEST + allowed);
+      expect(whileFrozen.length).toBeGreaterThan(100); // after the first ones nobody waits any more
+      redis.thaw();
+      expect(await timeUntil(isUp)).toBeLessThan(100 + allowed);
+      expect((await get()).value).toEqual(value('wx:s:one'));
+      const done = await timedOut.effects();
+      expect(['undefined', NEW]).toContain(done.add);
+      expect([OLD, NEW]).toContain(done.replace);
+      expect([OLD, 'undefined']).toContain(done.remove);
+      expect([0, 1]).toContain(done.count);
+      await sleep(50);
+      expect([await timedOut.effects(), await refused.effects()]).toEqual([done, untouched]);
+    },
+  );
 
   it.each(trials(50))('R9 has forgotten everything, scripts too', async () => {
     await store.add('wx:s:one', value('wx:s:one'), LONG);
@@ -141,7 +154,8 @@ describeRedis('the store, when the network', () => {
   let proxy: TcpProxy;
   let store: RedisStore;
   const keys = Array.from({ length: 20 }, (_, i) => `wx:s:${i}`);
-  const get = (key = keys[0]!): ReturnType<typeof outcomeOf<Buffer>> => outcomeOf(() => store.get(key));
+  const get = (key = keys[0]!): ReturnType<typeof outcomeOf<Buffer>> =>
+    outcomeOf(() => store.get(key));
   const isUp = async (): Promise<boolean> => (await get()).is !== 'unavailable';
 
   beforeAll(async () => {
@@ -218,12 +232,16 @@ describeRedis('the store, when the network', () => {
       const reads = await Promise.all([first, ...keys.slice(1).map((key) => get(key))]);
       const allowed = lag.end();
       reads.forEach(({ is, value: got }, i) =>
-        expect([is, got]).toEqual(is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined]),
+        expect([is, got]).toEqual(
+          is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined],
+        ),
       );
       expect(slowest(reads)).toBeLessThan(LATEST + allowed);
       proxy.pass();
       await until(isUp);
-      expect((await Promise.all(keys.map((key) => get(key)))).map((read) => read.value)).toEqual(keys.map(value));
+      expect((await Promise.all(keys.map((key) => get(key)))).map((read) => read.value)).toEqual(
+        keys.map(value),
+      );
     });
   }
 
@@ -244,7 +262,9 @@ describeRedis('the store, when the network', () => {
       .on('error', () => {})
       .connect();
     proxy.always({ kind: 'delay', ms: 1_000 });
-    expect(await timeUntil(async () => (await bare.get(keys[0]!)) !== null)).toBeGreaterThan(2 * LATEST);
+    expect(await timeUntil(async () => (await bare.get(keys[0]!)) !== null)).toBeGreaterThan(
+      2 * LATEST,
+    );
     bare.destroy();
   });
 
@@ -277,14 +297,17 @@ describeRedis('the store, when the network', () => {
       expect(await store.replace(key, value('a'), value('c'), LONG)).toBe(false);
     });
 
-    it.each(trials(200))('R6 remove: it has removed; again there is nothing to remove', async () => {
-      await fresh('a');
-      await lost('DEL', () => store.remove(key));
-      expect(await store.get(key)).toBeUndefined();
-      await fresh('a');
-      await lost('EVALSHA', () => store.remove(key, value('a')));
-      expect(await store.remove(key, value('a'))).toBe(false);
-    });
+    it.each(trials(200))(
+      'R6 remove: it has removed; again there is nothing to remove',
+      async () => {
+        await fresh('a');
+        await lost('DEL', () => store.remove(key));
+        expect(await store.get(key)).toBeUndefined();
+        await fresh('a');
+        await lost('EVALSHA', () => store.remove(key, value('a')));
+        expect(await store.remove(key, value('a'))).toBe(false);
+      },
+    );
 
     it.each(trials(200))('R6 take: nobody gets it twice', async () => {
       await fresh('a');
@@ -312,7 +335,17 @@ describe('the store, when Redis answers', () => {
     await fake.close();
   });
 
-  const errors = ['LOADING x', 'READONLY x', 'OOM x', 'MISCONF x', 'NOAUTH x', 'NOPERM x', 'MOVED 1 127.0.0.1:1', 'CLUSTERDOWN x', 'ERR x'];
+  const errors = [
+    'LOADING x',
+    'READONLY x',
+    'OOM x',
+    'MISCONF x',
+    'NOAUTH x',
+    'NOPERM x',
+    'MOVED 1 127.0.0.1:1',
+    'CLUSTERDOWN x',
+    'ERR x',
+  ];
   for (const error of errors) {
     it.each(trials(20))(`R7 -${error}`, async () => {
       const calls: (() => Promise<unknown>)[] = [
@@ -342,7 +375,9 @@ describe('the store, when Redis answers', () => {
   it.each(trials(20))('R5 something else than what was asked', async () => {
     for (const reply of [':1', '+OK', '*0', '$2\r\nno']) {
       fake.reply = reply;
-      const call = reply.startsWith('$') ? (): Promise<unknown> => store.remove('k') : (): Promise<unknown> => store.get('k');
+      const call = reply.startsWith('$')
+        ? (): Promise<unknown> => store.remove('k')
+        : (): Promise<unknown> => store.get('k');
       expect((await outcomeOf(call)).is).toBe('unavailable');
       fake.reply = '$-1';
       await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent');
@@ -355,7 +390,9 @@ const never = (): Promise<never> => new Promise(() => {});
 describe('the circuit', () => {
   it('R2 lets no more calls wait than its limit', async () => {
     const circuit = new Circuit(never);
-    const waiting = Array.from({ length: MAX_IN_FLIGHT }, () => outcomeOf(() => circuit.call(never).catch(unavailable)));
+    const waiting = Array.from({ length: MAX_IN_FLIGHT }, () =>
+      outcomeOf(() => circuit.call(never).catch(unavailable)),
+    );
     const surplus = await outcomeOf(() => circuit.call(never));
     expect(surplus.is).toBe('unavailable');
     expect(surplus.ms).toBeLessThan(STORE_DEADLINE / 2);

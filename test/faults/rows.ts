@@ -26,7 +26,11 @@ export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<
   const startedAt = performance.now();
   try {
     const value = await call();
-    return { is: value === undefined ? 'absent' : 'answer', value, ms: performance.now() - startedAt };
+    return {
+      is: value === undefined ? 'absent' : 'answer',
+      value,
+      ms: performance.now() - startedAt,
+    };
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     return { is: 'unavailable', ms: performance.now() - startedAt };

@@ -12,7 +12,10 @@ describe('sessions, whatever is done to them in whatever order,', () => {
         const store = new MapStore();
         const wechat = new BareWechat();
         const instances = [0, 1].map(() => bareInstance(store, wechat, RULES).sessions);
-        await fc.asyncModelRun(() => ({ model: new Model(), real: { store, instances, codes: 0 } }), history);
+        await fc.asyncModelRun(
+          () => ({ model: new Model(), real: { store, instances, codes: 0 } }),
+          history,
+        );
       }),
       { numRuns: HISTORIES },
     ),

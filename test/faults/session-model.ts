@@ -75,14 +75,24 @@ abstract class TokenCommand implements Command {
     const { login, token } = all.at(-1 - (this.which % all.length))!;
     await this.act(model, login, token, instances[this.at]!);
   }
-  protected abstract act(model: Model, login: Login, token: string, sessions: SessionService): Promise<void>;
+  protected abstract act(
+    model: Model,
+    login: Login,
+    token: string,
+    sessions: SessionService,
+  ): Promise<void>;
   toString(): string {
     return `${this.constructor.name}(${this.which}, ${this.at})`;
   }
 }
 
 class Find extends TokenCommand {
-  protected async act(model: Model, login: Login, token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     const found = sessions.find(token);
     if (!model.admits(login, token)) return expect(found).rejects.toMatchObject(SESSION_ERROR);
     expect(await found).toMatchObject({ openid: openidOf(login.user), id: login.session.id });
@@ -90,7 +100,12 @@ class Find extends TokenCommand {
 }
 
 class Refresh extends TokenCommand {
-  protected async act(model: Model, login: Login, token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     const refreshed = sessions.refresh(token);
     if (!model.admits(login, token)) {
       await expect(refreshed).rejects.toMatchObject(SESSION_ERROR);
@@ -111,14 +126,24 @@ class Refresh extends TokenCommand {
 }
 
 class End extends TokenCommand {
-  protected async act(model: Model, login: Login, token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     await sessions.end(token);
     login.ended ||= model.admits(login, token);
   }
 }
 
 class EndAll extends TokenCommand {
-  protected async act(model: Model, login: Login, _token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    _token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     const live = model.live(login.user);
     expect(await sessions.endAll(login.session)).toBe(live.length);
     for (const each of live) each.ended = true;
@@ -126,7 +151,12 @@ class EndAll extends TokenCommand {
 }
 
 class EndById extends TokenCommand {
-  protected async act(model: Model, login: Login, _token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    _token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     const ended = sessions.endById(login.session, login.session.id);
     if (model.lives(login)) await ended;
     else await expect(ended).rejects.toMatchObject(SESSION_ERROR);
@@ -135,7 +165,12 @@ class EndById extends TokenCommand {
 }
 
 class List extends TokenCommand {
-  protected async act(model: Model, login: Login, _token: string, sessions: SessionService): Promise<void> {
+  protected async act(
+    model: Model,
+    login: Login,
+    _token: string,
+    sessions: SessionService,
+  ): Promise<void> {
     const listed = (await sessions.list(login.session)).map(({ id }) => id);
     expect(listed).toEqual(model.live(login.user).map(({ session }) => session.id));
   }
@@ -152,13 +187,22 @@ class LogIn implements Command {
   }
   async run(model: Model, real: Real): Promise<void> {
     const all = model.all();
-    const replaced = this.replaces === undefined || all.length === 0 ? undefined : all.at(-1 - (this.replaces % all.length))!;
+    const replaced =
+      this.replaces === undefined || all.length === 0
+        ? undefined
+        : all.at(-1 - (this.replaces % all.length))!;
     const code = `${this.user}-${++real.codes}`;
-    const { session_rd, session } = await real.instances[this.at]!.login(code, { replaces: replaced?.token });
+    const { session_rd, session } = await real.instances[this.at]!.login(code, {
+      replaces: replaced?.token,
+    });
     expect(all.map(({ token }) => token)).not.toContain(session_rd);
     for (const oldest of model.live(this.user).slice(0, -(MAX_PER_USER - 1))) oldest.ended = true;
     if (replaced) replaced.login.ended ||= model.admits(replaced.login, replaced.token);
-    const times = { expiresAt: model.now + TTL, loginExpiresAt: model.now + MAX_AGE, graceUntil: 0 };
+    const times = {
+      expiresAt: model.now + TTL,
+      loginExpiresAt: model.now + MAX_AGE,
+      graceUntil: 0,
+    };
     model.logins.push({ user: this.user, tokens: [session_rd], ...times, ended: false, session });
   }
   toString(): string {
@@ -183,11 +227,17 @@ class Wait implements Command {
 /** From the newest token back: what happened last is where the rules are. */
 const which = fc.oneof(fc.nat(3), fc.nat(30));
 const at = fc.nat(1);
-const waits = fc.oneof(fc.constantFrom(1, GRACE - 1, GRACE, GRACE), fc.constantFrom(TTL - GRACE, TTL - 1, TTL, MAX_AGE), fc.nat(TTL));
+const waits = fc.oneof(
+  fc.constantFrom(1, GRACE - 1, GRACE, GRACE),
+  fc.constantFrom(TTL - GRACE, TTL - 1, TTL, MAX_AGE),
+  fc.nat(TTL),
+);
 /** Histories of two users on two instances. */
 export const histories = fc.commands(
   [
-    fc.tuple(fc.constantFrom(...USERS), at, fc.option(which, { nil: undefined, freq: 3 })).map((args) => new LogIn(...args)),
+    fc
+      .tuple(fc.constantFrom(...USERS), at, fc.option(which, { nil: undefined, freq: 3 }))
+      .map((args) => new LogIn(...args)),
     ...[Find, Find, Refresh, Refresh, Refresh, Refresh, End, EndAll, EndById, List].map((Type) =>
       fc.tuple(which, at).map((args) => new Type(...args)),
     ),

@@ -36,7 +36,9 @@ describeRedis('four instances on one Redis', () => {
     connections = await Connections.open(redis.url, wechat, INSTANCES);
     behindProxy = await Connections.open(proxy.url, wechat, 2);
     unlucky = await startMembers(wechat, behindProxy);
-    apps = await Promise.all(connections.stores.map((store) => startTeamApp(optionsFor(wechat, { store }))));
+    apps = await Promise.all(
+      connections.stores.map((store) => startTeamApp(optionsFor(wechat, { store }))),
+    );
     sessions = apps.map((app) => app.get(SessionService));
   });
   afterAll(async () => {
@@ -68,7 +70,10 @@ describeRedis('four instances on one Redis', () => {
     end(token: string): Promise<void>;
     exists(token: string): Promise<boolean>;
   }
-  const raceOfLogout = async (token: string, { enter: isIn, touch, end, exists }: Revocable): Promise<void> => {
+  const raceOfLogout = async (
+    token: string,
+    { enter: isIn, touch, end, exists }: Revocable,
+  ): Promise<void> => {
     const before = Array.from({ length: 10 }, () => isIn(token));
     const touches = [touch(token), touch(token)];
     const ended = end(token);
@@ -79,18 +84,21 @@ describeRedis('four instances on one Redis', () => {
     expect([await isIn(token), await exists(token)]).toEqual([false, false]);
   };
 
-  it.each(trials(2000, 20))('S1 a logout holds against 20 guarded requests and a refresh', async () => {
-    const { session_rd, session } = await login();
-    await raceOfLogout(session_rd, {
-      enter: async (token) => (await enter(token)) === 200,
-      touch: async (token) => {
-        const next = await refresh(token);
-        if (next) await until(async () => (await enter(next)) === 401);
-      },
-      end: (token) => any(sessions).end(token),
-      exists: async () => (await redis.run('EXISTS', `wx:s:${session.id}`)) === 1,
-    });
-  });
+  it.each(trials(2000, 20))(
+    'S1 a logout holds against 20 guarded requests and a refresh',
+    async () => {
+      const { session_rd, session } = await login();
+      await raceOfLogout(session_rd, {
+        enter: async (token) => (await enter(token)) === 200,
+        touch: async (token) => {
+          const next = await refresh(token);
+          if (next) await until(async () => (await enter(next)) === 401);
+        },
+        end: (token) => any(sessions).end(token),
+        exists: async () => (await redis.run('EXISTS', `wx:s:${session.id}`)) === 1,
+      });
+    },
+  );
 
   it('control: a store that is written on every use brings ended sessions back', async () => {
     const clients = await Promise.all(Array.from({ length: INSTANCES }, () => redis.client()));
@@ -108,7 +116,9 @@ describeRedis('four instances on one Redis', () => {
       await clients[0]!.set(`naive:${i}`, 'alice');
       await raceOfLogout(`naive:${i}`, naive);
     });
-    expect((await Promise.allSettled(races)).filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    expect(
+      (await Promise.allSettled(races)).filter(({ status }) => status === 'rejected').length,
+    ).toBeGreaterThan(0);
     for (const client of clients) client.destroy();
   });
 
@@ -116,65 +126,95 @@ describeRedis('four instances on one Redis', () => {
     const { code } = await user.login();
     const asked = tally(wechat);
     const answers = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
-    const tokens = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.session_rd] : []));
-    const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.code] : []));
+    const tokens = answers.flatMap((answer) =>
+      answer.status === 'fulfilled' ? [answer.value.session_rd] : [],
+    );
+    const refusals = answers.flatMap((answer) =>
+      answer.status === 'rejected' ? [answer.reason.code] : [],
+    );
     expect([new Set(tokens).size, new Set(refusals)]).toEqual([1, new Set(['ERR_WECHAT_CODE'])]);
-    expect([await enter(tokens[0]!), asked(({ path }) => path === '/sns/jscode2session')]).toEqual([200, 2]); // one of each instance
+    expect([await enter(tokens[0]!), asked(({ path }) => path === '/sns/jscode2session')]).toEqual([
+      200, 2,
+    ]); // one of each instance
   });
 
-  it.each(trials(200, 5))('S3 ten refreshes give one successor, to those who lost its answer too', async () => {
-    const { session_rd } = await login();
-    const successors = await Promise.all(Array.from({ length: 10 }, () => refresh(session_rd)));
-    expect(new Set(successors).size).toBe(1);
-    expect(await refresh(session_rd)).toBe(successors[0]);
-    expect([await enter(session_rd), await enter(successors[0]!)]).toEqual([200, 200]);
-  });
+  it.each(trials(200, 5))(
+    'S3 ten refreshes give one successor, to those who lost its answer too',
+    async () => {
+      const { session_rd } = await login();
+      const successors = await Promise.all(Array.from({ length: 10 }, () => refresh(session_rd)));
+      expect(new Set(successors).size).toBe(1);
+      expect(await refresh(session_rd)).toBe(successors[0]);
+      expect([await enter(session_rd), await enter(successors[0]!)]).toEqual([200, 200]);
+    },
+  );
 
-  it.each(trials(200))('S3 the predecessor works to the end of its grace time, and ends the login after it', async () => {
-    const reused = jest.fn();
-    const deaf = apps.map((app) => app.get(WechatEvents).on('reuse', reused));
-    const { session_rd } = await login();
-    const next = (await refresh(session_rd))!;
-    wechat.clock.advance('58s'); // instances read the time of Redis, each a little off; to the millisecond: session-model.spec.ts
-    expect([await enter(session_rd), await refresh(session_rd), reused.mock.calls.length]).toEqual([200, next, 0]);
-    wechat.clock.advance('4s');
-    expect([await enter(session_rd), await enter(next)]).toEqual([401, 200]); // only a refresh tells on it
-    expect(await refresh(session_rd)).toBeUndefined();
-    expect([await enter(next), await refresh(next)]).toEqual([401, undefined]);
-    await until(() => reused.mock.calls.length > 0);
-    expect(reused).toHaveBeenCalledTimes(1);
-    expect(reused.mock.calls[0]![0].session.openid).toBe(user.openid());
-    for (const stop of deaf) stop();
-  });
+  it.each(trials(200))(
+    'S3 the predecessor works to the end of its grace time, and ends the login after it',
+    async () => {
+      const reused = jest.fn();
+      const deaf = apps.map((app) => app.get(WechatEvents).on('reuse', reused));
+      const { session_rd } = await login();
+      const next = (await refresh(session_rd))!;
+      wechat.clock.advance('58s'); // instances read the time of Redis, each a little off; to the millisecond: session-model.spec.ts
+      expect([
+        await enter(session_rd),
+        await refresh(session_rd),
+        reused.mock.calls.length,
+      ]).toEqual([200, next, 0]);
+      wechat.clock.advance('4s');
+      expect([await enter(session_rd), await enter(next)]).toEqual([401, 200]); // only a refresh tells on it
+      expect(await refresh(session_rd)).toBeUndefined();
+      expect([await enter(next), await refresh(next)]).toEqual([401, undefined]);
+      await until(() => reused.mock.calls.length > 0);
+      expect(reused).toHaveBeenCalledTimes(1);
+      expect(reused.mock.calls[0]![0].session.openid).toBe(user.openid());
+      for (const stop of deaf) stop();
+    },
+  );
 
-  it.each(trials(200))('S3 the grandparent is refused at once, and ends the login where it is refreshed', async () => {
-    const first = (await login()).session_rd;
-    const second = (await refresh(first))!;
-    const third = (await refresh(second))!;
-    expect([await enter(first), await enter(second), await enter(third)]).toEqual([401, 200, 200]);
-    expect(await refresh(first)).toBeUndefined();
-    expect([await enter(second), await enter(third)]).toEqual([401, 401]);
-  });
+  it.each(trials(200))(
+    'S3 the grandparent is refused at once, and ends the login where it is refreshed',
+    async () => {
+      const first = (await login()).session_rd;
+      const second = (await refresh(first))!;
+      const third = (await refresh(second))!;
+      expect([await enter(first), await enter(second), await enter(third)]).toEqual([
+        401, 200, 200,
+      ]);
+      expect(await refresh(first)).toBeUndefined();
+      expect([await enter(second), await enter(third)]).toEqual([401, 401]);
+    },
+  );
 
-  it.each(trials(200))('S3 the answer to one of ten refreshes is lost on its way from Redis: there is still one successor', async () => {
-    const { session_rd } = await login();
-    const retry = async (of: SessionService): Promise<string> => {
-      for (;;) {
-        const next = await of.refresh(session_rd).catch(({ code }) => expect(code).toBe('ERR_STORE_UNAVAILABLE'));
-        if (next) return next.session_rd;
-        await sleep(20); // a client that was told 503 asks again
-      }
-    };
-    proxy.next({ kind: 'dropReply' }, 'EVALSHA');
-    const all = [...unlucky, ...unlucky].map((member) => member.sessions);
-    const successors = new Set(await Promise.all([...all, ...sessions, ...sessions.slice(2)].map(retry)));
-    expect(successors.size).toBe(1);
-  });
+  it.each(trials(200))(
+    'S3 the answer to one of ten refreshes is lost on its way from Redis: there is still one successor',
+    async () => {
+      const { session_rd } = await login();
+      const retry = async (of: SessionService): Promise<string> => {
+        for (;;) {
+          const next = await of
+            .refresh(session_rd)
+            .catch(({ code }) => expect(code).toBe('ERR_STORE_UNAVAILABLE'));
+          if (next) return next.session_rd;
+          await sleep(20); // a client that was told 503 asks again
+        }
+      };
+      proxy.next({ kind: 'dropReply' }, 'EVALSHA');
+      const all = [...unlucky, ...unlucky].map((member) => member.sessions);
+      const successors = new Set(
+        await Promise.all([...all, ...sessions, ...sessions.slice(2)].map(retry)),
+      );
+      expect(successors.size).toBe(1);
+    },
+  );
 
   it.each(trials(200, 1))('S4 fifty logins at once leave ten, and no older one', async () => {
     const older = [await login(), await login()];
     wechat.clock.advance('1s');
-    const codes = await Promise.all(Array.from({ length: 50 }, async () => (await user.login()).code));
+    const codes = await Promise.all(
+      Array.from({ length: 50 }, async () => (await user.login()).code),
+    );
     const issued = await Promise.all(codes.map((code, i) => sessions[i % INSTANCES]!.login(code)));
     const statuses = await Promise.all(issued.map(({ session_rd }) => enter(session_rd)));
     expect(statuses.filter((status) => status === 200)).toHaveLength(MAX_PER_USER);
@@ -184,6 +224,8 @@ describeRedis('four instances on one Redis', () => {
     expect(listed.toSorted()).toEqual(live.toSorted());
     const last = await login();
     expect(await enter(last.session_rd)).toBe(200);
-    expect(await enter(issued.find(({ session }) => session.id === listed[0])!.session_rd)).toBe(401);
+    expect(await enter(issued.find(({ session }) => session.id === listed[0])!.session_rd)).toBe(
+      401,
+    );
   });
 });

@@ -18,14 +18,19 @@ interface World {
 }
 
 /** `play` in many orders, with two instances that share a store. */
-function inEveryOrder(play: (world: World) => Promise<void>, session = {}, Store = ScheduledStore): Promise<void> {
+function inEveryOrder(
+  play: (world: World) => Promise<void>,
+  session = {},
+  Store = ScheduledStore,
+): Promise<void> {
   const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
     const store = new Store(scheduler);
     const wechat = new BareWechat();
     const instances = [1, 2].map(() => bareInstance(store, wechat, session));
     const run = async <T>(work: Promise<T>): Promise<T> => scheduler.waitFor(work);
     let codes = 0;
-    const login = (code = `alice-${++codes}`): Promise<IssuedSession> => run(instances[0]!.sessions.login(code));
+    const login = (code = `alice-${++codes}`): Promise<IssuedSession> =>
+      run(instances[0]!.sessions.login(code));
     await play({ scheduler, store, instances, run, login });
   });
   return fc.assert(property, { numRuns: ORDERS });
@@ -39,7 +44,8 @@ async function outcome(session: Promise<{ openid: string }>): Promise<Outcome> {
 
 const REFUSED = { refused: 'ERR_WECHAT_SESSION' };
 const ALICE = openidOf('alice');
-const find = (sessions: SessionService, token: string): Promise<Outcome> => outcome(sessions.find(token));
+const find = (sessions: SessionService, token: string): Promise<Outcome> =>
+  outcome(sessions.find(token));
 
 /** A logout among guarded requests and two refreshes. */
 async function logoutRace({ instances: [one, two], run, login, store }: World): Promise<void> {
@@ -50,9 +56,12 @@ async function logoutRace({ instances: [one, two], run, login, store }: World): 
   ];
   const refreshed = one!.sessions.refresh(session_rd).catch(() => undefined);
   const ended = two!.sessions.end(session_rd);
-  const after = ended.then(() => Promise.all([one!, two!].map(({ sessions }) => find(sessions, session_rd))));
+  const after = ended.then(() =>
+    Promise.all([one!, two!].map(({ sessions }) => find(sessions, session_rd))),
+  );
   expect(await run(after)).toEqual([REFUSED, REFUSED]);
-  for (const each of await run(Promise.all(racing))) expect([{ openid: ALICE }, REFUSED]).toContainEqual(each);
+  for (const each of await run(Promise.all(racing)))
+    expect([{ openid: ALICE }, REFUSED]).toContainEqual(each);
   const next = await run(refreshed);
   if (next) expect(await run(find(one!.sessions, next.session_rd))).toEqual(REFUSED);
   expect([...store.entries.keys()]).not.toContain(`wx:s:${session.id}`);
@@ -60,51 +69,73 @@ async function logoutRace({ instances: [one, two], run, login, store }: World): 
 
 /** What many write: a refresh that sets the record, without a look at what is there now. */
 class SettingStore extends ScheduledStore {
-  override async replace(key: string, _expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
+  override async replace(
+    key: string,
+    _expected: Buffer,
+    value: Buffer,
+    ttl: number,
+  ): Promise<boolean> {
     await this.remove(key);
     return this.add(key, value, ttl);
   }
 }
 
 describe("in any order of the store's answers", () => {
-  it.each(trials(100, 1))(`S1 nobody enters after a logout was answered, whatever raced with it${often(ORDERS)}`, () =>
-    inEveryOrder(logoutRace),
+  it.each(trials(100, 1))(
+    `S1 nobody enters after a logout was answered, whatever raced with it${often(ORDERS)}`,
+    () => inEveryOrder(logoutRace),
   );
 
   it('control: a store that sets instead of comparing lets an ended session come back', async () => {
     await expect(inEveryOrder(logoutRace, {}, SettingStore)).rejects.toThrow('Property failed');
   });
 
-  it.each(trials(20, 1))(`S1 nobody enters after all sessions were ended, but who logs in then${often(ORDERS)}`, () =>
-    inEveryOrder(async ({ instances: [one, two], run, login }) => {
-      const [phone, tablet] = [await login(), await login()];
-      const refreshed = two!.sessions.refresh(tablet.session_rd).catch(() => undefined);
-      const ended = one!.sessions.endAll(phone.session);
-      const after = ended.then(() => Promise.all([phone, tablet].map(({ session_rd }) => find(two!.sessions, session_rd))));
-      expect(await run(after)).toEqual([REFUSED, REFUSED]);
-      const next = await run(refreshed);
-      if (next) expect(await run(find(two!.sessions, next.session_rd))).toEqual(REFUSED);
-      expect(await run(find(two!.sessions, (await login()).session_rd))).toEqual({ openid: ALICE });
-    }),
+  it.each(trials(20, 1))(
+    `S1 nobody enters after all sessions were ended, but who logs in then${often(ORDERS)}`,
+    () =>
+      inEveryOrder(async ({ instances: [one, two], run, login }) => {
+        const [phone, tablet] = [await login(), await login()];
+        const refreshed = two!.sessions.refresh(tablet.session_rd).catch(() => undefined);
+        const ended = one!.sessions.endAll(phone.session);
+        const after = ended.then(() =>
+          Promise.all([phone, tablet].map(({ session_rd }) => find(two!.sessions, session_rd))),
+        );
+        expect(await run(after)).toEqual([REFUSED, REFUSED]);
+        const next = await run(refreshed);
+        if (next) expect(await run(find(two!.sessions, next.session_rd))).toEqual(REFUSED);
+        expect(await run(find(two!.sessions, (await login()).session_rd))).toEqual({
+          openid: ALICE,
+        });
+      }),
   );
 
-  it.each(trials(20, 1))(`S2 one code on two instances makes one user, and one login that stays${often(ORDERS)}`, () =>
-    inEveryOrder(async ({ instances: [one, two], run }) => {
-      const logins = [one!, two!, two!].map(({ sessions }) => sessions.login('alice-1'));
-      const settled = await run(Promise.allSettled(logins));
-      const tokens = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value.session_rd] : []));
-      const refusals = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []));
-      expect(new Set(tokens).size).toBe(1);
-      expect(refusals.every((code) => code === 'ERR_WECHAT_CODE')).toBe(true);
-      expect(await run(find(one!.sessions, tokens[0]!))).toEqual({ openid: ALICE });
-    }),
+  it.each(trials(20, 1))(
+    `S2 one code on two instances makes one user, and one login that stays${often(ORDERS)}`,
+    () =>
+      inEveryOrder(async ({ instances: [one, two], run }) => {
+        const logins = [one!, two!, two!].map(({ sessions }) => sessions.login('alice-1'));
+        const settled = await run(Promise.allSettled(logins));
+        const tokens = settled.flatMap((each) =>
+          each.status === 'fulfilled' ? [each.value.session_rd] : [],
+        );
+        const refusals = settled.flatMap((each) =>
+          each.status === 'rejected' ? [each.reason.code] : [],
+        );
+        expect(new Set(tokens).size).toBe(1);
+        expect(refusals.every((code) => code === 'ERR_WECHAT_CODE')).toBe(true);
+        expect(await run(find(one!.sessions, tokens[0]!))).toEqual({ openid: ALICE });
+      }),
   );
 
   it.each(trials(10, 1))(`S3 ten refreshes at once give one successor${often(ORDERS)}`, () =>
     inEveryOrder(async ({ instances, run, login }) => {
       const { session_rd } = await login();
-      const refreshes = Array.from({ length: 10 }, (_, i) => instances[i % 2]!.sessions.refresh(session_rd));
-      const successors = new Set((await run(Promise.all(refreshes))).map((next) => next.session_rd));
+      const refreshes = Array.from({ length: 10 }, (_, i) =>
+        instances[i % 2]!.sessions.refresh(session_rd),
+      );
+      const successors = new Set(
+        (await run(Promise.all(refreshes))).map((next) => next.session_rd),
+      );
       expect([successors.size, successors.has(session_rd)]).toEqual([1, false]);
     }),
   );
@@ -130,9 +161,13 @@ describe("in any order of the store's answers", () => {
     inEveryOrder(
       async ({ instances, run, login }) => {
         const before = await login();
-        const logins = Array.from({ length: 6 }, (_, i) => instances[i % 2]!.sessions.login(`alice-x${i}`));
+        const logins = Array.from({ length: 6 }, (_, i) =>
+          instances[i % 2]!.sessions.login(`alice-x${i}`),
+        );
         const tokens = (await run(Promise.all(logins))).map(({ session_rd }) => session_rd);
-        const found = await run(Promise.all(tokens.map((token) => find(instances[0]!.sessions, token))));
+        const found = await run(
+          Promise.all(tokens.map((token) => find(instances[0]!.sessions, token))),
+        );
         expect(found.filter((each) => 'openid' in each)).toHaveLength(3);
         expect(await run(find(instances[1]!.sessions, before.session_rd))).toEqual(REFUSED);
       },

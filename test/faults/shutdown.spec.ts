@@ -43,20 +43,32 @@ describeRedis('an instance that is told to stop', () => {
     'D1 finishes 50 logins and a token that are under way, leaves no lock, and ends with 0',
     async () => {
       const instance = await Instance.start(wechat, redis);
-      const codes = await Promise.all(Array.from({ length: LOGINS }, async () => (await wechat.users.create().login()).code));
+      const codes = await Promise.all(
+        Array.from({ length: LOGINS }, async () => (await wechat.users.create().login()).code),
+      );
       wechat.always(LOGIN, { delay: '500ms' });
       wechat.always(STABLE, { delay: '500ms' });
       const asked = tally(wechat);
-      const logins = Promise.all(codes.map(async (code) => (await instance.login(code)).json() as Promise<{ session_rd: string }>));
+      const logins = Promise.all(
+        codes.map(
+          async (code) => (await instance.login(code)).json() as Promise<{ session_rd: string }>,
+        ),
+      );
       const tokens = instance.accessTokens();
       await until(() => asked(() => true) === LOGINS + 1);
       expect(await locks()).toHaveLength(1);
       const startedAt = performance.now();
       const exit = instance.stop();
-      const found = await Promise.all((await logins).map(({ session_rd }) => other.sessions.find(session_rd)));
+      const found = await Promise.all(
+        (await logins).map(({ session_rd }) => other.sessions.find(session_rd)),
+      );
       expect(new Set(found.map(({ openid }) => openid)).size).toBe(LOGINS);
       expect((await tokens).map((token) => wechat.accessTokens.isValid(token))).toEqual([true]);
-      expect([await exit, performance.now() - startedAt < LATEST, await locks()]).toEqual([0, true, []]);
+      expect([await exit, performance.now() - startedAt < LATEST, await locks()]).toEqual([
+        0,
+        true,
+        [],
+      ]);
     },
     2 * LATEST,
   );

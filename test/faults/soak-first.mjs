@@ -2,7 +2,9 @@
 export default class SoakFirst {
   sort(tests) {
     const isSoak = ({ path }) => path.endsWith('soak.spec.ts');
-    return tests.toSorted((one, other) => isSoak(other) - isSoak(one) || one.path.localeCompare(other.path));
+    return tests.toSorted(
+      (one, other) => isSoak(other) - isSoak(one) || one.path.localeCompare(other.path),
+    );
   }
 
   allFailedTests(tests) {

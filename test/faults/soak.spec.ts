@@ -46,7 +46,12 @@ const WECHAT: Fault[] = [
   { delay: '300ms' },
 ];
 /** What a client may be told while things fail; everything else is a violation. */
-const EXCUSES = ['ERR_STORE_UNAVAILABLE', 'ERR_WECHAT_UNAVAILABLE', 'ERR_WECHAT_RESPONSE', 'ERR_WECHAT_RATE_LIMIT'];
+const EXCUSES = [
+  'ERR_STORE_UNAVAILABLE',
+  'ERR_WECHAT_UNAVAILABLE',
+  'ERR_WECHAT_RESPONSE',
+  'ERR_WECHAT_RATE_LIMIT',
+];
 
 /** What an instance has answered, and how much later than it promised, in milliseconds. */
 interface Answer {
@@ -81,16 +86,22 @@ class Client {
   }
 
   async enter(): Promise<number> {
-    const { status, body } = await this.ask(LATEST.guard, (instance) => instance.as(this.token!, '/me'));
-    if (status === 200 && body.openid !== this.user.openid()) this.violations.push(`I1 ${body.openid}`);
-    if (status !== 200 && status !== 503) this.violations.push(`I2 ${status} for a session that nobody has ended`);
+    const { status, body } = await this.ask(LATEST.guard, (instance) =>
+      instance.as(this.token!, '/me'),
+    );
+    if (status === 200 && body.openid !== this.user.openid())
+      this.violations.push(`I1 ${body.openid}`);
+    if (status !== 200 && status !== 503)
+      this.violations.push(`I2 ${status} for a session that nobody has ended`);
     return status;
   }
 
   /** A lost answer is asked for again at once, as the client library does. */
   private async refresh(): Promise<void> {
     for (let tries = 0; tries < 200; tries++) {
-      const answer = await this.ask(LATEST.login, (instance) => instance.post('/refresh', this.token!));
+      const answer = await this.ask(LATEST.login, (instance) =>
+        instance.post('/refresh', this.token!),
+      );
       if (!this.isExcused('refresh', answer)) return void (this.token = answer.body.session_rd);
       await sleep(50);
     }
@@ -111,22 +122,32 @@ class Client {
     if (status !== 401 && status !== 503) this.violations.push(`I1 ${status} after a logout`);
   }
 
-  private async ask(latest: number, request: (instance: Instance) => Promise<Response>): Promise<Answer> {
+  private async ask(
+    latest: number,
+    request: (instance: Instance) => Promise<Response>,
+  ): Promise<Answer> {
     const lag = new Lag();
     const startedAt = performance.now();
     const response = await request(any(this.instances));
     const text = await response.text();
-    const allowed = latest + LATEST.http + HOPS * lag.end() + 2 * Number(response.headers.get('x-lag'));
+    const allowed =
+      latest + LATEST.http + HOPS * lag.end() + 2 * Number(response.headers.get('x-lag'));
     const late = performance.now() - startedAt - allowed;
     this.answers++;
-    if (late > 0) this.violations.push(`I3 ${response.url} came ${late} ms late: ${response.status}`);
+    if (late > 0)
+      this.violations.push(`I3 ${response.url} came ${late} ms late: ${response.status}`);
     if (response.status >= 400 && text.includes('srd_')) this.violations.push(`I4 ${response.url}`);
-    return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Answer['body']), late };
+    return {
+      status: response.status,
+      body: text === '' ? {} : (JSON.parse(text) as Answer['body']),
+      late,
+    };
   }
 
   private isExcused(what: string, { status, body }: Answer): boolean {
     if (status < 400) return false;
-    if (!EXCUSES.includes(body.error ?? '')) this.violations.push(`I2 ${what}: ${status} ${body.error}`);
+    if (!EXCUSES.includes(body.error ?? ''))
+      this.violations.push(`I2 ${what}: ${status} ${body.error}`);
     return true;
   }
 }
@@ -138,9 +159,13 @@ interface Sample {
 
 /** MB per minute, by least squares. */
 function slopeOf(samples: Sample[]): number {
-  const mean = (of: (sample: Sample) => number): number => samples.reduce((sum, each) => sum + of(each), 0) / samples.length;
+  const mean = (of: (sample: Sample) => number): number =>
+    samples.reduce((sum, each) => sum + of(each), 0) / samples.length;
   const [minute, mb] = [mean((each) => each.minute), mean((each) => each.mb)];
-  return mean((each) => (each.minute - minute) * (each.mb - mb)) / mean((each) => (each.minute - minute) ** 2);
+  return (
+    mean((each) => (each.minute - minute) * (each.mb - mb)) /
+    mean((each) => (each.minute - minute) ** 2)
+  );
 }
 
 /** How much memory a process holds while the minutes go by. */
@@ -151,7 +176,10 @@ class Memory {
   constructor(private readonly instance: Instance) {}
 
   async sample(): Promise<void> {
-    this.samples.push({ minute: (performance.now() - this.startedAt) / 60_000, mb: (await this.instance.rss()) / 1e6 });
+    this.samples.push({
+      minute: (performance.now() - this.startedAt) / 60_000,
+      mb: (await this.instance.rss()) / 1e6,
+    });
   }
 
   /** MB per minute after the warm-up. */
@@ -174,9 +202,14 @@ describeRedis('four processes, while Redis, the network and WeChat fail at rando
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
-    [redis, wechat] = await Promise.all([TestRedis.start(), startWechatSandbox({ quotas: { [LOGIN]: { perDay: 1e9, perMinute: 1e9 } } })]);
+    [redis, wechat] = await Promise.all([
+      TestRedis.start(),
+      startWechatSandbox({ quotas: { [LOGIN]: { perDay: 1e9, perMinute: 1e9 } } }),
+    ]);
     proxy = await TcpProxy.start(redis.port);
-    instances = await Promise.all(Array.from({ length: INSTANCES }, () => Instance.start(wechat, proxy)));
+    instances = await Promise.all(
+      Array.from({ length: INSTANCES }, () => Instance.start(wechat, proxy)),
+    );
   });
   afterAll(async () => {
     killInstances();
@@ -199,7 +232,10 @@ describeRedis('four processes, while Redis, the network and WeChat fail at rando
   it(
     `D2 nobody becomes somebody else, nobody comes back after a logout, memory stays, and all is well once it is over, ${MINUTES} minutes`,
     async () => {
-      const clients = Array.from({ length: CLIENTS }, () => new Client(wechat.users.create(), instances));
+      const clients = Array.from(
+        { length: CLIENTS },
+        () => new Client(wechat.users.create(), instances),
+      );
       const memories = instances.map((instance) => new Memory(instance));
       const idle = [...clients];
       const traffic = load(CLIENTS, async () => {

@@ -11,14 +11,21 @@ export default class FaultTable {
     const found = {};
     for (const { testFilePath, testResults: tests } of testResults) {
       const file = relative(this.rootDir, testFilePath).replaceAll('\\', '/');
-      for (const test of tests) for (const row of rowsOf(file, test.title)) count(((found[row] ??= {})[file] ??= none()), test);
+      for (const test of tests)
+        for (const row of rowsOf(file, test.title))
+          count(((found[row] ??= {})[file] ??= none()), test);
     }
     process.stdout.write(tableOf(found));
     if (process.env.FAULT_TRIALS === 'full') writeResults(merged(readResults(), found));
   }
 }
 
-const none = () => ({ trials: 0, violations: 0, seconds: 0, date: new Date().toISOString().slice(0, 10) });
+const none = () => ({
+  trials: 0,
+  violations: 0,
+  seconds: 0,
+  date: new Date().toISOString().slice(0, 10),
+});
 
 function count(result, { title, status, duration }) {
   if (status === 'pending') result.isPart = true;
@@ -41,7 +48,9 @@ function merged(before, found) {
 function tableOf(found) {
   const lines = Object.entries(found)
     .toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
-    .flatMap(([row, files]) => Object.entries(files).map(([file, result]) => lineOf(row, file, result)));
+    .flatMap(([row, files]) =>
+      Object.entries(files).map(([file, result]) => lineOf(row, file, result)),
+    );
   return `\n| row | spec | trials | violations | seconds |\n|---|---|---|---|---|\n${lines.join('')}\n`;
 }
 

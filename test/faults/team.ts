@@ -1,6 +1,12 @@
 import { Test } from '@nestjs/testing';
 import type { TestingModule } from '@nestjs/testing';
-import { AccessTokenService, SessionService, WechatApiClient, WechatEvents, WechatModule } from 'nestjs-wechat';
+import {
+  AccessTokenService,
+  SessionService,
+  WechatApiClient,
+  WechatEvents,
+  WechatModule,
+} from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import type { RecordedRequest, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
@@ -23,7 +29,9 @@ export class Connections {
   /** Stores on one Redis, a connection each, that live by the sandbox's clock. */
   static async open(url: string, wechat: WechatSandbox, count = 4): Promise<Connections> {
     const clock = (): number => wechat.clock.now();
-    return new Connections(await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }, clock))));
+    return new Connections(
+      await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }, clock))),
+    );
   }
 
   async close(): Promise<void> {
@@ -41,7 +49,9 @@ export async function startMembers(
 }
 
 export async function startMember(options: WechatModuleOptions): Promise<Member> {
-  const module: TestingModule = await Test.createTestingModule({ imports: [WechatModule.forRoot(options)] }).compile();
+  const module: TestingModule = await Test.createTestingModule({
+    imports: [WechatModule.forRoot(options)],
+  }).compile();
   return {
     sessions: module.get(SessionService),
     tokens: module.get(AccessTokenService),
@@ -52,9 +62,12 @@ export async function startMember(options: WechatModuleOptions): Promise<Member>
 }
 
 /** Counts what WeChat is asked from now on. The sandbox remembers the newest 10,000 requests, so counts of all of them stand still some day. */
-export function tally(wechat: WechatSandbox): (is: (request: RecordedRequest) => boolean) => number {
+export function tally(
+  wechat: WechatSandbox,
+): (is: (request: RecordedRequest) => boolean) => number {
   const mark = wechat.requests.at(-1);
-  return (is) => wechat.requests.slice(mark ? wechat.requests.lastIndexOf(mark) + 1 : 0).filter(is).length;
+  return (is) =>
+    wechat.requests.slice(mark ? wechat.requests.lastIndexOf(mark) + 1 : 0).filter(is).length;
 }
 
 /** Forgets all that was stored; a test begins where nobody has been before. */

@@ -53,7 +53,11 @@ interface Ended {
   ms: number;
 }
 
-const told = (status: number, error: string, retryAfter: string | null = null) => ({ status, error, retryAfter });
+const told = (status: number, error: string, retryAfter: string | null = null) => ({
+  status,
+  error,
+  retryAfter,
+});
 const UNAVAILABLE = told(503, 'ERR_WECHAT_UNAVAILABLE', '1');
 const RESPONSE = told(502, 'ERR_WECHAT_RESPONSE');
 const CODE = told(401, 'ERR_WECHAT_CODE');
@@ -65,7 +69,9 @@ let wechat: WechatSandbox;
 let app: TeamApp;
 
 const start = (api: WechatModuleOptions['api']): Promise<TeamApp> =>
-  startTeamApp(optionsFor(wechat, { api: { timeout: TIMEOUT, ...api } }), { controllers: [LoginController] });
+  startTeamApp(optionsFor(wechat, { api: { timeout: TIMEOUT, ...api } }), {
+    controllers: [LoginController],
+  });
 
 beforeAll(async () => {
   Logger.overrideLogger(false);
@@ -87,9 +93,15 @@ const login = async (at = app): Promise<Ended> => {
   const startedAt = performance.now();
   const response = await at.fetch(`/login?code=${code}`, { method: 'POST' });
   const text = await response.text();
-  for (const secret of [wechat.apps[0]!.secret, code, wechat.url, 'canary']) expect(text).not.toContain(secret);
+  for (const secret of [wechat.apps[0]!.secret, code, wechat.url, 'canary'])
+    expect(text).not.toContain(secret);
   const { error } = JSON.parse(text) as { error?: string };
-  return { status: response.status, error, retryAfter: response.headers.get('retry-after'), ms: performance.now() - startedAt };
+  return {
+    status: response.status,
+    error,
+    retryAfter: response.headers.get('retry-after'),
+    ms: performance.now() - startedAt,
+  };
 };
 
 /** WeChat is well again, and whatever has been, the next login gets in at once and without a restart. */
@@ -99,18 +111,32 @@ const expectHealing = async (): Promise<void> => {
 };
 
 /** So many logins, all at once or so many at a time: all end as told, none later than allowed. */
-const expectAll = async (count: number, expected: object, latest: number, at = app, crowd = count): Promise<void> => {
+const expectAll = async (
+  count: number,
+  expected: object,
+  latest: number,
+  at = app,
+  crowd = count,
+): Promise<void> => {
   for (let left = count; left > 0; left -= crowd) {
     const lag = new Lag();
     const all = await Promise.all(Array.from({ length: Math.min(left, crowd) }, () => login(at)));
     const allowed = latest + HTTP + lag.end();
-    expect(all.map(({ status, error, retryAfter }) => ({ status, error, retryAfter }))).toEqual(all.map(() => expected));
+    expect(all.map(({ status, error, retryAfter }) => ({ status, error, retryAfter }))).toEqual(
+      all.map(() => expected),
+    );
     expect(Math.max(...all.map(({ ms }) => ms))).toBeLessThan(allowed);
   }
 };
 
 /** Under a fault that lasts, a crowd at a time: how each login ends, and how often each asks WeChat. After each crowd it heals. */
-const expectUnder = async (fault: Fault, count: number, expected: object, calls: number, latest = TIMEOUT): Promise<void> => {
+const expectUnder = async (
+  fault: Fault,
+  count: number,
+  expected: object,
+  calls: number,
+  latest = TIMEOUT,
+): Promise<void> => {
   const stored = jest.spyOn(app.get(WechatStore), 'add');
   for (let left = count; left > 0; left -= CROWD) {
     const crowd = Math.min(left, CROWD);
@@ -132,7 +158,9 @@ describe('a login, when WeChat', () => {
     ['504', { status: 504 }],
     ['502 with errcode -1', { status: 502, body: { errcode: -1 } }],
     ['200 with errcode -1', { errcode: -1 }],
-  ])(`W1 answers %s: 503, asked twice${often(few(100))}`, (_, fault) => expectUnder(fault, few(100), UNAVAILABLE, 2, DEADLINE));
+  ])(`W1 answers %s: 503, asked twice${often(few(100))}`, (_, fault) =>
+    expectUnder(fault, few(100), UNAVAILABLE, 2, DEADLINE),
+  );
 
   it(`W1 is busy late, and then silent: 503 within the deadline of the whole login${often(few(10))}`, async () => {
     const late: Fault = { status: 500, delay: 0.9 * TIMEOUT };
@@ -148,8 +176,9 @@ describe('a login, when WeChat', () => {
     ['when it is read', { reset: true }],
     ['after the work', { reset: 'after-work' }],
     ['half-way through the answer', { reset: 'mid-answer' }],
-  ])(`W2 resets the connection %s: 503, and asked once: the code may be used${often(few(100))}`, (_, fault) =>
-    expectUnder(fault, few(100), UNAVAILABLE, 1),
+  ])(
+    `W2 resets the connection %s: 503, and asked once: the code may be used${often(few(100))}`,
+    (_, fault) => expectUnder(fault, few(100), UNAVAILABLE, 1),
   );
 
   it(`W3 does its work and answers nothing: 503, asked once${often(few(30))}`, () =>
@@ -175,7 +204,9 @@ describe('a login, when WeChat', () => {
     expect(new Set(waits).size).toBeGreaterThan(1);
   });
 
-  it.each([45009, 45011])(`W7 says %i: 429, asked once${often(few(50))}`, (errcode) => expectUnder({ errcode }, few(50), RATE_LIMIT, 1));
+  it.each([45009, 45011])(`W7 says %i: 429, asked once${often(few(50))}`, (errcode) =>
+    expectUnder({ errcode }, few(50), RATE_LIMIT, 1),
+  );
 
   it(`W7 says 45011 to one: nobody else is held back${often(few(50))}`, async () => {
     for (let i = 0; i < few(50); i++) {
@@ -184,22 +215,32 @@ describe('a login, when WeChat', () => {
     }
   });
 
-  it.each([40029, 40163])(`W8 says %i: 401, asked once${often(few(50))}`, (errcode) => expectUnder({ errcode }, few(50), CODE, 1));
+  it.each([40029, 40163])(`W8 says %i: 401, asked once${often(few(50))}`, (errcode) =>
+    expectUnder({ errcode }, few(50), CODE, 1),
+  );
 
-  it(`W9 says 40226: 403, asked once${often(few(20))}`, () => expectUnder({ errcode: 40226 }, few(20), BLOCKED, 1));
+  it(`W9 says 40226: 403, asked once${often(few(20))}`, () =>
+    expectUnder({ errcode: 40226 }, few(20), BLOCKED, 1));
 
   it.each([40013, 40125, 40164, 41002, 41004])(
     `W10 says %i: 500 without a detail, asked once, one alarm a minute${often(few(20))}`,
     async (errcode) => {
       const alarm = jest.spyOn(Logger.prototype, 'error');
       await expectUnder({ errcode }, few(20), CONFIG, 1);
-      expect(alarm.mock.calls.filter(([text]) => String(text).includes(String(errcode)))).toHaveLength(1);
+      expect(
+        alarm.mock.calls.filter(([text]) => String(text).includes(String(errcode))),
+      ).toHaveLength(1);
     },
   );
 
   it(`W11 redirects to another host: 502, and nobody knocks there${often(few(50))}`, async () => {
     const elsewhere = await Listener.start((socket) => socket.end());
-    await expectUnder({ redirect: `${elsewhere.url('http')}${LOGIN}?stolen` }, few(50), RESPONSE, 1);
+    await expectUnder(
+      { redirect: `${elsewhere.url('http')}${LOGIN}?stolen` },
+      few(50),
+      RESPONSE,
+      1,
+    );
     expect(elsewhere.accepted).toBe(0);
     await elsewhere.close();
   });
@@ -222,7 +263,9 @@ describe('a login, when on the way to WeChat', () => {
   });
 
   it(`W2 the TLS handshake is reset: 503, tried twice${often(few(100))}`, async () => {
-    const rude = await Listener.start((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    const rude = await Listener.start((socket) =>
+      socket.once('data', () => socket.resetAndDestroy()),
+    );
     await expectAll(few(100), UNAVAILABLE, TIMEOUT, await start({ baseUrl: rude.url('https') }), 1);
     expect(rude.accepted).toBe(2 * few(100));
     await rude.close();
@@ -236,8 +279,12 @@ describe('a login, when on the way to WeChat', () => {
         .spyOn(real.get(HttpService), 'request')
         .mockImplementation(() => throwError(() => new AxiosError('no way there', code)));
       await expectAll(few(100), UNAVAILABLE, TIMEOUT, real, 1);
-      const tried = (host: string): number => request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;
-      expect([tried('https://api.weixin.qq.com'), tried('https://api2.weixin.qq.com')]).toEqual([few(100), few(100)]);
+      const tried = (host: string): number =>
+        request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;
+      expect([tried('https://api.weixin.qq.com'), tried('https://api2.weixin.qq.com')]).toEqual([
+        few(100),
+        few(100),
+      ]);
     },
   );
 
@@ -293,7 +340,9 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     await expectAll(few(10), UNAVAILABLE, DEADLINE);
     wechat.clear();
     await Promise.all([login(), login()]);
-    expect(down.mock.calls).toEqual([[expect.stringContaining(`left 5 calls of ${LOGIN} in a row without an answer`)]]);
+    expect(down.mock.calls).toEqual([
+      [expect.stringContaining(`left 5 calls of ${LOGIN} in a row without an answer`)],
+    ]);
     expect(up.mock.calls).toEqual([[`WeChat answers ${LOGIN} again.`]]);
   });
 
@@ -341,17 +390,32 @@ describe('a login, when WeChat answers', () => {
     ['60 MB', { body: FLOOD }],
     ['a gzip bomb', { body: BOMB, headers: { 'content-encoding': 'gzip' } }],
     ['broken gzip', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } }],
-    ['a byte order mark', { body: '\ufeff{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' }],
-    ['broken UTF-8', { body: Buffer.from('{"openid":"\xff","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}', 'latin1') }],
-    ['the same key twice', { body: '{"openid":"o","openid":7,"session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' }],
-    ['__proto__', { body: '{"__proto__":{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}}' }],
+    [
+      'a byte order mark',
+      { body: '\ufeff{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' },
+    ],
+    [
+      'broken UTF-8',
+      { body: Buffer.from('{"openid":"\xff","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}', 'latin1') },
+    ],
+    [
+      'the same key twice',
+      { body: '{"openid":"o","openid":7,"session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}' },
+    ],
+    [
+      '__proto__',
+      { body: '{"__proto__":{"openid":"o","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}}' },
+    ],
     ['no openid', { transform: ({ session_key }) => ({ session_key }) }],
     ['an openid as number', { transform: change({ openid: 1 }) }],
     ['an empty openid', { transform: change({ openid: '' }) }],
     ['an endless openid', { transform: change({ openid: 'o'.repeat(300) }) }],
     ['no session_key', { transform: change({ session_key: undefined }) }],
     ['a session_key of 3 bytes', { transform: change({ session_key: 'AAAA' }) }],
-    ['a session_key of 17 bytes', { transform: change({ session_key: Buffer.alloc(17).toString('base64') }) }],
+    [
+      'a session_key of 17 bytes',
+      { transform: change({ session_key: Buffer.alloc(17).toString('base64') }) },
+    ],
     ['a unionid as list', { transform: change({ unionid: ['u'] }) }],
     ['an errcode that is none', { body: '{"errcode":"canary"}' }],
   ];
@@ -380,7 +444,9 @@ describe('a login, when WeChat answers', () => {
     const user = wechat.users.create();
     const answer = async (fault: Fault): Promise<void> => {
       wechat.next(LOGIN, fault);
-      const { status } = await app.fetch(`/login?code=${(await user.login()).code}`, { method: 'POST' });
+      const { status } = await app.fetch(`/login?code=${(await user.login()).code}`, {
+        method: 'POST',
+      });
       expect(status).toBe(502);
     };
     for (let i = 0; i < 100; i++) await answer({ body: 'canary' });
@@ -399,7 +465,10 @@ describe('a login, when WeChat answers', () => {
   });
 
   it('B-log keeps what WeChat says on one line, and short', async () => {
-    wechat.next(LOGIN, { errcode: 12345, errmsg: `evil\r\n2026 INFO forged \u2028 \u001b[31m${'x'.repeat(500)}` });
+    wechat.next(LOGIN, {
+      errcode: 12345,
+      errmsg: `evil\r\n2026 INFO forged \u2028 \u001b[31m${'x'.repeat(500)}`,
+    });
     const { code } = await wechat.users.create().login();
     const error = (await app.get(SessionService).login(code).catch((reason: unknown) => reason)) as WechatError; // prettier-ignore
     expect(error.message).not.toMatch(/[\p{Cc}\u2028]/u);
@@ -419,23 +488,31 @@ describe('an access token', () => {
   ])('W5 %s is not believed in, and not stored', async (_, body) => {
     wechat.next(TOKEN, { body, times: 2 }); // what is broken is asked for once more
     const stored = jest.spyOn(app.get(WechatStore), 'add');
-    await expect(app.get(AccessTokenService).get()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+    await expect(app.get(AccessTokenService).get()).rejects.toMatchObject({
+      code: 'ERR_WECHAT_RESPONSE',
+    });
     expect(stored.mock.calls.filter(([key]) => !key.startsWith('wx:lock:'))).toEqual([]);
   });
 
   it('of 600 characters is as good as another', async () => {
     wechat.next(TOKEN, { body: { access_token: 'x'.repeat(600), expires_in: 7200 } });
-    expect(await (await start({ baseUrl: wechat.url })).get(AccessTokenService).get()).toBe('x'.repeat(600));
+    expect(await (await start({ baseUrl: wechat.url })).get(AccessTokenService).get()).toBe(
+      'x'.repeat(600),
+    );
   });
 
   it('is fetched again after a lost answer; a phone number, whose code may be used, is not', async () => {
     wechat.next(TOKEN, { reset: true });
     const asked = wechat.requestsTo(TOKEN).length;
-    expect(await app.get(AccessTokenService).get()).toBe(wechat.accessTokens.current(wechat.apps[0]!.appId));
+    expect(await app.get(AccessTokenService).get()).toBe(
+      wechat.accessTokens.current(wechat.apps[0]!.appId),
+    );
     expect(wechat.requestsTo(TOKEN).length - asked).toBe(2);
     wechat.next(PHONE, { reset: 'after-work' });
     const { code } = await wechat.users.create({ phoneNumber: '13580006666' }).getPhoneNumber();
-    await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_UNAVAILABLE' });
+    await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_UNAVAILABLE',
+    });
     expect(wechat.requestsTo(PHONE)).toHaveLength(1);
   });
 });
@@ -452,7 +529,9 @@ class Listener {
     const listener = new Listener(server);
     server.on('connection', (socket: Socket) => {
       listener.accepted++;
-      listener.sockets.add(socket.on('error', () => {}).once('close', () => listener.sockets.delete(socket)));
+      listener.sockets.add(
+        socket.on('error', () => {}).once('close', () => listener.sockets.delete(socket)),
+      );
       socket.resume();
       greet(socket);
     });

@@ -20,10 +20,16 @@ describe('the access token', () => {
   });
 
   const start = async (more: Partial<WechatModuleOptions> = {}) => {
-    const app = await startTeamApp(optionsFor(wechat, { ...more, api: { baseUrl: wechat.url, ...more.api } }));
+    const app = await startTeamApp(
+      optionsFor(wechat, { ...more, api: { baseUrl: wechat.url, ...more.api } }),
+    );
     const tokens = app.get(AccessTokenService);
     const api = app.get(WechatApiClient);
-    return { tokens, call: () => api.call<{ ip_list: string[] }>({ method: 'GET', path: API }), api };
+    return {
+      tokens,
+      call: () => api.call<{ ip_list: string[] }>({ method: 'GET', path: API }),
+      api,
+    };
   };
   const times = (path: string) => wechat.requestsTo(path).length;
   const current = () => wechat.accessTokens.current(wechat.apps[0]!.appId);
@@ -39,7 +45,10 @@ describe('the access token', () => {
     wechat.clock.advance('1h');
     expect(await tokens.get()).toBe(got[0]);
     expect(times(STABLE)).toBe(1);
-    expect(wechat.requestsTo(STABLE)[0]).toMatchObject({ method: 'POST', body: expect.objectContaining({ force_refresh: false }) });
+    expect(wechat.requestsTo(STABLE)[0]).toMatchObject({
+      method: 'POST',
+      body: expect.objectContaining({ force_refresh: false }),
+    });
   });
 
   it('is refreshed in the background while the old one still works', async () => {
@@ -101,10 +110,14 @@ describe('the access token', () => {
     const { call } = await start();
     await call();
     wechat.always(API, { errcode: 40001 });
-    const forced = () => wechat.requestsTo(STABLE).filter(({ body }) => (body as { force_refresh: boolean }).force_refresh).length;
+    const forced = () =>
+      wechat
+        .requestsTo(STABLE)
+        .filter(({ body }) => (body as { force_refresh: boolean }).force_refresh).length;
     await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE', errcode: 40001 });
     expect(forced()).toBe(1);
-    for (let i = 0; i < 5; i++) await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+    for (let i = 0; i < 5; i++)
+      await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
     expect(forced()).toBe(1); // not within 30 seconds
     for (let i = 0; i < 20; i++) {
       wechat.clock.advance('31s');
@@ -119,7 +132,9 @@ describe('the access token', () => {
     const { tokens, call } = await start({ api: { accessTokenMode: 'legacy' } });
     const mine = await tokens.get();
     const { appId, secret } = wechat.apps[0]!;
-    await fetch(`${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId}&secret=${secret}`);
+    await fetch(
+      `${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId}&secret=${secret}`,
+    );
     wechat.clock.advance('6m');
     expect(wechat.accessTokens.isValid(mine)).toBe(false);
     expect(await call()).toHaveProperty('ip_list');
@@ -144,17 +159,34 @@ describe('the access token', () => {
   it('is refused with a word to the operator where the IP address is not listed', async () => {
     wechat.next(STABLE, { errcode: 40164 });
     const { tokens } = await start();
-    await expect(tokens.get()).rejects.toMatchObject({ code: 'ERR_WECHAT_CONFIG', message: expect.stringContaining('IP whitelist') });
+    await expect(tokens.get()).rejects.toMatchObject({
+      code: 'ERR_WECHAT_CONFIG',
+      message: expect.stringContaining('IP whitelist'),
+    });
   });
 
   it('opens any of the APIs of WeChat, and no other address', async () => {
     const { api, call } = await start();
     expect((await call()).ip_list.length).toBeGreaterThan(0);
     const asked = wechat.requests.length;
-    for (const path of ['', 'wxa', '//evil.example.com', 'https://evil.example.com/', '/a?b', '/a#b', '/../a', '/a/../../b', '/a b']) {
-      await expect(api.call({ method: 'GET', path })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    for (const path of [
+      '',
+      'wxa',
+      '//evil.example.com',
+      'https://evil.example.com/',
+      '/a?b',
+      '/a#b',
+      '/../a',
+      '/a/../../b',
+      '/a b',
+    ]) {
+      await expect(api.call({ method: 'GET', path })).rejects.toMatchObject({
+        code: 'ERR_BAD_REQUEST',
+      });
     }
-    await expect(api.call({ method: 'GET', path: API, appId: 'wx0000000000000000' })).rejects.toMatchObject({ code: 'ERR_WECHAT_APP' });
+    await expect(
+      api.call({ method: 'GET', path: API, appId: 'wx0000000000000000' }),
+    ).rejects.toMatchObject({ code: 'ERR_WECHAT_APP' });
     expect(wechat.requests.length).toBe(asked);
   });
 });

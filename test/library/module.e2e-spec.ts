@@ -5,7 +5,15 @@ import { PassportModule } from '@nestjs/passport';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { CurrentUser, Public, SessionGuard, SessionService, StoreUnavailableError, WechatModule, WechatStore } from 'nestjs-wechat';
+import {
+  CurrentUser,
+  Public,
+  SessionGuard,
+  SessionService,
+  StoreUnavailableError,
+  WechatModule,
+  WechatStore,
+} from 'nestjs-wechat';
 import type { WechatModuleOptions, WechatSession, WechatUserResolver } from 'nestjs-wechat';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
@@ -44,7 +52,8 @@ beforeAll(async () => {
 afterEach(closeTeamApps);
 afterAll(() => wechat.close());
 
-const login = async (sessions: SessionService) => sessions.login((await wechat.users.create().login()).code);
+const login = async (sessions: SessionService) =>
+  sessions.login((await wechat.users.create().login()).code);
 
 describe('WechatModule', () => {
   @Injectable()
@@ -58,7 +67,10 @@ describe('WechatModule', () => {
 
   it.each<[string, () => object]>([
     ['useFactory', () => WechatModule.forRootAsync({ useFactory: () => optionsFor(wechat) })],
-    ['useFactory with a promise', () => WechatModule.forRootAsync({ useFactory: () => Promise.resolve(optionsFor(wechat)) })],
+    [
+      'useFactory with a promise',
+      () => WechatModule.forRootAsync({ useFactory: () => Promise.resolve(optionsFor(wechat)) }),
+    ],
     [
       'an injected factory',
       () =>
@@ -69,7 +81,10 @@ describe('WechatModule', () => {
         }),
     ],
     ['useClass', () => WechatModule.forRootAsync({ useClass: Options })],
-    ['useExisting', () => WechatModule.forRootAsync({ imports: [OptionsModule], useExisting: Options })],
+    [
+      'useExisting',
+      () => WechatModule.forRootAsync({ imports: [OptionsModule], useExisting: Options }),
+    ],
     ['forRoot', () => WechatModule.forRoot(optionsFor(wechat))],
   ])('takes its options from %s', async (_, module) => {
     const app = await Test.createTestingModule({ imports: [module() as Type] }).compile();
@@ -83,7 +98,10 @@ describe('WechatModule', () => {
     const compile = (isGlobal?: boolean) =>
       Test.createTestingModule({
         imports: [
-          WechatModule.forRootAsync({ useFactory: () => optionsFor(wechat), ...(isGlobal === undefined ? {} : { isGlobal }) }),
+          WechatModule.forRootAsync({
+            useFactory: () => optionsFor(wechat),
+            ...(isGlobal === undefined ? {} : { isGlobal }),
+          }),
           Feature,
         ],
       }).compile();
@@ -92,7 +110,9 @@ describe('WechatModule', () => {
   });
 
   it('stops the start with every problem at once', async () => {
-    const app = Test.createTestingModule({ imports: [WechatModule.forRoot({ apps: [], session: { ttl: '30x' } })] }).compile();
+    const app = Test.createTestingModule({
+      imports: [WechatModule.forRoot({ apps: [], session: { ttl: '30x' } })],
+    }).compile();
     await expect(app).rejects.toMatchObject({
       code: 'ERR_WECHAT_CONFIG',
       problems: [expect.stringMatching(/^apps /), expect.stringMatching(/^session.ttl /)],
@@ -114,7 +134,10 @@ describe('WechatModule', () => {
     });
     const database = app.get(Database);
     const { session_rd, session } = await login(app.get(SessionService));
-    expect(await (await app.as(session_rd, '/me')).json()).toEqual({ name: 'Ming', openid: session.openid });
+    expect(await (await app.as(session_rd, '/me')).json()).toEqual({
+      name: 'Ming',
+      openid: session.openid,
+    });
     expect(await (await app.as(session_rd, '/twice')).json()).toEqual({ same: true });
     expect(database.reads).toBe(2);
     await app.as(session_rd, '/session');
@@ -151,11 +174,18 @@ describe('WechatModule', () => {
       providers: [{ provide: APP_GUARD, useExisting: SessionGuard }],
     })
     class Guarded {}
-    const app = (await Test.createTestingModule({ imports: [Guarded] }).compile()).createNestApplication(new FastifyAdapter());
+    const app = (
+      await Test.createTestingModule({ imports: [Guarded] }).compile()
+    ).createNestApplication(new FastifyAdapter());
     await app.listen(0, '127.0.0.1');
-    const get = async (path: string, headers = {}) => (await fetch((await app.getUrl()) + path, { headers })).status;
+    const get = async (path: string, headers = {}) =>
+      (await fetch((await app.getUrl()) + path, { headers })).status;
     const { session_rd } = await login(app.get(SessionService, { strict: false }));
-    const statuses = [await get('/open'), await get('/closed'), await get('/closed', { 'x-session-rd': session_rd })];
+    const statuses = [
+      await get('/open'),
+      await get('/closed'),
+      await get('/closed', { 'x-session-rd': session_rd }),
+    ];
     await app.close();
     expect(statuses).toEqual([200, 401, 200]);
   });
@@ -194,17 +224,29 @@ describe("Passport's way in", () => {
     const app = await start();
     const { session_rd, session } = await login(app.get(SessionService));
     const answer = await app.as(session_rd, '/me');
-    expect([answer.status, await answer.json()]).toEqual([200, expect.objectContaining({ openid: session.openid })]);
-    for (const headers of [{}, { authorization: 'Bearer x' }, { 'x-session-rd': `${session_rd}x` }]) {
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      expect.objectContaining({ openid: session.openid }),
+    ]);
+    for (const headers of [
+      {},
+      { authorization: 'Bearer x' },
+      { 'x-session-rd': `${session_rd}x` },
+    ]) {
       const refused = await app.fetch('/me', { headers: headers as Record<string, string> });
-      expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([401, 'ERR_WECHAT_SESSION']);
+      expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([
+        401,
+        'ERR_WECHAT_SESSION',
+      ]);
     }
   });
 
   it('lets nobody through for a strategy that passes, fails or breaks', async () => {
     const app = await start();
     const { session_rd } = await login(app.get(SessionService));
-    const strategy = app.get(WechatSessionStrategy) as unknown as { authenticate: (this: Record<string, () => void>) => void };
+    const strategy = app.get(WechatSessionStrategy) as unknown as {
+      authenticate: (this: Record<string, () => void>) => void;
+    };
     const outcomes: Record<string, (this: Record<string, (...args: unknown[]) => void>) => void> = {
       pass() {
         this['pass']!();
@@ -245,12 +287,18 @@ describe("Passport's way in", () => {
 describe('WechatHealthIndicator', () => {
   it('tells the store from WeChat, without asking WeChat', async () => {
     @Module({
-      imports: [WechatModule.forRoot(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 200 } })), TerminusModule],
+      imports: [
+        WechatModule.forRoot(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 200 } })),
+        TerminusModule,
+      ],
       providers: [WechatHealthIndicator],
     })
     class Healthy {}
     const app = await Test.createTestingModule({ imports: [Healthy] }).compile();
-    const [health, sessions] = [app.get(WechatHealthIndicator), app.get(SessionService, { strict: false })];
+    const [health, sessions] = [
+      app.get(WechatHealthIndicator),
+      app.get(SessionService, { strict: false }),
+    ];
     expect([await health.store('store'), health.platform('wechat')]).toEqual([
       { store: { status: 'up' } },
       { wechat: { status: 'up', state: 'ok' } },
@@ -263,8 +311,12 @@ describe('WechatHealthIndicator', () => {
     wechat.clear();
     await login(sessions);
     expect(health.platform('wechat')).toEqual({ wechat: { status: 'up', state: 'ok' } });
-    jest.spyOn(app.get(WechatStore, { strict: false }), 'get').mockRejectedValue(new StoreUnavailableError());
-    expect(await health.store('store')).toEqual({ store: { status: 'down', error: 'ERR_STORE_UNAVAILABLE' } });
+    jest
+      .spyOn(app.get(WechatStore, { strict: false }), 'get')
+      .mockRejectedValue(new StoreUnavailableError());
+    expect(await health.store('store')).toEqual({
+      store: { status: 'down', error: 'ERR_STORE_UNAVAILABLE' },
+    });
     await app.close();
   });
 });

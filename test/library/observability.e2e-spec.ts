@@ -44,9 +44,19 @@ describe('what an operator sees', () => {
   it('is the story of a login: what was retried and why, and how much of it was the store', async () => {
     wechat.next('/sns/jscode2session', { errcode: -1 });
     await app.get(SessionService).login((await wechat.users.create().login()).code);
-    const retry = { name: 'retry', 'error.type': 'ERR_WECHAT_UNAVAILABLE', 'wechat.errcode': -1, 'wechat.rid': RID, 'wechat.attempt': 1 };
+    const retry = {
+      name: 'retry',
+      'error.type': 'ERR_WECHAT_UNAVAILABLE',
+      'wechat.errcode': -1,
+      'wechat.rid': RID,
+      'wechat.attempt': 1,
+    };
     expect(seen()).toEqual([
-      { name: 'wechat /sns/jscode2session', 'wechat.endpoint': '/sns/jscode2session', events: [retry] },
+      {
+        name: 'wechat /sns/jscode2session',
+        'wechat.endpoint': '/sns/jscode2session',
+        events: [retry],
+      },
       { name: 'wechat store add', events: [] },
       { name: 'wechat store add', events: [] },
       { name: 'wechat login', events: [] },
@@ -54,13 +64,19 @@ describe('what an operator sees', () => {
   });
 
   it("carries WeChat's rid also where the answer is an error of HTTP", async () => {
-    wechat.always('/sns/jscode2session', { status: 502, body: { errcode: -1, errmsg: 'system error rid: 6913f2a1-0c5e8d72-51f0a9b3' } });
+    wechat.always('/sns/jscode2session', {
+      status: 502,
+      body: { errcode: -1, errmsg: 'system error rid: 6913f2a1-0c5e8d72-51f0a9b3' },
+    });
     const rid = '6913f2a1-0c5e8d72-51f0a9b3';
     const { code } = await wechat.users.create().login();
     await expect(app.get(SessionService).login(code)).rejects.toMatchObject({ rid, attempt: 2 });
     const failed = { 'error.type': 'ERR_WECHAT_UNAVAILABLE', 'wechat.rid': rid };
     expect(seen()).toEqual([
-      expect.objectContaining({ ...failed, events: [expect.objectContaining({ name: 'retry', ...failed })] }),
+      expect.objectContaining({
+        ...failed,
+        events: [expect.objectContaining({ name: 'retry', ...failed })],
+      }),
       expect.objectContaining({ name: 'wechat login', ...failed }),
     ]);
   });
@@ -69,7 +85,11 @@ describe('what an operator sees', () => {
     const { code } = await wechat.users.create().login();
     wechat.next('/sns/jscode2session', { errcode: 40226 });
     await expect(app.get(SessionService).login(code)).rejects.toThrow();
-    const failed = { 'error.type': 'ERR_WECHAT_BLOCKED', 'wechat.errcode': 40226, 'wechat.rid': RID };
+    const failed = {
+      'error.type': 'ERR_WECHAT_BLOCKED',
+      'wechat.errcode': 40226,
+      'wechat.rid': RID,
+    };
     expect(seen()).toEqual([
       expect.objectContaining({ name: 'wechat /sns/jscode2session', ...failed }),
       expect.objectContaining({ name: 'wechat login', ...failed }),
@@ -86,7 +106,9 @@ describe('what an operator sees', () => {
     wechat.invalidateAccessToken();
     await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
     const told = JSON.stringify([
-      observed.spans().map(({ name, attributes, events, status }) => [name, attributes, events, status]),
+      observed
+        .spans()
+        .map(({ name, attributes, events, status }) => [name, attributes, events, status]),
       await observed.metrics(),
     ]);
     expect(told).toContain('wechat.call.duration');
@@ -106,17 +128,25 @@ describe('what an operator sees', () => {
       '13580006666',
       ...codes,
     ];
-    for (const canary of secrets.filter((value) => value !== 'authorization_code' && value !== 'client_credential'))
+    for (const canary of secrets.filter(
+      (value) => value !== 'authorization_code' && value !== 'client_credential',
+    ))
       expect(told).not.toContain(String(canary));
   });
 });
 
 describe('the store', () => {
-  const login = async (team: TeamApp) => team.get(SessionService).login((await wechat.users.create().login()).code);
+  const login = async (team: TeamApp) =>
+    team.get(SessionService).login((await wechat.users.create().login()).code);
   /** How often each verb ended how. */
   const verbs = async (): Promise<Record<string, number>> => {
     const points = await observed.points('wechat.store.duration');
-    return Object.fromEntries(points.map(({ attributes, value }) => [[attributes['verb'], attributes['outcome']].join(' '), value.count]));
+    return Object.fromEntries(
+      points.map(({ attributes, value }) => [
+        [attributes['verb'], attributes['outcome']].join(' '),
+        value.count,
+      ]),
+    );
   };
 
   /** A store of a team: with a private field, a method of its own, and a hook. */
@@ -146,7 +176,14 @@ describe('the store', () => {
     const { state } = await oauth.authorizationUrl({ redirectUri: 'https://shop.example/back' });
     await oauth.login((await user.authorize()).code, { state });
     await sessions.endAll(session);
-    expect(Object.keys(await verbs()).toSorted()).toEqual(['add ok', 'count ok', 'get ok', 'remove ok', 'replace ok', 'take ok']);
+    expect(Object.keys(await verbs()).toSorted()).toEqual([
+      'add ok',
+      'count ok',
+      'get ok',
+      'remove ok',
+      'replace ok',
+      'take ok',
+    ]);
   });
 
   it('is read once for a guarded request, which is timed and no span', async () => {
@@ -166,7 +203,10 @@ describe('the store', () => {
     observed.forget();
     expect((await team.as(session_rd, '/session')).status).toBe(503);
     await expect(login(team)).rejects.toThrow(StoreUnavailableError);
-    expect(await verbs()).toMatchObject({ 'get ERR_STORE_UNAVAILABLE': 1, 'add ERR_STORE_UNAVAILABLE': 1 });
+    expect(await verbs()).toMatchObject({
+      'get ERR_STORE_UNAVAILABLE': 1,
+      'add ERR_STORE_UNAVAILABLE': 1,
+    });
     const told = observed.spans().map(({ name, attributes }) => [name, attributes['error.type']]);
     expect(told).toContainEqual(['wechat store add', 'ERR_STORE_UNAVAILABLE']);
   });
@@ -175,7 +215,11 @@ describe('the store', () => {
     const store = new TeamStore();
     const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
     const injected = team.get(WechatStore) as TeamStore;
-    expect([injected === store, injected instanceof TeamStore, injected.isOpen()]).toEqual([false, true, true]);
+    expect([injected === store, injected instanceof TeamStore, injected.isOpen()]).toEqual([
+      false,
+      true,
+      true,
+    ]);
     await team.close();
     expect(store.closed).toBe(true);
   });
@@ -202,10 +246,14 @@ describe('the store', () => {
     afterAll(() => redis.end());
 
     it('is timed in the same way', async () => {
-      await login(await startTeamApp(optionsFor(wechat, { redis: { url: redis.url }, clock: undefined })));
+      await login(
+        await startTeamApp(optionsFor(wechat, { redis: { url: redis.url }, clock: undefined })),
+      );
       expect(await verbs()).toEqual({ 'add ok': 2, 'get ok': expect.any(Number) });
       const [point] = await observed.points('wechat.store.duration');
-      expect(point?.value.buckets.boundaries.filter((bound: number) => bound < 5).length).toBeGreaterThan(3); // where Redis answers
+      expect(
+        point?.value.buckets.boundaries.filter((bound: number) => bound < 5).length,
+      ).toBeGreaterThan(3); // where Redis answers
     });
   });
 });
@@ -214,8 +262,18 @@ describe('what the code of a team hears', () => {
   it('is each thing that happens to a login', async () => {
     const heard: string[] = [];
     const events = app.get(WechatEvents);
-    for (const name of ['login', 'refresh', 'reuse', 'end', 'sessionKeyStale'] satisfies (keyof WechatEventMap)[]) {
-      events.on(name, (event) => heard.push(name === 'login' ? `login first=${(event as WechatEventMap['login']).first}` : name));
+    for (const name of [
+      'login',
+      'refresh',
+      'reuse',
+      'end',
+      'sessionKeyStale',
+    ] satisfies (keyof WechatEventMap)[]) {
+      events.on(name, (event) =>
+        heard.push(
+          name === 'login' ? `login first=${(event as WechatEventMap['login']).first}` : name,
+        ),
+      );
     }
     const sessions = app.get(SessionService);
     const user = wechat.users.create();
@@ -227,7 +285,16 @@ describe('what the code of a team hears', () => {
     user.rotateSessionKey();
     await sessions.checkSessionKey(three.session);
     await sessions.endAll(three.session);
-    expect(heard).toEqual(['login first=true', 'refresh', 'refresh', 'reuse', 'end', 'login first=false', 'sessionKeyStale', 'end']);
+    expect(heard).toEqual([
+      'login first=true',
+      'refresh',
+      'refresh',
+      'reuse',
+      'end',
+      'login first=false',
+      'sessionKeyStale',
+      'end',
+    ]);
   });
 
   it('cannot break a request, slow it down, or go on after it was stopped', async () => {
@@ -238,7 +305,8 @@ describe('what the code of a team hears', () => {
     });
     events.on('login', () => new Promise(() => undefined));
     const stop = events.on('login', () => calls.push('heard'));
-    const login = async () => app.get(SessionService).login((await wechat.users.create().login()).code);
+    const login = async () =>
+      app.get(SessionService).login((await wechat.users.create().login()).code);
     await login();
     stop();
     await login();

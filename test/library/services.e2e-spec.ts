@@ -21,7 +21,11 @@ afterEach(async () => {
 
 describe('a phone number', () => {
   const PATH = '/wxa/business/getuserphonenumber';
-  const phoneNumber = { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' };
+  const phoneNumber = {
+    phoneNumber: '13580006666',
+    purePhoneNumber: '13580006666',
+    countryCode: '86',
+  };
   const someone = () => wechat.users.create({ phoneNumber: '13580006666' });
 
   it('comes for a code, once, within five minutes', async () => {
@@ -38,25 +42,40 @@ describe('a phone number', () => {
   it("is not given for somebody else's code, and a login code is none", async () => {
     const phones = app.get(PhoneService);
     const [user, other] = [someone(), someone()];
-    await expect(phones.byCode((await user.getPhoneNumber()).code, { openid: other.openid() })).rejects.toMatchObject({
+    await expect(
+      phones.byCode((await user.getPhoneNumber()).code, { openid: other.openid() }),
+    ).rejects.toMatchObject({
       code: 'ERR_WECHAT_CODE',
       errcode: 40003,
     });
-    await expect(phones.byCode((await user.login()).code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
+    await expect(phones.byCode((await user.login()).code)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_CODE',
+    });
     wechat.next(PATH, { errcode: 40013 });
     await expect(phones.byCode('abc')).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
   });
 
   it('has a country code as text, whatever WeChat makes of it', async () => {
-    wechat.next(PATH, { transform: (json) => ({ ...json, phone_info: { ...(json['phone_info'] as object), countryCode: 86 } }) });
-    expect(await app.get(PhoneService).byCode((await someone().getPhoneNumber()).code)).toEqual(phoneNumber);
+    wechat.next(PATH, {
+      transform: (json) => ({
+        ...json,
+        phone_info: { ...(json['phone_info'] as object), countryCode: 86 },
+      }),
+    });
+    expect(await app.get(PhoneService).byCode((await someone().getPhoneNumber()).code)).toEqual(
+      phoneNumber,
+    );
   });
 
   it('is decrypted where a client still sends it encrypted, and nothing else is taken for one', async () => {
     const user = someone();
     const { session } = await app.get(SessionService).login((await user.login()).code);
-    expect(await app.get(PhoneService).fromOpenData(session, await user.getPhoneNumber())).toEqual(phoneNumber);
-    await expect(app.get(PhoneService).fromOpenData(session, await user.getUserInfo())).rejects.toMatchObject({
+    expect(await app.get(PhoneService).fromOpenData(session, await user.getPhoneNumber())).toEqual(
+      phoneNumber,
+    );
+    await expect(
+      app.get(PhoneService).fromOpenData(session, await user.getUserInfo()),
+    ).rejects.toMatchObject({
       code: 'ERR_WECHAT_DECRYPT',
     });
   });
@@ -66,14 +85,20 @@ describe('a phone number', () => {
     const broken: Fault[] = [
       { body: { errcode: 0 } },
       { body: { phone_info: [] } },
-      { body: { phone_info: { phoneNumber: '<script>', purePhoneNumber: '1', countryCode: '86' } } },
+      {
+        body: { phone_info: { phoneNumber: '<script>', purePhoneNumber: '1', countryCode: '86' } },
+      },
     ];
     for (const fault of broken) {
       wechat.next(PATH, fault);
-      await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+      await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({
+        code: 'ERR_WECHAT_RESPONSE',
+      });
     }
     for (const shape of ['', ' ', 'a b', 'a'.repeat(129), 1, undefined]) {
-      await expect(app.get(PhoneService).byCode(shape as string)).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+      await expect(app.get(PhoneService).byCode(shape as string)).rejects.toMatchObject({
+        code: 'ERR_BAD_REQUEST',
+      });
     }
   });
 });
@@ -81,10 +106,15 @@ describe('a phone number', () => {
 describe('a mini-program code', () => {
   const UNLIMITED = '/wxa/getwxacodeunlimit';
   const codes = () => app.get(QrCodeService);
-  const scan = (data: Uint8Array, width: number, height: number) => jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
+  const scan = (data: Uint8Array, width: number, height: number) =>
+    jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
 
   it('carries its scene', async () => {
-    const { image, contentType } = await codes().getUnlimited({ scene: 'id=42', page: 'pages/index/index', width: 300 });
+    const { image, contentType } = await codes().getUnlimited({
+      scene: 'id=42',
+      page: 'pages/index/index',
+      width: 300,
+    });
     expect(contentType).toBe('image/jpeg');
     const { data, width, height } = decodeJpeg(image);
     expect([width, scan(data, width, height)]).toEqual([300, expect.stringContaining('id=42')]);
@@ -102,7 +132,10 @@ describe('a mini-program code', () => {
   });
 
   it('is made once for equal requests', async () => {
-    const [one, two] = [await codes().getUnlimited({ scene: 'a' }), await codes().getUnlimited({ scene: 'a' })];
+    const [one, two] = [
+      await codes().getUnlimited({ scene: 'a' }),
+      await codes().getUnlimited({ scene: 'a' }),
+    ];
     await codes().getUnlimited({ scene: 'b' });
     expect(two).toEqual(one);
     expect(wechat.requestsTo(UNLIMITED)).toHaveLength(2);
@@ -110,23 +143,29 @@ describe('a mini-program code', () => {
 
   it('comes for a path too, round and square', async () => {
     expect((await codes().get({ path: 'pages/index/index?a=1' })).contentType).toBe('image/jpeg');
-    expect((await codes().create({ path: 'pages/index/index?a=1', width: 280 })).contentType).toMatch(/^image\//);
+    expect(
+      (await codes().create({ path: 'pages/index/index?a=1', width: 280 })).contentType,
+    ).toMatch(/^image\//);
   });
 
   it.each<[string, object, string]>([
     ['no scene', { scene: '' }, 'ERR_WECHAT_SCENE'],
     ['a long scene', { scene: 'a'.repeat(33) }, 'ERR_WECHAT_SCENE'],
-    ...[' ', '%', '"', '\\', '中', 'a\nb', 1, ['a'], {}, undefined].map((scene): [string, object, string] => [
-      `the scene ${JSON.stringify(scene)}`,
-      { scene },
-      'ERR_WECHAT_SCENE',
-    ]),
-    ...['/pages/a', 'pages/a?b=1', 'pages/a#b', '../a', 'https://a', '', 1].map((page): [string, object, string] => [
-      `the page ${page}`,
-      { page },
+    ...[' ', '%', '"', '\\', '中', 'a\nb', 1, ['a'], {}, undefined].map(
+      (scene): [string, object, string] => [
+        `the scene ${JSON.stringify(scene)}`,
+        { scene },
+        'ERR_WECHAT_SCENE',
+      ],
+    ),
+    ...['/pages/a', 'pages/a?b=1', 'pages/a#b', '../a', 'https://a', '', 1].map(
+      (page): [string, object, string] => [`the page ${page}`, { page }, 'ERR_BAD_REQUEST'],
+    ),
+    ...[279, 1281, NaN, '430', 300.5].map((width): [string, object, string] => [
+      `the width ${width}`,
+      { width },
       'ERR_BAD_REQUEST',
     ]),
-    ...[279, 1281, NaN, '430', 300.5].map((width): [string, object, string] => [`the width ${width}`, { width }, 'ERR_BAD_REQUEST']),
     ['a nested colour', { lineColor: { r: { x: 1 }, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
     ['a colour of two parts', { lineColor: { r: 1, g: 0 } }, 'ERR_BAD_REQUEST'],
     ['a bright colour', { lineColor: { r: 256, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
@@ -134,7 +173,9 @@ describe('a mini-program code', () => {
     ['an unknown version', { envVersion: 'beta' }, 'ERR_BAD_REQUEST'],
   ])('B-scene is not asked for with %s', async (_, options, code) => {
     const asked = wechat.requests.length;
-    await expect(codes().getUnlimited({ scene: 'a', ...options } as never)).rejects.toMatchObject({ code });
+    await expect(codes().getUnlimited({ scene: 'a', ...options } as never)).rejects.toMatchObject({
+      code,
+    });
     expect(wechat.requests.length).toBe(asked);
   });
 
@@ -143,7 +184,10 @@ describe('a mini-program code', () => {
       code: 'ERR_WECHAT_PAGE',
       errcode: 41030,
     });
-    expect((await codes().getUnlimited({ scene: 'a', page: 'pages/secret', checkPath: false })).contentType).toBe('image/jpeg');
+    expect(
+      (await codes().getUnlimited({ scene: 'a', page: 'pages/secret', checkPath: false }))
+        .contentType,
+    ).toBe('image/jpeg');
   });
 
   it('B-image is an image or an error, never something between', async () => {
@@ -158,7 +202,9 @@ describe('a mini-program code', () => {
     ];
     for (const fault of notImages) {
       wechat.next(UNLIMITED, { ...fault, times: 2 }); // what is broken is asked for once more
-      await expect(codes().getUnlimited({ scene: 'broken' })).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+      await expect(codes().getUnlimited({ scene: 'broken' })).rejects.toMatchObject({
+        code: 'ERR_WECHAT_RESPONSE',
+      });
       wechat.clear();
     }
     expect((await codes().getUnlimited({ scene: 'broken' })).contentType).toBe('image/jpeg');
@@ -172,7 +218,10 @@ describe('a mobile login', () => {
   const oauth = () => app.get(MobileOAuthService);
 
   it("gives a token of ours, behind which WeChat's stay, and the user's name and picture", async () => {
-    const user = wechat.users.create({ nickName: '小红', avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132' });
+    const user = wechat.users.create({
+      nickName: '小红',
+      avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132',
+    });
     const { token, expiresIn } = await oauth().login((await user.authorize()).code);
     const mobile = wechat.apps.find(({ kind }) => kind === 'mobile')!;
     expect(token).toMatch(/^mot_[\w-]{43}$/);
@@ -189,7 +238,16 @@ describe('a mobile login', () => {
       avatar: 'https://thirdwx.qlogo.cn/mmopen/x/0',
       unionId: user.unionid(mobile.appId),
     });
-    expect(Object.keys(info)).toEqual(['openId', 'nickname', 'sex', 'province', 'city', 'country', 'avatar', 'unionId']);
+    expect(Object.keys(info)).toEqual([
+      'openId',
+      'nickname',
+      'sex',
+      'province',
+      'city',
+      'country',
+      'avatar',
+      'unionId',
+    ]);
   });
 
   it('meets the mini program by unionid', async () => {
@@ -227,7 +285,8 @@ describe('a mobile login', () => {
   });
 
   it('ends by logout, by time, and is never a session of a mini program', async () => {
-    const login = async () => (await oauth().login((await wechat.users.create().authorize()).code)).token;
+    const login = async () =>
+      (await oauth().login((await wechat.users.create().authorize()).code)).token;
     const [one, two] = [await login(), await login()];
     expect((await app.as(one, '/me')).status).toBe(401);
     expect((await app.as(one.replace('mot_', 'srd_'), '/me')).status).toBe(401);
@@ -243,29 +302,51 @@ describe('a mobile login', () => {
     await oauth().login(code);
     await expect(oauth().login(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
     wechat.next(TOKEN, { transform: (json) => ({ ...json, openid: 5 }) });
-    await expect(oauth().login((await wechat.users.create().authorize()).code)).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
+    await expect(
+      oauth().login((await wechat.users.create().authorize()).code),
+    ).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
   });
 
   it('B-state of a website starts with a state that comes back once, in time, to the same browser', async () => {
-    const start = () => oauth().authorizationUrl({ redirectUri: 'https://shop.example.com/callback', device: 'cookie-1' });
+    const start = () =>
+      oauth().authorizationUrl({
+        redirectUri: 'https://shop.example.com/callback',
+        device: 'cookie-1',
+      });
     const { url, state } = await start();
-    expect(new URL(url)).toMatchObject({ origin: wechat.url, pathname: '/connect/qrconnect', hash: '#wechat_redirect' });
+    expect(new URL(url)).toMatchObject({
+      origin: wechat.url,
+      pathname: '/connect/qrconnect',
+      hash: '#wechat_redirect',
+    });
     expect(new URL(url).searchParams.get('state')).toBe(state);
     const { code } = await wechat.users.create().authorize();
     const asked = wechat.requestsTo(TOKEN).length;
     const late = await start();
-    await expect(oauth().login(code, { state, device: 'cookie-2' })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
-    await expect(oauth().login(code, { state, device: 'cookie-1' })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' }); // spent
+    await expect(oauth().login(code, { state, device: 'cookie-2' })).rejects.toMatchObject({
+      code: 'ERR_BAD_REQUEST',
+    });
+    await expect(oauth().login(code, { state, device: 'cookie-1' })).rejects.toMatchObject({
+      code: 'ERR_BAD_REQUEST',
+    }); // spent
     for (const wrong of ['', 'x', 'a'.repeat(10_000), ['a'], {}]) {
-      await expect(oauth().login(code, { state: wrong as string })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+      await expect(oauth().login(code, { state: wrong as string })).rejects.toMatchObject({
+        code: 'ERR_BAD_REQUEST',
+      });
     }
     wechat.clock.advance('9m');
     const fresh = await start();
     wechat.clock.advance('1m');
-    await expect(oauth().login(code, { state: late.state, device: 'cookie-1' })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    await expect(
+      oauth().login(code, { state: late.state, device: 'cookie-1' }),
+    ).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
     expect(wechat.requestsTo(TOKEN).length).toBe(asked);
     const { code: second } = await wechat.users.create().authorize();
-    expect(await oauth().login(second, { state: fresh.state, device: 'cookie-1' })).toHaveProperty('token');
-    await expect(oauth().authorizationUrl({ redirectUri: 'javascript:alert(1)' })).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    expect(await oauth().login(second, { state: fresh.state, device: 'cookie-1' })).toHaveProperty(
+      'token',
+    );
+    await expect(
+      oauth().authorizationUrl({ redirectUri: 'javascript:alert(1)' }),
+    ).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
   });
 });

@@ -62,24 +62,41 @@ describe('what protects a session', () => {
   afterAll(() => wechat.close());
 
   const start = async (...encryptionKeys: WechatEncryptionKey[]): Promise<TeamApp> => {
-    return startTeamApp(optionsFor(wechat, { store, encryptionKeys: encryptionKeys.length > 0 ? encryptionKeys : undefined }));
+    return startTeamApp(
+      optionsFor(wechat, {
+        store,
+        encryptionKeys: encryptionKeys.length > 0 ? encryptionKeys : undefined,
+      }),
+    );
   };
   const login = async (app: TeamApp, user = wechat.users.create(), appId?: string) =>
     app.get(SessionService).login((await user.login(appId)).code, { appId });
-  const status = async (app: TeamApp, session_rd: string) => (await app.as(session_rd, '/me')).status;
+  const status = async (app: TeamApp, session_rd: string) =>
+    (await app.as(session_rd, '/me')).status;
 
   it('shows nothing of a session in the store: no token, no openid, no session_key', async () => {
     const app = await start();
     const user = wechat.users.create();
     const { session_rd } = await login(app, user);
-    const texts = [session_rd.slice(4), user.openid(), user.sessionKey(), user.unionid() ?? ''].map((text) => Buffer.from(text));
+    const texts = [session_rd.slice(4), user.openid(), user.sessionKey(), user.unionid() ?? ''].map(
+      (text) => Buffer.from(text),
+    );
     const random = Buffer.from(session_rd.slice(4), 'base64url');
     const decoded = [user.openid(), user.sessionKey()].map((text) => Buffer.from(text, 'base64'));
     expect(store.values.size).toBe(2);
     for (const [key, value] of store.values) {
       expect(key).toMatch(/^wx:[su]:[\w-]{16,22}$/);
-      for (const secret of [...texts, ...decoded, random.subarray(0, 8), random.subarray(8, 24), random.subarray(24)]) {
-        expect([value.includes(secret), key.includes(secret.toString('base64url').slice(0, 10))]).toEqual([false, false]);
+      for (const secret of [
+        ...texts,
+        ...decoded,
+        random.subarray(0, 8),
+        random.subarray(8, 24),
+        random.subarray(24),
+      ]) {
+        expect([
+          value.includes(secret),
+          key.includes(secret.toString('base64url').slice(0, 10)),
+        ]).toEqual([false, false]);
       }
     }
   });
@@ -97,10 +114,17 @@ describe('what protects a session', () => {
   it('does not follow a record that somebody copied, swapped, replayed or damaged', async () => {
     const app = await start();
     const [mine, theirs] = [await login(app), await login(app)];
-    const keyOf = (session: WechatSession) => [...store.values.keys()].find((key) => key.endsWith(session.id))!;
+    const keyOf = (session: WechatSession) =>
+      [...store.values.keys()].find((key) => key.endsWith(session.id))!;
     const [myKey, theirKey] = [keyOf(mine.session), keyOf(theirs.session)];
     const [myRecord, theirRecord] = [store.values.get(myKey)!, store.values.get(theirKey)!];
-    const spoiled = [theirRecord, randomBytes(150), Buffer.alloc(0), myRecord.subarray(0, -1), Buffer.from('{"openid":"x"}')];
+    const spoiled = [
+      theirRecord,
+      randomBytes(150),
+      Buffer.alloc(0),
+      myRecord.subarray(0, -1),
+      Buffer.from('{"openid":"x"}'),
+    ];
     const otherKinds = [...store.values].filter(([key]) => key !== myKey).map(([, value]) => value);
     for (const record of [...spoiled, ...otherKinds]) {
       store.values.set(myKey, record);
@@ -120,7 +144,9 @@ describe('what protects a session', () => {
     const retried = await (await start(first, second)).get(SessionService).refresh(session_rd);
     expect(retried.session_rd).toBe(refreshed.session_rd);
     const after = await start(second);
-    expect([await status(after, refreshed.session_rd), await status(after, session_rd)]).toEqual([200, 401]);
+    expect([await status(after, refreshed.session_rd), await status(after, session_rd)]).toEqual([
+      200, 401,
+    ]);
     expect(await status(await start(encryptionKey('third')), refreshed.session_rd)).toBe(401);
   });
 
@@ -128,21 +154,32 @@ describe('what protects a session', () => {
     const one = await startTeamApp(optionsFor(wechat));
     const two = await startTeamApp(optionsFor(wechat));
     const [mine, theirs] = [await login(one), await login(two)];
-    expect([await status(one, mine.session_rd), await status(two, theirs.session_rd)]).toEqual([200, 200]);
-    expect([await status(one, theirs.session_rd), await status(two, mine.session_rd)]).toEqual([401, 401]);
+    expect([await status(one, mine.session_rd), await status(two, theirs.session_rd)]).toEqual([
+      200, 200,
+    ]);
+    expect([await status(one, theirs.session_rd), await status(two, mine.session_rd)]).toEqual([
+      401, 401,
+    ]);
   });
 
   it('keeps the users of two mini programs apart', async () => {
     const app = await start();
     const user = wechat.users.create();
-    const [first, second] = [await login(app, user, 'wx1111111111111111'), await login(app, user, 'wx2222222222222222')];
+    const [first, second] = [
+      await login(app, user, 'wx1111111111111111'),
+      await login(app, user, 'wx2222222222222222'),
+    ];
     expect(first.session.openid).not.toBe(second.session.openid);
     const sessions = app.get(SessionService);
     expect(await sessions.list(first.session)).toHaveLength(1);
     await sessions.endAll(first.session);
-    expect([await status(app, first.session_rd), await status(app, second.session_rd)]).toEqual([401, 200]);
+    expect([await status(app, first.session_rd), await status(app, second.session_rd)]).toEqual([
+      401, 200,
+    ]);
     const crypto = app.get(CryptoService);
-    await expect(crypto.decryptOpenData(second.session, await user.getUserInfo('wx1111111111111111'))).rejects.toMatchObject({
+    await expect(
+      crypto.decryptOpenData(second.session, await user.getUserInfo('wx1111111111111111')),
+    ).rejects.toMatchObject({
       code: 'ERR_WECHAT_DECRYPT',
     });
   });
@@ -153,11 +190,11 @@ describe('what protects a session', () => {
     const get = jest.spyOn(store, 'get').mockRejectedValue(new StoreUnavailableError());
     for (const path of ['/me', '/session', '/greeting']) {
       const answer = await app.as(session_rd, path);
-      expect([answer.status, answer.headers.get('retry-after'), ((await answer.json()) as any).error]).toEqual([
-        503,
-        '1',
-        'ERR_STORE_UNAVAILABLE',
-      ]);
+      expect([
+        answer.status,
+        answer.headers.get('retry-after'),
+        ((await answer.json()) as any).error,
+      ]).toEqual([503, '1', 'ERR_STORE_UNAVAILABLE']);
     }
     get.mockRestore();
     expect(await status(app, session_rd)).toBe(200);
@@ -170,7 +207,8 @@ describe('open data of a session', () => {
   let user: SandboxUser;
   let session: WechatSession;
   let crypto: CryptoService;
-  const login = async () => (await app.get(SessionService).login((await user.login()).code)).session;
+  const login = async () =>
+    (await app.get(SessionService).login((await user.login()).code)).session;
 
   beforeEach(async () => {
     wechat = await startWechatSandbox();
@@ -187,43 +225,76 @@ describe('open data of a session', () => {
   it('is verified and decrypted, all kinds of it', async () => {
     const info = await user.getUserInfo();
     await crypto.verifyRawData(session, info);
-    expect(await crypto.decryptOpenData(session, info)).toMatchObject({ openId: user.openid(), nickName: '小明', unionId: user.unionid() });
-    expect(await crypto.decryptOpenData(session, await user.getUserProfile())).toMatchObject({ nickName: '微信用户' });
-    expect(await crypto.decryptOpenData(session, await user.getPhoneNumber())).toMatchObject({ purePhoneNumber: '13580006666' });
-    expect(await crypto.decryptOpenData(session, await user.getWeRunData())).toHaveProperty('stepInfoList');
+    expect(await crypto.decryptOpenData(session, info)).toMatchObject({
+      openId: user.openid(),
+      nickName: '小明',
+      unionId: user.unionid(),
+    });
+    expect(await crypto.decryptOpenData(session, await user.getUserProfile())).toMatchObject({
+      nickName: '微信用户',
+    });
+    expect(await crypto.decryptOpenData(session, await user.getPhoneNumber())).toMatchObject({
+      purePhoneNumber: '13580006666',
+    });
+    expect(await crypto.decryptOpenData(session, await user.getWeRunData())).toHaveProperty(
+      'stepInfoList',
+    );
   });
 
   it('still opens for a session that raced a second login, a short while, and only for older sessions', async () => {
     const encryptedBefore = await user.getPhoneNumber();
     const newer = await login();
     expect(await crypto.decryptOpenData(session, encryptedBefore)).toHaveProperty('phoneNumber');
-    expect(await crypto.decryptOpenData(session, await user.getPhoneNumber())).toHaveProperty('phoneNumber');
-    await expect(crypto.decryptOpenData(newer, encryptedBefore)).rejects.toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
+    expect(await crypto.decryptOpenData(session, await user.getPhoneNumber())).toHaveProperty(
+      'phoneNumber',
+    );
+    await expect(crypto.decryptOpenData(newer, encryptedBefore)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_DECRYPT',
+    });
     wechat.clock.advance('5m');
-    await expect(crypto.decryptOpenData(session, encryptedBefore)).rejects.toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
+    await expect(crypto.decryptOpenData(session, encryptedBefore)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_DECRYPT',
+    });
   });
 
   it("refuses another user's data, and old data", async () => {
     const other = wechat.users.create();
     await other.login();
-    await expect(crypto.decryptOpenData(session, await other.getUserInfo())).rejects.toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
+    await expect(crypto.decryptOpenData(session, await other.getUserInfo())).rejects.toMatchObject({
+      code: 'ERR_WECHAT_DECRYPT',
+    });
     const old = await user.getUserInfo();
     wechat.clock.advance('11m');
-    await expect(crypto.decryptOpenData(session, old)).rejects.toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
-    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty('openId');
+    await expect(crypto.decryptOpenData(session, old)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_DECRYPT',
+    });
+    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty(
+      'openId',
+    );
   });
 
   it('stops after ten failures within ten minutes, in a row or at once, whatever comes then', async () => {
     const good = await user.getUserInfo();
     const attempts = await Promise.allSettled(
-      Array.from({ length: 30 }, () => crypto.decryptOpenData(session, { ...good, iv: 'AAAAAAAAAAAAAAAAAAAAAA==' })),
+      Array.from({ length: 30 }, () =>
+        crypto.decryptOpenData(session, { ...good, iv: 'AAAAAAAAAAAAAAAAAAAAAA==' }),
+      ),
     );
-    const codes = attempts.map((attempt) => (attempt.status === 'rejected' ? attempt.reason.code : 'ok'));
+    const codes = attempts.map((attempt) =>
+      attempt.status === 'rejected' ? attempt.reason.code : 'ok',
+    );
     expect(codes.filter((code) => code === 'ERR_WECHAT_DECRYPT')).toHaveLength(10);
-    await expect(crypto.decryptOpenData(session, good)).rejects.toMatchObject({ code: 'ERR_WECHAT_RATE_LIMIT', retryAfter: 600 });
-    await expect(crypto.verifyRawData(session, good)).rejects.toMatchObject({ code: 'ERR_WECHAT_RATE_LIMIT' });
+    await expect(crypto.decryptOpenData(session, good)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_RATE_LIMIT',
+      retryAfter: 600,
+    });
+    await expect(crypto.verifyRawData(session, good)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_RATE_LIMIT',
+    });
     wechat.clock.advance('10m');
-    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty('openId');
+    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty(
+      'openId',
+    );
   });
 
   it('costs nothing of the budget where it succeeds', async () => {
@@ -235,10 +306,16 @@ describe('open data of a session', () => {
     expect(await sessions.checkSessionKey(session)).toBe(true);
     await sessions.resetSessionKey(session);
     expect(await sessions.checkSessionKey(session)).toBe(true);
-    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty('openId');
+    expect(await crypto.decryptOpenData(session, await user.getUserInfo())).toHaveProperty(
+      'openId',
+    );
     user.rotateSessionKey();
     expect(await sessions.checkSessionKey(session)).toBe(false);
-    await expect(sessions.resetSessionKey(session)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
-    await expect(crypto.decryptOpenData(session, await user.getUserInfo())).rejects.toMatchObject({ code: 'ERR_WECHAT_DECRYPT' });
+    await expect(sessions.resetSessionKey(session)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_SESSION',
+    });
+    await expect(crypto.decryptOpenData(session, await user.getUserInfo())).rejects.toMatchObject({
+      code: 'ERR_WECHAT_DECRYPT',
+    });
   });
 });

@@ -5,7 +5,13 @@ import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
-const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
+const UNAUTHORIZED = {
+  code: 1000,
+  msg: 'unauthorized',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SESSION',
+};
 
 describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   let wechat: WechatSandbox;
@@ -22,7 +28,10 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     await wechat.close();
   });
 
-  const login = async (user = wechat.users.create()) => ({ user, ...(await sessions.login((await user.login()).code)) });
+  const login = async (user = wechat.users.create()) => ({
+    user,
+    ...(await sessions.login((await user.login()).code)),
+  });
   const status = async (session_rd: string) => (await app.as(session_rd, '/me')).status;
 
   it('turns a code into a session_rd and that into the user', async () => {
@@ -32,7 +41,11 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(session).toMatchObject({ openid: user.openid(), unionid: user.unionid() });
     const answer = await app.as(session_rd, '/me');
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ appId: wechat.apps[0]!.appId, openid: user.openid(), unionid: user.unionid() });
+    expect(await answer.json()).toEqual({
+      appId: wechat.apps[0]!.appId,
+      openid: user.openid(),
+      unionid: user.unionid(),
+    });
     const named = await app.fetch('/me', { headers: { 'x-session-rd': session_rd } });
     expect(named.status).toBe(200);
   });
@@ -56,15 +69,34 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     const { session_rd } = await login();
     const get = jest.spyOn(app.get(WechatStore), 'get');
     const last = session_rd.at(-1)!;
-    const swapped = session_rd.replace(/[a-zA-Z](?=.{0,20}$)/, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));
+    const swapped = session_rd.replace(/[a-zA-Z](?=.{0,20}$)/, (c) =>
+      c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase(),
+    );
     const invented = [
-      ...['srd_', `srd_${'A'.repeat(43)}`, `srd_${'A'.repeat(42)}`, `srd_${'A'.repeat(44)}`, `xyz_${session_rd.slice(4)}`, swapped],
-      ...[session_rd + 'A', session_rd.slice(0, -1) + String.fromCharCode(last.charCodeAt(0) + 1), `${session_rd},${session_rd}`],
+      ...[
+        'srd_',
+        `srd_${'A'.repeat(43)}`,
+        `srd_${'A'.repeat(42)}`,
+        `srd_${'A'.repeat(44)}`,
+        `xyz_${session_rd.slice(4)}`,
+        swapped,
+      ],
+      ...[
+        session_rd + 'A',
+        session_rd.slice(0, -1) + String.fromCharCode(last.charCodeAt(0) + 1),
+        `${session_rd},${session_rd}`,
+      ],
       ...['undefined', 'null', '[object', '*', '../', 'wx:lock', '{}', '0', 'é', 'a'.repeat(8000)],
     ];
     for (const token of invented) {
-      const answer = await app.fetch('/me', { headers: { authorization: `Bearer ${encodeURI(token)}` } });
-      expect([answer.status, answer.headers.get('www-authenticate'), await answer.json()]).toEqual([401, 'Bearer', UNAUTHORIZED]);
+      const answer = await app.fetch('/me', {
+        headers: { authorization: `Bearer ${encodeURI(token)}` },
+      });
+      expect([answer.status, answer.headers.get('www-authenticate'), await answer.json()]).toEqual([
+        401,
+        'Bearer',
+        UNAUTHORIZED,
+      ]);
     }
     for (const headers of [
       {},
@@ -73,7 +105,9 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       { authorization: session_rd },
       { cookie: `session_rd=${session_rd}` },
     ]) {
-      const answer = await app.fetch(`/me?session_rd=${session_rd}&token=${session_rd}`, { headers: headers as Record<string, string> });
+      const answer = await app.fetch(`/me?session_rd=${session_rd}&token=${session_rd}`, {
+        headers: headers as Record<string, string>,
+      });
       expect([answer.status, await answer.json()]).toEqual([401, UNAUTHORIZED]);
     }
     expect(get).not.toHaveBeenCalled();
@@ -84,8 +118,13 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
 
   it('asks for one token where two headers carry different ones', async () => {
     const [one, two] = [await login(), await login()];
-    const answer = await app.fetch('/me', { headers: { authorization: `Bearer ${one.session_rd}`, 'x-session-rd': two.session_rd } });
-    expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([400, 'ERR_BAD_REQUEST']);
+    const answer = await app.fetch('/me', {
+      headers: { authorization: `Bearer ${one.session_rd}`, 'x-session-rd': two.session_rd },
+    });
+    expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([
+      400,
+      'ERR_BAD_REQUEST',
+    ]);
   });
 
   it('runs out after its life, however often it is used', async () => {
@@ -94,13 +133,17 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(await status(session_rd)).toBe(200);
     wechat.clock.advance('61s');
     expect(await status(session_rd)).toBe(401);
-    await expect(sessions.refresh(session_rd)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+    await expect(sessions.refresh(session_rd)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_SESSION',
+    });
   });
 
   it('is refreshed into a successor, and a repeated refresh gives the same one', async () => {
     const { session_rd } = await login();
     wechat.clock.advance('20m');
-    const answers = await Promise.all(Array.from({ length: 10 }, () => sessions.refresh(session_rd)));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => sessions.refresh(session_rd)),
+    );
     const successors = new Set(answers.map((answer) => answer.session_rd));
     expect(successors.size).toBe(1);
     const [next = ''] = successors;
@@ -115,7 +158,9 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     const { session_rd: first } = await login();
     const { session_rd: second } = await sessions.refresh(first);
     const { session_rd: third } = await sessions.refresh(second);
-    expect([await status(first), await status(second), await status(third)]).toEqual([401, 200, 200]);
+    expect([await status(first), await status(second), await status(third)]).toEqual([
+      401, 200, 200,
+    ]);
     await expect(sessions.refresh(first)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
     expect([await status(second), await status(third)]).toEqual([401, 401]);
   });
@@ -143,15 +188,21 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   it('does not come back when a refresh races with its end', async () => {
     for (let i = 0; i < 50; i++) {
       const { session_rd } = await login();
-      const [refreshed] = await Promise.allSettled([sessions.refresh(session_rd), sessions.end(session_rd)]);
+      const [refreshed] = await Promise.allSettled([
+        sessions.refresh(session_rd),
+        sessions.end(session_rd),
+      ]);
       expect(await status(session_rd)).toBe(401);
-      if (refreshed.status === 'fulfilled') expect(await status(refreshed.value.session_rd)).toBe(401);
+      if (refreshed.status === 'fulfilled')
+        expect(await status(refreshed.value.session_rd)).toBe(401);
     }
   });
 
   it('replaces the session that the client still had, whoever had it', async () => {
     const old = await login();
-    const { session_rd } = await sessions.login((await old.user.login()).code, { replaces: old.session_rd });
+    const { session_rd } = await sessions.login((await old.user.login()).code, {
+      replaces: old.session_rd,
+    });
     expect(session_rd).not.toBe(old.session_rd);
     expect([await status(old.session_rd), await status(session_rd)]).toEqual([401, 200]);
   });
@@ -168,22 +219,30 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       [tablet.session.id, true],
     ]);
     expect(JSON.stringify(list)).not.toContain('srd_');
-    await expect(sessions.endById(stranger.session, phone.session.id)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+    await expect(sessions.endById(stranger.session, phone.session.id)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_SESSION',
+    });
     await sessions.endById(tablet.session, phone.session.id);
     expect([await status(phone.session_rd), await status(tablet.session_rd)]).toEqual([401, 200]);
     await login(user);
     expect(await sessions.endAll(tablet.session)).toBe(2);
     expect(await sessions.endAll(tablet.session)).toBe(0);
-    expect([await status(tablet.session_rd), await status(stranger.session_rd)]).toEqual([401, 200]);
+    expect([await status(tablet.session_rd), await status(stranger.session_rd)]).toEqual([
+      401, 200,
+    ]);
   });
 
   it('keeps ten devices of a user and ends the oldest, under fifty logins at once', async () => {
     const user = wechat.users.create();
     const before = await login(user);
     wechat.clock.advance('1m');
-    const codes = await Promise.all(Array.from({ length: 50 }, async () => (await user.login()).code));
+    const codes = await Promise.all(
+      Array.from({ length: 50 }, async () => (await user.login()).code),
+    );
     const logins = await Promise.all(codes.map((code) => sessions.login(code)));
-    const live = await Promise.all(logins.map(async ({ session_rd }) => (await status(session_rd)) === 200));
+    const live = await Promise.all(
+      logins.map(async ({ session_rd }) => (await status(session_rd)) === 200),
+    );
     expect(live.filter(Boolean)).toHaveLength(10);
     expect(await status(before.session_rd)).toBe(401);
     expect(await sessions.list(logins[live.indexOf(true)]!.session)).toHaveLength(10);
@@ -195,15 +254,36 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => sessions.login(code)));
     expect(new Set(answers.map(({ session_rd }) => session_rd)).size).toBe(1);
     expect(wechat.requestsTo('/sns/jscode2session').length - before).toBe(1);
-    await expect(sessions.login(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE', errcode: 40163 });
+    await expect(sessions.login(code)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_CODE',
+      errcode: 40163,
+    });
   });
 
   it('refuses a code of the wrong shape before it could reach WeChat', async () => {
     const before = wechat.requests.length;
-    for (const code of [undefined, 1, [], {}, '', ' ', 'x&appid=evil&secret=', '#', '%00', 'a\nb', 'é', '__proto__!', 'a'.repeat(129)]) {
-      await expect(sessions.login(code as string)).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+    for (const code of [
+      undefined,
+      1,
+      [],
+      {},
+      '',
+      ' ',
+      'x&appid=evil&secret=',
+      '#',
+      '%00',
+      'a\nb',
+      'é',
+      '__proto__!',
+      'a'.repeat(129),
+    ]) {
+      await expect(sessions.login(code as string)).rejects.toMatchObject({
+        code: 'ERR_BAD_REQUEST',
+      });
     }
-    await expect(sessions.login('abc', { appId: 'wx0000000000000000' })).rejects.toMatchObject({ code: 'ERR_WECHAT_APP' });
+    await expect(sessions.login('abc', { appId: 'wx0000000000000000' })).rejects.toMatchObject({
+      code: 'ERR_WECHAT_APP',
+    });
     expect(wechat.requests.length).toBe(before);
   });
 

@@ -1,9 +1,38 @@
-import { Controller, Get, Inject, Injectable, Req, Sse, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
-import type { ArgumentsHost, CallHandler, CanActivate, ExecutionContext, MessageEvent, NestInterceptor } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Req,
+  Sse,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
+import type {
+  ArgumentsHost,
+  CallHandler,
+  CanActivate,
+  ExecutionContext,
+  MessageEvent,
+  NestInterceptor,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ApolloDriver } from '@nestjs/apollo';
 import type { ApolloDriverConfig } from '@nestjs/apollo';
-import { Args, Field, GraphQLModule, ID, Int, ObjectType, Parent, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
+import {
+  Args,
+  Field,
+  GraphQLModule,
+  ID,
+  Int,
+  ObjectType,
+  Parent,
+  Query,
+  ResolveField,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
 import { MercuriusDriver } from '@nestjs/mercurius';
 import type { MercuriusDriverConfig } from '@nestjs/mercurius';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -42,7 +71,8 @@ beforeAll(async () => {
 afterEach(closeTeamApps);
 afterAll(() => wechat.close());
 
-const login = async (app: TeamApp, user = wechat.users.create()) => app.get(SessionService).login((await user.login()).code);
+const login = async (app: TeamApp, user = wechat.users.create()) =>
+  app.get(SessionService).login((await user.login()).code);
 
 describe('A WebSocket', () => {
   /** Lets other messages in between the guard and the handler. */
@@ -96,14 +126,22 @@ describe('A WebSocket', () => {
   }
 
   const start = () =>
-    startTeamApp(optionsFor(wechat), { providers: [Chat, Quiet], prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)) });
+    startTeamApp(optionsFor(wechat), {
+      providers: [Chat, Quiet],
+      prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
+    });
 
   const sockets: WebSocket[] = [];
   afterEach(() => sockets.splice(0).forEach((socket) => socket.terminate()));
 
   /** What `wx.connectSocket({ url, header, protocols })` does. */
-  async function connect(app: TeamApp, { path = '/', header = {}, protocols = [] as string[] } = {}) {
-    const socket = new WebSocket(app.url.replace('http', 'ws') + path, protocols, { headers: header });
+  async function connect(
+    app: TeamApp,
+    { path = '/', header = {}, protocols = [] as string[] } = {},
+  ) {
+    const socket = new WebSocket(app.url.replace('http', 'ws') + path, protocols, {
+      headers: header,
+    });
     sockets.push(socket);
     await once(socket, 'open');
     const answers: { event: string; data: unknown }[] = [];
@@ -117,14 +155,22 @@ describe('A WebSocket', () => {
       return answers.shift()!;
     };
     const say = (event: string, data?: unknown) => socket.send(JSON.stringify({ event, data }));
-    return { socket, say, next, ask: (event: string, data?: unknown) => (say(event, data), next()) };
+    return {
+      socket,
+      say,
+      next,
+      ask: (event: string, data?: unknown) => (say(event, data), next()),
+    };
   }
 
   it.each([
     ['Authorization', (rd: string) => ({ header: { authorization: `Bearer ${rd}` } })],
     ['X-Session-Rd', (rd: string) => ({ header: { 'x-session-rd': rd } })],
     ['a subprotocol', (rd: string) => ({ protocols: [`session-rd.${rd}`] })],
-    ['a subprotocol beside the one that is spoken', (rd: string) => ({ protocols: ['chat.v1', `session-rd.${rd}`] })],
+    [
+      'a subprotocol beside the one that is spoken',
+      (rd: string) => ({ protocols: ['chat.v1', `session-rd.${rd}`] }),
+    ],
   ])('knows its user by %s', async (_, credentials) => {
     const app = await start();
     const { session_rd, session } = await login(app);
@@ -136,7 +182,14 @@ describe('A WebSocket', () => {
   it('refuses who has no session, message by message, and says which', async () => {
     const app = await start();
     const stranger = await connect(app);
-    const refusal = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION', cause: { pattern: 'me' } };
+    const refusal = {
+      code: 1000,
+      msg: 'unauthorized',
+      data: null,
+      success: false,
+      error: 'ERR_WECHAT_SESSION',
+      cause: { pattern: 'me' },
+    };
     expect(await stranger.ask('me')).toEqual({ event: 'exception', data: refusal });
     expect(await stranger.ask('greeting')).toEqual({ event: 'greeting', data: 'stranger' });
   });
@@ -153,7 +206,10 @@ describe('A WebSocket', () => {
       { event: 'who', data: session.openid },
     ]);
     await app.get(SessionService).endAll(session);
-    expect(await chat.ask('me')).toMatchObject({ event: 'exception', data: { error: 'ERR_WECHAT_SESSION' } });
+    expect(await chat.ask('me')).toMatchObject({
+      event: 'exception',
+      data: { error: 'ERR_WECHAT_SESSION' },
+    });
     expect(await quiet.ask('who')).toEqual({ event: 'who', data: 'stranger' });
   });
 
@@ -165,9 +221,13 @@ describe('A WebSocket', () => {
     asked.forEach((event) => chat.say(event));
     const answers: { event: string; data: unknown }[] = [];
     for (const _ of asked) answers.push(await chat.next());
-    const told = (event: string) => answers.filter((answer) => answer.event === event).map(({ data }) => data);
+    const told = (event: string) =>
+      answers.filter((answer) => answer.event === event).map(({ data }) => data);
     expect([new Set(told('me')), told('me').length]).toEqual([new Set([session.openid]), 100]);
-    expect([new Set(told('greeting')), told('greeting').length]).toEqual([new Set(['stranger']), 100]);
+    expect([new Set(told('greeting')), told('greeting').length]).toEqual([
+      new Set(['stranger']),
+      100,
+    ]);
   });
 
   it('brings open data', async () => {
@@ -175,8 +235,14 @@ describe('A WebSocket', () => {
     const user = wechat.users.create();
     const { session_rd } = await login(app, user);
     const chat = await connect(app, { header: { 'x-session-rd': session_rd } });
-    expect(await chat.ask('steps', await user.getWeRunData())).toEqual({ event: 'steps', data: expect.any(Number) });
-    expect(await chat.ask('steps')).toMatchObject({ event: 'exception', data: { error: 'ERR_BAD_REQUEST' } });
+    expect(await chat.ask('steps', await user.getWeRunData())).toEqual({
+      event: 'steps',
+      data: expect.any(Number),
+    });
+    expect(await chat.ask('steps')).toMatchObject({
+      event: 'exception',
+      data: { error: 'ERR_BAD_REQUEST' },
+    });
   });
 
   it('is told of errors in the words of HTTP', async () => {
@@ -190,9 +256,19 @@ describe('A WebSocket', () => {
   });
   it('of socket.io is told the same', () => {
     const client = { emit: jest.fn() };
-    const host = { getType: () => 'ws', switchToWs: () => ({ getClient: () => client, getPattern: () => 'me' }) };
-    new WechatExceptionFilter().catch(new WechatUnavailableError('WeChat did not answer.'), host as unknown as ArgumentsHost);
-    const told = expect.objectContaining({ code: 503, error: 'ERR_WECHAT_UNAVAILABLE', cause: { pattern: 'me' } });
+    const host = {
+      getType: () => 'ws',
+      switchToWs: () => ({ getClient: () => client, getPattern: () => 'me' }),
+    };
+    new WechatExceptionFilter().catch(
+      new WechatUnavailableError('WeChat did not answer.'),
+      host as unknown as ArgumentsHost,
+    );
+    const told = expect.objectContaining({
+      code: 503,
+      error: 'ERR_WECHAT_UNAVAILABLE',
+      cause: { pattern: 'me' },
+    });
     expect(client.emit).toHaveBeenCalledWith('exception', told);
   });
 });
@@ -239,7 +315,11 @@ describe('GraphQL', () => {
 
     @Query(() => Int)
     @UseGuards(SessionGuard)
-    steps(@Args('encryptedData') _data: string, @Args('iv') _iv: string, @OpenData() steps: { stepInfoList: unknown[] }): number {
+    steps(
+      @Args('encryptedData') _data: string,
+      @Args('iv') _iv: string,
+      @OpenData() steps: { stepInfoList: unknown[] },
+    ): number {
       return steps.stepInfoList.length;
     }
 
@@ -258,7 +338,12 @@ describe('GraphQL', () => {
 
   const mercurius = () =>
     // Its cache is loaded by import(), which jest's CommonJS mode has not.
-    GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, subscription: true, cache: false });
+    GraphQLModule.forRoot<MercuriusDriverConfig>({
+      driver: MercuriusDriver,
+      autoSchemaFile: true,
+      subscription: true,
+      cache: false,
+    });
   const apollo = () =>
     GraphQLModule.forRoot<ApolloDriverConfig>({
       driver: ApolloDriver,
@@ -271,20 +356,36 @@ describe('GraphQL', () => {
     ['Apollo on fastify', 'fastify', apollo],
     ['Apollo on express', 'express', apollo],
   ] as const)('by %s', (_, adapter, graphql) => {
-    const start = () => startTeamApp(optionsFor(wechat), { adapter, imports: [graphql()], providers: [MeResolver] });
+    const start = () =>
+      startTeamApp(optionsFor(wechat), { adapter, imports: [graphql()], providers: [MeResolver] });
 
     async function ask(app: TeamApp, query: string, session_rd?: string, variables = {}) {
-      const headers = { 'content-type': 'application/json', ...(session_rd && { authorization: `Bearer ${session_rd}` }) };
-      const answer = await app.fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
-      return (await answer.json()) as { data: Record<string, unknown> | null; errors?: { message: string; extensions: object }[] };
+      const headers = {
+        'content-type': 'application/json',
+        ...(session_rd && { authorization: `Bearer ${session_rd}` }),
+      };
+      const answer = await app.fetch('/graphql', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await answer.json()) as {
+        data: Record<string, unknown> | null;
+        errors?: { message: string; extensions: object }[];
+      };
     }
 
     it('knows the user in queries, and in the fields below', async () => {
       const app = await start();
       const { session_rd, session } = await login(app);
       const query = '{ me { openid greeting } appId hello prices }';
-      const mine = { me: { openid: session.openid, greeting: 'hello yourself' }, appId: session.appId };
-      expect(await ask(app, query, session_rd)).toEqual({ data: { ...mine, hello: `hello ${session.openid}`, prices: 'for everybody' } });
+      const mine = {
+        me: { openid: session.openid, greeting: 'hello yourself' },
+        appId: session.appId,
+      };
+      expect(await ask(app, query, session_rd)).toEqual({
+        data: { ...mine, hello: `hello ${session.openid}`, prices: 'for everybody' },
+      });
     });
 
     it('refuses a field with a code, and answers the others', async () => {
@@ -292,9 +393,16 @@ describe('GraphQL', () => {
       const { data, errors } = await ask(app, '{ hello prices weather }');
       expect([data, errors]).toEqual([
         null,
-        [expect.objectContaining({ message: 'unauthorized', extensions: { code: 'ERR_WECHAT_SESSION', status: 401 } })],
+        [
+          expect.objectContaining({
+            message: 'unauthorized',
+            extensions: { code: 'ERR_WECHAT_SESSION', status: 401 },
+          }),
+        ],
       ]);
-      expect(await ask(app, '{ hello prices }')).toEqual({ data: { hello: 'hello stranger', prices: 'for everybody' } });
+      expect(await ask(app, '{ hello prices }')).toEqual({
+        data: { hello: 'hello stranger', prices: 'for everybody' },
+      });
     });
 
     it('tells when to try again, and no detail', async () => {
@@ -312,29 +420,47 @@ describe('GraphQL', () => {
       const app = await start();
       const user = wechat.users.create();
       const { session_rd } = await login(app, user);
-      const query = 'query ($encryptedData: String!, $iv: String!) { steps(encryptedData: $encryptedData, iv: $iv) }';
+      const query =
+        'query ($encryptedData: String!, $iv: String!) { steps(encryptedData: $encryptedData, iv: $iv) }';
       const { encryptedData, iv } = await user.getWeRunData();
-      expect(await ask(app, query, session_rd, { encryptedData, iv })).toEqual({ data: { steps: expect.any(Number) } });
+      expect(await ask(app, query, session_rd, { encryptedData, iv })).toEqual({
+        data: { steps: expect.any(Number) },
+      });
       const { errors } = await ask(app, query, session_rd, { encryptedData, iv: 'no' });
-      expect(errors).toEqual([expect.objectContaining({ extensions: { code: 'ERR_WECHAT_DECRYPT', status: 400 } })]);
+      expect(errors).toEqual([
+        expect.objectContaining({ extensions: { code: 'ERR_WECHAT_DECRYPT', status: 400 } }),
+      ]);
     });
 
     it('guards a subscription by the headers of its WebSocket', async () => {
       const app = await start();
       const { session_rd, session } = await login(app);
-      const subscribe = async (headers: Record<string, string>, protocols = ['graphql-transport-ws']) => {
-        const socket = new WebSocket(app.url.replace('http', 'ws') + '/graphql', protocols, { headers });
+      const subscribe = async (
+        headers: Record<string, string>,
+        protocols = ['graphql-transport-ws'],
+      ) => {
+        const socket = new WebSocket(app.url.replace('http', 'ws') + '/graphql', protocols, {
+          headers,
+        });
         await once(socket, 'open');
         socket.send(JSON.stringify({ type: 'connection_init' }));
         await once(socket, 'message');
-        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { ticks }' } }));
+        socket.send(
+          JSON.stringify({
+            id: '1',
+            type: 'subscribe',
+            payload: { query: 'subscription { ticks }' },
+          }),
+        );
         const [answer] = (await once(socket, 'message')) as [Buffer];
         socket.terminate();
         return JSON.parse(answer.toString()) as unknown;
       };
       const tick = expect.objectContaining({ payload: { data: { ticks: session.openid.length } } });
       expect(await subscribe({ authorization: `Bearer ${session_rd}` })).toEqual(tick);
-      expect(await subscribe({}, ['graphql-transport-ws', `session-rd.${session_rd}`])).toEqual(tick);
+      expect(await subscribe({}, ['graphql-transport-ws', `session-rd.${session_rd}`])).toEqual(
+        tick,
+      );
       expect(JSON.stringify(await subscribe({}))).toContain('ERR_WECHAT_SESSION');
     });
   });
@@ -359,9 +485,14 @@ describe.each(['express', 'fastify'] as const)('Server-sent events on %s', (adap
     const answer = await app.as(session_rd, '/ticks');
     const text = await answer.text();
     expect(answer.headers.get('content-type')).toContain('text/event-stream');
-    expect(text.match(/data: .*/g)).toEqual([0, 1, 2].map((n) => `data: ${n} for ${session.openid}`));
+    expect(text.match(/data: .*/g)).toEqual(
+      [0, 1, 2].map((n) => `data: ${n} for ${session.openid}`),
+    );
     const refused = await app.as('srd_unknown', '/ticks');
-    expect([refused.status, await refused.json()]).toEqual([401, expect.objectContaining({ error: 'ERR_WECHAT_SESSION' })]);
+    expect([refused.status, await refused.json()]).toEqual([
+      401,
+      expect.objectContaining({ error: 'ERR_WECHAT_SESSION' }),
+    ]);
   });
 });
 
@@ -369,7 +500,9 @@ describe.each(['express', 'fastify'] as const)('Server-sent events on %s', (adap
 @Injectable()
 class JwtGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<{ headers: Record<string, string>; user?: unknown }>();
+    const request = context
+      .switchToHttp()
+      .getRequest<{ headers: Record<string, string>; user?: unknown }>();
     if (request.headers['authorization'] === 'Bearer jwt-of-anna') request.user = { name: 'anna' };
     return request.user !== undefined;
   }
@@ -413,13 +546,29 @@ describe.each(['express', 'fastify'] as const)("Beside a team's own JWT guard on
   }
 
   it('both let a request through, or either does', async () => {
-    const app = await startTeamApp(optionsFor(wechat), { adapter, controllers: [Pages], providers: [JwtGuard] });
+    const app = await startTeamApp(optionsFor(wechat), {
+      adapter,
+      controllers: [Pages],
+      providers: [JwtGuard],
+    });
     const { session_rd, session } = await login(app);
-    const status = async (path: string, headers: Record<string, string>) => (await app.fetch(path, { headers })).status;
+    const status = async (path: string, headers: Record<string, string>) =>
+      (await app.fetch(path, { headers })).status;
     const [jwt, rd] = [{ authorization: 'Bearer jwt-of-anna' }, { 'x-session-rd': session_rd }];
-    expect([await status('/both', jwt), await status('/both', rd), await status('/both', { ...jwt, ...rd })]).toEqual([401, 403, 200]);
-    expect([await status('/either', {}), await status('/either', jwt), await status('/either', rd)]).toEqual([401, 200, 200]);
-    expect(await (await app.fetch('/both', { headers: { ...jwt, ...rd } })).json()).toEqual(['anna', session.openid]);
+    expect([
+      await status('/both', jwt),
+      await status('/both', rd),
+      await status('/both', { ...jwt, ...rd }),
+    ]).toEqual([401, 403, 200]);
+    expect([
+      await status('/either', {}),
+      await status('/either', jwt),
+      await status('/either', rd),
+    ]).toEqual([401, 200, 200]);
+    expect(await (await app.fetch('/both', { headers: { ...jwt, ...rd } })).json()).toEqual([
+      'anna',
+      session.openid,
+    ]);
   });
 });
 
@@ -451,18 +600,30 @@ describe('A guard of the whole application', () => {
 
   it('guards queries and event streams as it guards routes, except what is public', async () => {
     const app = await startTeamApp(optionsFor(wechat), {
-      imports: [GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, cache: false })],
+      imports: [
+        GraphQLModule.forRoot<MercuriusDriverConfig>({
+          driver: MercuriusDriver,
+          autoSchemaFile: true,
+          cache: false,
+        }),
+      ],
       providers: [Queries, { provide: APP_GUARD, useExisting: SessionGuard }],
       controllers: [Pages],
     });
     const { session_rd, session } = await login(app);
-    const ask = async (query: string, headers = {}) => (await app.fetch(`/graphql?query=${query}`, { headers })).json();
+    const ask = async (query: string, headers = {}) =>
+      (await app.fetch(`/graphql?query=${query}`, { headers })).json();
     expect(await ask('{open}')).toEqual({ data: { open: 'open' } });
     expect(JSON.stringify(await ask('{closed}'))).toContain('ERR_WECHAT_SESSION');
-    expect(await ask('{open closed}', { 'x-session-rd': session_rd })).toEqual({ data: { open: 'open', closed: session.openid } });
-    const status = async (path: string, headers = {}) => (await app.fetch(path, { headers })).status;
-    expect([await status('/open'), await status('/closed'), await status('/closed', { 'x-session-rd': session_rd })]).toEqual([
-      200, 401, 200,
-    ]);
+    expect(await ask('{open closed}', { 'x-session-rd': session_rd })).toEqual({
+      data: { open: 'open', closed: session.openid },
+    });
+    const status = async (path: string, headers = {}) =>
+      (await app.fetch(path, { headers })).status;
+    expect([
+      await status('/open'),
+      await status('/closed'),
+      await status('/closed', { 'x-session-rd': session_rd }),
+    ]).toEqual([200, 401, 200]);
   });
 });

@@ -21,16 +21,27 @@ export async function checkPackages(tarballs) {
 async function checkContents(manifest, tarball) {
   const folder = freshFolder('contents');
   await run(folder, 'tar', 'xzf', tarball);
-  const files = readdirSync(join(folder, 'package'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(join(folder, 'package'), {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
   const paths = files.map((file) => join(file.parentPath, file.name));
   const problems = [
-    ...['README.md', 'LICENSE'].filter((name) => !paths.includes(join(folder, 'package', name))).map((name) => `has no ${name}`),
-    ...paths.filter((path) => /(spec|for-spec)\.(d\.ts|js)$/.test(path)).map((path) => `carries the test ${path}`),
-    ...['license', 'engines', 'files', 'exports', 'publishConfig'].filter((field) => !manifest[field]).map((field) => `names no ${field}`),
+    ...['README.md', 'LICENSE']
+      .filter((name) => !paths.includes(join(folder, 'package', name)))
+      .map((name) => `has no ${name}`),
+    ...paths
+      .filter((path) => /(spec|for-spec)\.(d\.ts|js)$/.test(path))
+      .map((path) => `carries the test ${path}`),
+    ...['license', 'engines', 'files', 'exports', 'publishConfig']
+      .filter((field) => !manifest[field])
+      .map((field) => `names no ${field}`),
     ...undeclaredImports(manifest, paths),
   ];
   if (problems.length > 0) throw new Error(`${manifest.name}:\n  ${problems.join('\n  ')}`);
-  say(`  ${manifest.name} ${manifest.version}: ${paths.length} files, every import declared, publint and attw content`);
+  say(
+    `  ${manifest.name} ${manifest.version}: ${paths.length} files, every import declared, publint and attw content`,
+  );
 }
 
 const IMPORT = /\b(?:from\s+|import\s*\(?\s*|require\()['"]([^'".][^'"]*)['"]/g;
@@ -49,5 +60,7 @@ function undeclaredImports({ name, dependencies = {}, peerDependencies = {} }, p
     )
     .filter((specifier) => !specifier.startsWith('node:') && !builtinModules.includes(specifier))
     .map((specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'));
-  return [...new Set(imported)].filter((one) => !declared.has(one)).map((one) => `imports ${one}, which its manifest does not name`);
+  return [...new Set(imported)]
+    .filter((one) => !declared.has(one))
+    .map((one) => `imports ${one}, which its manifest does not name`);
 }

@@ -5,20 +5,34 @@ import { freshFolder, root, run, say } from './shell.mjs';
 
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
 /** What the repository itself is tested with. */
-const locked = (...names) => names.map((name) => `${name}@${packages[`node_modules/${name}`].version}`);
+const locked = (...names) =>
+  names.map((name) => `${name}@${packages[`node_modules/${name}`].version}`);
 
 const BASE = ['reflect-metadata', 'rxjs'];
 const NEST_12 = locked('@nestjs/common', '@nestjs/core', '@nestjs/platform-express', ...BASE);
-const NEST_11 = ['common', 'core', 'platform-express', 'platform-fastify'].map((name) => `@nestjs/${name}@11.1.9`).concat(locked(...BASE));
+const NEST_11 = ['common', 'core', 'platform-express', 'platform-fastify']
+  .map((name) => `@nestjs/${name}@11.1.9`)
+  .concat(locked(...BASE));
 const COMPILER = locked('typescript', '@types/node');
 const JEST = locked('jest', '@types/jest', '@swc/core', '@swc/jest');
-const OPTIONAL = locked('redis', 'cache-manager-redis-yet', '@nestjs/passport', 'passport', 'passport-custom', '@nestjs/terminus');
+const OPTIONAL = locked(
+  'redis',
+  'cache-manager-redis-yet',
+  '@nestjs/passport',
+  'passport',
+  'passport-custom',
+  '@nestjs/terminus',
+);
 /** The newest that runs on Node 20. */
 const VITEST = ['vitest@4.1.12'];
 
 export async function testConsumers(tarballs) {
   const ours = Object.values(tarballs);
-  await Promise.all([nest12Esm(tarballs['nestjs-wechat'], ours), nest12CommonJs(ours), nest11(ours)]);
+  await Promise.all([
+    nest12Esm(tarballs['nestjs-wechat'], ours),
+    nest12CommonJs(ours),
+    nest11(ours),
+  ]);
 }
 
 async function nest12Esm(wechat, ours) {
@@ -32,27 +46,47 @@ async function nest12Esm(wechat, ours) {
   await checkOurTypes(app);
   await run(app, 'node', 'smoke.mjs');
   await run(app, 'npx', 'vitest', 'run');
-  say('  Nest 12, ESM, vitest; Express and Fastify; no optional peer installed, our types complete');
+  say(
+    '  Nest 12, ESM, vitest; Express and Fastify; no optional peer installed, our types complete',
+  );
   const [added, mb] = [after.count - before.count, (after.bytes - before.bytes) / 2 ** 20];
-  say(`  nestjs-wechat adds ${added} packages and ${mb.toFixed(1)} MB to a bare Nest application of ${before.count}`);
+  say(
+    `  nestjs-wechat adds ${added} packages and ${mb.toFixed(1)} MB to a bare Nest application of ${before.count}`,
+  );
 }
 
 async function nest12CommonJs(ours) {
   const app = application('cjs', {});
-  await install(app, [...NEST_12, ...locked('@nestjs/platform-fastify'), ...ours, ...COMPILER, ...JEST, ...OPTIONAL]);
+  await install(app, [
+    ...NEST_12,
+    ...locked('@nestjs/platform-fastify'),
+    ...ours,
+    ...COMPILER,
+    ...JEST,
+    ...OPTIONAL,
+  ]);
   await compile(app);
   await run(app, 'node', 'smoke.cjs');
   await run(app, 'node', 'subpaths.cjs');
   await run(app, 'npx', 'jest');
   say('  Nest 12, CommonJS output, jest; Express and Fastify; sub-paths');
   await run(app, 'node', '--import', './trace.mjs', 'smoke.mjs');
-  await expectFailure(/loads .*passport/, () => run(app, 'node', '--import', './trace.mjs', 'subpaths.cjs'));
+  await expectFailure(/loads .*passport/, () =>
+    run(app, 'node', '--import', './trace.mjs', 'subpaths.cjs'),
+  );
   say('  nothing of redis, Passport or terminus is loaded where they are installed and not used');
 }
 
 async function nest11(ours) {
   const app = application('nest11', { type: 'module' });
-  await install(app, [...NEST_11, '@nestjs/axios@4.0.1', '@nestjs/cache-manager@3.1.3', ...ours, ...COMPILER, ...JEST]);
+  await install(app, [
+    ...NEST_11,
+    '@nestjs/axios@4.0.1',
+    '@nestjs/cache-manager@3.1.3',
+    ...ours,
+    ...COMPILER,
+    ...JEST,
+  ]);
   await compile(app);
   await run(app, 'node', 'smoke.mjs');
   await run(app, 'npx', 'jest');
@@ -65,7 +99,8 @@ async function expectFailure(reason, work) {
     () => new Error('nothing failed'),
     (failure) => failure,
   );
-  if (!reason.test(error.message)) throw new Error(`Expected a failure that says ${reason}`, { cause: error });
+  if (!reason.test(error.message))
+    throw new Error(`Expected a failure that says ${reason}`, { cause: error });
 }
 
 /** The quickstart and its test where they lie in the repository, and what a team keeps beside them. */
@@ -78,7 +113,10 @@ function application(name, manifest) {
   copy('libs/miniprogram-client/test-support');
   copy('test/packages/consumers', '.');
   writeFileSync(join(app, 'jest.documented.mjs'), documentedJest());
-  writeFileSync(join(app, 'package.json'), JSON.stringify({ name, version: '1.0.0', private: true, ...manifest }));
+  writeFileSync(
+    join(app, 'package.json'),
+    JSON.stringify({ name, version: '1.0.0', private: true, ...manifest }),
+  );
   return app;
 }
 
@@ -86,27 +124,53 @@ function application(name, manifest) {
 function documentedJest() {
   const manual = readFileSync(join(root, 'libs/wechat/README.md'), 'utf8');
   const [, configuration] = /\*\*jest\*\*[^`]*`[^]*?```js\n([^]*?)```/.exec(manual) ?? [];
-  if (!configuration) throw new Error("libs/wechat/README.md no longer shows jest's configuration under Testing.");
+  if (!configuration)
+    throw new Error("libs/wechat/README.md no longer shows jest's configuration under Testing.");
   return configuration;
 }
 
 const install = (app, what) =>
-  run(app, 'npm', 'install', '--save-exact', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', ...what);
+  run(
+    app,
+    'npm',
+    'install',
+    '--save-exact',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    '--ignore-scripts',
+    ...what,
+  );
 
 const compile = (app) => run(app, 'npx', 'tsc');
 
 /** Nest 12's own cache manager has types that need a package which it does not name, so only complaints about ours count. */
 async function checkOurTypes(app) {
-  const complaints = await run(app, 'npx', 'tsc', '--noEmit', '--pretty', 'false', '--skipLibCheck', 'false').catch(
-    (error) => error.message,
-  );
-  const ours = complaints.split('\n').filter((line) => line.startsWith('node_modules/nestjs-wechat'));
+  const complaints = await run(
+    app,
+    'npx',
+    'tsc',
+    '--noEmit',
+    '--pretty',
+    'false',
+    '--skipLibCheck',
+    'false',
+  ).catch((error) => error.message);
+  const ours = complaints
+    .split('\n')
+    .filter((line) => line.startsWith('node_modules/nestjs-wechat'));
   if (ours.length > 0) throw new Error(`Types of ours are incomplete:\n${ours.join('\n')}`);
 }
 
 function weigh(app) {
   const lock = JSON.parse(readFileSync(join(app, 'node_modules/.package-lock.json'), 'utf8'));
-  const files = readdirSync(join(app, 'node_modules'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const bytes = files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0);
+  const files = readdirSync(join(app, 'node_modules'), {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
+  const bytes = files.reduce(
+    (sum, file) => sum + statSync(join(file.parentPath, file.name)).size,
+    0,
+  );
   return { count: Object.keys(lock.packages).length, bytes };
 }

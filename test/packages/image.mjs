@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { freshFolder, root, run, say } from './shell.mjs';
 
 const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
-const commands = [...dockerfile.matchAll(/^(?:CMD|\s+CMD) (\[.*\])$/gm)].map(([, command]) => JSON.parse(command));
+const commands = [...dockerfile.matchAll(/^(?:CMD|\s+CMD) (\[.*\])$/gm)].map(([, command]) =>
+  JSON.parse(command),
+);
 
 export async function checkImage() {
   const [healthcheck, command] = commands;
@@ -21,28 +23,51 @@ export async function checkImage() {
     WECHAT_MINI_APP_ID: 'wx0000000000000000',
     WECHAT_MINI_APP_SECRET: 'not-a-real-secret',
   };
-  const app = spawn(command[0], command.slice(1), { cwd: image, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+  const app = spawn(command[0], command.slice(1), {
+    cwd: image,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(app, 'exit');
   await healthy(image, healthcheck, environment, ended);
   app.kill('SIGTERM');
   const [code] = await ended;
-  if (code !== 0) throw new Error(`The app left with ${code} at SIGTERM; compose would wait and kill it.`);
-  const { packages } = JSON.parse(readFileSync(join(image, 'node_modules/.package-lock.json'), 'utf8'));
-  say(`  the image: built, started by its command, found healthy, ended by SIGTERM; ${Object.keys(packages).length} packages`);
+  if (code !== 0)
+    throw new Error(`The app left with ${code} at SIGTERM; compose would wait and kill it.`);
+  const { packages } = JSON.parse(
+    readFileSync(join(image, 'node_modules/.package-lock.json'), 'utf8'),
+  );
+  say(
+    `  the image: built, started by its command, found healthy, ended by SIGTERM; ${Object.keys(packages).length} packages`,
+  );
 }
 
 /** The three stages. The first one's `npm ci` is the repository's own, done a moment ago with the same lockfile. */
 async function assemble() {
   const [context, image] = [freshFolder('context'), freshFolder('image')];
-  const files = (await run(root, 'git', 'ls-files', '--cached', '--others', '--exclude-standard')).trim().split('\n');
+  const files = (await run(root, 'git', 'ls-files', '--cached', '--others', '--exclude-standard'))
+    .trim()
+    .split('\n');
   const left = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n');
-  for (const file of files.filter((name) => existsSync(join(root, name)) && !left.includes(name.split('/')[0])))
+  for (const file of files.filter(
+    (name) => existsSync(join(root, name)) && !left.includes(name.split('/')[0]),
+  ))
     cpSync(join(root, file), join(context, file));
   symlinkSync(join(root, 'node_modules'), join(context, 'node_modules'));
   await run(context, 'npm', 'run', 'build');
 
-  for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, file), join(image, file));
-  await run(image, 'npm', 'ci', '--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund');
+  for (const file of ['package.json', 'package-lock.json'])
+    cpSync(join(root, file), join(image, file));
+  await run(
+    image,
+    'npm',
+    'ci',
+    '--omit=dev',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+  );
   cpSync(join(context, 'dist/apps'), join(image, 'dist/apps'), { recursive: true });
   mkdirSync(join(image, 'var'));
   return image;

@@ -5,7 +5,8 @@ import { freshFolder, root, run } from './shell.mjs';
 
 export const LIBRARIES = ['libs/wechat', 'libs/wechat-sandbox', 'libs/miniprogram-client'];
 
-export const manifestOf = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+export const manifestOf = (folder) =>
+  JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
 
 /** The path of each tarball by the name of its package. */
 export async function packAll() {
@@ -13,7 +14,9 @@ export async function packAll() {
   const into = freshFolder('tarballs');
   const tarballs = {};
   for (const library of LIBRARIES) {
-    const [{ name, filename }] = JSON.parse(await run(join(root, library), 'npm', 'pack', '--json', '--pack-destination', into));
+    const [{ name, filename }] = JSON.parse(
+      await run(join(root, library), 'npm', 'pack', '--json', '--pack-destination', into),
+    );
     tarballs[name] = join(into, filename);
   }
   return tarballs;

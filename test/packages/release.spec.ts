@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(__dirname, '../..');
-const MANIFESTS = ['.', 'libs/wechat', 'libs/wechat-sandbox', 'libs/miniprogram-client', 'apps/miniprogram', 'examples/quickstart']
+const MANIFESTS = [
+  '.',
+  'libs/wechat',
+  'libs/wechat-sandbox',
+  'libs/miniprogram-client',
+  'apps/miniprogram',
+  'examples/quickstart',
+]
   .map((folder) => join(folder, 'package.json'))
   .concat('package-lock.json');
 
@@ -15,7 +22,11 @@ function repositoryWith(changelog: string) {
   writeFileSync(join(copy, 'CHANGELOG.md'), changelog);
   return {
     read: (file: string) => readFileSync(join(copy, file), 'utf8'),
-    release: (version: string) => spawnSync('node', [join(root, 'tools/release.mjs'), version], { cwd: copy, encoding: 'utf8' }),
+    release: (version: string) =>
+      spawnSync('node', [join(root, 'tools/release.mjs'), version], {
+        cwd: copy,
+        encoding: 'utf8',
+      }),
   };
 }
 
@@ -23,15 +34,27 @@ const today = () => new Date().toISOString().slice(0, 10);
 
 describe('npm run release', () => {
   it('gives every manifest the version, and what was unreleased its heading', () => {
-    const repository = repositoryWith('# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n');
-    expect(repository.release('9.9.0')).toMatchObject({ status: 0, stdout: expect.stringContaining('tag v9.9.0') });
+    const repository = repositoryWith(
+      '# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n',
+    );
+    expect(repository.release('9.9.0')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('tag v9.9.0'),
+    });
     for (const file of MANIFESTS) {
-      const [before, after] = [readFileSync(join(root, file), 'utf8').split('\n'), repository.read(file).split('\n')];
+      const [before, after] = [
+        readFileSync(join(root, file), 'utf8').split('\n'),
+        repository.read(file).split('\n'),
+      ];
       const changed = after.filter((line, i) => line !== before[i]);
-      expect(changed.join('\n')).toMatch(/^( +"(version|nestjs-wechat(-sandbox)?)": "\^?9\.9\.0",?\n?)+$/);
+      expect(changed.join('\n')).toMatch(
+        /^( +"(version|nestjs-wechat(-sandbox)?)": "\^?9\.9\.0",?\n?)+$/,
+      );
       expect(after).toHaveLength(before.length);
     }
-    expect(repository.read('CHANGELOG.md')).toBe(`# Changelog\n\n## [Unreleased]\n\n## [9.9.0] - ${today()}\n\n### Added\n\n- A thing.\n`);
+    expect(repository.read('CHANGELOG.md')).toBe(
+      `# Changelog\n\n## [Unreleased]\n\n## [9.9.0] - ${today()}\n\n### Added\n\n- A thing.\n`,
+    );
   });
 
   it('gives a section that waits its date', () => {
@@ -46,7 +69,11 @@ describe('npm run release', () => {
     ['soon', 'npm run release -- 0.2.0'],
   ])('refuses %s and leaves everything as it was', (version, why) => {
     const repository = repositoryWith('## [Unreleased]\n\n## [0.1.0] - 2026-11-20\n');
-    expect(repository.release(version)).toMatchObject({ status: 1, stderr: expect.stringContaining(why) });
-    for (const file of MANIFESTS) expect(repository.read(file)).toBe(readFileSync(join(root, file), 'utf8'));
+    expect(repository.release(version)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(why),
+    });
+    for (const file of MANIFESTS)
+      expect(repository.read(file)).toBe(readFileSync(join(root, file), 'utf8'));
   });
 });

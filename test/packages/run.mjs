@@ -11,7 +11,8 @@ say('The packages');
 const tarballs = await packAll();
 await checkPackages(tarballs);
 const changes = await checkApi();
-if (changes.length > 0) throw new Error(`${changes.join('\n')}\nIf the change is meant: npm run api:update`);
+if (changes.length > 0)
+  throw new Error(`${changes.join('\n')}\nIf the change is meant: npm run api:update`);
 say('  the API reports, the reference and the examples of every export are what is built');
 if (!process.argv.includes('--no-consumers')) {
   say('Fresh applications');

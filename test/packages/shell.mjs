@@ -8,19 +8,30 @@ const bin = join(root, 'node_modules/.bin');
 
 /** Runs a command and returns what it printed. A failure shows all of it. */
 export async function run(cwd, command, ...args) {
-  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, npm_config_loglevel: 'error', FORCE_COLOR: '0' };
+  const env = {
+    ...process.env,
+    PATH: `${bin}:${process.env.PATH}`,
+    npm_config_loglevel: 'error',
+    FORCE_COLOR: '0',
+  };
   const options = { cwd, env, maxBuffer: 64 << 20 };
   const { error, stdout, stderr } = await new Promise((resolve) => {
-    execFile(command, args, options, (failure, out, err) => resolve({ error: failure, stdout: out, stderr: err }));
+    execFile(command, args, options, (failure, out, err) =>
+      resolve({ error: failure, stdout: out, stderr: err }),
+    );
   });
-  if (error) throw new Error(`${[command, ...args].join(' ')} in ${cwd} failed:\n${stdout}${stderr || error.message}`);
+  if (error)
+    throw new Error(
+      `${[command, ...args].join(' ')} in ${cwd} failed:\n${stdout}${stderr || error.message}`,
+    );
   return stdout;
 }
 
 /** A fresh folder outside of the repository, so that nothing of its node_modules helps. It is removed when the process ends. */
 export function freshFolder(name) {
   const folder = mkdtempSync(join(tmpdir(), `nestjs-wechat-${name}-`));
-  if (!process.env.KEEP) process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  if (!process.env.KEEP)
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

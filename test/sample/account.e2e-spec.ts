@@ -12,7 +12,13 @@ import { PNG_PICTURE } from '../support/pictures.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
+const UNAUTHORIZED = {
+  code: 1000,
+  msg: 'unauthorized',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SESSION',
+};
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 describeOnEachDatabase('an account', (database) => {
@@ -52,13 +58,23 @@ describeOnEachDatabase('an account', (database) => {
 
       const { registrationTicket } = unknown.body.data;
       const avatarUrl = 'https://thirdwx.qlogo.cn/mmopen/vi_32/x/132';
-      const { status, body } = await register(me.session_rd, { registrationTicket, nickName: '小明 🎸', avatarUrl });
+      const { status, body } = await register(me.session_rd, {
+        registrationTicket,
+        nickName: '小明 🎸',
+        avatarUrl,
+      });
       expect([status, body.data]).toEqual([
         200,
         {
           token: expect.stringMatching(TOKEN),
           expiresIn: 12 * 3600,
-          user: { ...me['user'], phoneNumber, nickName: '小明 🎸', avatarUrl, updatedAt: expect.any(String) },
+          user: {
+            ...me['user'],
+            phoneNumber,
+            nickName: '小明 🎸',
+            avatarUrl,
+            updatedAt: expect.any(String),
+          },
         },
       ]);
 
@@ -67,23 +83,41 @@ describeOnEachDatabase('an account', (database) => {
         200,
         { token: expect.stringMatching(TOKEN), expiresIn: 43_200, user: body.data.user },
       ]);
-      const identities = [{ appId: s.wechat.apps[0]?.appId, openid: me.wechat.openid(), createdAt: expect.any(String) }];
-      expect((await account(known.body.data.token)).body.data).toEqual({ ...body.data.user, identities });
+      const identities = [
+        {
+          appId: s.wechat.apps[0]?.appId,
+          openid: me.wechat.openid(),
+          createdAt: expect.any(String),
+        },
+      ];
+      expect((await account(known.body.data.token)).body.data).toEqual({
+        ...body.data.user,
+        identities,
+      });
       expect((await s.call('GET /me', { token: me.session_rd })).body.data).toEqual(body.data.user);
     });
 
     it('is the same with encrypted data, and with all that the button gives at once', async () => {
       const { phoneNumber } = me.wechat;
       const { encryptedData, iv } = await me.wechat.getPhoneNumber();
-      const unknown = await s.call('POST /auth/phone-login', { token: me.session_rd, body: { encryptedData, iv } });
+      const unknown = await s.call('POST /auth/phone-login', {
+        token: me.session_rd,
+        body: { encryptedData, iv },
+      });
       expect([unknown.status, unknown.body.data.phoneNumber]).toEqual([404, phoneNumber]);
       await register(me.session_rd, unknown.body.data);
-      const all = await s.call('POST /auth/phone-login', { token: me.session_rd, body: await me.wechat.getPhoneNumber() });
+      const all = await s.call('POST /auth/phone-login', {
+        token: me.session_rd,
+        body: await me.wechat.getPhoneNumber(),
+      });
       expect([all.status, all.body.data.user.phoneNumber]).toEqual([200, phoneNumber]);
     });
 
     it('knows a number that PUT /me/phone has set', async () => {
-      expect((await me.withPhone('PUT /me/phone')).body.data).toMatchObject({ id: me['user'].id, phoneNumber: me.wechat.phoneNumber });
+      expect((await me.withPhone('PUT /me/phone')).body.data).toMatchObject({
+        id: me['user'].id,
+        phoneNumber: me.wechat.phoneNumber,
+      });
       expect((await me.withPhone('POST /auth/phone-login')).status).toBe(200);
     });
 
@@ -92,32 +126,48 @@ describeOnEachDatabase('an account', (database) => {
       expect((await abroad.withPhone('PUT /me/phone')).body.data.phoneNumber).toBe('14155550100');
     });
 
-    it.each(['PUT /me/phone', 'POST /auth/phone-login'])('%s refuses what is not WeChat’s word on this user', async (route) => {
-      const other = await person(s);
-      const { code: used } = await me.wechat.getPhoneNumber();
-      await s.call('PUT /me/phone', { token: me.session_rd, body: { code: used } });
-      const answers = async (body: object) => {
-        const { status, body: answer } = await s.call(route, { token: me.session_rd, body });
-        return [status, answer.code, answer.error];
-      };
-      for (const code of [used, 'unknown', (await me.wechat.login()).code, (await other.wechat.getPhoneNumber()).code])
-        expect(await answers({ code })).toEqual([401, 40029, 'ERR_WECHAT_CODE']);
-      const before = s.wechat.requests.length;
-      for (const code of ['', 'a b', 7, ['a'], { a: 1 }, 'x'.repeat(129), '登录'])
-        expect(await answers({ code })).toEqual([400, 400, 'ERR_BAD_REQUEST']);
-      for (const body of [
-        {},
-        { encryptedData: 'x' },
-        { iv: 'x' },
-        { encryptedData: 7, iv: 7 },
-        { code: null },
-        { phoneNumber: '13580006666' },
-      ])
-        expect(await answers(body)).toEqual([400, 400, 'ERR_BAD_REQUEST']);
-      for (const data of [other.wechat.encrypt(other.wechat.phoneInfo()), await me.wechat.getWeRunData(), { encryptedData: 'x', iv: 'x' }])
-        expect(await answers({ encryptedData: data.encryptedData, iv: data.iv })).toEqual([400, 1004, 'ERR_WECHAT_DECRYPT']);
-      expect(s.wechat.requests).toHaveLength(before);
-    });
+    it.each(['PUT /me/phone', 'POST /auth/phone-login'])(
+      '%s refuses what is not WeChat’s word on this user',
+      async (route) => {
+        const other = await person(s);
+        const { code: used } = await me.wechat.getPhoneNumber();
+        await s.call('PUT /me/phone', { token: me.session_rd, body: { code: used } });
+        const answers = async (body: object) => {
+          const { status, body: answer } = await s.call(route, { token: me.session_rd, body });
+          return [status, answer.code, answer.error];
+        };
+        for (const code of [
+          used,
+          'unknown',
+          (await me.wechat.login()).code,
+          (await other.wechat.getPhoneNumber()).code,
+        ])
+          expect(await answers({ code })).toEqual([401, 40029, 'ERR_WECHAT_CODE']);
+        const before = s.wechat.requests.length;
+        for (const code of ['', 'a b', 7, ['a'], { a: 1 }, 'x'.repeat(129), '登录'])
+          expect(await answers({ code })).toEqual([400, 400, 'ERR_BAD_REQUEST']);
+        for (const body of [
+          {},
+          { encryptedData: 'x' },
+          { iv: 'x' },
+          { encryptedData: 7, iv: 7 },
+          { code: null },
+          { phoneNumber: '13580006666' },
+        ])
+          expect(await answers(body)).toEqual([400, 400, 'ERR_BAD_REQUEST']);
+        for (const data of [
+          other.wechat.encrypt(other.wechat.phoneInfo()),
+          await me.wechat.getWeRunData(),
+          { encryptedData: 'x', iv: 'x' },
+        ])
+          expect(await answers({ encryptedData: data.encryptedData, iv: data.iv })).toEqual([
+            400,
+            1004,
+            'ERR_WECHAT_DECRYPT',
+          ]);
+        expect(s.wechat.requests).toHaveLength(before);
+      },
+    );
 
     it.each([
       [{ errcode: 45011 }, 429, 'ERR_WECHAT_RATE_LIMIT'],
@@ -131,19 +181,26 @@ describeOnEachDatabase('an account', (database) => {
 
     it('needs a session', async () => {
       for (const route of ['PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/register'])
-        expect((await s.call(route, { body: { code: 'abc', registrationTicket: 'x' } })).body).toEqual(UNAUTHORIZED);
+        expect(
+          (await s.call(route, { body: { code: 'abc', registrationTicket: 'x' } })).body,
+        ).toEqual(UNAUTHORIZED);
     });
   });
 
   describe('by ticket', () => {
     const gone = async (token: string, registrationTicket: string) => {
       const { status, body } = await register(token, { registrationTicket });
-      expect([status, body]).toEqual([404, { code: 404, msg: expect.any(String), data: null, success: false, error: 'ERR_NOT_FOUND' }]);
+      expect([status, body]).toEqual([
+        404,
+        { code: 404, msg: expect.any(String), data: null, success: false, error: 'ERR_NOT_FOUND' },
+      ]);
     };
 
     it('is registered once, whatever races', async () => {
       const registrationTicket = await ticketOf(me);
-      const answers = await Promise.all(Array.from({ length: 10 }, () => register(me.session_rd, { registrationTicket })));
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => register(me.session_rd, { registrationTicket })),
+      );
       expect(statusesOf(answers)).toEqual([200, ...Array.from({ length: 9 }, () => 404)]);
       await gone(me.session_rd, registrationTicket);
     });
@@ -171,10 +228,20 @@ describeOnEachDatabase('an account', (database) => {
 
     it('is no other token, touched or invented', async () => {
       const ticket = await ticketOf(me);
-      const { token } = (await register(me.session_rd, { registrationTicket: await ticketOf(me) })).body.data;
+      const { token } = (await register(me.session_rd, { registrationTicket: await ticketOf(me) }))
+        .body.data;
       const [header, , signature] = ticket.split('.');
-      const forged = Buffer.from(JSON.stringify({ phoneNumber: '1', phoneE164: '+861' })).toString('base64url');
-      for (const one of [token, `${header}.${forged}.${signature}`, `${ticket}A`, 'x', me.session_rd]) await gone(me.session_rd, one);
+      const forged = Buffer.from(JSON.stringify({ phoneNumber: '1', phoneE164: '+861' })).toString(
+        'base64url',
+      );
+      for (const one of [
+        token,
+        `${header}.${forged}.${signature}`,
+        `${ticket}A`,
+        'x',
+        me.session_rd,
+      ])
+        await gone(me.session_rd, one);
       expect((await account(ticket)).body).toEqual(UNAUTHORIZED);
     });
 
@@ -182,9 +249,10 @@ describeOnEachDatabase('an account', (database) => {
       await me.withPhone('PUT /me/phone');
       me.wechat.phoneNumber = '13600009999';
       const registrationTicket = await ticketOf(me);
-      expect((await register(me.session_rd, { registrationTicket, phoneNumber: '13100000000' })).body.data.user.phoneNumber).toBe(
-        '13600009999',
-      );
+      expect(
+        (await register(me.session_rd, { registrationTicket, phoneNumber: '13100000000' })).body
+          .data.user.phoneNumber,
+      ).toBe('13600009999');
     });
 
     it.each([
@@ -220,8 +288,12 @@ describeOnEachDatabase('an account', (database) => {
       const endings: ((one: Person) => Promise<unknown>)[] = [
         ({ session_rd: token }) => s.call('POST /auth/logout', { token }),
         async () => {
-          const sessions: { id: string }[] = (await s.call('GET /auth/sessions', { token: tablet.session_rd })).body.data;
-          return s.call(`DELETE /auth/sessions/${sessions.at(-1)?.id}`, { token: tablet.session_rd });
+          const sessions: { id: string }[] = (
+            await s.call('GET /auth/sessions', { token: tablet.session_rd })
+          ).body.data;
+          return s.call(`DELETE /auth/sessions/${sessions.at(-1)?.id}`, {
+            token: tablet.session_rd,
+          });
         },
         ({ session_rd }) => s.login(me.wechat, { headers: { 'x-session-rd': session_rd } }),
         () => s.call('POST /auth/logout-all', { token: tablet.session_rd }),
@@ -233,7 +305,11 @@ describeOnEachDatabase('an account', (database) => {
         expect((await account(token)).status).toBe(200);
         await end(one);
         const { status, headers, body } = await account(token);
-        expect([status, headers.get('www-authenticate'), body]).toEqual([401, 'Bearer', UNAUTHORIZED]);
+        expect([status, headers.get('www-authenticate'), body]).toEqual([
+          401,
+          'Bearer',
+          UNAUTHORIZED,
+        ]);
       }
     });
 
@@ -249,7 +325,10 @@ describeOnEachDatabase('an account', (database) => {
     it('outlives a session_rd that merely runs out, and ends after JWT_TTL', async () => {
       const token = await registered(s, me);
       s.wechat.clock.advance('11h');
-      expect([(await s.call('GET /me', { token: me.session_rd })).status, (await account(token)).status]).toEqual([401, 200]);
+      expect([
+        (await s.call('GET /me', { token: me.session_rd })).status,
+        (await account(token)).status,
+      ]).toEqual([401, 200]);
       s.wechat.clock.advance('61m');
       expect((await account(token)).body).toEqual(UNAUTHORIZED);
     });
@@ -262,7 +341,9 @@ describeOnEachDatabase('an account', (database) => {
         ({ session_rd } = (await s.call('POST /auth/refresh', { token: session_rd })).body.data);
       }
       const { code } = await me.wechat.getPhoneNumber();
-      const { token, expiresIn } = (await s.call('POST /auth/phone-login', { token: session_rd, body: { code } })).body.data;
+      const { token, expiresIn } = (
+        await s.call('POST /auth/phone-login', { token: session_rd, body: { code } })
+      ).body.data;
       expect(expiresIn).toBeLessThanOrEqual(1800);
       expect((await account(token)).status).toBe(200);
       s.wechat.clock.advance('30m');
@@ -279,7 +360,10 @@ describeOnEachDatabase('an account', (database) => {
     it('is 503, never 401, where store or database cannot say', async () => {
       const token = await registered(s, me);
       jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
-      expect([(await account(token)).status, (await s.call('DELETE /account', { token })).status]).toEqual([503, 503]);
+      expect([
+        (await account(token)).status,
+        (await s.call('DELETE /account', { token })).status,
+      ]).toEqual([503, 503]);
       jest.restoreAllMocks();
       expect((await account(token)).status).toBe(200);
     });
@@ -287,7 +371,10 @@ describeOnEachDatabase('an account', (database) => {
     it('belongs to one of two apps in the process', async () => {
       const other = await start();
       const token = await registered(s, me);
-      expect([(await account(token)).status, (await other.call('GET /account', { token })).status]).toEqual([200, 401]);
+      expect([
+        (await account(token)).status,
+        (await other.call('GET /account', { token })).status,
+      ]).toEqual([200, 401]);
       await other.close();
       expect((await account(token)).status).toBe(200);
     });
@@ -299,16 +386,32 @@ describeOnEachDatabase('an account', (database) => {
       const tablet = await person(s, me.wechat);
       const upload = uploadTo(s.url);
       await upload('POST /recordings', me.session_rd, [file(mp3(1000))]);
-      const { avatarUrl } = (await upload('PUT /me/avatar', me.session_rd, [file(PNG_PICTURE)])).body.data;
+      const { avatarUrl } = (await upload('PUT /me/avatar', me.session_rd, [file(PNG_PICTURE)]))
+        .body.data;
 
-      expect((await s.call('DELETE /account', { token })).body).toEqual({ code: 200, msg: 'ok', data: null, success: true });
+      expect((await s.call('DELETE /account', { token })).body).toEqual({
+        code: 200,
+        msg: 'ok',
+        data: null,
+        success: true,
+      });
 
       for (const session_rd of [me.session_rd, tablet.session_rd])
-        for (const route of ['GET /me', 'GET /auth/session', 'POST /auth/refresh', 'GET /recordings'])
-          expect([route, (await s.call(route, { token: session_rd })).body]).toEqual([route, UNAUTHORIZED]);
-      for (const route of ['GET /account', 'DELETE /account']) expect((await s.call(route, { token })).body).toEqual(UNAUTHORIZED);
+        for (const route of [
+          'GET /me',
+          'GET /auth/session',
+          'POST /auth/refresh',
+          'GET /recordings',
+        ])
+          expect([route, (await s.call(route, { token: session_rd })).body]).toEqual([
+            route,
+            UNAUTHORIZED,
+          ]);
+      for (const route of ['GET /account', 'DELETE /account'])
+        expect((await s.call(route, { token })).body).toEqual(UNAUTHORIZED);
       expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
-      for (const folder of ['recordings', 'avatars']) expect(await readdir(join(s.uploads, folder))).toEqual([]);
+      for (const folder of ['recordings', 'avatars'])
+        expect(await readdir(join(s.uploads, folder))).toEqual([]);
       const left = await s.app.get(DataSource).query<{ n: string }[]>(
         `SELECT (SELECT count(*) FROM users WHERE id = $1) + (SELECT count(*) FROM identities WHERE user_id = $1)
               + (SELECT count(*) FROM recordings WHERE user_id = $1) AS n`,
@@ -338,7 +441,10 @@ describeOnEachDatabase('an account', (database) => {
       jest.spyOn(s.app.get(WechatStore), 'remove').mockRejectedValue(new StoreUnavailableError());
       expect((await s.call('DELETE /account', { token })).status).toBe(503);
       jest.restoreAllMocks();
-      expect([(await s.call('GET /me', { token: me.session_rd })).body, (await account(token)).body]).toEqual([UNAUTHORIZED, UNAUTHORIZED]);
+      expect([
+        (await s.call('GET /me', { token: me.session_rd })).body,
+        (await account(token)).body,
+      ]).toEqual([UNAUTHORIZED, UNAUTHORIZED]);
     });
   });
 });
@@ -362,7 +468,11 @@ it('body-less POSTs are taken as wx.request sends them: JSON announced, nothing 
   for (const route of ['POST /auth/refresh', 'POST /auth/logout'])
     for (const body of [undefined, '', '{}']) {
       const { session_rd } = await s.login();
-      expect([route, body, (await s.call(route, { token: session_rd, headers, body })).status]).toEqual([route, body, 200]);
+      expect([
+        route,
+        body,
+        (await s.call(route, { token: session_rd, headers, body })).status,
+      ]).toEqual([route, body, 200]);
     }
   expect((await s.call('POST /auth/logout-all', { token, headers, body: '' })).status).toBe(200);
   await s.close();
@@ -381,14 +491,34 @@ it('the docs show each route with what comes back and which token it takes', asy
   );
   const expected = {
     session: [
-      ...['PATCH /me', 'PUT /me', 'PUT /me/avatar', 'POST /me/avatar', 'PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/register'],
-      ...['POST /recordings', 'GET /recordings', 'GET /recordings/{id}', 'GET /recordings/{id}/content', 'DELETE /recordings/{id}'],
+      ...[
+        'PATCH /me',
+        'PUT /me',
+        'PUT /me/avatar',
+        'POST /me/avatar',
+        'PUT /me/phone',
+        'POST /auth/phone-login',
+        'POST /auth/register',
+      ],
+      ...[
+        'POST /recordings',
+        'GET /recordings',
+        'GET /recordings/{id}',
+        'GET /recordings/{id}/content',
+        'DELETE /recordings/{id}',
+      ],
     ],
     account: ['GET /account', 'DELETE /account'],
   };
   for (const [token, routes] of Object.entries(expected))
-    for (const route of routes) expect(told.find((one) => one.route === route)).toEqual({ route, token, shown: true });
-  const unknown = paths['/auth/phone-login'].post.responses[404].content['application/json'].examples.ERR_NOT_REGISTERED.value;
-  expect(unknown.data).toEqual({ phoneNumber: expect.any(String), registrationTicket: expect.any(String) });
+    for (const route of routes)
+      expect(told.find((one) => one.route === route)).toEqual({ route, token, shown: true });
+  const unknown =
+    paths['/auth/phone-login'].post.responses[404].content['application/json'].examples
+      .ERR_NOT_REGISTERED.value;
+  expect(unknown.data).toEqual({
+    phoneNumber: expect.any(String),
+    registrationTicket: expect.any(String),
+  });
   await s.close();
 });

@@ -6,18 +6,27 @@ import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
 const SECRET = 'a secret of this test, thirty-two bytes or more';
-const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
+const UNAUTHORIZED = {
+  code: 1000,
+  msg: 'unauthorized',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SESSION',
+};
 
 type Claims = Record<string, unknown>;
 
-const base64url = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-const hmac = (text: string, hash = 'sha256', key = SECRET): string => createHmac(hash, key).update(text).digest('base64url');
+const base64url = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const hmac = (text: string, hash = 'sha256', key = SECRET): string =>
+  createHmac(hash, key).update(text).digest('base64url');
 /** Signed with the app's own secret, whatever stands in it. */
 const signed = (header: Claims, payload: unknown, hash?: string, key?: string): string => {
   const text = `${base64url(header)}.${base64url(payload)}`;
   return `${text}.${hmac(text, hash, key)}`;
 };
-const decoded = (part: string | undefined): Claims => JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
+const decoded = (part: string | undefined): Claims =>
+  JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
 
 /** reliability.md, table B, row JWT; and P22. */
 describe('the app’s own token', () => {
@@ -77,7 +86,10 @@ describe('the app’s own token', () => {
     ['another iss', () => signed(header, { ...payload, iss: 'another' })],
     ['no iss', () => signed(header, { ...payload, iss: undefined })],
     ['another aud', () => signed(header, { ...payload, aud: 'another' })],
-    ['the aud of a ticket', () => signed(header, { ...payload, aud: 'nestjs-wechat-sample/registration' })],
+    [
+      'the aud of a ticket',
+      () => signed(header, { ...payload, aud: 'nestjs-wechat-sample/registration' }),
+    ],
     ['no aud', () => signed(header, { ...payload, aud: undefined })],
     ['another typ', () => signed({ ...header, typ: 'JWT' }, payload)],
     ['the typ of a ticket', () => signed({ ...header, typ: 'registration+jwt' }, payload)],
@@ -94,14 +106,21 @@ describe('the app’s own token', () => {
     ['no signature', () => `${token.split('.').slice(0, 2).join('.')}.`],
     ['half a signature', () => token.slice(0, -20)],
     ['a signature with something behind it', () => `${token}AA`],
-    ['a payload that was touched', () => `${token.split('.')[0]}.${base64url({ ...payload, exp: now + 1e9 })}.${token.split('.')[2]}`],
+    [
+      'a payload that was touched',
+      () =>
+        `${token.split('.')[0]}.${base64url({ ...payload, exp: now + 1e9 })}.${token.split('.')[2]}`,
+    ],
     ['a payload that is no JSON', () => signed(header, 'not json')],
     ['a payload that is a list', () => signed(header, [payload])],
     ['a payload that is null', () => signed(header, 'null')],
     ['no sub', () => signed(header, { ...payload, sub: undefined })],
     ['a sub that is no id', () => signed(header, { ...payload, sub: "' OR 1=1 --" })],
     ['a sub that is a list', () => signed(header, { ...payload, sub: [payload['sub']] })],
-    ['the sub of nobody', () => signed(header, { ...payload, sub: '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20' })],
+    [
+      'the sub of nobody',
+      () => signed(header, { ...payload, sub: '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20' }),
+    ],
     ['no sid', () => signed(header, { ...payload, sid: undefined })],
     ['an unknown sid', () => signed(header, { ...payload, sid: 'nobody' })],
     ['a sid that is a key of the store', () => signed(header, { ...payload, sid: '../wx:u:x\n' })],
@@ -117,8 +136,17 @@ describe('the app’s own token', () => {
   it('B-jwt RS256, and HS256 with the RSA public key as the secret: 401', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const text = `${base64url({ ...header, alg: 'RS256' })}.${base64url(payload)}`;
-    await refused(`${text}.${signRsa('sha256', Buffer.from(text), privateKey).toString('base64url')}`);
-    await refused(signed(header, payload, 'sha256', publicKey.export({ type: 'spki', format: 'pem' }).toString()));
+    await refused(
+      `${text}.${signRsa('sha256', Buffer.from(text), privateKey).toString('base64url')}`,
+    );
+    await refused(
+      signed(
+        header,
+        payload,
+        'sha256',
+        publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      ),
+    );
   });
 
   it('B-jwt of somebody else’s login: 401', async () => {
@@ -149,21 +177,27 @@ describe('the app’s own token', () => {
       { authorization: token },
       { authorization: `Basic ${token}` },
     ];
-    for (const headers of elsewhere) expect((await s.call('GET /account', { headers })).body).toEqual(UNAUTHORIZED);
-    expect((await s.call(`GET /account?token=${token}&access_token=${token}`)).body).toEqual(UNAUTHORIZED);
+    for (const headers of elsewhere)
+      expect((await s.call('GET /account', { headers })).body).toEqual(UNAUTHORIZED);
+    expect((await s.call(`GET /account?token=${token}&access_token=${token}`)).body).toEqual(
+      UNAUTHORIZED,
+    );
   });
 
-  it.each(['pass', 'success', 'fail'] as const)('a strategy that goes wrong lets nobody in: %s()', async (how) => {
-    const strategy: Record<string, unknown> = Object(passport)['_strategies']['app-jwt'];
-    const { authenticate } = strategy;
-    strategy['authenticate'] = function (this: Record<string, () => void>) {
-      this[how]?.();
-    };
-    const { status, body } = await account('x');
-    strategy['authenticate'] = authenticate;
-    expect([status, body]).toEqual([401, UNAUTHORIZED]);
-    expect((await account(token)).status).toBe(200);
-  });
+  it.each(['pass', 'success', 'fail'] as const)(
+    'a strategy that goes wrong lets nobody in: %s()',
+    async (how) => {
+      const strategy: Record<string, unknown> = Object(passport)['_strategies']['app-jwt'];
+      const { authenticate } = strategy;
+      strategy['authenticate'] = function (this: Record<string, () => void>) {
+        this[how]?.();
+      };
+      const { status, body } = await account('x');
+      strategy['authenticate'] = authenticate;
+      expect([status, body]).toEqual([401, UNAUTHORIZED]);
+      expect((await account(token)).status).toBe(200);
+    },
+  );
 
   it('is signed with another secret by an app that was given none', async () => {
     const other = await start();

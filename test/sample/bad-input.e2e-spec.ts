@@ -5,12 +5,27 @@ import type { Call } from '../support/http.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
-const NOT_FOUND = { code: 404, msg: 'not found', data: null, success: false, error: 'ERR_NOT_FOUND' };
+const UNAUTHORIZED = {
+  code: 1000,
+  msg: 'unauthorized',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SESSION',
+};
+const NOT_FOUND = {
+  code: 404,
+  msg: 'not found',
+  data: null,
+  success: false,
+  error: 'ERR_NOT_FOUND',
+};
 
 /** The first letter behind the prefix, large for small. */
 const inOtherCase = (text: string): string =>
-  text.slice(0, 4) + text.slice(4).replace(/[a-z]/i, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));
+  text.slice(0, 4) +
+  text
+    .slice(4)
+    .replace(/[a-z]/i, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));
 /** What ends a line somewhere, or moves a terminal's cursor. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
@@ -25,7 +40,9 @@ describe('bad input', () => {
   });
   beforeEach(() => {
     const store = s.app.get(WechatStore);
-    const spies = (['get', 'add', 'replace', 'remove', 'take', 'count'] as const).map((verb) => jest.spyOn(store, verb));
+    const spies = (['get', 'add', 'replace', 'remove', 'take', 'count'] as const).map((verb) =>
+      jest.spyOn(store, verb),
+    );
     storeCalls = () => spies.flatMap((spy) => spy.mock.calls as unknown[]);
   });
   afterEach(() => jest.restoreAllMocks());
@@ -35,7 +52,10 @@ describe('bad input', () => {
   async function quietly(route: string, call: Call) {
     const before = s.wechat.requests.length;
     const answer = await s.call(route, call);
-    expect({ wechat: s.wechat.requests.length - before, store: storeCalls().length }).toEqual({ wechat: 0, store: 0 });
+    expect({ wechat: s.wechat.requests.length - before, store: storeCalls().length }).toEqual({
+      wechat: 0,
+      store: 0,
+    });
     expect(answer.status).toBeLessThan(500);
     return answer;
   }
@@ -51,7 +71,10 @@ describe('bad input', () => {
       ['one character short', () => ({ authorization: `Bearer ${token.slice(0, -1)}` })],
       ['one character long', () => ({ authorization: `Bearer ${token}A` })],
       ['standard base64', () => ({ authorization: `Bearer srd_${'+/='.repeat(14)}A` })],
-      ['a token with a letter in the other case', () => ({ authorization: `Bearer ${inOtherCase(token)}` })],
+      [
+        'a token with a letter in the other case',
+        () => ({ authorization: `Bearer ${inOtherCase(token)}` }),
+      ],
       ['two tokens joined', () => ({ authorization: `Bearer ${token}, ${token}` })],
       ['latin-1', () => ({ authorization: 'Bearer \u00e9\u00e8' })],
       ['JSON', () => ({ 'x-session-rd': '{"$ne":null}' })],
@@ -65,22 +88,36 @@ describe('bad input', () => {
       ['invented, of the right shape', () => ({ authorization: `Bearer srd_${'A'.repeat(43)}` })],
     ];
     it.each(rows)('B-session %s: 401, and the store is not asked', async (_, headers) => {
-      for (const route of ['GET /me', 'POST /auth/refresh', 'POST /auth/logout', 'GET /auth/sessions']) {
+      for (const route of [
+        'GET /me',
+        'POST /auth/refresh',
+        'POST /auth/logout',
+        'GET /auth/sessions',
+      ]) {
         const answer = await quietly(route, { headers: headers() });
-        expect([route, answer.status, answer.body, answer.headers.get('www-authenticate')]).toEqual([route, 401, UNAUTHORIZED, 'Bearer']);
+        expect([route, answer.status, answer.body, answer.headers.get('www-authenticate')]).toEqual(
+          [route, 401, UNAUTHORIZED, 'Bearer'],
+        );
       }
     });
 
     it('B-session is not read from query, cookie or body', async () => {
       expect((await quietly(`GET /me?session_rd=${token}&token=${token}`, {})).status).toBe(401);
-      expect((await quietly('GET /me', { headers: { cookie: `session_rd=${token}` } })).status).toBe(401);
-      expect((await quietly('POST /auth/logout', { body: { session_rd: token } })).status).toBe(401);
+      expect(
+        (await quietly('GET /me', { headers: { cookie: `session_rd=${token}` } })).status,
+      ).toBe(401);
+      expect((await quietly('POST /auth/logout', { body: { session_rd: token } })).status).toBe(
+        401,
+      );
     });
 
     it('B-session refuses two different tokens', async () => {
       const { session_rd } = await s.login();
       for (const route of ['GET /me', 'POST /auth/refresh', 'POST /auth/logout']) {
-        const { status, body } = await s.call(route, { token, headers: { 'x-session-rd': session_rd } });
+        const { status, body } = await s.call(route, {
+          token,
+          headers: { 'x-session-rd': session_rd },
+        });
         expect([status, body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
       }
     });
@@ -90,7 +127,10 @@ describe('bad input', () => {
       ['an obsolete line fold', 400, 'a\r\n b'],
       ['20 KB', 431, 'A'.repeat(20_000)],
     ])('B-session %s is refused by Node: %i', async (_, status, value) => {
-      const answer = await sendRaw(s.url, `GET /me HTTP/1.1\r\nHost: x\r\nX-Session-Rd: ${value}\r\nConnection: close\r\n\r\n`);
+      const answer = await sendRaw(
+        s.url,
+        `GET /me HTTP/1.1\r\nHost: x\r\nX-Session-Rd: ${value}\r\nConnection: close\r\n\r\n`,
+      );
       expect(answer.status).toBe(status);
       expect(answer.text).not.toContain('AAAA');
     });
@@ -123,7 +163,13 @@ describe('bad input', () => {
       const { status, body } = await quietly('POST /auth/login', { body: { code } });
       expect([status, body]).toEqual([
         400,
-        { code: 400, msg: 'code must be what wx.login gave', data: null, success: false, error: 'ERR_BAD_REQUEST' },
+        {
+          code: 400,
+          msg: 'code must be what wx.login gave',
+          data: null,
+          success: false,
+          error: 'ERR_BAD_REQUEST',
+        },
       ]);
     });
 
@@ -142,8 +188,16 @@ describe('bad input', () => {
     });
 
     it('for an unknown appId: 40013', async () => {
-      const { body } = await quietly('POST /auth/login', { body: { code: 'abc', appId: 'wx0000000000000000' } });
-      expect(body).toEqual({ code: 40013, msg: 'invalid parameter: appId', data: null, success: false, error: 'ERR_WECHAT_APP' });
+      const { body } = await quietly('POST /auth/login', {
+        body: { code: 'abc', appId: 'wx0000000000000000' },
+      });
+      expect(body).toEqual({
+        code: 40013,
+        msg: 'invalid parameter: appId',
+        data: null,
+        success: false,
+        error: 'ERR_WECHAT_APP',
+      });
     });
   });
 
@@ -158,22 +212,56 @@ describe('bad input', () => {
       ['a list', 400, { body: '[{"code":"a"}]', headers: json }],
       ['broken JSON', 400, { body: '{"code":"canary', headers: json }],
       ['lists 40 000 deep', 400, { body: '['.repeat(40_000) + ']'.repeat(40_000), headers: json }],
-      ['a field 40 000 deep', 400, { body: `{"code":${'['.repeat(40_000)}${']'.repeat(40_000)}}`, headers: json }],
-      ['objects 10 000 deep', 400, { body: `${'{"code":'.repeat(10_000)}1${'}'.repeat(10_000)}`, headers: json }],
+      [
+        'a field 40 000 deep',
+        400,
+        { body: `{"code":${'['.repeat(40_000)}${']'.repeat(40_000)}}`, headers: json },
+      ],
+      [
+        'objects 10 000 deep',
+        400,
+        { body: `${'{"code":'.repeat(10_000)}1${'}'.repeat(10_000)}`, headers: json },
+      ],
       ['__proto__', 400, { body: '{"__proto__":{"isAdmin":true},"code":"abc"}', headers: json }],
-      ['a hidden __proto__', 400, { body: '{"code":{"\\u005f_proto__":{"isAdmin":true}}}', headers: json }],
-      ['constructor.prototype', 400, { body: '{"constructor":{"prototype":{"isAdmin":true}},"code":"abc"}', headers: json }],
-      ['garbage that claims to be gzip', 400, { body: '\u001f\u008b\u0008garbage', headers: { ...json, 'content-encoding': 'gzip' } }],
+      [
+        'a hidden __proto__',
+        400,
+        { body: '{"code":{"\\u005f_proto__":{"isAdmin":true}}}', headers: json },
+      ],
+      [
+        'constructor.prototype',
+        400,
+        { body: '{"constructor":{"prototype":{"isAdmin":true}},"code":"abc"}', headers: json },
+      ],
+      [
+        'garbage that claims to be gzip',
+        400,
+        { body: '\u001f\u008b\u0008garbage', headers: { ...json, 'content-encoding': 'gzip' } },
+      ],
       ['101 KB', 413, { body: `{"code":"${'a'.repeat(101_000)}"}`, headers: json }],
       ['plain text', 415, { body: 'code=abc', headers: { 'content-type': 'text/plain' } }],
-      ['a form', 415, { body: 'code=abc', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-      ['multipart', 415, { body: '--x--', headers: { 'content-type': 'multipart/form-data; boundary=x' } }],
+      [
+        'a form',
+        415,
+        { body: 'code=abc', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      ],
+      [
+        'multipart',
+        415,
+        { body: '--x--', headers: { 'content-type': 'multipart/form-data; boundary=x' } },
+      ],
       ['an unknown type', 415, { body: '{}', headers: { 'content-type': 'canary/canary' } }],
     ])('B-body %s: %i in the envelope, without a word of it', async (_, expected, call) => {
       const { status, body } = await quietly('POST /auth/login', call);
       expect([status, body]).toEqual([
         expected,
-        { code: expected, msg: expect.any(String), data: null, success: false, error: 'ERR_BAD_REQUEST' },
+        {
+          code: expected,
+          msg: expect.any(String),
+          data: null,
+          success: false,
+          error: 'ERR_BAD_REQUEST',
+        },
       ]);
       expect(body.msg).not.toContain('canary');
       expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined();
@@ -181,7 +269,10 @@ describe('bad input', () => {
 
     it('B-body takes the last of two equal keys, and drops fields that it does not know', async () => {
       const { code } = await s.wechat.users.create().login();
-      const answer = await s.call('POST /auth/login', { body: `{"code":"first","extra":1,"code":"${code}"}`, headers: json });
+      const answer = await s.call('POST /auth/login', {
+        body: `{"code":"first","extra":1,"code":"${code}"}`,
+        headers: json,
+      });
       expect(answer.status).toBe(200);
     });
   });
@@ -207,7 +298,9 @@ describe('bad input', () => {
         `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
       );
       expect(status).toBe(404);
-      expect(JSON.parse(text.split('\r\n\r\n')[1]!.replace(/^[0-9a-f]+\r\n|\r\n0$/g, ''))).toEqual(NOT_FOUND);
+      expect(JSON.parse(text.split('\r\n\r\n')[1]!.replace(/^[0-9a-f]+\r\n|\r\n0$/g, ''))).toEqual(
+        NOT_FOUND,
+      );
     });
 
     it.each([
@@ -220,31 +313,51 @@ describe('bad input', () => {
       ['GET /auth/login', 404],
       ['PROPFIND /me', 404],
     ])('B-path %s without a session is %i', async (line, expected) => {
-      const { status } = await sendRaw(s.url, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const { status } = await sendRaw(
+        s.url,
+        `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
       expect(status).toBe(expected);
     });
   });
 
   it('B-body is never a 500, whatever JSON it is', async () => {
     await assert(
-      asyncProperty(constantFrom('POST /auth/login', 'PUT /me/profile'), jsonValue(), async (route, json) => {
-        const { status, body } = await s.call(route, {
-          token,
-          body: JSON.stringify(json),
-          headers: { 'content-type': 'application/json' },
-        });
-        expect([400, 401, 429]).toContain(status);
-        expect(body).toMatchObject({ success: false, data: null, error: expect.stringMatching(/^ERR_/) });
-      }),
+      asyncProperty(
+        constantFrom('POST /auth/login', 'PUT /me/profile'),
+        jsonValue(),
+        async (route, json) => {
+          const { status, body } = await s.call(route, {
+            token,
+            body: JSON.stringify(json),
+            headers: { 'content-type': 'application/json' },
+          });
+          expect([400, 401, 429]).toContain(status);
+          expect(body).toMatchObject({
+            success: false,
+            data: null,
+            error: expect.stringMatching(/^ERR_/),
+          });
+        },
+      ),
       { numRuns: 200 },
     );
   });
 
   it('B-log leaves no line break and no canary in the log', async () => {
-    await sendRaw(s.url, 'GET /canary%0a HTTP/1.1\r\nHost: x\r\nUser-Agent: canary\x1b[31m\r\nConnection: close\r\n\r\n');
-    s.wechat.next('/sns/jscode2session', { errcode: 40163, errmsg: 'canary\r\n\u001b[31m\u2028\u0085' });
+    await sendRaw(
+      s.url,
+      'GET /canary%0a HTTP/1.1\r\nHost: x\r\nUser-Agent: canary\x1b[31m\r\nConnection: close\r\n\r\n',
+    );
+    s.wechat.next('/sns/jscode2session', {
+      errcode: 40163,
+      errmsg: 'canary\r\n\u001b[31m\u2028\u0085',
+    });
     await s.call('POST /auth/login', { body: { code: 'abc' } });
-    s.wechat.next('/sns/jscode2session', { errcode: 99999, errmsg: `bad\r\n\u001b[31m\u2028\u0085${'x'.repeat(5000)}` });
+    s.wechat.next('/sns/jscode2session', {
+      errcode: 99999,
+      errmsg: `bad\r\n\u001b[31m\u2028\u0085${'x'.repeat(5000)}`,
+    });
     await s.call('POST /auth/login', { body: { code: 'abc' } });
     expect(s.log.length).toBeGreaterThan(100);
     for (const line of s.log) {

@@ -23,7 +23,11 @@ describe('bad input to the central service', () => {
   afterAll(() => s.close());
 
   /** Whatever was sent: a refusal in the envelope, or a success, and nothing of it in the answer. */
-  const expectRefusal = ({ status, body }: Answer, sent: unknown, statuses = [400, 401, 404, 429]): void => {
+  const expectRefusal = (
+    { status, body }: Answer,
+    sent: unknown,
+    statuses = [400, 401, 404, 429],
+  ): void => {
     expect(statuses).toContain(status);
     expect(body).toEqual({
       code: expect.any(Number),
@@ -32,7 +36,8 @@ describe('bad input to the central service', () => {
       success: false,
       error: expect.stringMatching(/^ERR_/),
     });
-    if (typeof sent === 'string' && sent.length >= 8) expect(JSON.stringify(body)).not.toContain(sent);
+    if (typeof sent === 'string' && sent.length >= 8)
+      expect(JSON.stringify(body)).not.toContain(sent);
   };
   const anyText = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 60 }),
@@ -62,7 +67,9 @@ describe('bad input to the central service', () => {
   ])('never makes an error of ours out of any %s', async (_, path) => {
     const asked = s.wechat.requests.length;
     await fc.assert(
-      fc.asyncProperty(inPath, async (text) => expectRefusal(await s.call(`GET ${path(text)}`), decodeURIComponent(text))),
+      fc.asyncProperty(inPath, async (text) =>
+        expectRefusal(await s.call(`GET ${path(text)}`), decodeURIComponent(text)),
+      ),
       RUNS,
     );
     expect(s.wechat.requests.length).toBe(asked);
@@ -72,19 +79,30 @@ describe('bad input to the central service', () => {
     const asked = s.wechat.requests.length;
     for (const path of [`${MINI}/${SHOP.secret}/code2Session`, `${MOBILE}/${PHONE.secret}/ouath2`])
       await fc.assert(
-        fc.asyncProperty(inPath, async (text) => expectRefusal(await s.call(`GET ${path}?code=${text}`), decodeURIComponent(text))),
+        fc.asyncProperty(inPath, async (text) =>
+          expectRefusal(await s.call(`GET ${path}?code=${text}`), decodeURIComponent(text)),
+        ),
         RUNS,
       );
-    for (const { query } of s.wechat.requests.slice(asked)) expect(query['js_code'] ?? query['code']).toMatch(/^[0-9A-Za-z_-]{1,128}$/);
+    for (const { query } of s.wechat.requests.slice(asked))
+      expect(query['js_code'] ?? query['code']).toMatch(/^[0-9A-Za-z_-]{1,128}$/);
   });
 
   it('nor of any open data', async () => {
     const user = s.wechat.users.create();
     const decode = async (encryptedData: unknown, iv: unknown) => {
       const sessionkey = await s.miniToken(user); // a session has ten attempts
-      const asQuery = new URLSearchParams({ sessionkey, encryptedData: String(encryptedData), iv: String(iv) });
+      const asQuery = new URLSearchParams({
+        sessionkey,
+        encryptedData: String(encryptedData),
+        iv: String(iv),
+      });
       expectRefusal(await s.call(`GET ${MINI}/decode?${asQuery.toString()}`), encryptedData, [400]);
-      expectRefusal(await s.call(`POST ${MINI}/decode`, { body: { sessionkey, encryptedData, iv } }), encryptedData, [400]);
+      expectRefusal(
+        await s.call(`POST ${MINI}/decode`, { body: { sessionkey, encryptedData, iv } }),
+        encryptedData,
+        [400],
+      );
     };
     const good = await user.getUserInfo();
     await fc.assert(fc.asyncProperty(anyJson, anyJson, decode), { numRuns: 60 });
@@ -112,14 +130,24 @@ describe('bad input to the central service', () => {
           anyText,
         ),
         async (body) => {
-          for (const [route, call] of routes) expectRefusal(await s.call(route, { ...call, headers, body }), body);
+          for (const [route, call] of routes)
+            expectRefusal(await s.call(route, { ...call, headers, body }), body);
         },
       ),
       RUNS,
     );
   });
 
-  const FIELDS = ['scene', 'page', 'width', 'autoColor', 'lineColor', 'isHyaline', 'checkPath', 'envVersion'];
+  const FIELDS = [
+    'scene',
+    'page',
+    'width',
+    'autoColor',
+    'lineColor',
+    'isHyaline',
+    'checkPath',
+    'envVersion',
+  ];
   it.each(FIELDS)('nor of any %s of a code', async (field) => {
     const asked = s.wechat.requestsTo('/wxa/getwxacodeunlimit').length;
     const unfit = fc.oneof(
@@ -127,9 +155,21 @@ describe('bad input to the central service', () => {
       fc.array(fc.jsonValue({ maxDepth: 3 })),
       fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })),
       fc.double().filter((number) => !Number.isInteger(number)),
-      fc.constantFrom(null, 0, -1, 1e9, '__proto__', '{"__proto__":1}', '{"r":256,"g":0,"b":0}', '{"r":"0","g":"0","b":"0","a":"0"}'),
+      fc.constantFrom(
+        null,
+        0,
+        -1,
+        1e9,
+        '__proto__',
+        '{"__proto__":1}',
+        '{"r":256,"g":0,"b":0}',
+        '{"r":"0","g":"0","b":"0","a":"0"}',
+      ),
     );
-    const wrong = field === 'scene' || field === 'page' ? unfit.filter((value) => value !== '__proto__') : unfit;
+    const wrong =
+      field === 'scene' || field === 'page'
+        ? unfit.filter((value) => value !== '__proto__')
+        : unfit;
     await fc.assert(
       fc.asyncProperty(wrong, async (value) => {
         const body = { scene: 'a', [field]: value };
@@ -143,7 +183,12 @@ describe('bad input to the central service', () => {
 
   it('refuses what no client of HTTP would send', async () => {
     const ask = async (target: string, header = '') =>
-      (await sendRaw(s.url, `GET ${target} HTTP/1.1\r\nHost: x\r\n${header}Connection: close\r\n\r\n`)).status;
+      (
+        await sendRaw(
+          s.url,
+          `GET ${target} HTTP/1.1\r\nHost: x\r\n${header}Connection: close\r\n\r\n`,
+        )
+      ).status;
     expect(await ask(`/wx/v1/${PHONE.appId}//userInfo`)).toBe(404);
     expect(await ask(`${MINI}//access_token`)).toBe(404);
     expect(await ask('/wx/mini/v1//openId')).toBe(404);
@@ -164,7 +209,8 @@ describe('bad input to the central service', () => {
       [`POST ${MINI}/decode?sessionkey=${token}`, { body: { encryptedData: 'a', iv: 'b' } }],
       [`GET ${MINI}/openId`, { headers: { authorization: `Basic ${token}` } }],
     ];
-    for (const [route, call] of elsewhere) expect(seen(await s.call(route, call))).toEqual(REFUSALS.token);
+    for (const [route, call] of elsewhere)
+      expect(seen(await s.call(route, call))).toEqual(REFUSALS.token);
     expect(store).not.toHaveBeenCalled();
   });
 
@@ -173,10 +219,14 @@ describe('bad input to the central service', () => {
     const openIdOf = async (user: (typeof users)[number], app: typeof SHOP | typeof CAFE) => {
       const own = await s.miniToken(user, app);
       const [mine, other] = [app.appId, app === SHOP ? CAFE.appId : SHOP.appId];
-      const [here, there] = await Promise.all([mine, other].map((appId) => s.get(`/wx/mini/v1/${appId}/openId`, { token: own })));
+      const [here, there] = await Promise.all(
+        [mine, other].map((appId) => s.get(`/wx/mini/v1/${appId}/openId`, { token: own })),
+      );
       return [here!.body.data === user.openid(mine), there!.status];
     };
-    const all = await Promise.all(users.flatMap((user) => [openIdOf(user, SHOP), openIdOf(user, CAFE)]));
+    const all = await Promise.all(
+      users.flatMap((user) => [openIdOf(user, SHOP), openIdOf(user, CAFE)]),
+    );
     expect(all).toEqual(
       users.flatMap(() => [
         [true, 401],
@@ -188,9 +238,12 @@ describe('bad input to the central service', () => {
   it('B-log leaves neither tokens nor secrets nor line breaks in the log', () => {
     expect(s.log.length).toBeGreaterThan(1000);
     const text = s.log.join('');
-    for (const secret of [token, mobile, SHOP.secret, PHONE.secret, 'srd_', 'mot_', 'canary']) expect(text).not.toContain(secret);
+    for (const secret of [token, mobile, SHOP.secret, PHONE.secret, 'srd_', 'mot_', 'canary'])
+      expect(text).not.toContain(secret);
     for (const line of s.log) expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
-    const routes = new Set(s.log.map((line) => JSON.parse(line).route).filter((route) => route?.startsWith('/wx')));
+    const routes = new Set(
+      s.log.map((line) => JSON.parse(line).route).filter((route) => route?.startsWith('/wx')),
+    );
     expect([...routes].filter((route) => !/^\/wx\/(mini\/)?v1\/:appId/.test(route))).toEqual([]);
   });
 });

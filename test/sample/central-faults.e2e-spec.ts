@@ -2,7 +2,16 @@ import { gzipSync } from 'node:zlib';
 import { WechatStore } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, SandboxUser } from 'nestjs-wechat-sandbox';
-import { CAFE, PHONE, refusal, REFUSALS, seen, SHOP, startCentral, WEBSITE } from '../support/central.js';
+import {
+  CAFE,
+  PHONE,
+  refusal,
+  REFUSALS,
+  seen,
+  SHOP,
+  startCentral,
+  WEBSITE,
+} from '../support/central.js';
 import type { Central } from '../support/central.js';
 import type { Answer } from '../support/http.js';
 
@@ -16,7 +25,10 @@ const SINGLE_USE = [LOGIN, OAUTH];
 
 const TIMEOUT = 600;
 /** The first and last bytes of a PNG: to draw a true one takes the sandbox, and with it this process, longer than these tests can wait. */
-const IMAGE: Fault = { body: Buffer.from(`89504e470d0a1a0a${'00'.repeat(80)}49454e44ae426082`, 'hex'), contentType: 'image/png' };
+const IMAGE: Fault = {
+  body: Buffer.from(`89504e470d0a1a0a${'00'.repeat(80)}49454e44ae426082`, 'hex'),
+  contentType: 'image/png',
+};
 /** The contract's 6 s for a timeout of 3 s, in proportion, and what a busy machine adds. */
 const DEADLINE = TIMEOUT * 2 + 400;
 
@@ -28,13 +40,21 @@ describe('when WeChat fails, the central service', () => {
 
   beforeAll(async () => {
     const { fetch } = globalThis;
-    jest.spyOn(globalThis, 'fetch').mockImplementation(async (...call: Parameters<typeof fetch>) => {
-      const response = await fetch(...call);
-      const headers = JSON.stringify([...response.headers]);
-      answers.push({ url: response.url, text: headers + (await response.clone().text()) });
-      return response;
+    jest
+      .spyOn(globalThis, 'fetch')
+      .mockImplementation(async (...call: Parameters<typeof fetch>) => {
+        const response = await fetch(...call);
+        const headers = JSON.stringify([...response.headers]);
+        answers.push({ url: response.url, text: headers + (await response.clone().text()) });
+        return response;
+      });
+    s = await startCentral({
+      env: {
+        LOG_LEVEL: 'trace',
+        WECHAT_API_TIMEOUT: `${TIMEOUT}ms`,
+        WECHAT_SESSION_MAX_AGE: '300d',
+      },
     });
-    s = await startCentral({ env: { LOG_LEVEL: 'trace', WECHAT_API_TIMEOUT: `${TIMEOUT}ms`, WECHAT_SESSION_MAX_AGE: '300d' } });
   });
   afterEach(() => s.wechat.clear());
   afterAll(async () => {
@@ -57,7 +77,11 @@ describe('when WeChat fails, the central service', () => {
   }
 
   /** One request under a fault that lasts: how it ended, how often WeChat was asked, how long it took. */
-  const under = async (path: string, fault: Fault | undefined, request: () => Promise<Answer>): Promise<Ended> => {
+  const under = async (
+    path: string,
+    fault: Fault | undefined,
+    request: () => Promise<Answer>,
+  ): Promise<Ended> => {
     if (fault) s.wechat.always(path, fault);
     const [asked, started] = [s.wechat.requestsTo(path).length, performance.now()];
     const answer = await request();
@@ -89,14 +113,29 @@ describe('when WeChat fails, the central service', () => {
     return ended;
   };
 
-  type Row = [name: string, fault: Fault, expected: [number, object], calls: { singleUse: number; idempotent: number }];
+  type Row = [
+    name: string,
+    fault: Fault,
+    expected: [number, object],
+    calls: { singleUse: number; idempotent: number },
+  ];
 
   const busy = { singleUse: 2, idempotent: 3 };
   const lost = { singleUse: 1, idempotent: 2 };
   const once = { singleUse: 1, idempotent: 1 };
   const rows: Row[] = [
-    ...[500, 502, 503, 504].map((status): Row => [`W1 HTTP ${status}`, { status }, REFUSALS.unavailable, busy]),
-    ['W1 HTTP 502 with errcode -1', { status: 502, body: { errcode: -1 } }, REFUSALS.unavailable, busy],
+    ...[500, 502, 503, 504].map((status): Row => [
+      `W1 HTTP ${status}`,
+      { status },
+      REFUSALS.unavailable,
+      busy,
+    ]),
+    [
+      'W1 HTTP 502 with errcode -1',
+      { status: 502, body: { errcode: -1 } },
+      REFUSALS.unavailable,
+      busy,
+    ],
     ['W1 errcode -1', { errcode: -1 }, REFUSALS.unavailable, busy],
     ['W2 a reset', { reset: true }, REFUSALS.unavailable, lost],
     ['W2 a reset before the body is read', { reset: 'before-reading' }, REFUSALS.unavailable, lost],
@@ -113,29 +152,65 @@ describe('when WeChat fails, the central service', () => {
     ['W5 a list', { body: '[]' }, REFUSALS.response, lost],
     ['W5 a text', { body: '"x"' }, REFUSALS.response, lost],
     ['W5 an empty object', { body: '{}' }, REFUSALS.response, lost],
-    ['W5 __proto__', { body: '{"__proto__":{"openid":"o","access_token":"t"}}' }, REFUSALS.response, lost],
-    ['W5 half a megabyte', { body: JSON.stringify({ x: 'x'.repeat(500_000) }) }, REFUSALS.response, lost],
-    ['W5 a gzip bomb', { body: gzipSync(Buffer.alloc(20_000_000)), headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
-    ['W5 broken gzip', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } }, REFUSALS.response, lost],
+    [
+      'W5 __proto__',
+      { body: '{"__proto__":{"openid":"o","access_token":"t"}}' },
+      REFUSALS.response,
+      lost,
+    ],
+    [
+      'W5 half a megabyte',
+      { body: JSON.stringify({ x: 'x'.repeat(500_000) }) },
+      REFUSALS.response,
+      lost,
+    ],
+    [
+      'W5 a gzip bomb',
+      { body: gzipSync(Buffer.alloc(20_000_000)), headers: { 'content-encoding': 'gzip' } },
+      REFUSALS.response,
+      lost,
+    ],
+    [
+      'W5 broken gzip',
+      { body: 'not gzip', headers: { 'content-encoding': 'gzip' } },
+      REFUSALS.response,
+      lost,
+    ],
     ['W5 a byte order mark', { body: '\ufeff{"openid":"o"}' }, REFUSALS.response, lost],
     ['W5 an errcode that nobody knows', { errcode: 99999 }, REFUSALS.response, once],
     ...[45009, 45011].map((errcode): Row => {
-      return [`W7 ${errcode}`, { errcode }, [429, refusal(errcode, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')], once];
+      return [
+        `W7 ${errcode}`,
+        { errcode },
+        [429, refusal(errcode, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')],
+        once,
+      ];
     }),
-    ...[40013, 40125, 40164, 41002, 41004].map((errcode): Row => [`W10 ${errcode}`, { errcode }, REFUSALS.config, once]),
+    ...[40013, 40125, 40164, 41002, 41004].map((errcode): Row => [
+      `W10 ${errcode}`,
+      { errcode },
+      REFUSALS.config,
+      once,
+    ]),
     ['W11 a redirect', { redirect: 'http://127.0.0.1:1/steal' }, REFUSALS.response, once],
     ['W11 404', { status: 404 }, REFUSALS.response, once],
   ];
 
-  it.each(rows)('%s: in the envelope, in time, asked no more often than it may be', async (_, fault, expected, calls) => {
-    for (const ended of await everywhere(fault)) {
-      const { path, answer, ms } = ended;
-      const allowed = SINGLE_USE.includes(path) ? calls.singleUse : calls.idempotent;
-      expect([path, seen(answer)]).toEqual([path, expected]);
-      expect([path, ended.calls <= allowed, ms < DEADLINE]).toEqual([path, true, true]);
-      expect([path, answer.headers.has('retry-after')]).toEqual([path, expected[0] === 429 || expected[0] === 503]);
-    }
-  });
+  it.each(rows)(
+    '%s: in the envelope, in time, asked no more often than it may be',
+    async (_, fault, expected, calls) => {
+      for (const ended of await everywhere(fault)) {
+        const { path, answer, ms } = ended;
+        const allowed = SINGLE_USE.includes(path) ? calls.singleUse : calls.idempotent;
+        expect([path, seen(answer)]).toEqual([path, expected]);
+        expect([path, ended.calls <= allowed, ms < DEADLINE]).toEqual([path, true, true]);
+        expect([path, answer.headers.has('retry-after')]).toEqual([
+          path,
+          expected[0] === 429 || expected[0] === 503,
+        ]);
+      }
+    },
+  );
 
   it.each<[string, string, Record<string, unknown>]>([
     ['an openid of another type', LOGIN, { openid: 7 }],
@@ -181,23 +256,38 @@ describe('when WeChat fails, the central service', () => {
       await away.accessToken(),
       await away.qrCode({ scene: 'a' }),
     ])
-      expect([seen(answer), answer.headers.get('retry-after')]).toEqual([REFUSALS.unavailable, '1']);
+      expect([seen(answer), answer.headers.get('retry-after')]).toEqual([
+        REFUSALS.unavailable,
+        '1',
+      ]);
     await away.close();
   });
 
   it('W6 gets over one busy answer', async () => {
-    const [mobile, { code }, { code: oauth }] = [await s.mobileToken(someone()), await someone().login(), await someone().authorize()];
+    const [mobile, { code }, { code: oauth }] = [
+      await s.mobileToken(someone()),
+      await someone().login(),
+      await someone().authorize(),
+    ];
     s.wechat.clock.advance('4m');
     for (const path of [LOGIN, OAUTH, INFO, QR]) s.wechat.next(path, { errcode: -1 });
     s.wechat.next(QR, IMAGE);
-    const all = [s.code2Session(code), s.oauth2(oauth), s.userInfo(mobile), s.qrCode({ scene: 'busy' })];
+    const all = [
+      s.code2Session(code),
+      s.oauth2(oauth),
+      s.userInfo(mobile),
+      s.qrCode({ scene: 'busy' }),
+    ];
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   });
 
   it('W7 holds nobody else back', async () => {
     s.wechat.next(LOGIN, { errcode: 45011 });
     const [first, second] = [await someone().login(), await someone().login()];
-    expect([(await s.code2Session(first.code)).status, (await s.code2Session(second.code)).status]).toEqual([429, 200]);
+    expect([
+      (await s.code2Session(first.code)).status,
+      (await s.code2Session(second.code)).status,
+    ]).toEqual([429, 200]);
     expect((await s.code2Session(first.code)).status).toBe(200);
   });
 
@@ -219,7 +309,10 @@ describe('when WeChat fails, the central service', () => {
   it('W10 says what is wrong in the log, once a minute, and not to the client', async () => {
     const before = s.log.length;
     for (let i = 0; i < 3; i++) await under(LOGIN, { errcode: 40164 }, () => s.code2Session('abc'));
-    expect(s.log.slice(before).filter((line) => line.includes('IP whitelist') && !line.includes('"err"')).length).toBeLessThan(2);
+    expect(
+      s.log.slice(before).filter((line) => line.includes('IP whitelist') && !line.includes('"err"'))
+        .length,
+    ).toBeLessThan(2);
   });
 
   it('W11 never carries a secret to where a redirect points', async () => {
@@ -232,8 +325,12 @@ describe('when WeChat fails, the central service', () => {
   it('asks for the access token once for fifty callers', async () => {
     s.wechat.clock.advance('3h');
     const asked = s.wechat.requestsTo(TOKEN).length;
-    const bodies = await Promise.all(Array.from({ length: 50 }, async () => (await s.accessToken()).body));
-    expect(new Set(bodies.map(({ data }) => data))).toEqual(new Set([s.wechat.accessTokens.current(SHOP.appId)]));
+    const bodies = await Promise.all(
+      Array.from({ length: 50 }, async () => (await s.accessToken()).body),
+    );
+    expect(new Set(bodies.map(({ data }) => data))).toEqual(
+      new Set([s.wechat.accessTokens.current(SHOP.appId)]),
+    );
     expect(s.wechat.requestsTo(TOKEN).length - asked).toBe(1);
   });
 
@@ -261,12 +358,26 @@ describe('when WeChat fails, the central service', () => {
     await s.get(`/wx/mini/v1/${SHOP.appId}/${SHOP.secret}x/access_token`);
     await s.get(`/wx/mini/v1/${SHOP.appId}/${SHOP.secret}/nothing`);
     await s.get(`/wx/mini/v1/%zz/${SHOP.secret}/access_token`);
-    const inTraffic = s.wechat.requests.flatMap(({ query }) => [query['access_token'], query['refresh_token']]);
+    const inTraffic = s.wechat.requests.flatMap(({ query }) => [
+      query['access_token'],
+      query['refresh_token'],
+    ]);
     const inForce = [SHOP, CAFE].map(({ appId }) => s.wechat.accessTokens.current(appId));
     const ours = [SHOP, CAFE, PHONE, WEBSITE].map(({ secret }) => secret);
-    const secrets = [...ours, ...inTraffic, ...inForce, ...users.map((one) => one.sessionKey())].filter((one) => one !== undefined);
-    const told = answers.filter(({ url }) => !url.split('?')[0]!.endsWith('/access_token')).map(({ text }) => text);
-    expect([new Set(secrets).size > 100, told.length > 250, s.log.length > 200]).toEqual([true, true, true]);
+    const secrets = [
+      ...ours,
+      ...inTraffic,
+      ...inForce,
+      ...users.map((one) => one.sessionKey()),
+    ].filter((one) => one !== undefined);
+    const told = answers
+      .filter(({ url }) => !url.split('?')[0]!.endsWith('/access_token'))
+      .map(({ text }) => text);
+    expect([new Set(secrets).size > 100, told.length > 250, s.log.length > 200]).toEqual([
+      true,
+      true,
+      true,
+    ]);
     expect(leaks([...told, ...s.log], secrets)).toEqual([]);
     expect(s.log.join('')).not.toMatch(/srd_|mot_|139100000|canary/);
     expect(s.log.join('')).toContain('/wx/mini/v1/:appId/:secret/code2Session');
@@ -277,13 +388,19 @@ describe('when WeChat fails, the central service', () => {
 
 /** The same fault of an answer that needs no drawing. */
 function onImage(fault: Fault): Fault {
-  return 'errcode' in fault || 'status' in fault || 'redirect' in fault ? fault : { ...IMAGE, ...fault };
+  return 'errcode' in fault || 'status' in fault || 'redirect' in fault
+    ? fault
+    : { ...IMAGE, ...fault };
 }
 
 /** The texts that hold a secret, as it is or in another spelling. */
 function leaks(texts: string[], secrets: string[]): string[] {
   const spellings = new Set(
-    secrets.flatMap((one) => [one, encodeURIComponent(one), ...(['base64', 'hex'] as const).map((as) => Buffer.from(one).toString(as))]),
+    secrets.flatMap((one) => [
+      one,
+      encodeURIComponent(one),
+      ...(['base64', 'hex'] as const).map((as) => Buffer.from(one).toString(as)),
+    ]),
   );
   return texts.filter((text) => [...spellings].some((one) => text.includes(one)));
 }

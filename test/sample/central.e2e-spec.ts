@@ -1,7 +1,17 @@
 import { decode as decodeJpeg } from 'jpeg-js';
 import jsqr from 'jsqr';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
-import { CAFE, ok, PHONE, refusal, REFUSALS, seen, SHOP, startCentral, WEBSITE } from '../support/central.js';
+import {
+  CAFE,
+  ok,
+  PHONE,
+  refusal,
+  REFUSALS,
+  seen,
+  SHOP,
+  startCentral,
+  WEBSITE,
+} from '../support/central.js';
 import type { Central } from '../support/central.js';
 import type { Call } from '../support/http.js';
 
@@ -46,10 +56,16 @@ describe('the central service', () => {
       const [user, other] = [s.wechat.users.create(), s.wechat.users.create()];
       const [token, another] = [await s.miniToken(user), await s.miniToken(other)];
       expect(seen(await s.get(`${SHOP_PATH}/openId`, {}, { token }))).toEqual(ok(user.openid()));
-      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }, { token }))).toEqual(ok(user.openid()));
+      expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }, { token }))).toEqual(
+        ok(user.openid()),
+      );
       expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }, { token: another }))).toEqual([
         400,
-        refusal(400, 'the request and its Authorization header carry different tokens; send one.', 'ERR_BAD_REQUEST'),
+        refusal(
+          400,
+          'the request and its Authorization header carry different tokens; send one.',
+          'ERR_BAD_REQUEST',
+        ),
       ]);
     });
 
@@ -63,10 +79,23 @@ describe('the central service', () => {
         countryCode: '86',
         watermark: { appid: SHOP.appId, timestamp: expect.any(Number) },
       });
-      expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(ok(phone));
-      expect(seen(await s.get(`${SHOP_PATH}/decode`, { encryptedData, iv }, { token: sessionkey }))).toEqual(ok(phone));
-      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: { sessionkey, encryptedData, iv } }))).toEqual(ok(phone));
-      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { token: sessionkey, body: { encryptedData, iv } }))).toEqual(ok(phone));
+      expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(
+        ok(phone),
+      );
+      expect(
+        seen(await s.get(`${SHOP_PATH}/decode`, { encryptedData, iv }, { token: sessionkey })),
+      ).toEqual(ok(phone));
+      expect(
+        seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: { sessionkey, encryptedData, iv } })),
+      ).toEqual(ok(phone));
+      expect(
+        seen(
+          await s.call(`POST ${SHOP_PATH}/decode`, {
+            token: sessionkey,
+            body: { encryptedData, iv },
+          }),
+        ),
+      ).toEqual(ok(phone));
     });
 
     it('repairs base64 that a client put into the URL as it was, and nothing in a body', async () => {
@@ -83,7 +112,9 @@ describe('the central service', () => {
       const raw = `sessionkey=${sessionkey}&encryptedData=${encryptedData}&iv=${iv}`;
       expect(seen(await s.call(`GET ${SHOP_PATH}/decode?${raw}`))).toEqual(profile);
       const spaced = { sessionkey, encryptedData: encryptedData.replaceAll('+', ' '), iv };
-      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: spaced }))).toEqual(REFUSALS.decrypt);
+      expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: spaced }))).toEqual(
+        REFUSALS.decrypt,
+      );
     });
 
     it.each([
@@ -117,7 +148,9 @@ describe('the central service', () => {
       await s.accessToken();
       s.wechat.invalidateAccessToken(SHOP.appId);
       const asked = s.wechat.requestsTo('/cgi-bin/stable_token').length;
-      const all = await Promise.all(['x', 'y', 'z'].map((scene) => s.qrCode({ scene, width: 280 })));
+      const all = await Promise.all(
+        ['x', 'y', 'z'].map((scene) => s.qrCode({ scene, width: 280 })),
+      );
       expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
       expect(s.wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
     });
@@ -155,13 +188,20 @@ describe('the central service', () => {
 
   describe('for a mobile app or a website', () => {
     it.each(['ouath2', 'oauth2'] as const)('gives a token for a code by /%s', async (spelling) => {
-      const answer = await s.oauth2((await s.wechat.users.create().authorize()).code, PHONE, spelling);
+      const answer = await s.oauth2(
+        (await s.wechat.users.create().authorize()).code,
+        PHONE,
+        spelling,
+      );
       expect(seen(answer)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
       expect(answer.headers.get('cache-control')).toBe('no-store');
     });
 
     it("tells the user's name and picture in the fields that its clients know", async () => {
-      const user = s.wechat.users.create({ nickName: '小红', avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132' });
+      const user = s.wechat.users.create({
+        nickName: '小红',
+        avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132',
+      });
       const info = {
         openId: user.openid(PHONE.appId),
         nickname: '小红',
@@ -193,7 +233,9 @@ describe('the central service', () => {
       const token = await s.mobileToken();
       s.wechat.clock.advance('3h');
       const asked = s.wechat.requestsTo('/sns/oauth2/refresh_token').length;
-      const answers = await Promise.all(Array.from({ length: 10 }, () => s.userInfo(token, 'true')));
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => s.userInfo(token, 'true')),
+      );
       expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
       expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(1);
       s.wechat.next('/sns/userinfo', { errcode: 42001 });
@@ -220,48 +262,92 @@ describe('the central service', () => {
   describe('knows its callers', () => {
     const secretRoutes: [string, (appId: string, secret: string) => Promise<unknown[]>][] = [
       ['ouath2', async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }))],
-      ['oauth2', async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }, 'oauth2'))],
-      ['code2Session', async (appId, secret) => seen(await s.code2Session('unused', { appId, secret }))],
+      [
+        'oauth2',
+        async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }, 'oauth2')),
+      ],
+      [
+        'code2Session',
+        async (appId, secret) => seen(await s.code2Session('unused', { appId, secret })),
+      ],
       ['access_token', async (appId, secret) => seen(await s.accessToken({ appId, secret }))],
-      ['qrcode/unlimited', async (appId, secret) => seen(await s.qrCode({ scene: '' }, { appId, secret }))],
+      [
+        'qrcode/unlimited',
+        async (appId, secret) => seen(await s.qrCode({ scene: '' }, { appId, secret })),
+      ],
     ];
 
     it.each(secretRoutes)('%s: no app, no secret, nothing at all', async (route, call) => {
-      const [own, sameKind, otherKind] = route.includes('2') && !route.startsWith('code') ? [PHONE, WEBSITE, SHOP] : [SHOP, CAFE, PHONE];
+      const [own, sameKind, otherKind] =
+        route.includes('2') && !route.startsWith('code')
+          ? [PHONE, WEBSITE, SHOP]
+          : [SHOP, CAFE, PHONE];
       const store = jest.spyOn(s.app.get(WechatStore), 'get');
       const asked = s.wechat.requests.length;
       expect(await call('wx0000000000000000', own.secret)).toEqual(REFUSALS.appId);
       expect(await call('__proto__', own.secret)).toEqual(REFUSALS.appId);
       expect(await call(otherKind.appId, otherKind.secret)).toEqual(REFUSALS.appId);
-      const wrong = ['x', own.secret.slice(1), `${own.secret}x`, own.secret.toUpperCase(), sameKind.secret, '%F0%9F%98%80', 'undefined'];
+      const wrong = [
+        'x',
+        own.secret.slice(1),
+        `${own.secret}x`,
+        own.secret.toUpperCase(),
+        sameKind.secret,
+        '%F0%9F%98%80',
+        'undefined',
+      ];
       for (const secret of wrong) expect(await call(own.appId, secret)).toEqual(REFUSALS.secret);
       expect([s.wechat.requests.length - asked, store.mock.calls.length]).toEqual([0, 0]);
     });
 
     it('before it looks at what they ask', async () => {
       const broken = { body: '{"scene":', headers: { 'content-type': 'application/json' } };
-      expect(seen(await s.get(`/wx/mini/v1/wx0/${SHOP.secret}/code2Session`))).toEqual(REFUSALS.appId);
+      expect(seen(await s.get(`/wx/mini/v1/wx0/${SHOP.secret}/code2Session`))).toEqual(
+        REFUSALS.appId,
+      );
       expect(seen(await s.get(`${SHOP_PATH}/wrong/code2Session`))).toEqual(REFUSALS.secret);
       expect(seen(await s.get('/wx/mini/v1/wx0/decode'))).toEqual(REFUSALS.appId);
       expect(seen(await s.get('/wx/mini/v1/wx0/openId'))).toEqual(REFUSALS.appId);
-      expect(seen(await s.get(`/wx/v1/wx0/mot_x/userInfo`, { refresh: 'x' }))).toEqual(REFUSALS.appId);
+      expect(seen(await s.get(`/wx/v1/wx0/mot_x/userInfo`, { refresh: 'x' }))).toEqual(
+        REFUSALS.appId,
+      );
       expect((await s.call(`POST ${SHOP_PATH}/wrong/qrcode/unlimited`, broken)).status).toBe(400);
     });
 
     it('and no session passes for another app, another kind or nothing', async () => {
       const user = s.wechat.users.create();
-      const [shop, cafe, phone] = [await s.miniToken(user), await s.miniToken(user, CAFE), await s.mobileToken(user)];
+      const [shop, cafe, phone] = [
+        await s.miniToken(user),
+        await s.miniToken(user, CAFE),
+        await s.mobileToken(user),
+      ];
       const { encryptedData, iv } = await user.getUserInfo();
       const ended = await s.miniToken(user);
       await s.call('POST /auth/logout', { token: ended });
-      for (const token of [cafe, phone, ended, 'x', `srd_${'A'.repeat(43)}`, `${shop}x`, 'undefined', '{"$ne":null}']) {
+      for (const token of [
+        cafe,
+        phone,
+        ended,
+        'x',
+        `srd_${'A'.repeat(43)}`,
+        `${shop}x`,
+        'undefined',
+        '{"$ne":null}',
+      ]) {
         expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(REFUSALS.unauthorized);
         expect(seen(await s.get(`${SHOP_PATH}/unionId`, { token }))).toEqual(REFUSALS.unauthorized);
         const answer = await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData, iv });
-        expect([seen(answer), answer.headers.get('www-authenticate')]).toEqual([REFUSALS.unauthorized, 'Bearer']);
-        expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData, iv } }))).toEqual(
+        expect([seen(answer), answer.headers.get('www-authenticate')]).toEqual([
           REFUSALS.unauthorized,
-        );
+          'Bearer',
+        ]);
+        expect(
+          seen(
+            await s.call(`POST ${SHOP_PATH}/decode`, {
+              body: { sessionkey: token, encryptedData, iv },
+            }),
+          ),
+        ).toEqual(REFUSALS.unauthorized);
       }
       for (const token of [shop, 'x', `mot_${'A'.repeat(43)}`, encodeURIComponent('{"$ne":null}')])
         expect(seen(await s.userInfo(token))).toEqual(REFUSALS.unauthorized);
@@ -283,11 +369,15 @@ describe('the central service', () => {
       await s.code2Session(code);
       expect(seen(await s.code2Session(code))).toEqual(REFUSALS.code);
       expect(seen(await s.code2Session('unknown'))).toEqual(REFUSALS.code);
-      expect(seen(await s.code2Session((await user.login(CAFE.appId)).code))).toEqual(REFUSALS.code);
+      expect(seen(await s.code2Session((await user.login(CAFE.appId)).code))).toEqual(
+        REFUSALS.code,
+      );
       const { code: oauth } = await user.authorize();
       await s.oauth2(oauth);
       expect(seen(await s.oauth2(oauth))).toEqual(REFUSALS.code);
-      expect(seen(await s.oauth2((await user.authorize(WEBSITE.appId)).code))).toEqual(REFUSALS.code);
+      expect(seen(await s.oauth2((await user.authorize(WEBSITE.appId)).code))).toEqual(
+        REFUSALS.code,
+      );
     });
 
     it('a user whom WeChat blocks', async () => {
@@ -308,7 +398,9 @@ describe('the central service', () => {
       ];
       for (const [parameters, expected] of rows) {
         expect(seen(await s.get(`${SHOP_PATH}/decode`, parameters))).toEqual(expected);
-        expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: parameters }))).toEqual(expected);
+        expect(seen(await s.call(`POST ${SHOP_PATH}/decode`, { body: parameters }))).toEqual(
+          expected,
+        );
       }
       expect(seen(await s.call(`POST ${SHOP_PATH}/decode`))).toEqual(REFUSALS.token);
       for (const route of ['openId', 'unionId']) {
@@ -340,28 +432,56 @@ describe('the central service', () => {
         { ...mine, iv: '' },
       ];
       for (const { encryptedData, iv } of rows)
-        expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(REFUSALS.decrypt);
+        expect(seen(await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv }))).toEqual(
+          REFUSALS.decrypt,
+        );
     });
 
     it('the eleventh attempt to decrypt within ten minutes, good ones included', async () => {
       const user = s.wechat.users.create();
       const sessionkey = await s.miniToken(user);
       const good = await user.getUserInfo();
-      const decode = async (encryptedData: string) => s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv: good.iv });
+      const decode = async (encryptedData: string) =>
+        s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData, iv: good.iv });
       for (let i = 0; i < 10; i++) expect((await decode('bm90IHRoaXM=')).status).toBe(400);
       const { status, headers, body } = await decode(good.encryptedData);
-      expect([status, body]).toEqual([429, refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')]);
+      expect([status, body]).toEqual([
+        429,
+        refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT'),
+      ]);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect((await s.get(`${SHOP_PATH}/openId`, { token: sessionkey })).status).toBe(200);
       s.wechat.clock.advance('9m');
       const again = await user.getUserInfo();
       s.wechat.clock.advance('1m');
-      expect((await s.get(`${SHOP_PATH}/decode`, { sessionkey, encryptedData: again.encryptedData, iv: again.iv })).status).toBe(200);
+      expect(
+        (
+          await s.get(`${SHOP_PATH}/decode`, {
+            sessionkey,
+            encryptedData: again.encryptedData,
+            iv: again.iv,
+          })
+        ).status,
+      ).toBe(200);
     });
 
     it('a scene or page that WeChat would refuse, without asking it', async () => {
       const asked = s.wechat.requests.length;
-      for (const scene of [undefined, null, '', 'a'.repeat(33), 'a b', '%', '"', '\\', '中', 'a\nb', 7, ['a'], {}])
+      for (const scene of [
+        undefined,
+        null,
+        '',
+        'a'.repeat(33),
+        'a b',
+        '%',
+        '"',
+        '\\',
+        '中',
+        'a\nb',
+        7,
+        ['a'],
+        {},
+      ])
         expect(seen(await s.qrCode({ scene }))).toEqual(REFUSALS.scene);
       for (const body of [
         { page: '/pages/a' },
@@ -386,7 +506,10 @@ describe('the central service', () => {
         { envVersion: 'beta' },
       ]) {
         const answer = await s.qrCode({ scene: 'a', ...body });
-        expect(seen(answer)).toEqual([400, refusal(400, expect.stringContaining(Object.keys(body)[0]!) as never, 'ERR_BAD_REQUEST')]);
+        expect(seen(answer)).toEqual([
+          400,
+          refusal(400, expect.stringContaining(Object.keys(body)[0]!) as never, 'ERR_BAD_REQUEST'),
+        ]);
       }
       expect(s.wechat.requests.length).toBe(asked);
     });
@@ -394,7 +517,9 @@ describe('the central service', () => {
     it('a page that is not released', async () => {
       expect(seen(await s.qrCode({ scene: 'a', page: 'pages/secret' }))).toEqual(REFUSALS.page);
       s.wechat.next('/wxa/getwxacodeunlimit', { errcode: 40159 });
-      expect((await s.qrCode({ scene: 'other' })).body).toEqual(refusal(40159, 'invalid parameter: page', 'ERR_WECHAT_PAGE'));
+      expect((await s.qrCode({ scene: 'other' })).body).toEqual(
+        refusal(40159, 'invalid parameter: page', 'ERR_WECHAT_PAGE'),
+      );
       for (const errcode of [40129, 40169]) {
         s.wechat.next('/wxa/getwxacodeunlimit', { errcode });
         expect(seen(await s.qrCode({ scene: 'other' }))).toEqual(REFUSALS.scene);
@@ -403,10 +528,30 @@ describe('the central service', () => {
 
     it('a code of the wrong shape, without asking WeChat', async () => {
       const asked = s.wechat.requests.length;
-      const codes = ['', 'a b', 'a'.repeat(129), '登录', 'x&appid=evil', 'x#y', '%00', 'a\nb', 'a\0'];
-      const queries = ['', ...codes.map((code) => `code=${encodeURIComponent(code)}`), 'code=a&code=b', 'code[a]=b', 'code[]=a', 'Code=a'];
+      const codes = [
+        '',
+        'a b',
+        'a'.repeat(129),
+        '登录',
+        'x&appid=evil',
+        'x#y',
+        '%00',
+        'a\nb',
+        'a\0',
+      ];
+      const queries = [
+        '',
+        ...codes.map((code) => `code=${encodeURIComponent(code)}`),
+        'code=a&code=b',
+        'code[a]=b',
+        'code[]=a',
+        'Code=a',
+      ];
       for (const query of queries) {
-        for (const path of [`${SHOP_PATH}/${SHOP.secret}/code2Session`, `/wx/v1/${PHONE.appId}/${PHONE.secret}/ouath2`])
+        for (const path of [
+          `${SHOP_PATH}/${SHOP.secret}/code2Session`,
+          `/wx/v1/${PHONE.appId}/${PHONE.secret}/ouath2`,
+        ])
           expect(seen(await s.call(`GET ${path}?${query}`))).toEqual([
             400,
             refusal(400, 'code must be what WeChat gave', 'ERR_BAD_REQUEST'),
@@ -417,10 +562,9 @@ describe('the central service', () => {
 
     it.each(['1', '', 'TRUE', 'true&refresh=false'])('refresh=%s', async (refresh) => {
       const token = await s.mobileToken();
-      expect(seen(await s.call(`GET /wx/v1/${PHONE.appId}/${token}/userInfo?refresh=${refresh}`))).toEqual([
-        400,
-        refusal(400, 'refresh must be true or false', 'ERR_BAD_REQUEST'),
-      ]);
+      expect(
+        seen(await s.call(`GET /wx/v1/${PHONE.appId}/${token}/userInfo?refresh=${refresh}`)),
+      ).toEqual([400, refusal(400, 'refresh must be true or false', 'ERR_BAD_REQUEST')]);
     });
 
     it('tokens and data of the wrong type', async () => {
@@ -429,13 +573,25 @@ describe('the central service', () => {
         [`GET ${SHOP_PATH}/openId?token=${token}&token=${token}`, {}],
         [`GET ${SHOP_PATH}/decode?sessionkey=${token}&encryptedData=a&encryptedData=b&iv=c`, {}],
         [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: 7, encryptedData: 'a', iv: 'b' } }],
-        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: [token], encryptedData: 'a', iv: 'b' } }],
-        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: ['a'], iv: 'b' } }],
-        [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: 'a', iv: { a: 1 } } }],
+        [
+          `POST ${SHOP_PATH}/decode`,
+          { body: { sessionkey: [token], encryptedData: 'a', iv: 'b' } },
+        ],
+        [
+          `POST ${SHOP_PATH}/decode`,
+          { body: { sessionkey: token, encryptedData: ['a'], iv: 'b' } },
+        ],
+        [
+          `POST ${SHOP_PATH}/decode`,
+          { body: { sessionkey: token, encryptedData: 'a', iv: { a: 1 } } },
+        ],
         [`POST ${SHOP_PATH}/decode`, { body: { sessionkey: token, encryptedData: 0, iv: false } }],
       ];
       for (const [route, call] of rows)
-        expect(seen(await s.call(route, call))).toEqual([400, refusal(400, expect.any(String) as never, 'ERR_BAD_REQUEST')]);
+        expect(seen(await s.call(route, call))).toEqual([
+          400,
+          refusal(400, expect.any(String) as never, 'ERR_BAD_REQUEST'),
+        ]);
     });
 
     it('what is no route: a verb, a case, a path without its parts', async () => {
@@ -449,7 +605,10 @@ describe('the central service', () => {
         `GET ${SHOP_PATH}/${'s'.repeat(200)}/access_token`,
         'GET /wx',
       ])
-        expect(seen(await s.call(route))).toEqual([404, refusal(404, 'not found', 'ERR_NOT_FOUND')]);
+        expect(seen(await s.call(route))).toEqual([
+          404,
+          refusal(404, 'not found', 'ERR_NOT_FOUND'),
+        ]);
     });
 
     it('with 503 and never 401 while the store is down', async () => {
@@ -460,7 +619,8 @@ describe('the central service', () => {
         await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData: 'a', iv: 'b' }),
         await s.userInfo(mobile),
       ];
-      for (const answer of answers) expect([seen(answer), answer.headers.get('retry-after')]).toEqual([REFUSALS.store, '1']);
+      for (const answer of answers)
+        expect([seen(answer), answer.headers.get('retry-after')]).toEqual([REFUSALS.store, '1']);
     });
   });
 
@@ -468,7 +628,11 @@ describe('the central service', () => {
     const { paths } = (await s.call('GET /docs-json')).body;
     const routes = Object.entries<Record<string, any>>(paths)
       .filter(([path]) => path.startsWith('/wx/') || path === '/qrcodes')
-      .flatMap(([path, methods]) => Object.entries<any>(methods).map(([method, operation]) => [`${method} ${path}`, operation] as const));
+      .flatMap(([path, methods]) =>
+        Object.entries<any>(methods).map(
+          ([method, operation]) => [`${method} ${path}`, operation] as const,
+        ),
+      );
     expect(routes.map(([route]) => route).toSorted()).toEqual([
       'get /wx/mini/v1/{appId}/decode',
       'get /wx/mini/v1/{appId}/openId',
@@ -485,7 +649,9 @@ describe('the central service', () => {
     for (const [route, { summary, responses, parameters }] of routes) {
       expect([route, summary]).toEqual([route, expect.any(String)]);
       const inPath = [...route.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      const documented = parameters.filter((one: any) => one.in === 'path').map(({ name }: any) => name);
+      const documented = parameters
+        .filter((one: any) => one.in === 'path')
+        .map(({ name }: any) => name);
       expect([route, new Set(documented)]).toEqual([route, new Set(inPath)]);
       if (route !== 'post /qrcodes')
         expect([route, responses[200].content['application/json'].schema.example]).toEqual([
@@ -493,7 +659,8 @@ describe('the central service', () => {
           { code: 200, msg: 'ok', data: expect.anything(), success: true },
         ]);
     }
-    const { examples } = paths['/wx/mini/v1/{appId}/decode'].get.responses[400].content['application/json'];
+    const { examples } =
+      paths['/wx/mini/v1/{appId}/decode'].get.responses[400].content['application/json'];
     expect(examples.WITHOUT_IV.value).toEqual(REFUSALS.iv[1]);
     expect(paths['/qrcodes'].post.responses[200].content).toHaveProperty(['image/jpeg']);
   });
@@ -506,8 +673,15 @@ describe('the login limit', () => {
     expect([(await s.code2Session('a')).status, (await s.oauth2('a')).status]).toEqual([401, 401]);
     expect((await s.call('POST /auth/login', { body: { code: 'a' } })).status).toBe(401);
     const asked = s.wechat.requests.length;
-    for (const answer of [await s.code2Session('a'), await s.oauth2('a', PHONE, 'oauth2'), await s.oauth2('a')]) {
-      expect(seen(answer)).toEqual([429, refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')]);
+    for (const answer of [
+      await s.code2Session('a'),
+      await s.oauth2('a', PHONE, 'oauth2'),
+      await s.oauth2('a'),
+    ]) {
+      expect(seen(answer)).toEqual([
+        429,
+        refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT'),
+      ]);
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
     expect(s.wechat.requests.length).toBe(asked);

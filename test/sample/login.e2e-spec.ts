@@ -3,7 +3,13 @@ import { describeOnEachDatabase } from '../support/databases.js';
 import { start } from '../support/start.js';
 import type { Login, Started } from '../support/start.js';
 
-const UNAUTHORIZED = { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' };
+const UNAUTHORIZED = {
+  code: 1000,
+  msg: 'unauthorized',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SESSION',
+};
 const SESSION_RD = /^srd_[0-9A-Za-z_-]{43}$/;
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -15,14 +21,20 @@ describeOnEachDatabase('a login', (database) => {
   afterAll(() => s.close());
 
   const count = async (table: string): Promise<number> =>
-    Number((await s.app.get(DataSource).query<{ n: string }[]>(`SELECT count(*) AS n FROM ${table}`))[0]?.n);
+    Number(
+      (await s.app.get(DataSource).query<{ n: string }[]>(`SELECT count(*) AS n FROM ${table}`))[0]
+        ?.n,
+    );
   const refresh = (token: string) => s.call('POST /auth/refresh', { token });
-  const statusOf = async (token: string): Promise<number> => (await s.call('GET /auth/session', { token })).status;
+  const statusOf = async (token: string): Promise<number> =>
+    (await s.call('GET /auth/session', { token })).status;
 
   describe('by a code of wx.login', () => {
     it('gives a session and registers the user', async () => {
       const user = s.wechat.users.create();
-      const { status, body } = await s.call('POST /auth/login', { body: { code: (await user.login()).code } });
+      const { status, body } = await s.call('POST /auth/login', {
+        body: { code: (await user.login()).code },
+      });
       expect({ status, body }).toEqual({
         status: 200,
         body: {
@@ -65,7 +77,9 @@ describeOnEachDatabase('a login', (database) => {
 
     it('registers one person where the same code is posted twice at once', async () => {
       const { code } = await s.wechat.users.create().login();
-      const [one, two] = await Promise.all([1, 2].map(() => s.call('POST /auth/login', { body: { code } })));
+      const [one, two] = await Promise.all(
+        [1, 2].map(() => s.call('POST /auth/login', { body: { code } })),
+      );
       expect([one, two].filter((answer) => answer?.body.data.isNewUser)).toHaveLength(1);
       expect(one?.body.data.session_rd).toBe(two?.body.data.session_rd);
       expect(s.wechat.requests.filter(({ query }) => query['js_code'] === code)).toHaveLength(1);
@@ -77,18 +91,28 @@ describeOnEachDatabase('a login', (database) => {
       const again = await s.call('POST /auth/login', { body: { code } });
       expect(again.status).toBe(401);
       expect(again.headers.get('www-authenticate')).toBe('Bearer');
-      expect(again.body).toEqual({ code: 40029, msg: 'invalid parameter: code', data: null, success: false, error: 'ERR_WECHAT_CODE' });
+      expect(again.body).toEqual({
+        code: 40029,
+        msg: 'invalid parameter: code',
+        data: null,
+        success: false,
+        error: 'ERR_WECHAT_CODE',
+      });
     });
 
     it('ends the session that the client still had', async () => {
       const user = s.wechat.users.create();
       const old = await s.login(user);
       const fresh = await s.login(user, { headers: { 'x-session-rd': old.session_rd } });
-      expect([await statusOf(old.session_rd), await statusOf(fresh.session_rd)]).toEqual([401, 200]);
+      expect([await statusOf(old.session_rd), await statusOf(fresh.session_rd)]).toEqual([
+        401, 200,
+      ]);
     });
 
     it('pays no attention to a token that is no token', async () => {
-      await expect(s.login(undefined, { token: 'undefined' })).resolves.toMatchObject({ isNewUser: true });
+      await expect(s.login(undefined, { token: 'undefined' })).resolves.toMatchObject({
+        isNewUser: true,
+      });
     });
   });
 
@@ -107,7 +131,9 @@ describeOnEachDatabase('a login', (database) => {
     it('is one account with two openids', async () => {
       const user = two.wechat.users.create({ id: 'two-apps' });
       const logins = await Promise.all(
-        two.wechat.apps.map(async ({ appId }) => two.login(user, { body: { appId, ...(await user.login(appId)) } })),
+        two.wechat.apps.map(async ({ appId }) =>
+          two.login(user, { body: { appId, ...(await user.login(appId)) } }),
+        ),
       );
       expect(new Set(logins.map((login) => login['user'].id)).size).toBe(1);
       expect(logins.filter(({ isNewUser }) => isNewUser)).toHaveLength(1);
@@ -122,16 +148,30 @@ describeOnEachDatabase('a login', (database) => {
 
     it('tells what the guard knows, in WeChat’s words and ISO times', async () => {
       const { body } = await s.call('GET /auth/session', { token: login.session_rd });
-      expect(Object.keys(body.data).toSorted()).toEqual(['appId', 'expiresAt', 'issuedAt', 'loginExpiresAt', 'openid', 'unionid']);
+      expect(Object.keys(body.data).toSorted()).toEqual([
+        'appId',
+        'expiresAt',
+        'issuedAt',
+        'loginExpiresAt',
+        'openid',
+        'unionid',
+      ]);
       const { issuedAt, expiresAt, loginExpiresAt } = body.data;
-      expect([issuedAt, expiresAt, loginExpiresAt]).toEqual([1, 2, 3].map(() => expect.stringMatching(ISO)));
+      expect([issuedAt, expiresAt, loginExpiresAt]).toEqual(
+        [1, 2, 3].map(() => expect.stringMatching(ISO)),
+      );
       expect(Date.parse(expiresAt) - Date.parse(issuedAt)).toBe(30 * 60_000);
       expect(Date.parse(loginExpiresAt) - Date.parse(issuedAt)).toBe(7 * 24 * 3600_000);
     });
 
     it('takes the token in either header', async () => {
-      expect((await s.call('GET /me', { headers: { 'x-session-rd': login.session_rd } })).status).toBe(200);
-      expect((await s.call('GET /me', { headers: { authorization: `bearer ${login.session_rd}` } })).status).toBe(200);
+      expect(
+        (await s.call('GET /me', { headers: { 'x-session-rd': login.session_rd } })).status,
+      ).toBe(200);
+      expect(
+        (await s.call('GET /me', { headers: { authorization: `bearer ${login.session_rd}` } }))
+          .status,
+      ).toBe(200);
     });
 
     it('ends by itself, and use does not lengthen it', async () => {
@@ -139,12 +179,19 @@ describeOnEachDatabase('a login', (database) => {
       expect(await statusOf(login.session_rd)).toBe(200);
       s.wechat.clock.advance('11m');
       const { status, headers, body } = await s.call('GET /me', { token: login.session_rd });
-      expect([status, headers.get('www-authenticate'), body]).toEqual([401, 'Bearer', UNAUTHORIZED]);
+      expect([status, headers.get('www-authenticate'), body]).toEqual([
+        401,
+        'Bearer',
+        UNAUTHORIZED,
+      ]);
     });
 
     it('is lengthened by a refresh; the old token works for the grace time and gets the same successor', async () => {
       const first = await refresh(login.session_rd);
-      expect(first.body.data).toEqual({ session_rd: expect.stringMatching(SESSION_RD), expiresIn: 1800 });
+      expect(first.body.data).toEqual({
+        session_rd: expect.stringMatching(SESSION_RD),
+        expiresIn: 1800,
+      });
       const { session_rd } = first.body.data;
       expect((await refresh(login.session_rd)).body.data.session_rd).toBe(session_rd);
       expect([await statusOf(login.session_rd), await statusOf(session_rd)]).toEqual([200, 200]);
@@ -202,16 +249,25 @@ describeOnEachDatabase('a login', (database) => {
       );
       expect(JSON.stringify(body)).not.toContain('srd_');
 
-      const ended = await s.call(`DELETE /auth/sessions/${body.data[0].id}`, { token: tablet.session_rd });
-      expect([ended.status, ended.body]).toEqual([200, { code: 200, msg: 'ok', data: null, success: true }]);
-      expect([await statusOf(phone.session_rd), await statusOf(tablet.session_rd)]).toEqual([401, 200]);
+      const ended = await s.call(`DELETE /auth/sessions/${body.data[0].id}`, {
+        token: tablet.session_rd,
+      });
+      expect([ended.status, ended.body]).toEqual([
+        200,
+        { code: 200, msg: 'ok', data: null, success: true },
+      ]);
+      expect([await statusOf(phone.session_rd), await statusOf(tablet.session_rd)]).toEqual([
+        401, 200,
+      ]);
     });
 
     it('cannot end somebody else’s, nor one that never was', async () => {
       const [mine, theirs] = [await s.login(), await s.login()];
       const [{ id }] = (await s.call('GET /auth/sessions', { token: theirs.session_rd })).body.data;
       for (const one of [id, 'nobody', '%00', 'x'.repeat(400)]) {
-        const { status, body } = await s.call(`DELETE /auth/sessions/${one}`, { token: mine.session_rd });
+        const { status, body } = await s.call(`DELETE /auth/sessions/${one}`, {
+          token: mine.session_rd,
+        });
         expect([one, status, body]).toEqual([
           one,
           404,
@@ -230,12 +286,15 @@ describeOnEachDatabase('a login', (database) => {
         data: null,
         success: true,
       });
-      expect([await statusOf(phone.session_rd), await statusOf(tablet.session_rd)]).toEqual([401, 200]);
+      expect([await statusOf(phone.session_rd), await statusOf(tablet.session_rd)]).toEqual([
+        401, 200,
+      ]);
     });
 
     it('ends its successor too when it logs out in its grace time', async () => {
       const old = await s.login();
-      const { session_rd } = (await s.call('POST /auth/refresh', { token: old.session_rd })).body.data;
+      const { session_rd } = (await s.call('POST /auth/refresh', { token: old.session_rd })).body
+        .data;
       await s.call('POST /auth/logout', { token: old.session_rd });
       expect(await statusOf(session_rd)).toBe(401);
     });
@@ -245,7 +304,9 @@ describeOnEachDatabase('a login', (database) => {
       const logins = [await s.login(user), await s.login(user), await s.login(user)];
       const { body } = await s.call('POST /auth/logout-all', { token: logins[0]!.session_rd });
       expect(body.data).toEqual({ ended: 3 });
-      expect(await Promise.all(logins.map((login) => statusOf(login.session_rd)))).toEqual([401, 401, 401]);
+      expect(await Promise.all(logins.map((login) => statusOf(login.session_rd)))).toEqual([
+        401, 401, 401,
+      ]);
     });
   });
 });

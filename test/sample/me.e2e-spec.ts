@@ -3,8 +3,20 @@ import { describeOnEachDatabase } from '../support/databases.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-const SIGNATURE_MISMATCH = { code: 1005, msg: 'error: signature mismatch', data: null, success: false, error: 'ERR_WECHAT_SIGNATURE' };
-const DECODE_FAILED = { code: 1004, msg: 'error: decode failed', data: null, success: false, error: 'ERR_WECHAT_DECRYPT' };
+const SIGNATURE_MISMATCH = {
+  code: 1005,
+  msg: 'error: signature mismatch',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_SIGNATURE',
+};
+const DECODE_FAILED = {
+  code: 1004,
+  msg: 'error: decode failed',
+  data: null,
+  success: false,
+  error: 'ERR_WECHAT_DECRYPT',
+};
 
 describeOnEachDatabase('me', (database) => {
   let s: Started;
@@ -16,7 +28,10 @@ describeOnEachDatabase('me', (database) => {
   it('is the user whom the session belongs to', async () => {
     const { session_rd, user } = await s.login();
     const { status, body } = await s.call('GET /me', { token: session_rd });
-    expect({ status, body }).toEqual({ status: 200, body: { code: 200, msg: 'ok', data: user, success: true } });
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: { code: 200, msg: 'ok', data: user, success: true },
+    });
   });
 
   it('is nobody once the account is gone', async () => {
@@ -27,17 +42,29 @@ describeOnEachDatabase('me', (database) => {
 
   it('learns a unionid when the app is bound to an open-platform account later', async () => {
     const wechat = s.wechat.users.create();
-    s.wechat.next('/sns/jscode2session', { transform: (json) => ({ ...json, unionid: undefined }) });
+    s.wechat.next('/sns/jscode2session', {
+      transform: (json) => ({ ...json, unionid: undefined }),
+    });
     const before = await s.login(wechat);
     const after = await s.login(wechat);
-    expect([before['user'].unionid, after['user'].unionid, after['user'].id]).toEqual([null, wechat.unionid(), before['user'].id]);
+    expect([before['user'].unionid, after['user'].unionid, after['user'].id]).toEqual([
+      null,
+      wechat.unionid(),
+      before['user'].id,
+    ]);
   });
 
   describe('with a profile that WeChat signed and encrypted', () => {
     it('takes name, picture and region over', async () => {
-      const wechat = s.wechat.users.create({ nickName: '王 Band 🎸', avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/vi_32/band/132' });
+      const wechat = s.wechat.users.create({
+        nickName: '王 Band 🎸',
+        avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/vi_32/band/132',
+      });
       const { session_rd, user } = await s.login(wechat);
-      const { status, body } = await s.call('PUT /me/profile', { token: session_rd, body: await wechat.getUserInfo() });
+      const { status, body } = await s.call('PUT /me/profile', {
+        token: session_rd,
+        body: await wechat.getUserInfo(),
+      });
       expect([status, body.data]).toEqual([
         200,
         {
@@ -58,7 +85,10 @@ describeOnEachDatabase('me', (database) => {
     it('takes what WeChat gives today: 微信用户, and no id inside', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
-      const { body } = await s.call('PUT /me/profile', { token: session_rd, body: await wechat.getUserProfile() });
+      const { body } = await s.call('PUT /me/profile', {
+        token: session_rd,
+        body: await wechat.getUserProfile(),
+      });
       expect(body.data).toMatchObject({ nickName: '微信用户', unionid: wechat.unionid() });
     });
 
@@ -67,13 +97,21 @@ describeOnEachDatabase('me', (database) => {
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
       await s.login(wechat);
-      expect((await s.call('PUT /me/profile', { token: session_rd, body: profile })).body.data).toMatchObject({ nickName: 'Slow' });
+      expect(
+        (await s.call('PUT /me/profile', { token: session_rd, body: profile })).body.data,
+      ).toMatchObject({ nickName: 'Slow' });
     });
 
     it('keeps out what is not text, too long or of no use in a name', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
-      const odd = { openId: wechat.openid(), nickName: 'a\u0000b\n\u0007c', avatarUrl: 'x'.repeat(5000), gender: 'male', city: { a: 1 } };
+      const odd = {
+        openId: wechat.openid(),
+        nickName: 'a\u0000b\n\u0007c',
+        avatarUrl: 'x'.repeat(5000),
+        gender: 'male',
+        city: { a: 1 },
+      };
       const { body } = await s.call('PUT /me/profile', {
         token: session_rd,
         body: { ...(await wechat.getUserInfo()), ...wechat.encrypt(odd) },
@@ -86,13 +124,24 @@ describeOnEachDatabase('me', (database) => {
       const [wechat, other] = [s.wechat.users.create(), s.wechat.users.create()];
       const { session_rd, user } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
-      const foreign = wechat.encrypt({ openId: wechat.openid(), unionId: other.unionid(), nickName: 'me', avatarUrl: '' });
-      expect((await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...foreign } })).body.data).toMatchObject({
+      const foreign = wechat.encrypt({
+        openId: wechat.openid(),
+        unionId: other.unionid(),
+        nickName: 'me',
+        avatarUrl: '',
+      });
+      expect(
+        (await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...foreign } }))
+          .body.data,
+      ).toMatchObject({
         id: user.id,
         unionid: wechat.unionid(),
       });
       const anothers = wechat.encrypt({ openId: other.openid(), nickName: 'other', avatarUrl: '' });
-      expect((await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...anothers } })).body).toEqual(DECODE_FAILED);
+      expect(
+        (await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...anothers } }))
+          .body,
+      ).toEqual(DECODE_FAILED);
     });
 
     it('B-rawData refuses a rawData that was touched, whatever is encrypted beside it', async () => {
@@ -101,7 +150,9 @@ describeOnEachDatabase('me', (database) => {
       const profile = await wechat.getUserInfo();
       const touched = {
         rawData: `${profile.rawData} `,
-        reordered: JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(profile.rawData)).toReversed())),
+        reordered: JSON.stringify(
+          Object.fromEntries(Object.entries(JSON.parse(profile.rawData)).toReversed()),
+        ),
       };
       for (const body of [
         { ...profile, rawData: touched.rawData },
@@ -128,18 +179,27 @@ describeOnEachDatabase('me', (database) => {
         await wechat.getWeRunData(),
         wechat.encrypt('["nickName"]'),
         s.wechat.users.create().encrypt({ nickName: 'x', avatarUrl: '' }),
-        wechat.encrypt({ nickName: 'x', avatarUrl: '' }, undefined, { watermark: { appid: 'wxother', timestamp: 1 } }),
+        wechat.encrypt({ nickName: 'x', avatarUrl: '' }, undefined, {
+          watermark: { appid: 'wxother', timestamp: 1 },
+        }),
       ]) {
-        const answer = await s.call('PUT /me/profile', { token: session_rd, body: { ...profile, ...encrypted } });
+        const answer = await s.call('PUT /me/profile', {
+          token: session_rd,
+          body: { ...profile, ...encrypted },
+        });
         expect([answer.status, answer.body]).toEqual([400, DECODE_FAILED]);
       }
     });
 
     it('says field by field what is missing', async () => {
       const { session_rd } = await s.login();
-      const { status, body } = await s.call('PUT /me/profile', { token: session_rd, body: { rawData: null, signature: 7, iv: ['x'] } });
+      const { status, body } = await s.call('PUT /me/profile', {
+        token: session_rd,
+        body: { rawData: null, signature: 7, iv: ['x'] },
+      });
       expect([status, body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
-      for (const field of ['rawData', 'signature', 'encryptedData', 'iv']) expect(body.msg).toContain(field);
+      for (const field of ['rawData', 'signature', 'encryptedData', 'iv'])
+        expect(body.msg).toContain(field);
     });
 
     it('stops guessing after ten failures in ten minutes', async () => {

@@ -29,7 +29,9 @@ describe('a mini program', () => {
 
   it('logs in by itself, once for any number of requests', async () => {
     const { phone, session } = launch();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => session.request({ url: '/me' })));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => session.request({ url: '/me' })),
+    );
     expect(answers).toEqual(Array.from({ length: 20 }, me));
     expect(phone.calls['login']).toBe(1);
   });
@@ -38,7 +40,9 @@ describe('a mini program', () => {
     const { phone, session } = launch();
     await session.request({ url: '/me' });
     s.wechat.clock.advance('31m');
-    expect(await Promise.all(Array.from({ length: 20 }, () => session.request({ url: '/me' })))).toEqual(Array.from({ length: 20 }, me));
+    expect(
+      await Promise.all(Array.from({ length: 20 }, () => session.request({ url: '/me' }))),
+    ).toEqual(Array.from({ length: 20 }, me));
     expect(phone.calls['login']).toBe(2);
   });
 
@@ -51,15 +55,23 @@ describe('a mini program', () => {
     expect(await restarted.request({ url: '/me' })).toEqual(me());
     expect(phone.calls['login']).toBe(1);
     await restarted.logout();
-    await expect(restarted.request({ url: '/me' })).rejects.toMatchObject({ error: 'ERR_SIGNED_OUT' });
+    await expect(restarted.request({ url: '/me' })).rejects.toMatchObject({
+      error: 'ERR_SIGNED_OUT',
+    });
   });
 
   it('sends its phone number and a recording', async () => {
     const { phone, session } = launch();
     const { code } = await user.getPhoneNumber();
-    expect(await session.request({ url: '/me/phone', method: 'PUT', data: { code } })).toMatchObject({ phoneNumber: '13580006666' });
+    expect(
+      await session.request({ url: '/me/phone', method: 'PUT', data: { code } }),
+    ).toMatchObject({ phoneNumber: '13580006666' });
     phone.files.set('wxfile://tmp/voice.wav', new Uint8Array(wav(1000)));
-    const recording = await session.uploadFile({ url: '/recordings', filePath: 'wxfile://tmp/voice.wav', name: 'file' });
+    const recording = await session.uploadFile({
+      url: '/recordings',
+      filePath: 'wxfile://tmp/voice.wav',
+      name: 'file',
+    });
     expect(recording).toMatchObject({ format: 'wav', duration: 1000 });
   });
 
@@ -67,7 +79,10 @@ describe('a mini program', () => {
     const { phone, session } = launch();
     await session.login();
     jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
-    await expect(session.request({ url: '/me' })).rejects.toMatchObject({ statusCode: 503, error: 'ERR_STORE_UNAVAILABLE' });
+    await expect(session.request({ url: '/me' })).rejects.toMatchObject({
+      statusCode: 503,
+      error: 'ERR_STORE_UNAVAILABLE',
+    });
     jest.restoreAllMocks();
     expect(await session.request({ url: '/me' })).toEqual(me());
     expect(phone.calls['login']).toBe(1);
@@ -76,7 +91,10 @@ describe('a mini program', () => {
   it('is told that WeChat blocks a user, and asks no more', async () => {
     const { phone, session } = launch();
     s.wechat.next('/sns/jscode2session', { errcode: 40226 });
-    await expect(session.login()).rejects.toMatchObject({ statusCode: 403, error: 'ERR_WECHAT_BLOCKED' });
+    await expect(session.login()).rejects.toMatchObject({
+      statusCode: 403,
+      error: 'ERR_WECHAT_BLOCKED',
+    });
     expect(phone.calls['login']).toBe(1);
   });
 });

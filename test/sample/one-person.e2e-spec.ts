@@ -25,24 +25,39 @@ const [ALONE, LONELY, SHOP, CLUB, ELSEWHERE] = [
   app('e', 'another'),
 ] as const;
 
-const TAKEN = { code: 409, msg: 'phone in use', data: null, success: false, error: 'ERR_PHONE_TAKEN' };
+const TAKEN = {
+  code: 409,
+  msg: 'phone in use',
+  data: null,
+  success: false,
+  error: 'ERR_PHONE_TAKEN',
+};
 
 /** docs/one-person.md: each rule there names its test here. */
 describeOnEachDatabase('one person', (database) => {
   let s: Started;
   beforeAll(async () => {
-    s = await start({ database: database(), sandbox: { apps: [ALONE, LONELY, SHOP, CLUB, ELSEWHERE] } });
+    s = await start({
+      database: database(),
+      sandbox: { apps: [ALONE, LONELY, SHOP, CLUB, ELSEWHERE] },
+    });
   });
   afterAll(() => s.close());
 
-  const into = (wechat: SandboxUser, { appId }: { appId: string }): Promise<Person> => person(s, wechat, appId);
-  const anybody = (phoneNumber?: string): SandboxUser => s.wechat.users.create(phoneNumber === undefined ? {} : { phoneNumber });
-  const idOf = async ({ session_rd }: Person): Promise<string> => (await s.call('GET /me', { token: session_rd })).body.data.id;
+  const into = (wechat: SandboxUser, { appId }: { appId: string }): Promise<Person> =>
+    person(s, wechat, appId);
+  const anybody = (phoneNumber?: string): SandboxUser =>
+    s.wechat.users.create(phoneNumber === undefined ? {} : { phoneNumber });
+  const idOf = async ({ session_rd }: Person): Promise<string> =>
+    (await s.call('GET /me', { token: session_rd })).body.data.id;
   const idsOf = (...people: Person[]): Promise<string[]> => Promise.all(people.map(idOf));
-  const sql = <Row>(query: string, ...values: unknown[]): Promise<Row[]> => s.app.get(DataSource).query(query, values);
+  const sql = <Row>(query: string, ...values: unknown[]): Promise<Row[]> =>
+    s.app.get(DataSource).query(query, values);
   /** As WeChat answers before the app is bound to an open-platform account. */
   const beforeBinding = (wechat: SandboxUser, where: { appId: string }): Promise<Person> => {
-    s.wechat.next('/sns/jscode2session', { transform: (json) => ({ ...json, unionid: undefined }) });
+    s.wechat.next('/sns/jscode2session', {
+      transform: (json) => ({ ...json, unionid: undefined }),
+    });
     return into(wechat, where);
   };
 
@@ -57,14 +72,20 @@ describeOnEachDatabase('one person', (database) => {
     it('is two accounts in two apps that WeChat does not connect', async () => {
       const wechat = anybody();
       const [one, other] = [await into(wechat, ALONE), await into(wechat, LONELY)];
-      expect([one.isNewUser, other.isNewUser, (await idOf(one)) === (await idOf(other))]).toEqual([true, true, false]);
+      expect([one.isNewUser, other.isNewUser, (await idOf(one)) === (await idOf(other))]).toEqual([
+        true,
+        true,
+        false,
+      ]);
     });
   });
 
   describe('by unionid', () => {
     it('is one account in all apps of one company, also when both first logins race', async () => {
       const wechat = anybody();
-      const people = await Promise.all([SHOP, CLUB, SHOP, CLUB, SHOP, CLUB].map((where) => into(wechat, where)));
+      const people = await Promise.all(
+        [SHOP, CLUB, SHOP, CLUB, SHOP, CLUB].map((where) => into(wechat, where)),
+      );
       expect(new Set(await idsOf(...people)).size).toBe(1);
       expect(people.filter(({ isNewUser }) => isNewUser)).toHaveLength(1);
     });
@@ -80,16 +101,25 @@ describeOnEachDatabase('one person', (database) => {
       const early = await beforeBinding(wechat, SHOP);
       await s.call('PATCH /me', { token: early.session_rd, body: { nickName: 'early' } });
       await early.withPhone('PUT /me/phone');
-      const recording = await uploadTo(s.url)('POST /recordings', early.session_rd, [file(mp3(500))]);
+      const recording = await uploadTo(s.url)('POST /recordings', early.session_rd, [
+        file(mp3(500)),
+      ]);
       const other = await into(wechat, CLUB);
       expect(await idOf(early)).not.toBe(await idOf(other));
 
       const late = await into(wechat, SHOP); // now WeChat tells the unionid
       expect([late.isNewUser, late['user'].id]).toEqual([false, other['user'].id]);
-      const me = { id: other['user'].id, nickName: 'early', phoneNumber: wechat.phoneNumber, unionid: wechat.unionid(SHOP.appId) };
+      const me = {
+        id: other['user'].id,
+        nickName: 'early',
+        phoneNumber: wechat.phoneNumber,
+        unionid: wechat.unionid(SHOP.appId),
+      };
       for (const { session_rd: token } of [early, other, late]) {
         expect((await s.call('GET /me', { token })).body.data).toMatchObject(me);
-        expect((await s.call('GET /recordings', { token })).body.data).toEqual([recording.body.data]);
+        expect((await s.call('GET /recordings', { token })).body.data).toEqual([
+          recording.body.data,
+        ]);
       }
     });
 
@@ -116,7 +146,9 @@ describeOnEachDatabase('one person', (database) => {
     it('is nobody else’s account, though WeChat told one unionid for two openids of an app', async () => {
       const [wechat, other] = [anybody(), anybody()];
       const one = await into(wechat, SHOP);
-      s.wechat.next('/sns/jscode2session', { transform: (json) => ({ ...json, unionid: wechat.unionid(SHOP.appId) }) });
+      s.wechat.next('/sns/jscode2session', {
+        transform: (json) => ({ ...json, unionid: wechat.unionid(SHOP.appId) }),
+      });
       const two = await into(other, SHOP);
       expect([two.isNewUser, two['user'].unionid]).toEqual([true, null]);
       expect(await idOf(two)).not.toBe(await idOf(one));
@@ -131,15 +163,24 @@ describeOnEachDatabase('one person', (database) => {
       await registered(s, owner);
       const visitor = await into(wechat, LONELY);
       await s.call('PATCH /me', { token: visitor.session_rd, body: { nickName: 'visitor' } });
-      const recording = await uploadTo(s.url)('POST /recordings', visitor.session_rd, [file(mp3(500))]);
+      const recording = await uploadTo(s.url)('POST /recordings', visitor.session_rd, [
+        file(mp3(500)),
+      ]);
 
       const { status, body } = await visitor.withPhone('POST /auth/phone-login');
-      expect([status, body.data.user]).toMatchObject([200, { id: owner['user'].id, nickName: 'owner' }]);
+      expect([status, body.data.user]).toMatchObject([
+        200,
+        { id: owner['user'].id, nickName: 'owner' },
+      ]);
       expect(await idsOf(owner, visitor)).toEqual([owner['user'].id, owner['user'].id]);
       for (const { session_rd: token } of [owner, visitor])
-        expect((await s.call('GET /recordings', { token })).body.data).toEqual([recording.body.data]);
+        expect((await s.call('GET /recordings', { token })).body.data).toEqual([
+          recording.body.data,
+        ]);
       const account = await s.call('GET /account', { token: body.data.token });
-      expect(account.body.data.identities.map(({ appId }: { appId: string }) => appId).toSorted()).toEqual([ALONE.appId, LONELY.appId]);
+      expect(
+        account.body.data.identities.map(({ appId }: { appId: string }) => appId).toSorted(),
+      ).toEqual([ALONE.appId, LONELY.appId]);
       expect(await idOf(await into(wechat, LONELY))).toBe(owner['user'].id);
     });
 
@@ -158,7 +199,9 @@ describeOnEachDatabase('one person', (database) => {
       const owner = await into(wechat, ALONE);
       await registered(s, owner);
       const visitor = await into(wechat, LONELY);
-      const answers = await Promise.all(Array.from({ length: 10 }, () => visitor.withPhone('POST /auth/phone-login')));
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => visitor.withPhone('POST /auth/phone-login')),
+      );
       expect(new Set(statusesOf(answers))).toEqual(new Set([200]));
       expect(await idsOf(owner, visitor)).toEqual([owner['user'].id, owner['user'].id]);
     });
@@ -170,7 +213,9 @@ describeOnEachDatabase('one person', (database) => {
       const other = await into(anybody(phoneNumber), ALONE);
       const { status, body } = await other.withPhone('POST /auth/phone-login');
       expect([status, body.data.user.id]).toEqual([200, owner['user'].id]);
-      expect((await s.call('GET /account', { token: body.data.token })).body.data.id).toBe(owner['user'].id);
+      expect((await s.call('GET /account', { token: body.data.token })).body.data.id).toBe(
+        owner['user'].id,
+      );
       expect(await idOf(other)).toBe(other['user'].id);
       expect((await s.call('GET /recordings', { token: other.session_rd })).body.data).toEqual([]);
     });
@@ -180,7 +225,9 @@ describeOnEachDatabase('one person', (database) => {
       const owner = await into(wechat, SHOP);
       await registered(s, owner);
       const other = await into(wechat, ELSEWHERE);
-      expect((await other.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(owner['user'].id);
+      expect((await other.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(
+        owner['user'].id,
+      );
       expect(await idOf(other)).toBe(other['user'].id);
     });
 
@@ -193,7 +240,9 @@ describeOnEachDatabase('one person', (database) => {
       wechat.phoneNumber = anybody().phoneNumber;
       await other.withPhone('PUT /me/phone');
       wechat.phoneNumber = first;
-      expect((await other.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(owner['user'].id);
+      expect((await other.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(
+        owner['user'].id,
+      );
       expect(await idOf(other)).toBe(other['user'].id);
     });
 
@@ -202,7 +251,9 @@ describeOnEachDatabase('one person', (database) => {
       const wechat = anybody(phoneNumber);
       const owner = await into(wechat, ALONE);
       const own = await registered(s, owner);
-      const { token } = (await (await into(anybody(phoneNumber), ALONE)).withPhone('POST /auth/phone-login')).body.data;
+      const { token } = (
+        await (await into(anybody(phoneNumber), ALONE)).withPhone('POST /auth/phone-login')
+      ).body.data;
       wechat.phoneNumber = anybody().phoneNumber;
       await owner.withPhone('PUT /me/phone');
       expect((await s.call('GET /account', { token })).status).toBe(401);
@@ -212,7 +263,10 @@ describeOnEachDatabase('one person', (database) => {
     it('is not who has the same digits in another country', async () => {
       const chinese = await into(s.wechat.users.create({ phoneNumber: '13580001111' }), ALONE);
       await registered(s, chinese);
-      const american = await into(s.wechat.users.create({ phoneNumber: '3580001111', countryCode: '1' }), LONELY);
+      const american = await into(
+        s.wechat.users.create({ phoneNumber: '3580001111', countryCode: '1' }),
+        LONELY,
+      );
       const { status, body } = await american.withPhone('POST /auth/phone-login');
       expect([status, body.data.phoneNumber]).toEqual([404, '13580001111']);
       expect((await american.withPhone('PUT /me/phone')).status).toBe(200);
@@ -237,26 +291,41 @@ describeOnEachDatabase('one person', (database) => {
       const [slow, fast] = [await into(wechat, ALONE), await into(wechat, LONELY)];
       const { registrationTicket } = (await slow.withPhone('POST /auth/phone-login')).body.data;
       await registered(s, fast);
-      const { status, body } = await s.call('POST /auth/register', { token: slow.session_rd, body: { registrationTicket, nickName: 'x' } });
+      const { status, body } = await s.call('POST /auth/register', {
+        token: slow.session_rd,
+        body: { registrationTicket, nickName: 'x' },
+      });
       expect([status, body]).toEqual([409, TAKEN]);
-      expect((await s.call('GET /me', { token: slow.session_rd })).body.data).toMatchObject({ nickName: null, phoneNumber: null });
-      expect((await slow.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(fast['user'].id); // what to do then
+      expect((await s.call('GET /me', { token: slow.session_rd })).body.data).toMatchObject({
+        nickName: null,
+        phoneNumber: null,
+      });
+      expect((await slow.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(
+        fast['user'].id,
+      ); // what to do then
       expect(await idOf(slow)).toBe(fast['user'].id);
     });
 
     it('is one of two who want it at the same time', async () => {
       const phoneNumber = anybody().phoneNumber;
-      const people = await Promise.all(Array.from({ length: 6 }, () => into(anybody(phoneNumber), ALONE)));
-      expect(statusesOf(await Promise.all(people.map(({ withPhone }) => withPhone('PUT /me/phone'))))).toEqual([
-        200, 409, 409, 409, 409, 409,
-      ]);
+      const people = await Promise.all(
+        Array.from({ length: 6 }, () => into(anybody(phoneNumber), ALONE)),
+      );
+      expect(
+        statusesOf(await Promise.all(people.map(({ withPhone }) => withPhone('PUT /me/phone')))),
+      ).toEqual([200, 409, 409, 409, 409, 409]);
     });
 
     it('is one of two who register it at the same time', async () => {
       const phoneNumber = anybody().phoneNumber;
-      const people = await Promise.all(Array.from({ length: 4 }, () => into(anybody(phoneNumber), ALONE)));
+      const people = await Promise.all(
+        Array.from({ length: 4 }, () => into(anybody(phoneNumber), ALONE)),
+      );
       const tickets = await Promise.all(
-        people.map(async (one) => (await one.withPhone('POST /auth/phone-login')).body.data.registrationTicket),
+        people.map(
+          async (one) =>
+            (await one.withPhone('POST /auth/phone-login')).body.data.registrationTicket,
+        ),
       );
       const answers = people.map(({ session_rd: token }, n) =>
         s.call('POST /auth/register', { token, body: { registrationTicket: tickets[n] } }),
@@ -287,7 +356,11 @@ describeOnEachDatabase('one person', (database) => {
       const [one, other] = [await into(a, ALONE), await into(b, LONELY)];
       await Promise.all([registered(s, one), registered(s, other)]);
       [a.phoneNumber, b.phoneNumber] = [b.phoneNumber, a.phoneNumber];
-      const answers = await Promise.all([1, 2, 3].flatMap(() => [one, other].map(({ withPhone }) => withPhone('POST /auth/phone-login'))));
+      const answers = await Promise.all(
+        [1, 2, 3].flatMap(() =>
+          [one, other].map(({ withPhone }) => withPhone('POST /auth/phone-login')),
+        ),
+      );
       expect(statusesOf(answers)).toEqual([200, 200, 200, 200, 200, 200]);
       expect(await idsOf(one, other)).toEqual([one['user'].id, other['user'].id]);
     });
@@ -297,7 +370,10 @@ describeOnEachDatabase('one person', (database) => {
       const owner = await into(wechat, ALONE);
       const token = await registered(s, owner);
       const visitor = await into(wechat, LONELY);
-      const [deleted, joined] = await Promise.all([s.call('DELETE /account', { token }), visitor.withPhone('POST /auth/phone-login')]);
+      const [deleted, joined] = await Promise.all([
+        s.call('DELETE /account', { token }),
+        visitor.withPhone('POST /auth/phone-login'),
+      ]);
       expect(deleted.status).toBe(200);
       expect([200, 401, 404]).toContain(joined.status);
       const again = await into(wechat, LONELY);
@@ -317,7 +393,10 @@ describeOnEachDatabase('one person', (database) => {
         'one number twice',
         `UPDATE users SET (phone_number, phone_e164) = (SELECT phone_number, phone_e164 FROM users WHERE id = $1) WHERE id = $2`,
       ],
-      ['one unionid twice', `UPDATE users SET unionid = (SELECT unionid FROM users WHERE id = $1) WHERE id = $2`],
+      [
+        'one unionid twice',
+        `UPDATE users SET unionid = (SELECT unionid FROM users WHERE id = $1) WHERE id = $2`,
+      ],
       ['half a number', `UPDATE users SET phone_number = NULL WHERE id IN ($1, $2)`],
       [
         'a recording of nobody',
@@ -340,7 +419,12 @@ describeOnEachDatabase('one person', (database) => {
         unionid: other['user'].unionid,
         openid: other.wechat.openid(SHOP.appId),
       };
-      const body = { ...claims, phoneNumber: other.wechat.phoneNumber, phoneE164: `+86${other.wechat.phoneNumber}`, nickName: 'me' };
+      const body = {
+        ...claims,
+        phoneNumber: other.wechat.phoneNumber,
+        phoneE164: `+86${other.wechat.phoneNumber}`,
+        nickName: 'me',
+      };
       for (const route of ['PATCH /me', 'PUT /me'])
         expect((await s.call(route, { token: me.session_rd, body })).body.data).toMatchObject({
           id: me['user'].id,
@@ -354,8 +438,14 @@ describeOnEachDatabase('one person', (database) => {
       const look = { nickName: 'Alice', avatarUrl: 'https://thirdwx.qlogo.cn/alice' };
       const [a, b] = [s.wechat.users.create(look), s.wechat.users.create(look)];
       const [one, other] = [await into(a, SHOP), await into(b, CLUB)];
-      await s.call('PUT /me/profile', { token: one.session_rd, body: await a.getUserInfo(SHOP.appId) });
-      await s.call('PUT /me/profile', { token: other.session_rd, body: await b.getUserInfo(CLUB.appId) });
+      await s.call('PUT /me/profile', {
+        token: one.session_rd,
+        body: await a.getUserInfo(SHOP.appId),
+      });
+      await s.call('PUT /me/profile', {
+        token: other.session_rd,
+        body: await b.getUserInfo(CLUB.appId),
+      });
       expect(await idOf(one)).not.toBe(await idOf(other));
     });
   });

@@ -22,9 +22,15 @@ const VARIABLES = [
     'TRUST_PROXY',
     'LOG_LEVEL',
   ],
-  ...['MINI_APP_ID', 'MINI_APP_SECRET', 'MOBILE_APP_ID', 'MOBILE_APP_SECRET', 'APPS', 'API_BASE_URL', 'API_TIMEOUT'].map(
-    (name) => `WECHAT_${name}`,
-  ),
+  ...[
+    'MINI_APP_ID',
+    'MINI_APP_SECRET',
+    'MOBILE_APP_ID',
+    'MOBILE_APP_SECRET',
+    'APPS',
+    'API_BASE_URL',
+    'API_TIMEOUT',
+  ].map((name) => `WECHAT_${name}`),
   ...['ACCESS_TOKEN_MODE', 'OPEN_DATA_MAX_AGE', 'ENCRYPTION_KEYS'].map((name) => `WECHAT_${name}`),
   ...['TTL', 'MAX_AGE', 'REFRESH_GRACE', 'MAX_PER_USER'].map((name) => `WECHAT_SESSION_${name}`),
 ];
@@ -90,9 +96,12 @@ describe('the environment', () => {
     },
   );
 
-  it.each(['true', '1.5', '10.0.0.0/33', 'proxy', ',', '10.0.0.1/8/8'])('refuses %s as TRUST_PROXY', (TRUST_PROXY) => {
-    expect(problemsOf({ ...APP, TRUST_PROXY })).toHaveLength(1);
-  });
+  it.each(['true', '1.5', '10.0.0.0/33', 'proxy', ',', '10.0.0.1/8/8'])(
+    'refuses %s as TRUST_PROXY',
+    (TRUST_PROXY) => {
+      expect(problemsOf({ ...APP, TRUST_PROXY })).toHaveLength(1);
+    },
+  );
 
   it('is explained in .env.example, every variable, with values that work', () => {
     const lines = [...readFileSync('.env.example', 'utf8').matchAll(/^(\w+)=(.*)$/gm)];
@@ -102,7 +111,9 @@ describe('the environment', () => {
   });
 
   it('wants a secret of its own in production', () => {
-    expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: ' ' })).toEqual([expect.stringMatching(/^JWT_SECRET is required/)]);
+    expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: ' ' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET is required/),
+    ]);
     expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
   });
 });
@@ -120,7 +131,8 @@ describe('the app', () => {
   afterAll(() => s.close());
 
   const JSCODE2SESSION = '/sns/jscode2session';
-  const login = async () => s.call('POST /auth/login', { body: await s.wechat.users.create().login() });
+  const login = async () =>
+    s.call('POST /auth/login', { body: await s.wechat.users.create().login() });
 
   it.each([
     ['a quota that is used up', { errcode: 45011 }, 429, 45011, 'ERR_WECHAT_RATE_LIMIT'],
@@ -131,7 +143,10 @@ describe('the app', () => {
   ])('tells %s in the envelope', async (_, fault, status, code, error) => {
     s.wechat.next(JSCODE2SESSION, fault);
     const answer = await login();
-    expect([answer.status, answer.body]).toEqual([status, { code, msg: expect.any(String), data: null, success: false, error }]);
+    expect([answer.status, answer.body]).toEqual([
+      status,
+      { code, msg: expect.any(String), data: null, success: false, error },
+    ]);
     expect(answer.headers.has('retry-after')).toBe(status === 429 || status === 503);
     expect(answer.body.msg).not.toContain('canary');
   });
@@ -139,18 +154,34 @@ describe('the app', () => {
   it('answers 503 and never 401 when the store is down', async () => {
     const { session_rd: token } = await s.login();
     jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
-    for (const route of ['GET /me', 'GET /auth/session', 'POST /auth/refresh', 'POST /auth/logout']) {
+    for (const route of [
+      'GET /me',
+      'GET /auth/session',
+      'POST /auth/refresh',
+      'POST /auth/logout',
+    ]) {
       const { status, headers, body } = await s.call(route, { token });
-      expect([route, status, headers.get('retry-after'), body.error]).toEqual([route, 503, '1', 'ERR_STORE_UNAVAILABLE']);
+      expect([route, status, headers.get('retry-after'), body.error]).toEqual([
+        route,
+        503,
+        '1',
+        'ERR_STORE_UNAVAILABLE',
+      ]);
     }
   });
 
   it('says nothing of an error that nobody expected, and logs it without what was sent', async () => {
     const { session_rd: token } = await s.login();
-    const error = Object.assign(new Error('boom\u2028'), { query: 'SELECT canary', parameters: ['canary'] });
+    const error = Object.assign(new Error('boom\u2028'), {
+      query: 'SELECT canary',
+      parameters: ['canary'],
+    });
     jest.spyOn(s.app.get(UsersService), 'resolve').mockRejectedValue(error);
     const { status, body } = await s.call('GET /me', { token });
-    expect([status, body]).toEqual([500, { code: 500, msg: 'internal error', data: null, success: false, error: 'ERR_INTERNAL' }]);
+    expect([status, body]).toEqual([
+      500,
+      { code: 500, msg: 'internal error', data: null, success: false, error: 'ERR_INTERNAL' },
+    ]);
     expect(s.log.join('')).toContain('boom\\u2028');
     expect(s.log.join('')).not.toContain('canary');
   });
@@ -159,8 +190,18 @@ describe('the app', () => {
     it('is live and ready, and WeChat is not asked', async () => {
       await s.login();
       const before = s.wechat.requests.length;
-      expect((await s.call('GET /health/live')).body).toEqual({ code: 200, msg: 'ok', data: { status: 'ok' }, success: true });
-      expect((await s.call('GET /health/ready')).body).toEqual({ code: 200, msg: 'ok', data: { status: 'ok' }, success: true });
+      expect((await s.call('GET /health/live')).body).toEqual({
+        code: 200,
+        msg: 'ok',
+        data: { status: 'ok' },
+        success: true,
+      });
+      expect((await s.call('GET /health/ready')).body).toEqual({
+        code: 200,
+        msg: 'ok',
+        data: { status: 'ok' },
+        success: true,
+      });
       expect(s.wechat.requests).toHaveLength(before);
     });
 
@@ -176,7 +217,11 @@ describe('the app', () => {
     it('is not ready when the store is down, and live all the same', async () => {
       jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
       const { status, body } = await s.call('GET /health/ready');
-      expect([status, body.msg, body.error]).toEqual([503, 'not ready: store', 'ERR_STORE_UNAVAILABLE']);
+      expect([status, body.msg, body.error]).toEqual([
+        503,
+        'not ready: store',
+        'ERR_STORE_UNAVAILABLE',
+      ]);
       expect((await s.call('GET /health/live')).status).toBe(200);
     });
   });
@@ -184,13 +229,20 @@ describe('the app', () => {
   describe('docs', () => {
     it('are a page, outside of the envelope', async () => {
       const { status, headers } = await s.call('GET /docs');
-      expect([status, headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+      expect([status, headers.get('content-type')]).toEqual([
+        200,
+        expect.stringContaining('text/html'),
+      ]);
     });
 
     it('show every route with the JSON that comes back', async () => {
       const { body } = await s.call('GET /docs-json');
-      const operations = Object.entries<Record<string, any>>(body.paths).flatMap(([path, methods]) =>
-        Object.entries<any>(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, operation })),
+      const operations = Object.entries<Record<string, any>>(body.paths).flatMap(
+        ([path, methods]) =>
+          Object.entries<any>(methods).map(([method, operation]) => ({
+            route: `${method.toUpperCase()} ${path}`,
+            operation,
+          })),
       );
       expect(operations.map(({ route }) => route)).toEqual(
         expect.arrayContaining([
@@ -207,14 +259,19 @@ describe('the app', () => {
           'GET /health/ready',
         ]),
       );
-      for (const { route, operation } of operations.filter(({ route: one }) => /auth|me|health/.test(one))) {
+      for (const { route, operation } of operations.filter(({ route: one }) =>
+        /auth|me|health/.test(one),
+      )) {
         expect([route, operation.summary]).toEqual([route, expect.any(String)]);
-        expect([route, operation.responses[200].content['application/json'].schema.example]).toEqual([
+        expect([
           route,
-          expect.objectContaining({ code: 200, success: true }),
-        ]);
+          operation.responses[200].content['application/json'].schema.example,
+        ]).toEqual([route, expect.objectContaining({ code: 200, success: true })]);
       }
-      expect(body.paths['/auth/login'].post.responses[401].content['application/json'].examples.ERR_WECHAT_CODE.value).toEqual({
+      expect(
+        body.paths['/auth/login'].post.responses[401].content['application/json'].examples
+          .ERR_WECHAT_CODE.value,
+      ).toEqual({
         code: 40029,
         msg: 'invalid parameter: code',
         data: null,
@@ -234,7 +291,10 @@ describe('the app', () => {
 
     it('has one line for a refusal: the route’s pattern and no more', async () => {
       const { session_rd: token } = await s.login();
-      await s.call('DELETE /auth/sessions/canary?canary=1', { token, headers: { 'user-agent': 'canary' } });
+      await s.call('DELETE /auth/sessions/canary?canary=1', {
+        token,
+        headers: { 'user-agent': 'canary' },
+      });
       await s.call('GET /canary/canary');
       expect(s.log.map((line) => JSON.parse(line))).toEqual([
         {
@@ -246,7 +306,15 @@ describe('the app', () => {
           ms: expect.any(Number),
           msg: 'request',
         },
-        { level: 'warn', time: expect.any(String), method: 'GET', route: 'unmatched', status: 404, ms: expect.any(Number), msg: 'request' },
+        {
+          level: 'warn',
+          time: expect.any(String),
+          method: 'GET',
+          route: 'unmatched',
+          status: 404,
+          ms: expect.any(Number),
+          msg: 'request',
+        },
       ]);
     });
   });
@@ -262,28 +330,46 @@ describe('the login limit', () => {
   let s: Started;
   afterEach(() => s.close());
   const login = async (forwardedFor: string) =>
-    s.call('POST /auth/login', { body: { code: 'unknown' }, headers: { 'x-forwarded-for': forwardedFor } });
+    s.call('POST /auth/login', {
+      body: { code: 'unknown' },
+      headers: { 'x-forwarded-for': forwardedFor },
+    });
 
   it('counts logins of one address, whatever it says of a proxy', async () => {
     s = await start({ env: { LOGIN_RATE_LIMIT: '3' } });
     const { session_rd: token } = await s.login();
-    expect([await login('1.1.1.1'), await login('2.2.2.2')].map(({ status }) => status)).toEqual([401, 401]);
+    expect([await login('1.1.1.1'), await login('2.2.2.2')].map(({ status }) => status)).toEqual([
+      401, 401,
+    ]);
     const asked = s.wechat.requests.length;
     const { status, headers, body } = await login('3.3.3.3');
     expect([status, body]).toEqual([
       429,
-      { code: 429, msg: 'too many requests', data: null, success: false, error: 'ERR_WECHAT_RATE_LIMIT' },
+      {
+        code: 429,
+        msg: 'too many requests',
+        data: null,
+        success: false,
+        error: 'ERR_WECHAT_RATE_LIMIT',
+      },
     ]);
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     expect(s.wechat.requests).toHaveLength(asked);
     expect((await s.call('GET /me', { token })).status).toBe(200);
   });
 
-  it.each(['1', 'loopback'])('counts the address that a proxy of ours tells: TRUST_PROXY=%s', async (TRUST_PROXY) => {
-    s = await start({ env: { LOGIN_RATE_LIMIT: '1', TRUST_PROXY } });
-    const statuses = [await login('1.1.1.1'), await login('2.2.2.2'), await login('6.6.6.6, 1.1.1.1')].map(({ status }) => status);
-    expect(statuses).toEqual([401, 401, 429]);
-  });
+  it.each(['1', 'loopback'])(
+    'counts the address that a proxy of ours tells: TRUST_PROXY=%s',
+    async (TRUST_PROXY) => {
+      s = await start({ env: { LOGIN_RATE_LIMIT: '1', TRUST_PROXY } });
+      const statuses = [
+        await login('1.1.1.1'),
+        await login('2.2.2.2'),
+        await login('6.6.6.6, 1.1.1.1'),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([401, 401, 429]);
+    },
+  );
 });
 
 onPostgres('a PostgreSQL server', (bin) => {
@@ -310,8 +396,15 @@ onPostgres('a PostgreSQL server', (bin) => {
     const { session_rd: token } = await s.login();
     await postgres.stop();
     const { status, headers, body } = await s.call('GET /me', { token });
-    expect([status, headers.get('retry-after'), body.error]).toEqual([503, '1', 'ERR_STORE_UNAVAILABLE']);
+    expect([status, headers.get('retry-after'), body.error]).toEqual([
+      503,
+      '1',
+      'ERR_STORE_UNAVAILABLE',
+    ]);
     expect((await s.call('GET /auth/session', { token })).status).toBe(200);
-    expect((await s.call('GET /health/ready')).body).toMatchObject({ code: 503, msg: 'not ready: database' });
+    expect((await s.call('GET /health/ready')).body).toMatchObject({
+      code: 503,
+      msg: 'not ready: database',
+    });
   });
 });

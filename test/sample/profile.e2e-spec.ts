@@ -31,15 +31,33 @@ describeOnEachDatabase('a profile as it is today', (database) => {
 
   it.each(['PATCH /me', 'PUT /me'])('takes a name: %s', async (route) => {
     for (const nickName of ['小明', '🎸', 'x'.repeat(64), "O'Brien <b>", 'a b']) {
-      const { status, body } = await s.call(route, { token: me.session_rd, body: { nickName, phoneNumber: '1', id: 'x', unionid: 'x' } });
-      expect([status, body.data]).toEqual([200, { ...me['user'], nickName, updatedAt: expect.any(String) }]);
+      const { status, body } = await s.call(route, {
+        token: me.session_rd,
+        body: { nickName, phoneNumber: '1', id: 'x', unionid: 'x' },
+      });
+      expect([status, body.data]).toEqual([
+        200,
+        { ...me['user'], nickName, updatedAt: expect.any(String) },
+      ]);
     }
     for (const body of [{}, { other: 1 }, undefined])
-      expect((await s.call(route, { token: me.session_rd, body })).body.data?.nickName ?? 'a b').toBe('a b');
+      expect(
+        (await s.call(route, { token: me.session_rd, body })).body.data?.nickName ?? 'a b',
+      ).toBe('a b');
   });
 
   it.each(['PATCH /me', 'PUT /me'])('refuses what is no name: %s', async (route) => {
-    for (const nickName of ['', 'x'.repeat(65), 7, ['x'], { a: 1 }, 'a\u0000b', 'a\nb', 'a\u2028b', '\ud83c']) {
+    for (const nickName of [
+      '',
+      'x'.repeat(65),
+      7,
+      ['x'],
+      { a: 1 },
+      'a\u0000b',
+      'a\nb',
+      'a\u2028b',
+      '\ud83c',
+    ]) {
       const { status, body } = await s.call(route, { token: me.session_rd, body: { nickName } });
       expect([nickName, status, body.error]).toEqual([nickName, 400, 'ERR_BAD_REQUEST']);
     }
@@ -53,7 +71,10 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     ['POST /me/avatar', 'gif', GIF_PICTURE, 'image/gif'],
   ])('takes a picture: %s, %s', async (route, extension, picture, type) => {
     const { status, body } = await upload(route, [picture, 'http://tmp/../x.exe']);
-    expect([status, body.data]).toEqual([200, { ...me['user'], avatarUrl: expect.stringMatching(AVATAR), updatedAt: expect.any(String) }]);
+    expect([status, body.data]).toEqual([
+      200,
+      { ...me['user'], avatarUrl: expect.stringMatching(AVATAR), updatedAt: expect.any(String) },
+    ]);
     const shown = await fetch(s.url + body.data.avatarUrl);
     expect([shown.status, shown.headers.get('content-type')]).toEqual([200, type]);
     expect(Object.fromEntries(shown.headers)).toMatchObject({
@@ -66,7 +87,10 @@ describeOnEachDatabase('a profile as it is today', (database) => {
   });
 
   it('shows a new picture under a new name, and the old one no more', async () => {
-    const [first, second] = [await upload('PUT /me/avatar', [PNG_PICTURE]), await upload('PUT /me/avatar', [PNG_PICTURE])];
+    const [first, second] = [
+      await upload('PUT /me/avatar', [PNG_PICTURE]),
+      await upload('PUT /me/avatar', [PNG_PICTURE]),
+    ];
     expect(first.body.data.avatarUrl).not.toBe(second.body.data.avatarUrl);
     expect((await s.call(`GET ${first.body.data.avatarUrl}`)).status).toBe(404);
     expect((await s.call(`GET ${second.body.data.avatarUrl}`)).status).toBe(200);
@@ -77,16 +101,25 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     const user = s.wechat.users.create();
     me = await s.login(user);
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
-    const { body } = await s.call('PUT /me/profile', { token: me.session_rd, body: await user.getUserInfo() });
+    const { body } = await s.call('PUT /me/profile', {
+      token: me.session_rd,
+      body: await user.getUserInfo(),
+    });
     expect(body.data.avatarUrl).toBe(user.avatarUrl);
-    expect([(await s.call(`GET ${avatarUrl}`)).status, (await files()).some((name) => avatarUrl.endsWith(name))]).toEqual([404, false]);
+    expect([
+      (await s.call(`GET ${avatarUrl}`)).status,
+      (await files()).some((name) => avatarUrl.endsWith(name)),
+    ]).toEqual([404, false]);
   });
 
   it('cannot take somebody else’s picture away by naming it', async () => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const wechat = s.wechat.users.create();
     const thief = await s.login(wechat);
-    const profile = { ...(await wechat.getUserInfo()), ...wechat.encrypt({ openId: wechat.openid(), nickName: 'x', avatarUrl }) };
+    const profile = {
+      ...(await wechat.getUserInfo()),
+      ...wechat.encrypt({ openId: wechat.openid(), nickName: 'x', avatarUrl }),
+    };
     await s.call('PUT /me/profile', { token: thief.session_rd, body: profile });
     await uploadTo(s.url)('PUT /me/avatar', thief.session_rd, [file(PNG_PICTURE)]);
     expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
@@ -94,34 +127,58 @@ describeOnEachDatabase('a profile as it is today', (database) => {
 
   it.each<[string, number, Parameters<typeof file>[]]>([
     ['a text named x.png', 415, [['no picture', 'x.png']]],
-    ['an SVG', 415, [['<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'x.svg']]],
+    [
+      'an SVG',
+      415,
+      [['<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'x.svg']],
+    ],
     ['a page', 415, [['<!doctype html>', 'x.png']]],
     ['a TIFF', 415, [[Buffer.from('49492a0008000000', 'hex'), 'x.png']]],
     ['nothing in it', 415, [['', 'x.png']]],
-    ['2 MB and one byte', 413, [[Buffer.concat([PNG_PICTURE, Buffer.alloc(2 * MB - PNG_PICTURE.length + 1)])]]],
+    [
+      '2 MB and one byte',
+      413,
+      [[Buffer.concat([PNG_PICTURE, Buffer.alloc(2 * MB - PNG_PICTURE.length + 1)])]],
+    ],
     ['two pictures', 400, [[PNG_PICTURE], [PNG_PICTURE]]],
     ['no picture', 400, []],
   ])('refuses %s: %i, and keeps nothing', async (_, status, parts) => {
     const before = await files();
     const answer = await upload('PUT /me/avatar', ...parts);
-    expect([answer.status, answer.body.error, await files()]).toEqual([status, 'ERR_BAD_REQUEST', before]);
+    expect([answer.status, answer.body.error, await files()]).toEqual([
+      status,
+      'ERR_BAD_REQUEST',
+      before,
+    ]);
   });
 
   it('takes 2 MB to the byte', async () => {
-    expect((await upload('PUT /me/avatar', [Buffer.concat([PNG_PICTURE, Buffer.alloc(2 * MB - PNG_PICTURE.length)])])).status).toBe(200);
+    expect(
+      (
+        await upload('PUT /me/avatar', [
+          Buffer.concat([PNG_PICTURE, Buffer.alloc(2 * MB - PNG_PICTURE.length)]),
+        ])
+      ).status,
+    ).toBe(200);
   });
 
-  it.each(['x', '..%2f..%2fetc%2fpasswd', '%00', '0'.repeat(32), `${'0'.repeat(32)}.png`, 'constructor'])(
-    'shows no picture named %s',
-    async (name) => {
-      expect((await s.call(`GET /avatars/${name}`)).status).toBe(404);
-    },
-  );
+  it.each([
+    'x',
+    '..%2f..%2fetc%2fpasswd',
+    '%00',
+    '0'.repeat(32),
+    `${'0'.repeat(32)}.png`,
+    'constructor',
+  ])('shows no picture named %s', async (name) => {
+    expect((await s.call(`GET /avatars/${name}`)).status).toBe(404);
+  });
 
   it('is swept after a crash: no picture is named that is not there', async () => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const folders = s.app.get(UploadFolders);
-    await folders['folders'].find(({ folder }) => folder.path.endsWith('avatars'))?.folder.remove(avatarUrl.slice('/avatars/'.length));
+    await folders['folders']
+      .find(({ folder }) => folder.path.endsWith('avatars'))
+      ?.folder.remove(avatarUrl.slice('/avatars/'.length));
     await folders.onModuleInit(); // the next start
     await folders.sweep();
     expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBeNull();

@@ -19,20 +19,42 @@ describe('POST /qrcodes', () => {
   /** The image itself, which is no text. */
   const draw = async (body: object, session = token) => {
     const headers = { authorization: `Bearer ${session}`, 'content-type': 'application/json' };
-    const response = await fetch(`${s.url}/qrcodes`, { method: 'POST', headers, body: JSON.stringify(body) });
-    return { status: response.status, headers: response.headers, image: Buffer.from(await response.arrayBuffer()) };
+    const response = await fetch(`${s.url}/qrcodes`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    return {
+      status: response.status,
+      headers: response.headers,
+      image: Buffer.from(await response.arrayBuffer()),
+    };
   };
-  const scan = (data: Uint8Array, width: number, height: number) => jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
+  const scan = (data: Uint8Array, width: number, height: number) =>
+    jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
 
   it('answers the image, with its type and length and no envelope', async () => {
-    const { status, headers, image } = await draw({ scene: 'id=42', page: 'pages/index/index', width: 300 });
-    expect([status, headers.get('content-type'), headers.get('content-length')]).toEqual([200, 'image/jpeg', String(image.length)]);
+    const { status, headers, image } = await draw({
+      scene: 'id=42',
+      page: 'pages/index/index',
+      width: 300,
+    });
+    expect([status, headers.get('content-type'), headers.get('content-length')]).toEqual([
+      200,
+      'image/jpeg',
+      String(image.length),
+    ]);
     const { data, width, height } = decodeJpeg(image);
     expect([width, scan(data, width, height)]).toEqual([300, expect.stringContaining('id=42')]);
   });
 
   it('answers a PNG where the background is transparent', async () => {
-    const { headers, image } = await draw({ scene: 'a', isHyaline: true, lineColor: '{"r":"200","g":"0","b":"0"}', width: 280 });
+    const { headers, image } = await draw({
+      scene: 'a',
+      isHyaline: true,
+      lineColor: '{"r":"200","g":"0","b":"0"}',
+      width: 280,
+    });
     expect(headers.get('content-type')).toBe('image/png');
     expect(PNG.sync.read(image).width).toBe(280);
   });
@@ -45,7 +67,8 @@ describe('POST /qrcodes', () => {
       await draw({ scene: 'b', appId: CAFE.appId }),
       await draw({ scene: 'b' }, cafe),
     ];
-    const appIn = ({ image }: { image: Buffer }) => JSON.parse(scan(decodeJpeg(image).data, 430, 430)!).appid;
+    const appIn = ({ image }: { image: Buffer }) =>
+      JSON.parse(scan(decodeJpeg(image).data, 430, 430)!).appid;
     expect(again.image.equals(mine.image)).toBe(true);
     expect([appIn(mine) === CAFE.appId, appIn(theirs)]).toEqual([false, CAFE.appId]);
     expect(s.wechat.requestsTo(UNLIMITED).length - asked).toBe(2);
@@ -56,8 +79,16 @@ describe('POST /qrcodes', () => {
     ['no scene', {}, REFUSALS.scene],
     ['a long scene', { scene: 'a'.repeat(33) }, REFUSALS.scene],
     ['a scene of another type', { scene: { a: 1 } }, REFUSALS.scene],
-    ['a page with a slash before it', { scene: 'a', page: '/pages/a' }, [400, expect.objectContaining({ error: 'ERR_BAD_REQUEST' })]],
-    ['a width as text', { scene: 'a', width: '430' }, [400, expect.objectContaining({ error: 'ERR_BAD_REQUEST' })]],
+    [
+      'a page with a slash before it',
+      { scene: 'a', page: '/pages/a' },
+      [400, expect.objectContaining({ error: 'ERR_BAD_REQUEST' })],
+    ],
+    [
+      'a width as text',
+      { scene: 'a', width: '430' },
+      [400, expect.objectContaining({ error: 'ERR_BAD_REQUEST' })],
+    ],
     ['a page that is not released', { scene: 'a', page: 'pages/secret' }, REFUSALS.page],
   ])('refuses %s', async (_, body, expected) => {
     expect(seen(await s.call('POST /qrcodes', { token, body }))).toEqual(expected);
@@ -65,9 +96,17 @@ describe('POST /qrcodes', () => {
 
   it('is for sessions only, which are in a header', async () => {
     const asked = s.wechat.requests.length;
-    expect(seen(await s.call('POST /qrcodes', { body: { scene: 'a' } }))).toEqual(REFUSALS.unauthorized);
-    expect(seen(await s.call(`POST /qrcodes?token=${token}`, { body: { scene: 'a', sessionkey: token } }))).toEqual(REFUSALS.unauthorized);
-    expect(seen(await s.call('POST /qrcodes', { token: await s.mobileToken(), body: { scene: 'a' } }))).toEqual(REFUSALS.unauthorized);
+    expect(seen(await s.call('POST /qrcodes', { body: { scene: 'a' } }))).toEqual(
+      REFUSALS.unauthorized,
+    );
+    expect(
+      seen(
+        await s.call(`POST /qrcodes?token=${token}`, { body: { scene: 'a', sessionkey: token } }),
+      ),
+    ).toEqual(REFUSALS.unauthorized);
+    expect(
+      seen(await s.call('POST /qrcodes', { token: await s.mobileToken(), body: { scene: 'a' } })),
+    ).toEqual(REFUSALS.unauthorized);
     expect(s.wechat.requests.slice(asked).map(({ path }) => path)).not.toContain(UNLIMITED);
   });
 
@@ -83,7 +122,10 @@ describe('POST /qrcodes', () => {
     ]) {
       s.wechat.always(UNLIMITED, fault);
       const answer = await s.call('POST /qrcodes', { token, body: { scene: 'broken' } });
-      expect([seen(answer), answer.headers.get('content-type')]).toEqual([REFUSALS.response, expect.stringContaining('application/json')]);
+      expect([seen(answer), answer.headers.get('content-type')]).toEqual([
+        REFUSALS.response,
+        expect.stringContaining('application/json'),
+      ]);
     }
     s.wechat.clear();
     expect((await draw({ scene: 'broken' })).headers.get('content-type')).toBe('image/jpeg');

@@ -15,7 +15,13 @@ import type { Part } from '../support/multipart.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-const NOT_FOUND = { code: 404, msg: 'not found', data: null, success: false, error: 'ERR_NOT_FOUND' };
+const NOT_FOUND = {
+  code: 404,
+  msg: 'not found',
+  data: null,
+  success: false,
+  error: 'ERR_NOT_FOUND',
+};
 const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 const MB = 1024 * 1024;
 
@@ -31,7 +37,8 @@ function given(database?: () => DatabaseConfig) {
   });
   afterEach(() => jest.restoreAllMocks());
   afterAll(() => context.s.close());
-  const upload = (route: string, token: string, parts: Part[] | Buffer) => uploadTo(context.s.url)(route, token, parts);
+  const upload = (route: string, token: string, parts: Part[] | Buffer) =>
+    uploadTo(context.s.url)(route, token, parts);
   const folder = () => join(context.s.uploads, 'recordings');
   return {
     context,
@@ -45,7 +52,8 @@ function given(database?: () => DatabaseConfig) {
 
 describeOnEachDatabase('recordings', (database) => {
   const { context, upload, folder, files, record } = given(database);
-  const sql = (query: string, ...values: unknown[]) => context.s.app.get(DataSource).query(query, values);
+  const sql = (query: string, ...values: unknown[]) =>
+    context.s.app.get(DataSource).query(query, values);
 
   it.each([
     ['mp3', mp3(2000), 'audio/mpeg'],
@@ -60,15 +68,27 @@ describeOnEachDatabase('recordings', (database) => {
       {
         code: 200,
         msg: 'ok',
-        data: { id: expect.any(String), format, fileSize: sound.length, duration: expect.any(Number), createdAt: expect.any(String) },
+        data: {
+          id: expect.any(String),
+          format,
+          fileSize: sound.length,
+          duration: expect.any(Number),
+          createdAt: expect.any(String),
+        },
         success: true,
       },
     ]);
     expect(Math.abs(body.data.duration - 2000)).toBeLessThan(100);
-    expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([body.data]);
-    expect((await context.s.call(`GET /recordings/${id}`, { token: context.token })).body.data).toEqual(body.data);
+    expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([
+      body.data,
+    ]);
+    expect(
+      (await context.s.call(`GET /recordings/${id}`, { token: context.token })).body.data,
+    ).toEqual(body.data);
 
-    const played = await fetch(`${context.s.url}/recordings/${id}/content`, { headers: { authorization: `Bearer ${context.token}` } });
+    const played = await fetch(`${context.s.url}/recordings/${id}/content`, {
+      headers: { authorization: `Bearer ${context.token}` },
+    });
     expect(Buffer.from(await played.arrayBuffer()).equals(sound)).toBe(true);
     expect(Object.fromEntries(played.headers)).toMatchObject({
       'content-type': type,
@@ -80,15 +100,24 @@ describeOnEachDatabase('recordings', (database) => {
     });
 
     const before = await files();
-    expect((await context.s.call(`DELETE /recordings/${id}`, { token: context.token })).body).toEqual({
+    expect(
+      (await context.s.call(`DELETE /recordings/${id}`, { token: context.token })).body,
+    ).toEqual({
       code: 200,
       msg: 'ok',
       data: null,
       success: true,
     });
-    for (const route of [`GET /recordings/${id}`, `GET /recordings/${id}/content`, `DELETE /recordings/${id}`])
+    for (const route of [
+      `GET /recordings/${id}`,
+      `GET /recordings/${id}/content`,
+      `DELETE /recordings/${id}`,
+    ])
       expect((await context.s.call(route, { token: context.token })).body).toEqual(NOT_FOUND);
-    expect([(await context.s.call('GET /recordings', { token: context.token })).body.data, await files()]).toEqual([[], before - 1]);
+    expect([
+      (await context.s.call('GET /recordings', { token: context.token })).body.data,
+      await files(),
+    ]).toEqual([[], before - 1]);
   });
 
   it('are taken for what they are, whatever name and type they come with', async () => {
@@ -103,7 +132,9 @@ describeOnEachDatabase('recordings', (database) => {
       '录音 🎤.mp3',
       'http://tmp/x.png',
     ]) {
-      const { status, body } = await upload('POST /recordings', context.token, [{ value: wav(500), filename: name, type: 'image/png' }]);
+      const { status, body } = await upload('POST /recordings', context.token, [
+        { value: wav(500), filename: name, type: 'image/png' },
+      ]);
       expect([name, status, body.data?.format]).toEqual([name, 201, 'wav']);
       expect(await readdir(folder())).toContain(body.data.id);
     }
@@ -112,13 +143,19 @@ describeOnEachDatabase('recordings', (database) => {
   it('are taken from Android, which writes them as plain MP4, but not with a picture', async () => {
     expect((await record(m4a(1000, 'mp42'))).format).toBe('m4a');
     expect((await record(m4a(1000, 'isom'))).format).toBe('m4a');
-    expect((await upload('POST /recordings', context.token, [file(m4a(1000, 'isom', 'vide'))])).status).toBe(415);
+    expect(
+      (await upload('POST /recordings', context.token, [file(m4a(1000, 'isom', 'vide'))])).status,
+    ).toBe(415);
   });
 
   it('are listed with the newest first', async () => {
     const ids = [];
     for (let n = 0; n < 3; n++) ids.unshift((await record()).id);
-    expect((await context.s.call('GET /recordings', { token: context.token })).body.data.map(({ id }: { id: string }) => id)).toEqual(ids);
+    expect(
+      (await context.s.call('GET /recordings', { token: context.token })).body.data.map(
+        ({ id }: { id: string }) => id,
+      ),
+    ).toEqual(ids);
   });
 
   describe('of somebody else', () => {
@@ -136,16 +173,26 @@ describeOnEachDatabase('recordings', (database) => {
         'GET /recordings/..%2f..%2fetc%2fpasswd/content',
       ]) {
         const { status, body } = await context.s.call(route, { token: other });
-        expect([route, status, body]).toEqual([route, 404, route.startsWith('HEAD') ? '' : NOT_FOUND]);
+        expect([route, status, body]).toEqual([
+          route,
+          404,
+          route.startsWith('HEAD') ? '' : NOT_FOUND,
+        ]);
       }
       expect((await context.s.call('GET /recordings', { token: other })).body.data).toEqual([]);
-      expect((await context.s.call(`GET /recordings/${id}`, { token: context.token })).status).toBe(200);
+      expect((await context.s.call(`GET /recordings/${id}`, { token: context.token })).status).toBe(
+        200,
+      );
     });
 
     it('and without a session nothing is', async () => {
       const { id } = await record();
       const before = await files();
-      for (const route of ['GET /recordings', `GET /recordings/${id}/content`, `DELETE /recordings/${id}`])
+      for (const route of [
+        'GET /recordings',
+        `GET /recordings/${id}/content`,
+        `DELETE /recordings/${id}`,
+      ])
         expect((await context.s.call(route)).status).toBe(401);
       expect((await upload('POST /recordings', 'srd_nobody', [file(mp3(1000))])).status).toBe(401);
       expect(await files()).toBe(before);
@@ -158,34 +205,52 @@ describeOnEachDatabase('recordings', (database) => {
       const body = multipart([file(mp3(60_000))]);
       const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${context.token}\r\nContent-Length: ${body.length}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n\r\n`;
       for (const end of ['destroy', 'resetAndDestroy', 'end'] as const) {
-        const socket = connect(Number(new URL(context.s.url).port), '127.0.0.1').on('error', () => {});
+        const socket = connect(Number(new URL(context.s.url).port), '127.0.0.1').on(
+          'error',
+          () => {},
+        );
         socket.write(head);
         socket.write(body.subarray(0, 100_000));
         while ((await files()) === before) await sleep(5); // it is on its way to disk
         socket[end]();
         while ((await files()) > before) await sleep(5);
       }
-      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([]);
+      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual(
+        [],
+      );
     });
 
     it('say that there is no room on a full disk, and leave nothing', async () => {
       const before = await files();
       const { createWriteStream } = fs;
       jest.spyOn(fs, 'createWriteStream').mockImplementation(() => createWriteStream('/dev/full')); // Linux's disk that is always full
-      const { status, headers, body } = await upload('POST /recordings', context.token, [file(mp3(60_000))]);
+      const { status, headers, body } = await upload('POST /recordings', context.token, [
+        file(mp3(60_000)),
+      ]);
       expect([status, headers.get('retry-after'), body]).toEqual([
         503,
         '1',
-        { code: 503, msg: 'files cannot be stored now; try again later', data: null, success: false, error: 'ERR_STORE_UNAVAILABLE' },
+        {
+          code: 503,
+          msg: 'files cannot be stored now; try again later',
+          data: null,
+          success: false,
+          error: 'ERR_STORE_UNAVAILABLE',
+        },
       ]);
       expect(context.s.log.join()).toContain('ENOSPC');
       jest.restoreAllMocks();
-      expect([await files(), (await upload('POST /recordings', context.token, [file(mp3(1000))])).status]).toEqual([before, 201]);
+      expect([
+        await files(),
+        (await upload('POST /recordings', context.token, [file(mp3(1000))])).status,
+      ]).toEqual([before, 201]);
     });
 
     it('keep no file without a row: the database refuses', async () => {
       const before = await files();
-      jest.spyOn(context.s.app.get(RecordingsService)['rows'], 'insert').mockRejectedValue(new Error('boom'));
+      jest
+        .spyOn(context.s.app.get(RecordingsService)['rows'], 'insert')
+        .mockRejectedValue(new Error('boom'));
       expect((await upload('POST /recordings', context.token, [file(mp3(1000))])).status).toBe(500);
       expect(await files()).toBe(before);
     });
@@ -213,15 +278,21 @@ describeOnEachDatabase('recordings', (database) => {
       await writeFile(join(folder(), 'young.part'), 'x'); // an upload that is under way
       await utimes(join(folder(), kept.id), old, old);
       await rm(join(folder(), lost.id));
-      expect((await context.s.call(`GET /recordings/${lost.id}/content`, { token: context.token })).body).toEqual(NOT_FOUND);
+      expect(
+        (await context.s.call(`GET /recordings/${lost.id}/content`, { token: context.token })).body,
+      ).toEqual(NOT_FOUND);
 
       const folders = context.s.app.get(UploadFolders);
       await folders.onModuleInit(); // the next start
       await folders.sweep();
 
       const names = await readdir(folder());
-      expect([NO_ID, `${NO_ID}.part`, 'young.part', kept.id].map((name) => names.includes(name))).toEqual([false, false, true, true]);
-      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual([kept]);
+      expect(
+        [NO_ID, `${NO_ID}.part`, 'young.part', kept.id].map((name) => names.includes(name)),
+      ).toEqual([false, false, true, true]);
+      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual(
+        [kept],
+      );
       await rm(join(folder(), 'young.part'));
     });
 
@@ -235,7 +306,9 @@ describeOnEachDatabase('recordings', (database) => {
       await rm(folder(), { recursive: true });
       await rename(`${folder()}.away`, folder());
       await folders.onModuleInit();
-      expect((await context.s.call(`GET /recordings/${id}/content`, { token: context.token })).status).toBe(200);
+      expect(
+        (await context.s.call(`GET /recordings/${id}/content`, { token: context.token })).status,
+      ).toBe(200);
     });
   });
 });
@@ -250,7 +323,10 @@ describe('the files of recordings', () => {
       ({ id } = await record(wav(1000)));
     });
     const get = (headers: Record<string, string>, method = 'GET') =>
-      fetch(`${context.s.url}/recordings/${id}/content`, { method, headers: { authorization: `Bearer ${context.token}`, ...headers } });
+      fetch(`${context.s.url}/recordings/${id}/content`, {
+        method,
+        headers: { authorization: `Bearer ${context.token}`, ...headers },
+      });
 
     it.each([
       ['bytes=0-99', 0, 99],
@@ -262,12 +338,14 @@ describe('the files of recordings', () => {
       [`bytes=${size - 1}-${size - 1}`, size - 1, size - 1],
     ])('%s is 206', async (range, from, to) => {
       const answer = await get({ range });
-      expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([
-        206,
-        `bytes ${from}-${to}/${size}`,
-        String(to - from + 1),
-      ]);
-      expect(Buffer.from(await answer.arrayBuffer()).equals(wav(1000).subarray(from, to + 1))).toBe(true);
+      expect([
+        answer.status,
+        answer.headers.get('content-range'),
+        answer.headers.get('content-length'),
+      ]).toEqual([206, `bytes ${from}-${to}/${size}`, String(to - from + 1)]);
+      expect(Buffer.from(await answer.arrayBuffer()).equals(wav(1000).subarray(from, to + 1))).toBe(
+        true,
+      );
     });
 
     it.each([`bytes=${size}-`, 'bytes=99999-100000', 'bytes=-0'])('%s is 416', async (range) => {
@@ -275,17 +353,33 @@ describe('the files of recordings', () => {
       expect([answer.status, answer.headers.get('content-range'), await answer.json()]).toEqual([
         416,
         `bytes */${size}`,
-        { code: 416, msg: expect.any(String), data: null, success: false, error: 'ERR_BAD_REQUEST' },
+        {
+          code: 416,
+          msg: expect.any(String),
+          data: null,
+          success: false,
+          error: 'ERR_BAD_REQUEST',
+        },
       ]);
     });
 
-    it.each(['bytes=5-1', 'bytes=', 'bytes=-', 'bytes=a-b', 'lines=0-1', 'bytes=0-1,5-9', 'bytes=1e3-', `bytes=${'9'.repeat(400)}-`])(
-      '%s is no range, so all of it comes',
-      async (range) => {
-        const answer = await get({ range });
-        expect([answer.status, (await answer.arrayBuffer()).byteLength, answer.headers.has('content-range')]).toEqual([200, size, false]);
-      },
-    );
+    it.each([
+      'bytes=5-1',
+      'bytes=',
+      'bytes=-',
+      'bytes=a-b',
+      'lines=0-1',
+      'bytes=0-1,5-9',
+      'bytes=1e3-',
+      `bytes=${'9'.repeat(400)}-`,
+    ])('%s is no range, so all of it comes', async (range) => {
+      const answer = await get({ range });
+      expect([
+        answer.status,
+        (await answer.arrayBuffer()).byteLength,
+        answer.headers.has('content-range'),
+      ]).toEqual([200, size, false]);
+    });
 
     it('goes on only with the same file: If-Range', async () => {
       const etag = (await get({})).headers.get('etag') ?? '';
@@ -295,11 +389,11 @@ describe('the files of recordings', () => {
 
     it('tells the size and no more: HEAD', async () => {
       const answer = await get({}, 'HEAD');
-      expect([answer.status, answer.headers.get('content-length'), (await answer.arrayBuffer()).byteLength]).toEqual([
-        200,
-        String(size),
-        0,
-      ]);
+      expect([
+        answer.status,
+        answer.headers.get('content-length'),
+        (await answer.arrayBuffer()).byteLength,
+      ]).toEqual([200, String(size), 0]);
     });
   });
 
@@ -316,7 +410,10 @@ describe('the files of recordings', () => {
           { name: 'duration', value: duration! },
           { name: 'fileSize', value: fileSize! },
         ];
-        expect(await record(sound, ...fields)).toMatchObject({ duration: 3024, fileSize: sound.length });
+        expect(await record(sound, ...fields)).toMatchObject({
+          duration: 3024,
+          fileSize: sound.length,
+        });
       }
       expect(context.s.log.map((line) => JSON.parse(line).msg)).toEqual([
         'A client told of a recording: duration 600000, not 3024 ms.',
@@ -339,11 +436,17 @@ describe('the files of recordings', () => {
       expect(({} as { x?: unknown }).x).toBeUndefined();
     });
 
-    it.each(['abc', '-1', '1e3', 'NaN', '1'.repeat(40), ' '])('refuse %j as a number', async (duration) => {
-      const before = await files();
-      const { status, body } = await upload('POST /recordings', context.token, [{ name: 'duration', value: duration }, file(mp3(1000))]);
-      expect([status, body.error, await files()]).toEqual([400, 'ERR_BAD_REQUEST', before]);
-    });
+    it.each(['abc', '-1', '1e3', 'NaN', '1'.repeat(40), ' '])(
+      'refuse %j as a number',
+      async (duration) => {
+        const before = await files();
+        const { status, body } = await upload('POST /recordings', context.token, [
+          { name: 'duration', value: duration },
+          file(mp3(1000)),
+        ]);
+        expect([status, body.error, await files()]).toEqual([400, 'ERR_BAD_REQUEST', before]);
+      },
+    );
   });
 
   describe('that are none', () => {
@@ -351,7 +454,13 @@ describe('the files of recordings', () => {
       const before = await files();
       const { status, body } = await upload('POST /recordings', context.token, parts);
       expect([body, await files()]).toEqual([
-        { code: status, msg: expect.any(String), data: null, success: false, error: 'ERR_BAD_REQUEST' },
+        {
+          code: status,
+          msg: expect.any(String),
+          data: null,
+          success: false,
+          error: 'ERR_BAD_REQUEST',
+        },
         before,
       ]);
       return status;
@@ -359,7 +468,11 @@ describe('the files of recordings', () => {
 
     it.each<[string, number, () => Part[] | Buffer]>([
       ['a text named x.mp3', 415, () => [file('no sound at all, just text', 'x.mp3')]],
-      ['a picture', 415, () => [file(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'x.mp3')]],
+      [
+        'a picture',
+        415,
+        () => [file(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'x.mp3')],
+      ],
       ['a page', 415, () => [file('<!doctype html><script>alert(1)</script>', 'x.wav')]],
       ['an empty file', 400, () => [file('')]],
       ['11 minutes of wav', 400, () => [file(wav(660_000))]],
@@ -385,7 +498,11 @@ describe('the files of recordings', () => {
             'latin1',
           ),
       ],
-      ['20 MB and one byte', 413, () => [file(Buffer.concat([mp3(1000), Buffer.alloc(20 * MB - mp3(1000).length + 1)]))]],
+      [
+        '20 MB and one byte',
+        413,
+        () => [file(Buffer.concat([mp3(1000), Buffer.alloc(20 * MB - mp3(1000).length + 1)]))],
+      ],
       ['40 MB', 413, () => [file(Buffer.alloc(40 * MB))]],
     ])('%s: %i, and nothing stays', async (_, status, parts) => {
       expect(await refused(parts())).toBe(status);
@@ -393,7 +510,11 @@ describe('the files of recordings', () => {
 
     it('20 MB to the byte are taken', async () => {
       const sound = Buffer.concat([wav(600_000), Buffer.alloc(20 * MB - wav(600_000).length)]); // players skip what follows the sound
-      expect(await record(sound)).toMatchObject({ format: 'wav', fileSize: 20 * MB, duration: 600_000 });
+      expect(await record(sound)).toMatchObject({
+        format: 'wav',
+        fileSize: 20 * MB,
+        duration: 600_000,
+      });
     });
 
     it.each([
@@ -412,11 +533,18 @@ describe('the files of recordings', () => {
 
     it('a file that is built to be read for ever is given up', async () => {
       const frame = Buffer.from([0xff, 0xf1, 0x6c, 0x40, 1, 0x1f, 0xfc, 0]);
-      expect(await refused([file(Buffer.concat(Array.from({ length: 2 * MB }, () => frame)))])).toBe(400);
+      expect(
+        await refused([file(Buffer.concat(Array.from({ length: 2 * MB }, () => frame)))]),
+      ).toBe(400);
     });
 
     it('multipart is taken nowhere else', async () => {
-      for (const route of ['POST /auth/login', 'PUT /me/phone', 'POST /auth/phone-login', 'POST /auth/logout'])
+      for (const route of [
+        'POST /auth/login',
+        'PUT /me/phone',
+        'POST /auth/phone-login',
+        'POST /auth/logout',
+      ])
         expect((await upload(route, context.token, [file(mp3(1000))])).status).toBe(415);
     });
   });

@@ -46,7 +46,11 @@ describe('the compiled app', () => {
           .filter((line) => line.startsWith('  ') && /curl/.test(line))
           .join('\n');
         const { stdout } = await promisify(execFile)('sh', ['-c', walk]);
-        expect(JSON.parse(stdout)).toMatchObject({ code: 200, success: true, data: { id: expect.any(String) } });
+        expect(JSON.parse(stdout)).toMatchObject({
+          code: 200,
+          success: true,
+          data: { id: expect.any(String) },
+        });
         ids.push(JSON.parse(stdout).data.id);
         expect(await app.stop('SIGINT')).toBe(0);
         expect(app.output()).toBe(output); // nothing but the welcome
@@ -59,7 +63,9 @@ describe('the compiled app', () => {
       await first.says('Ctrl-C');
       const second = run('demo', { cwd, env: { PORT: await freePort() } });
       expect(await second.exit).toBe(1);
-      expect(second.output()).toMatch(/\nThe embedded database in \.\/var\/db is in use by process \d+\..*\n$/);
+      expect(second.output()).toMatch(
+        /\nThe embedded database in \.\/var\/db is in use by process \d+\..*\n$/,
+      );
     }, 60_000);
   });
 
@@ -73,16 +79,27 @@ describe('the compiled app', () => {
     it('does not start in a wrong environment, says all that is wrong, and no secret', async () => {
       const app = run('main', {
         cwd,
-        env: { NODE_ENV: 'production', WECHAT_MINI_APP_SECRET: 'canary', PORT: 'x', WECHAT_SESSION_TTL: '30x' },
+        env: {
+          NODE_ENV: 'production',
+          WECHAT_MINI_APP_SECRET: 'canary',
+          PORT: 'x',
+          WECHAT_SESSION_TTL: '30x',
+        },
       });
       expect(await app.exit).toBe(1);
-      for (const name of ['WECHAT_MINI_APP_ID', 'JWT_SECRET', 'PORT', 'WECHAT_SESSION_TTL']) expect(app.output()).toContain(name);
+      for (const name of ['WECHAT_MINI_APP_ID', 'JWT_SECRET', 'PORT', 'WECHAT_SESSION_TTL'])
+        expect(app.output()).toContain(name);
       expect(app.output()).not.toContain('canary');
     });
 
     it('reads a .env file, warns once of what production lacks, and finishes what is under way when it is told to stop', async () => {
       const PORT = await freePort();
-      const env = { ...environmentFor(wechat), NODE_ENV: 'production', JWT_SECRET: 'canary-jwt-secret', PORT };
+      const env = {
+        ...environmentFor(wechat),
+        NODE_ENV: 'production',
+        JWT_SECRET: 'canary-jwt-secret',
+        PORT,
+      };
       writeFileSync(
         join(cwd, '.env'),
         Object.entries(env)
@@ -98,7 +115,8 @@ describe('the compiled app', () => {
       const user = wechat.users.create();
       wechat.next('/sns/jscode2session', { delay: 800 });
       const login = call('POST /auth/login', { body: await user.login() });
-      while (wechat.requests.length === 0 && app.running()) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (wechat.requests.length === 0 && app.running())
+        await new Promise((resolve) => setTimeout(resolve, 5));
       const since = Date.now();
       const stopped = app.stop();
       expect((await login).status).toBe(200);

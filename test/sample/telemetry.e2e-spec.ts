@@ -17,7 +17,9 @@ import { environmentFor } from '../support/start.js';
 const MINI = `/wx/mini/v1/${SHOP.appId}/${SHOP.secret}`;
 const MOBILE = `/wx/v1/${PHONE.appId}`;
 const NAIVE = { NODE_OPTIONS: `--import=${join(__dirname, '../support/naive-telemetry.mjs')}` };
-const TELLS_WHAT_IS_LOADED = { NODE_OPTIONS: `--import=${join(__dirname, '../support/loaded.mjs')}` };
+const TELLS_WHAT_IS_LOADED = {
+  NODE_OPTIONS: `--import=${join(__dirname, '../support/loaded.mjs')}`,
+};
 const SDK = /@opentelemetry\/sdk-/;
 
 /** The compiled app and a collector: what an operator's tracing shows is what really left the process. */
@@ -46,7 +48,10 @@ describe('what the compiled app tells OpenTelemetry', () => {
   /** Starts the app, by default uses each part of it that talks to WeChat or to the store, and stops it, so that everything is sent. */
   async function live(env: Record<string, string>, use = useEverything): Promise<void> {
     const PORT = String(await freePort());
-    app = runApp('main', { cwd, env: { ...environmentFor(wechat), PORT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env } });
+    app = runApp('main', {
+      cwd,
+      env: { ...environmentFor(wechat), PORT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env },
+    });
     await app.says('Listening');
     await use(clientOf(`http://127.0.0.1:${PORT}`));
     expect(await app.stop()).toBe(0);
@@ -67,27 +72,43 @@ describe('what the compiled app tells OpenTelemetry', () => {
     await ok(call('GET /auth/session', { token }));
     await ok(call('PUT /me/profile', { token, body: await user.getUserInfo() }));
     await ok(call('PUT /me/phone', { token, body: { code: (await user.getPhoneNumber()).code } }));
-    await ok(call('POST /auth/phone-login', { token, body: { code: (await user.getPhoneNumber()).code } }));
+    await ok(
+      call('POST /auth/phone-login', { token, body: { code: (await user.getPhoneNumber()).code } }),
+    );
     expect((await call('POST /qrcodes', { token, body: { scene: 'a=1' } })).status).toBe(200);
     const { code } = await user.login(SHOP.appId);
     const session: string = await ok(call(`GET ${MINI}/code2Session?code=${code}`));
     canaries.add('session_rd', session);
     await ok(call(`GET ${MINI}/access_token`));
     const login = await user.authorize(PHONE.appId);
-    const mobileToken: string = await ok(call(`GET ${MOBILE}/${PHONE.secret}/oauth2?code=${login.code}`));
+    const mobileToken: string = await ok(
+      call(`GET ${MOBILE}/${PHONE.secret}/oauth2?code=${login.code}`),
+    );
     canaries.add('mobileToken', mobileToken);
-    for (const refresh of ['true', 'false']) await ok(call(`GET ${MOBILE}/${mobileToken}/userInfo?refresh=${refresh}`));
+    for (const refresh of ['true', 'false'])
+      await ok(call(`GET ${MOBILE}/${mobileToken}/userInfo?refresh=${refresh}`));
     wechat.next('/sns/jscode2session', { errcode: 40226 });
     expect((await call('POST /auth/login', { body: await user.login() })).status).toBe(403);
     expect((await call(`GET ${MINI}x/access_token`)).status).toBe(400);
-    expect((await call(`GET /nothing/${SHOP.secret}?session_rd=${token}`, { headers: { 'user-agent': token } })).status).toBe(404);
+    expect(
+      (
+        await call(`GET /nothing/${SHOP.secret}?session_rd=${token}`, {
+          headers: { 'user-agent': token },
+        })
+      ).status,
+    ).toBe(404);
     await ok(call('POST /auth/logout', { token }));
   }
 
-  const leaks = (): string[] => [...new Set(collector.received.flatMap((body) => canaries.in(body)))].toSorted();
+  const leaks = (): string[] =>
+    [...new Set(collector.received.flatMap((body) => canaries.in(body)))].toSorted();
 
   it('P10 is the whole story, without a secret in it', async () => {
-    await live({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_SERVICE_NAME: 'shop', ...TELLS_WHAT_IS_LOADED });
+    await live({
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_SERVICE_NAME: 'shop',
+      ...TELLS_WHAT_IS_LOADED,
+    });
     expect(app?.output()).toMatch(SDK);
     expect(collector.spans()).toEqual(
       expect.arrayContaining([
@@ -105,11 +126,25 @@ describe('what the compiled app tells OpenTelemetry', () => {
       ]),
     );
     expect(collector.metrics()).toEqual(
-      expect.arrayContaining(['wechat.call.duration', 'wechat.access_token.fetches', 'wechat.session.operations', 'wechat.store.duration']),
+      expect.arrayContaining([
+        'wechat.call.duration',
+        'wechat.access_token.fetches',
+        'wechat.session.operations',
+        'wechat.store.duration',
+      ]),
     );
     expect(collector.received.join('')).toContain('"shop"');
     expect(canaries.kinds).toEqual(
-      new Set(['appSecret', 'sessionKey', 'accessToken', 'session_rd', 'oauthToken', 'mobileToken', 'phone', 'openid']),
+      new Set([
+        'appSecret',
+        'sessionKey',
+        'accessToken',
+        'session_rd',
+        'oauthToken',
+        'mobileToken',
+        'phone',
+        'openid',
+      ]),
     );
     expect(leaks()).toEqual([]);
   }, 120_000);
@@ -117,11 +152,22 @@ describe('what the compiled app tells OpenTelemetry', () => {
   it('control: the usual instrumentation of HTTP tells secrets, and the search finds them', async () => {
     await live({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`, ...NAIVE });
     expect(collector.spans()).toEqual(expect.arrayContaining(['wechat login', 'GET']));
-    expect(leaks()).toEqual(['accessToken', 'appSecret', 'mobileToken', 'oauthToken', 'openid', 'session_rd']);
+    expect(leaks()).toEqual([
+      'accessToken',
+      'appSecret',
+      'mobileToken',
+      'oauthToken',
+      'openid',
+      'session_rd',
+    ]);
   }, 120_000);
 
   it('control: with WeChat left out of it, the paths of the central service still tell', async () => {
-    await live({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`, LEFT_OUT: new URL(wechat.url).hostname, ...NAIVE });
+    await live({
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`,
+      LEFT_OUT: new URL(wechat.url).hostname,
+      ...NAIVE,
+    });
     expect(leaks()).toEqual(['appSecret', 'mobileToken', 'session_rd']);
   }, 120_000);
 

@@ -30,7 +30,23 @@ const LONG = isFull ? 600_000 : 20_000;
 
 /** What people and fuzzers send: anything at all, and what is almost right. */
 const NASTY = [
-  ...['', ' ', '\0', '\n', '\r\n', '\u2028', '\u001b[31m', '\ufeff', '\ud800', 'é', '😀', '%00', '%0d%0a', '../../etc/passwd', '*'],
+  ...[
+    '',
+    ' ',
+    '\0',
+    '\n',
+    '\r\n',
+    '\u2028',
+    '\u001b[31m',
+    '\ufeff',
+    '\ud800',
+    'é',
+    '😀',
+    '%00',
+    '%0d%0a',
+    '../../etc/passwd',
+    '*',
+  ],
   ...[
     '__proto__',
     'constructor',
@@ -47,7 +63,16 @@ const NASTY = [
     '#',
     '?',
   ],
-  ...["' OR 1=1 --", '${7*7}', '<script>', 'wx:lock:at', 'srd_', `srd_${'A'.repeat(43)}`, 'A'.repeat(129), 'A'.repeat(10_000)],
+  ...[
+    "' OR 1=1 --",
+    '${7*7}',
+    '<script>',
+    'wx:lock:at',
+    'srd_',
+    `srd_${'A'.repeat(43)}`,
+    'A'.repeat(129),
+    'A'.repeat(10_000),
+  ],
 ];
 const text = fc.oneof(
   fc.constantFrom(...NASTY),
@@ -59,7 +84,10 @@ const value = fc.oneof(
   { arbitrary: text, weight: 3 },
   { arbitrary: fc.anything({ withBigInt: false, withNullPrototype: true }), weight: 1 },
 );
-const json = fc.oneof({ arbitrary: text, weight: 3 }, { arbitrary: fc.jsonValue({ maxDepth: 3 }), weight: 1 });
+const json = fc.oneof(
+  { arbitrary: text, weight: 3 },
+  { arbitrary: fc.jsonValue({ maxDepth: 3 }), weight: 1 },
+);
 
 /** Counts what the store is asked, which must be nothing where the shape alone decides. */
 class CountingStore extends MapStore {
@@ -81,7 +109,10 @@ class OpenController {
   ) {}
 
   @Post('login')
-  async login(@Body() { code }: { code: string }, @Headers('x-session-rd') replaces?: string): Promise<void> {
+  async login(
+    @Body() { code }: { code: string },
+    @Headers('x-session-rd') replaces?: string,
+  ): Promise<void> {
     await this.sessions.login(code, { replaces });
   }
 
@@ -120,7 +151,9 @@ beforeAll(async () => {
   const options = optionsFor(wechat, { store, openData: { maxAge: 0 } });
   app = await startTeamApp(options, { controllers: [TeamController, OpenController] });
   onExpress = await startTeamApp(options, { adapter: 'express' });
-  ({ session_rd, session } = await app.get(SessionService).login((await wechat.users.create().login()).code));
+  ({ session_rd, session } = await app
+    .get(SessionService)
+    .login((await wechat.users.create().login()).code));
 });
 afterAll(async () => {
   await closeTeamApps();
@@ -152,7 +185,10 @@ describe('whatever is sent', () => {
       .tuple(fc.nat(session_rd.length), text)
       .map(([at, insert]) => session_rd.slice(0, at) + insert + session_rd.slice(at + 1));
     fc.assert(
-      fc.property(fc.oneof(text, almost), (token) => parseToken('srd', token, keyring) === undefined),
+      fc.property(
+        fc.oneof(text, almost),
+        (token) => parseToken('srd', token, keyring) === undefined,
+      ),
       PURE,
     );
   });
@@ -167,7 +203,9 @@ describe('whatever is sent', () => {
       ];
       const wrong = value.filter((code) => !isCode(code));
       const property = fc.asyncProperty(fc.constantFrom(...services), wrong, async (call, code) => {
-        expect(await askingNobody(() => refusal(() => call(code as never)))).toBe('ERR_BAD_REQUEST');
+        expect(await askingNobody(() => refusal(() => call(code as never)))).toBe(
+          'ERR_BAD_REQUEST',
+        );
       });
       await fc.assert(property, SERVICE);
     },
@@ -182,7 +220,8 @@ describe('whatever is sent', () => {
       const property = fc.asyncProperty(sent, async (data) => {
         store.entries.delete(`wx:f:${session.id}`); // its budget of failures
         const isText = (each: unknown): boolean => typeof each === 'string';
-        const expected = (code: string, ...parts: unknown[]): string => (parts.every(isText) ? code : 'ERR_BAD_REQUEST');
+        const expected = (code: string, ...parts: unknown[]): string =>
+          parts.every(isText) ? code : 'ERR_BAD_REQUEST';
         expect(await refusal(() => crypto.decryptOpenData(session, data as never))).toBe(
           expected('ERR_WECHAT_DECRYPT', data.encryptedData, data.iv),
         );
@@ -198,20 +237,35 @@ describe('whatever is sent', () => {
   it(
     `P16 B-scene as a QR code is named field by field, and WeChat does not hear of it${often(SERVICE.numRuns)}`,
     async () => {
-      const field = fc.constantFrom('scene', 'page', 'width', 'lineColor', 'envVersion', 'autoColor', 'isHyaline', 'checkPath');
+      const field = fc.constantFrom(
+        'scene',
+        'page',
+        'width',
+        'lineColor',
+        'envVersion',
+        'autoColor',
+        'isHyaline',
+        'checkPath',
+      );
       const right: Record<string, (given: unknown) => boolean> = {
-        scene: (given) => typeof given === 'string' && /^[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}$/.test(given),
+        scene: (given) =>
+          typeof given === 'string' && /^[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}$/.test(given),
         page: (given) =>
           given === undefined ||
-          (typeof given === 'string' && /^[0-9A-Za-z_-][0-9A-Za-z_.-]*(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*$/.test(given)),
-        width: (given) => given === undefined || (typeof given === 'number' && given >= 280 && given <= 1280),
+          (typeof given === 'string' &&
+            /^[0-9A-Za-z_-][0-9A-Za-z_.-]*(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*$/.test(given)),
+        width: (given) =>
+          given === undefined || (typeof given === 'number' && given >= 280 && given <= 1280),
         lineColor: (given) => typeof given === 'object' || given === undefined, // its parts are judged elsewhere
-        envVersion: (given) => given === undefined || ['release', 'trial', 'develop'].includes(given as string),
+        envVersion: (given) =>
+          given === undefined || ['release', 'trial', 'develop'].includes(given as string),
       };
       const flag = (given: unknown): boolean => given === undefined || typeof given === 'boolean';
       const property = fc.asyncProperty(field, value, async (name, given) => {
         fc.pre(!(right[name] ?? flag)(given));
-        const answered = await askingNobody(() => refusal(() => app.get(QrCodeService).getUnlimited({ scene: 'a=1', [name]: given })));
+        const answered = await askingNobody(() =>
+          refusal(() => app.get(QrCodeService).getUnlimited({ scene: 'a=1', [name]: given })),
+        );
         expect(answered).toBe(name === 'scene' ? 'ERR_WECHAT_SCENE' : 'ERR_BAD_REQUEST');
       });
       await fc.assert(property, SERVICE);
@@ -235,17 +289,26 @@ describe('whatever is sent', () => {
 
 describe('over HTTP, whatever is sent', () => {
   const REFUSALS = [400, 401, 413, 415, 429];
-  const post = (path: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
+  const post = (
+    path: string,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<Response> =>
     app.fetch(path, {
       method: 'POST',
       body,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${session_rd}`, ...headers },
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${session_rd}`,
+        ...headers,
+      },
     });
   /** Refused, in words that are not the client's. */
   const expectRefusal = async (response: Response, sent: unknown): Promise<void> => {
     const body = await response.text();
     expect(REFUSALS).toContain(response.status);
-    if (typeof sent === 'string' && sent.length > 8 && sent.trim() === sent) expect(body).not.toContain(JSON.stringify(sent).slice(1, -1));
+    if (typeof sent === 'string' && sent.length > 8 && sent.trim() === sent)
+      expect(body).not.toContain(JSON.stringify(sent).slice(1, -1));
   };
 
   it(
@@ -253,17 +316,24 @@ describe('over HTTP, whatever is sent', () => {
     async () => {
       const header = fc
         .oneof(fc.constantFrom(...NASTY), fc.string({ maxLength: 300 }))
-        .filter((each) => /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(each) && each.length < 9_000);
+        .filter(
+          (each) => /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(each) && each.length < 9_000,
+        );
       const headers = fc.oneof(
         header.map((each) => ({ authorization: each })),
         header.map((each) => ({ authorization: `Bearer ${each}` })),
         header.map((each) => ({ 'x-session-rd': each })),
-        header.map((each) => ({ cookie: `session_rd=${session_rd}`, authorization: `Basic ${each}` })),
+        header.map((each) => ({
+          cookie: `session_rd=${session_rd}`,
+          authorization: `Basic ${each}`,
+        })),
       );
       const waits: number[] = [];
       const property = fc.asyncProperty(headers, async (sent) => {
         const startedAt = performance.now();
-        const answer = await askingNobody(() => app.fetch(`/me?session_rd=${session_rd}`, { headers: sent as Record<string, string> }));
+        const answer = await askingNobody(() =>
+          app.fetch(`/me?session_rd=${session_rd}`, { headers: sent as Record<string, string> }),
+        );
         waits.push(performance.now() - startedAt);
         expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
       });
@@ -284,13 +354,17 @@ describe('over HTTP, whatever is sent', () => {
         'open-data': ['encryptedData', 'iv', 'rawData', 'signature'],
       };
       const path = fc.constantFrom(...(Object.keys(fields) as (keyof typeof fields)[]));
-      const property = fc.asyncProperty(path, fc.array(json, { minLength: 4, maxLength: 4 }), async (route, values) => {
-        const body = Object.fromEntries(fields[route].map((name, i) => [name, values[i]]));
-        fc.pre(!isCode(body['code']));
-        fc.pre(route !== 'qr' || typeof body['scene'] !== 'string' || body['scene'].length > 32);
-        store.entries.delete(`wx:f:${session.id}`);
-        await expectRefusal(await post(`/${route}`, JSON.stringify(body)), values[0]);
-      });
+      const property = fc.asyncProperty(
+        path,
+        fc.array(json, { minLength: 4, maxLength: 4 }),
+        async (route, values) => {
+          const body = Object.fromEntries(fields[route].map((name, i) => [name, values[i]]));
+          fc.pre(!isCode(body['code']));
+          fc.pre(route !== 'qr' || typeof body['scene'] !== 'string' || body['scene'].length > 32);
+          store.entries.delete(`wx:f:${session.id}`);
+          await expectRefusal(await post(`/${route}`, JSON.stringify(body)), values[0]);
+        },
+      );
       await fc.assert(property, HTTP);
     },
     LONG,
@@ -324,19 +398,37 @@ describe('over HTTP, whatever is sent', () => {
     ['Latin letters', 'Authorization: Bearer \xe9\xe8', [401]],
     ['tabs', 'Authorization: Bearer\tx', [401]],
   ])('P16 B-session raw is refused: %s', async (_, header, expected) => {
-    const { status } = await askingNobody(() => sendRaw(app.url, `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n`));
+    const { status } = await askingNobody(() =>
+      sendRaw(app.url, `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n`),
+    );
     expect(expected).toContain(status);
   });
 
   const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST'];
-  it.each(['/%6de', '//me', '/me/', '/ME', '/me;x', '/me%2f', '/./me', '/x/../me', '/me?', '/me#x', 'http://x/me', '/me%00', '/%ff'])(
-    'P16 B-path as a path is guarded or not there: %s',
-    async (path) => {
-      for (const [{ url }, method] of [app, onExpress].flatMap((each) => METHODS.map((verb) => [each, verb] as const))) {
-        const { status, text: answer } = await sendRaw(url, `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-        expect([400, 401, 404, 405]).toContain(status);
-        expect(answer).not.toContain('openid');
-      }
-    },
-  );
+  it.each([
+    '/%6de',
+    '//me',
+    '/me/',
+    '/ME',
+    '/me;x',
+    '/me%2f',
+    '/./me',
+    '/x/../me',
+    '/me?',
+    '/me#x',
+    'http://x/me',
+    '/me%00',
+    '/%ff',
+  ])('P16 B-path as a path is guarded or not there: %s', async (path) => {
+    for (const [{ url }, method] of [app, onExpress].flatMap((each) =>
+      METHODS.map((verb) => [each, verb] as const),
+    )) {
+      const { status, text: answer } = await sendRaw(
+        url,
+        `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
+      expect([400, 401, 404, 405]).toContain(status);
+      expect(answer).not.toContain('openid');
+    }
+  });
 });

@@ -6,7 +6,14 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { AccessTokenService, CryptoService, MobileOAuthService, PhoneService, QrCodeService, SessionService } from 'nestjs-wechat';
+import {
+  AccessTokenService,
+  CryptoService,
+  MobileOAuthService,
+  PhoneService,
+  QrCodeService,
+  SessionService,
+} from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { isFull } from '../faults/rows.js';
@@ -38,7 +45,10 @@ describe('control: the search', () => {
       Buffer.concat([randomBytes(40), key, randomBytes(40)]),
     ];
     expect(hidden.map((each) => canaries.in(each))).toEqual(hidden.map(() => ['sessionKey']));
-    for (const offset of ['', 'a', 'ab']) expect(canaries.in(Buffer.from(`${offset}13580001234 `).toString('base64'))).toEqual(['phone']);
+    for (const offset of ['', 'a', 'ab'])
+      expect(canaries.in(Buffer.from(`${offset}13580001234 `).toString('base64'))).toEqual([
+        'phone',
+      ]);
     expect([canaries.in('nothing'), canaries.in('13580001234', ['phone'])]).toEqual([[], []]);
   });
 });
@@ -57,13 +67,22 @@ describeRedis('the secrets of the reference app', () => {
 
   beforeAll(async () => {
     for (const stream of [process.stdout, process.stderr]) {
-      jest.spyOn(stream, 'write').mockImplementation((chunk) => Boolean(written.push(String(chunk))));
+      jest
+        .spyOn(stream, 'write')
+        .mockImplementation((chunk) => Boolean(written.push(String(chunk))));
     }
     redis = await TestRedis.start('--rdbcompression', 'no');
-    monitor = connect(redis.port, '127.0.0.1').on('data', (chunk) => (monitored += chunk.toString('latin1')));
+    monitor = connect(redis.port, '127.0.0.1').on(
+      'data',
+      (chunk) => (monitored += chunk.toString('latin1')),
+    );
     monitor.write('MONITOR\r\n');
     await until(() => monitored.includes('+OK'));
-    const env = { LOG_LEVEL: 'trace', JWT_SECRET: jwtSecret, WECHAT_ENCRYPTION_KEYS: `one:${encryptionKey}` };
+    const env = {
+      LOG_LEVEL: 'trace',
+      JWT_SECRET: jwtSecret,
+      WECHAT_ENCRYPTION_KEYS: `one:${encryptionKey}`,
+    };
     s = await startCentral({ env: { ...env, REDIS_URL: redis.url } });
     overhear(s.wechat, canaries);
     canaries.add('encryptionKey', encryptionKey);
@@ -79,7 +98,13 @@ describeRedis('the secrets of the reference app', () => {
 
   const ask = async (answer: Promise<Answer>, ...allowed: Secret[]): Promise<Answer> => {
     const { status, headers, body } = await answer;
-    answers.push({ text: inspect({ status, headers: [...headers], body }, { depth: 20, maxStringLength: Infinity }), allowed });
+    answers.push({
+      text: inspect(
+        { status, headers: [...headers], body },
+        { depth: 20, maxStringLength: Infinity },
+      ),
+      allowed,
+    });
     return { status, headers, body };
   };
 
@@ -88,7 +113,11 @@ describeRedis('the secrets of the reference app', () => {
     const user = s.wechat.users.create({ phoneNumber: '13580001234' });
     canaries.add('phone', '13580001234');
     canaries.add('openid', user.openid(SHOP.appId));
-    const login = await ask(s.call('POST /auth/login', { body: await user.login() }), 'session_rd', 'openid');
+    const login = await ask(
+      s.call('POST /auth/login', { body: await user.login() }),
+      'session_rd',
+      'openid',
+    );
     const token: string = login.body.data.session_rd;
     canaries.add('session_rd', token);
     const refreshed = await ask(s.call('POST /auth/refresh', { token }), 'session_rd');
@@ -98,13 +127,24 @@ describeRedis('the secrets of the reference app', () => {
     const own = ['openid', 'phone'] as const;
     await ask(s.call('GET /auth/session', { token: current }), ...own);
     await ask(s.call('GET /auth/sessions', { token: current }), ...own);
-    await ask(s.call('PUT /me/profile', { token: current, body: await user.getUserInfo() }), ...own);
-    await ask(s.call('PUT /me/profile', { token: current, body: { ...(await user.getUserInfo()), iv: 'x' } }));
+    await ask(
+      s.call('PUT /me/profile', { token: current, body: await user.getUserInfo() }),
+      ...own,
+    );
+    await ask(
+      s.call('PUT /me/profile', {
+        token: current,
+        body: { ...(await user.getUserInfo()), iv: 'x' },
+      }),
+    );
     await ask(s.call('PUT /me/phone', { token: current, body: { code: phoneCode } }), ...own);
     await ask(s.call('PUT /me/phone', { token: current, body: encryptedPhone }), ...own);
     await ask(s.call('GET /me', { token: current }), ...own);
     const entered = await ask(
-      s.call('POST /auth/phone-login', { token: current, body: { code: (await user.getPhoneNumber()).code } }),
+      s.call('POST /auth/phone-login', {
+        token: current,
+        body: { code: (await user.getPhoneNumber()).code },
+      }),
       ...own,
     );
     await ask(s.call('GET /account', { token: entered.body.data?.token }), ...own);
@@ -113,7 +153,10 @@ describeRedis('the secrets of the reference app', () => {
     const given = await ask(s.code2Session((await user.login(SHOP.appId)).code), 'session_rd');
     canaries.add('session_rd', given.body.data);
     await ask(s.get(`${MINI}/openId`, { token: given.body.data }), 'openid');
-    await ask(s.get(`${MINI}/decode`, { sessionkey: given.body.data, ...(await user.getPhoneNumber()) }), ...own);
+    await ask(
+      s.get(`${MINI}/decode`, { sessionkey: given.body.data, ...(await user.getPhoneNumber()) }),
+      ...own,
+    );
     await ask(s.accessToken(), 'accessToken');
     await ask(s.qrCode({ scene: 'a=1' }));
     const oauth = await ask(s.oauth2((await user.authorize(PHONE.appId)).code), 'mobileToken');
@@ -124,8 +167,18 @@ describeRedis('the secrets of the reference app', () => {
   };
 
   /** The same doors with wrong keys, and while WeChat and Redis fail. */
-  const fail = async (openid: string, current: string, central: string, mobile: string): Promise<void> => {
-    const paths = ['/sns/jscode2session', '/cgi-bin/stable_token', '/sns/oauth2/access_token', '/sns/userinfo'];
+  const fail = async (
+    openid: string,
+    current: string,
+    central: string,
+    mobile: string,
+  ): Promise<void> => {
+    const paths = [
+      '/sns/jscode2session',
+      '/cgi-bin/stable_token',
+      '/sns/oauth2/access_token',
+      '/sns/userinfo',
+    ];
     const user = s.wechat.users.create();
     const knock = async (): Promise<void> => {
       await ask(s.call('POST /auth/login', { body: await user.login() }), 'session_rd', 'openid');
@@ -138,11 +191,18 @@ describeRedis('the secrets of the reference app', () => {
       await ask(s.call(`GET /wx/mini/v1/wx0000000000000000/${SHOP.secret}/access_token`));
       await ask(s.call(`GET ${MOBILE}/${mobile}x/userInfo`));
       await ask(
-        s.call(`GET /nothing/${SHOP.secret}?session_rd=${current}`, { headers: { cookie: `a=${current}`, 'user-agent': current } }),
+        s.call(`GET /nothing/${SHOP.secret}?session_rd=${current}`, {
+          headers: { cookie: `a=${current}`, 'user-agent': current },
+        }),
       );
       await ask(s.call(`GET ${MINI}/openId?token=${central}`, { token: current }));
       await ask(s.call('POST /auth/login', { body: { code: `${SHOP.secret}!` } }));
-      await ask(s.call('POST /auth/login', { body: `{"code": "${current}`, headers: { 'content-type': 'application/json' } }));
+      await ask(
+        s.call('POST /auth/login', {
+          body: `{"code": "${current}`,
+          headers: { 'content-type': 'application/json' },
+        }),
+      );
       await ask(s.call('GET /auth/session', { token: `${current}x` }));
     };
     const faults: Fault[] = [
@@ -177,11 +237,17 @@ describeRedis('the secrets of the reference app', () => {
 
   it('P10 are in no line of the log at its most talkative, and in nothing that is written to the terminal', () => {
     const lines = [...s.log, ...written];
-    expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual([]);
+    expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual(
+      [],
+    );
   });
 
   it('P9 P10 are in no answer but the one that they belong in', () => {
-    expect(answers.flatMap(({ text, allowed }) => canaries.in(text, allowed).map((kind) => `${kind}: ${text}`))).toEqual([]);
+    expect(
+      answers.flatMap(({ text, allowed }) =>
+        canaries.in(text, allowed).map((kind) => `${kind}: ${text}`),
+      ),
+    ).toEqual([]);
   });
 
   it('P6 are not in Redis: in no key, no value, no command, and not in its dump', async () => {
@@ -190,8 +256,13 @@ describeRedis('the secrets of the reference app', () => {
     const dump = readFileSync(join(directory, 'dump.rdb'));
     expect(dump.includes('wx:')).toBe(true);
     expect(canaries.in(dump)).toEqual([]);
-    const commands = monitored.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-    expect([canaries.in(monitored), canaries.in(Buffer.from(commands, 'latin1'))]).toEqual([[], []]);
+    const commands = monitored.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    expect([canaries.in(monitored), canaries.in(Buffer.from(commands, 'latin1'))]).toEqual([
+      [],
+      [],
+    ]);
     const keys = (await redis.run('KEYS', '*')) as string[];
     expect(keys.filter((key) => !/^[\x21-\x7e]+$/.test(key))).toEqual([]);
   });
@@ -205,7 +276,14 @@ describe('an error of the library', () => {
 
   beforeAll(async () => {
     const log = (...parts: unknown[]): void => void lines.push(inspect(parts, { depth: 20 }));
-    Logger.overrideLogger({ log, error: log, warn: log, debug: log, verbose: log, fatal: log } satisfies LoggerService);
+    Logger.overrideLogger({
+      log,
+      error: log,
+      warn: log,
+      debug: log,
+      verbose: log,
+      fatal: log,
+    } satisfies LoggerService);
     wechat = await startWechatSandbox();
     app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 200 } }));
   });
@@ -243,14 +321,27 @@ describe('an error of the library', () => {
       () => app.get(QrCodeService).getUnlimited({ scene: `a=${Math.random()}` }),
       async () => app.get(MobileOAuthService).login((await user.authorize()).code),
       () => app.get(MobileOAuthService).userInfo(token, { refresh: true }),
-      () => app.get(CryptoService).decryptOpenData(session, { encryptedData: session_rd, iv: session_rd }),
-      () => app.get(CryptoService).verifyRawData(session, { rawData: session_rd, signature: session_rd }),
+      () =>
+        app
+          .get(CryptoService)
+          .decryptOpenData(session, { encryptedData: session_rd, iv: session_rd }),
+      () =>
+        app
+          .get(CryptoService)
+          .verifyRawData(session, { rawData: session_rd, signature: session_rd }),
     ];
     let errors = 0;
     const judge = (error: Error): void => {
       errors++;
-      const texts = [inspect(error, { depth: 20, showHidden: true }), JSON.stringify(error), String(error.stack), String(error)];
-      expect(texts.flatMap((text) => canaries.in(text).map((kind) => `${kind}: ${text}`))).toEqual([]);
+      const texts = [
+        inspect(error, { depth: 20, showHidden: true }),
+        JSON.stringify(error),
+        String(error.stack),
+        String(error),
+      ];
+      expect(texts.flatMap((text) => canaries.in(text).map((kind) => `${kind}: ${text}`))).toEqual(
+        [],
+      );
       expect(error).not.toHaveProperty('cause');
     };
     for (const fault of FAULTS) {
@@ -259,6 +350,8 @@ describe('an error of the library', () => {
       wechat.clear();
     }
     expect(errors).toBeGreaterThan(FAULTS.length * 6);
-    expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual([]);
+    expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual(
+      [],
+    );
   });
 });

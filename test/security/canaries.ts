@@ -18,7 +18,8 @@ export class Canaries {
   private readonly known = new Map<string, { kind: Secret; forms: string[] }>();
 
   add(kind: Secret, ...values: (string | undefined)[]): void {
-    for (const value of values) if (value && !this.known.has(value)) this.known.set(value, { kind, forms: formsOf(value) });
+    for (const value of values)
+      if (value && !this.known.has(value)) this.known.set(value, { kind, forms: formsOf(value) });
   }
 
   get kinds(): Set<Secret> {
@@ -27,7 +28,10 @@ export class Canaries {
 
   /** Which secrets can be read in this, bytes included, except the kinds that belong there. */
   in(haystack: string | Buffer, allowed: Secret[] = []): Secret[] {
-    const text = typeof haystack === 'string' ? Buffer.from(haystack).toString('latin1') : haystack.toString('latin1');
+    const text =
+      typeof haystack === 'string'
+        ? Buffer.from(haystack).toString('latin1')
+        : haystack.toString('latin1');
     const found = [...this.known.values()].filter(
       ({ kind, forms }) => !allowed.includes(kind) && forms.some((form) => text.includes(form)),
     );
@@ -52,7 +56,9 @@ export function overhear(wechat: WechatSandbox, canaries: Canaries): void {
 
 function formsOf(value: string): string[] {
   const [bytes, decoded] = [Buffer.from(value), Buffer.from(value, 'base64')];
-  const looksBase64 = decoded.length >= 12 && decoded.toString('base64').replaceAll('=', '') === value.replaceAll('=', '');
+  const looksBase64 =
+    decoded.length >= 12 &&
+    decoded.toString('base64').replaceAll('=', '') === value.replaceAll('=', '');
   const forms = [bytes, ...(looksBase64 ? [decoded] : [])].flatMap((each) => [
     each.toString('latin1'),
     each.toString('hex'),

@@ -7,7 +7,15 @@ const LIBRARY = join(ROOT, 'libs/wechat');
 const read = (path: string): string => readFileSync(path, 'utf8');
 const sources = (readdirSync(join(LIBRARY, 'src'), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
-  .map((file) => ({ file, source: ts.createSourceFile(file, read(join(LIBRARY, 'src', file)), ts.ScriptTarget.Latest, true) }));
+  .map((file) => ({
+    file,
+    source: ts.createSourceFile(
+      file,
+      read(join(LIBRARY, 'src', file)),
+      ts.ScriptTarget.Latest,
+      true,
+    ),
+  }));
 
 function* nodesOf(node: ts.Node): Iterable<ts.Node> {
   yield node;
@@ -28,23 +36,34 @@ const HARMLESS = /^(undefined|null|typeof .*|'[^']*'|\d+)$/;
 function leaksOf(source: ts.SourceFile): string[] {
   return [...nodesOf(source)].flatMap((node) => {
     const pair = comparedIn(node)?.map((each) => each.getText(source));
-    if (!pair || pair.some((each) => HARMLESS.test(each)) || !pair.some((each) => GUESSABLE.test(each))) return [];
+    if (
+      !pair ||
+      pair.some((each) => HARMLESS.test(each)) ||
+      !pair.some((each) => GUESSABLE.test(each))
+    )
+      return [];
     return node.getText(source);
   });
 }
 
 function comparedIn(node: ts.Node): [ts.Node, ts.Node] | undefined {
-  if (ts.isBinaryExpression(node) && EQUALITIES.has(node.operatorToken.kind)) return [node.left, node.right];
+  if (ts.isBinaryExpression(node) && EQUALITIES.has(node.operatorToken.kind))
+    return [node.left, node.right];
   const isMethod = ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression);
-  if (!isMethod || !['equals', 'compare', 'localeCompare'].includes(node.expression.name.text)) return undefined;
+  if (!isMethod || !['equals', 'compare', 'localeCompare'].includes(node.expression.name.text))
+    return undefined;
   return [node.expression.expression, node.arguments[0] ?? node];
 }
 
 describe('the code of the library', () => {
   it('P13 compares what could be guessed in constant time, everywhere', () => {
     expect(sources.length).toBeGreaterThan(40);
-    expect(sources.flatMap(({ file, source }) => leaksOf(source).map((leak) => `${file}: ${leak}`))).toEqual([]);
-    const constant = sources.filter(({ source }) => source.text.includes('timingSafeEqual(')).map(({ file }) => file);
+    expect(
+      sources.flatMap(({ file, source }) => leaksOf(source).map((leak) => `${file}: ${leak}`)),
+    ).toEqual([]);
+    const constant = sources
+      .filter(({ source }) => source.text.includes('timingSafeEqual('))
+      .map(({ file }) => file);
     expect(constant.toSorted()).toEqual([
       'mobile-oauth/mobile-oauth.service.ts',
       'mobile-oauth/oauth-state.ts',
@@ -61,8 +80,14 @@ describe('the code of the library', () => {
       'digest.equals(hmac)',
       'a.localeCompare(this.password)',
     ];
-    const harmless = ["typeof secret === 'string'", 'state === undefined', 'a === b', "field === 'secret'"];
-    const parse = (code: string): ts.SourceFile => ts.createSourceFile('x.ts', code, ts.ScriptTarget.Latest, true);
+    const harmless = [
+      "typeof secret === 'string'",
+      'state === undefined',
+      'a === b',
+      "field === 'secret'",
+    ];
+    const parse = (code: string): ts.SourceFile =>
+      ts.createSourceFile('x.ts', code, ts.ScriptTarget.Latest, true);
     expect(naive.map((code) => leaksOf(parse(code)).length)).toEqual([1, 1, 1, 1]);
     expect(harmless.map((code) => leaksOf(parse(code)).length)).toEqual([0, 0, 0, 0]);
   });
@@ -71,18 +96,28 @@ describe('the code of the library', () => {
     const text = sources.map(({ source }) => source.text).join('\n');
     expect(text.match(/\beval\(|new Function\(|\bvm['"]|child_process|worker_threads/g)).toBeNull();
     const imported = new Set(
-      [...text.matchAll(/from '([^.'][^']*)'|import\('([^.'][^']*)'\)/g)].map(([, from, dynamic]) => from ?? dynamic),
+      [...text.matchAll(/from '([^.'][^']*)'|import\('([^.'][^']*)'\)/g)].map(
+        ([, from, dynamic]) => from ?? dynamic,
+      ),
     );
-    expect([...imported].filter((name) => /xml|sax|multipart|multer|busboy|formidable|^node:fs/.test(name!))).toEqual([]);
+    expect(
+      [...imported].filter((name) =>
+        /xml|sax|multipart|multer|busboy|formidable|^node:fs/.test(name!),
+      ),
+    ).toEqual([]);
   });
 
   it('P27 needs two packages of its own, and of the lockfile every package has a checksum', () => {
-    const { dependencies } = JSON.parse(read(join(LIBRARY, 'package.json'))) as { dependencies: Record<string, string> };
+    const { dependencies } = JSON.parse(read(join(LIBRARY, 'package.json'))) as {
+      dependencies: Record<string, string>;
+    };
     expect(Object.keys(dependencies)).toEqual(['lru-cache', 'ms']);
     const { packages } = JSON.parse(read(join(ROOT, 'package-lock.json'))) as {
       packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
     };
-    const bare = Object.entries(packages).filter(([path, { link, integrity }]) => path.includes('node_modules/') && !link && !integrity);
+    const bare = Object.entries(packages).filter(
+      ([path, { link, integrity }]) => path.includes('node_modules/') && !link && !integrity,
+    );
     expect(bare.map(([path]) => path)).toEqual([]);
   });
 });

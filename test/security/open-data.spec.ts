@@ -32,7 +32,9 @@ const naive: Oracle = (iv, ciphertext) => {
     const aes = createDecipheriv('aes-128-cbc', sessionKey, iv);
     const text = Buffer.concat([aes.update(ciphertext), aes.final()]).toString();
     try {
-      return (JSON.parse(text) as { watermark: { appid: string } }).watermark.appid === APP ? 'ok' : 'wrong appid';
+      return (JSON.parse(text) as { watermark: { appid: string } }).watermark.appid === APP
+        ? 'ok'
+        : 'wrong appid';
     } catch {
       return 'not JSON';
     }
@@ -44,7 +46,13 @@ const naive: Oracle = (iv, ciphertext) => {
 const ours: Oracle = (iv, ciphertext) => {
   const [encryptedData, vector] = [ciphertext.toString('base64'), iv.toString('base64')];
   try {
-    decryptOpenData({ sessionKey: sessionKey.toString('base64'), appId: APP, encryptedData, iv: vector, now });
+    decryptOpenData({
+      sessionKey: sessionKey.toString('base64'),
+      appId: APP,
+      encryptedData,
+      iv: vector,
+      now,
+    });
     return 'ok';
   } catch (error) {
     return inspect(error, { depth: 20 }).replaceAll(OUR_FRAMES, '');
@@ -59,7 +67,13 @@ describe('a forger of open data', () => {
     const forger = new CbcForger(naive, ENOUGH_FOR_NAIVE);
     const forged = forger.forge(FORGERY);
     expect(forged && naive(forged.iv, forged.ciphertext)).toBe('ok');
-    expect(decryptOpenData({ sessionKey: sessionKey.toString('base64'), appId: APP, ...asBase64(forged!) })).toHaveProperty('phoneNumber');
+    expect(
+      decryptOpenData({
+        sessionKey: sessionKey.toString('base64'),
+        appId: APP,
+        ...asBase64(forged!),
+      }),
+    ).toHaveProperty('phoneNumber');
   });
 
   it(`P11 B-encryptedData learns nothing from ours${often(QUERIES)}`, () => {
@@ -108,7 +122,10 @@ describe('open data over HTTP', () => {
   const send = async (body: object): Promise<{ status: number; seen: string }> => {
     const answer = await post(session_rd, body);
     const headersSeen = [...answer.headers].filter(([name]) => name !== 'date');
-    return { status: answer.status, seen: JSON.stringify([answer.status, headersSeen, await answer.text()]) };
+    return {
+      status: answer.status,
+      seen: JSON.stringify([answer.status, headersSeen, await answer.text()]),
+    };
   };
   const flip = (base64: string, bit: number): string => {
     const bytes = Buffer.from(base64, 'base64');
@@ -130,14 +147,19 @@ describe('open data over HTTP', () => {
       user.encrypt('{}', undefined, { watermark: false }),
       user.encrypt({ phoneNumber: '1' }),
       await stranger.getPhoneNumber(),
-      user.encrypt({ openGId: 'x' }, undefined, { watermark: { appid: 'wx0000000000000000', timestamp: 1 } as never }),
+      user.encrypt({ openGId: 'x' }, undefined, {
+        watermark: { appid: 'wx0000000000000000', timestamp: 1 } as never,
+      }),
     ];
     const answers = [];
     for (const body of wrong) answers.push(await send(body));
     expect(answers.map(({ seen }) => seen)).toEqual(Array(wrong.length).fill(answers[0]!.seen));
     expect(answers[0]!.status).toBe(400);
     const limited = await send(good);
-    expect([limited.status, limited.seen]).toEqual([429, expect.stringContaining(JSON.stringify(['retry-after', '600']))]);
+    expect([limited.status, limited.seen]).toEqual([
+      429,
+      expect.stringContaining(JSON.stringify(['retry-after', '600'])),
+    ]);
     wechat.clock.advance('10m');
     expect((await send(await user.getPhoneNumber())).status).toBe(201);
   });
@@ -147,7 +169,10 @@ describe('open data over HTTP', () => {
   const ROUNDS_OF_A_SESSION = 3;
   /** Of one size, and each refused at another step. */
   const wrongFor = (attacker: SandboxUser): Record<string, EncryptedData> => {
-    const watermark = { appid: 'wx0000000000000000', timestamp: Math.floor(wechat.clock.now() / 1000) };
+    const watermark = {
+      appid: 'wx0000000000000000',
+      timestamp: Math.floor(wechat.clock.now() / 1000),
+    };
     const appid = attacker.encrypt({ openGId: 'x'.repeat(200) }, undefined, { watermark } as never);
     const length = Buffer.from(appid.encryptedData, 'base64').length;
     return {
@@ -176,7 +201,9 @@ describe('open data over HTTP', () => {
         kinds.push(kinds.shift()!);
       }
     }
-    const medians = Object.values(times).map((each) => each.toSorted((a, b) => a - b)[Math.floor(each.length / 2)]!);
+    const medians = Object.values(times).map(
+      (each) => each.toSorted((a, b) => a - b)[Math.floor(each.length / 2)]!,
+    );
     return Math.max(...medians) / Math.min(...medians);
   };
 
@@ -197,7 +224,12 @@ describe('open data that was touched', () => {
   afterAll(() => wechat.close());
 
   const open = (data: EncryptedData): Record<string, unknown> | undefined => {
-    const checks = { appId: wechat.apps[0]!.appId, openid: user.openid(), now: wechat.clock.now(), maxAge: 600_000 };
+    const checks = {
+      appId: wechat.apps[0]!.appId,
+      openid: user.openid(),
+      now: wechat.clock.now(),
+      maxAge: 600_000,
+    };
     try {
       return decryptOpenData({ ...data, ...checks, sessionKey: user.sessionKey() });
     } catch (error) {
@@ -241,7 +273,10 @@ describe('open data that was touched', () => {
       blocks.slice(0, i),
     ]);
     for (const each of others) {
-      const data = open({ iv, encryptedData: Buffer.from(each.join(''), 'hex').toString('base64') });
+      const data = open({
+        iv,
+        encryptedData: Buffer.from(each.join(''), 'hex').toString('base64'),
+      });
       expect(data === undefined || data['openId'] === user.openid()).toBe(true);
     }
   });

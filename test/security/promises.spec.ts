@@ -7,15 +7,24 @@ const IDS = Array.from({ length: 27 }, (_, i) => `P${i + 1}`);
 const CALLERS = /^(it|test)\b/;
 
 /** Which tests prove each promise: a file, and how the titles of its tests begin. */
-const PROMISES = JSON.parse(readFileSync(join(__dirname, 'promises.json'), 'utf8')) as Record<string, Record<string, string[]>>;
+const PROMISES = JSON.parse(readFileSync(join(__dirname, 'promises.json'), 'utf8')) as Record<
+  string,
+  Record<string, string[]>
+>;
 
 /** How each test of a file is called; of a title with a value in it, what comes before the value. */
 function titlesIn(file: string): string[] {
   if (!existsSync(join(ROOT, file))) return [];
-  const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
+  const source = ts.createSourceFile(
+    file,
+    readFileSync(join(ROOT, file), 'utf8'),
+    ts.ScriptTarget.Latest,
+    true,
+  );
   const titles: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && CALLERS.test(node.expression.getText(source))) titles.push(textOf(node.arguments[0]));
+    if (ts.isCallExpression(node) && CALLERS.test(node.expression.getText(source)))
+      titles.push(textOf(node.arguments[0]));
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -37,13 +46,18 @@ describe('the promises of SECURITY.md', () => {
   it.each(Object.entries(PROMISES))('%s is proven by tests that exist', (_, proofs) => {
     const missing = Object.entries(proofs).flatMap(([file, starts]) => {
       const titles = titlesIn(file);
-      return starts.filter((start) => !titles.some((title) => title.startsWith(start))).map((start) => `${file}: ${start}`);
+      return starts
+        .filter((start) => !titles.some((title) => title.startsWith(start)))
+        .map((start) => `${file}: ${start}`);
     });
     expect([Object.keys(proofs).length > 0, missing]).toEqual([true, []]);
   });
 
   it('control: a title that no test has is missed', () => {
     const own = titlesIn('test/security/promises.spec.ts');
-    expect([own.includes('are all there'), own.includes('nothing like this')]).toEqual([true, false]);
+    expect([own.includes('are all there'), own.includes('nothing like this')]).toEqual([
+      true,
+      false,
+    ]);
   });
 });

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { AccessTokenService, CryptoService, MobileOAuthService, SessionService } from 'nestjs-wechat';
+import {
+  AccessTokenService,
+  CryptoService,
+  MobileOAuthService,
+  SessionService,
+} from 'nestjs-wechat';
 import type { IssuedSession, WechatEncryptionKey, WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
@@ -18,7 +23,11 @@ let wechat: WechatSandbox;
 
 beforeAll(async () => {
   wechat = await startWechatSandbox({
-    apps: [...MINI, MOBILE].map((appId) => ({ appId, secret: appId.repeat(2), kind: appId === MOBILE ? 'mobile' : 'mini-program' })),
+    apps: [...MINI, MOBILE].map((appId) => ({
+      appId,
+      secret: appId.repeat(2),
+      kind: appId === MOBILE ? 'mobile' : 'mini-program',
+    })),
   });
 });
 afterAll(async () => {
@@ -28,8 +37,10 @@ afterAll(async () => {
 
 const start = (store: MapStore, encryptionKeys?: WechatEncryptionKey[]): Promise<TeamApp> =>
   startTeamApp(optionsFor(wechat, { store, encryptionKeys, ...ANY_AGE }));
-const login = async (app: TeamApp, user: SandboxUser): Promise<IssuedSession> => app.get(SessionService).login((await user.login()).code);
-const status = async (app: TeamApp, session_rd: string): Promise<number> => (await app.as(session_rd, '/me')).status;
+const login = async (app: TeamApp, user: SandboxUser): Promise<IssuedSession> =>
+  app.get(SessionService).login((await user.login()).code);
+const status = async (app: TeamApp, session_rd: string): Promise<number> =>
+  (await app.as(session_rd, '/me')).status;
 
 describe('who writes to the store', () => {
   let store: MapStore;
@@ -55,12 +66,21 @@ describe('who writes to the store', () => {
   const moveIn = async (app: TeamApp, appId: string): Promise<Owner> => {
     const before = new Set(store.entries.keys());
     const user = wechat.users.create();
-    const { session_rd, session } = await app.get(SessionService).login((await user.login(appId)).code, { appId });
-    const { token: mobile } = await app.get(MobileOAuthService).login((await user.authorize(MOBILE)).code);
+    const { session_rd, session } = await app
+      .get(SessionService)
+      .login((await user.login(appId)).code, { appId });
+    const { token: mobile } = await app
+      .get(MobileOAuthService)
+      .login((await user.authorize(MOBILE)).code);
     const accessToken = await app.get(AccessTokenService).get(appId);
     const added = [...store.entries.keys()].filter((key) => !before.has(key));
     const of = (prefix: string): string => added.find((key) => key.startsWith(prefix))!;
-    const keys = { session: of('wx:s:'), user: of('wx:u:'), accessToken: of('wx:at:'), mobileLogin: of('wx:m:') };
+    const keys = {
+      session: of('wx:s:'),
+      user: of('wx:u:'),
+      accessToken: of('wx:at:'),
+      mobileLogin: of('wx:m:'),
+    };
     return { user, session_rd, session, mobile, appId, accessToken, keys };
   };
   /** Whether an owner still gets what the record of this kind stands for. */
@@ -87,7 +107,10 @@ describe('who writes to the store', () => {
       const cold = await start(store); // knows no access token yet, and no session
       for (const [from, to] of [[thief, victim] as const, [victim, thief] as const]) {
         const original = store.entries.get(to.keys[place])!;
-        store.entries.set(to.keys[place], { value: store.entries.get(from.keys[kind])!.value, expiresAt: store.now() + FAR });
+        store.entries.set(to.keys[place], {
+          value: store.entries.get(from.keys[kind])!.value,
+          expiresAt: store.now() + FAR,
+        });
         expect(await works[place](await start(store), to)).toBe(false);
         store.entries.set(to.keys[place], original);
       }
@@ -135,12 +158,15 @@ describe('keys', () => {
     WechatEncryptionKey,
   ];
   const rings = [[a], [b], [a, b], [b, a], [a, b, c], [c, a], []];
-  const nameOf = (ring: WechatEncryptionKey[]): string => ring.map(({ id }) => id).join('') || 'derived';
+  const nameOf = (ring: WechatEncryptionKey[]): string =>
+    ring.map(({ id }) => id).join('') || 'derived';
   /** The first key seals; none configured is a key derived from the app's secret. */
   const sealing = (ring: WechatEncryptionKey[]): string => ring[0]?.id ?? 'derived';
   const opens = (ring: WechatEncryptionKey[], id: string): boolean =>
     ring.length === 0 ? id === 'derived' : ring.some((key) => key.id === id);
-  const cases = rings.flatMap((one) => rings.map((other) => [nameOf(one), nameOf(other), one, other] as const));
+  const cases = rings.flatMap((one) =>
+    rings.map((other) => [nameOf(one), nameOf(other), one, other] as const),
+  );
 
   /** One instance for each ring; they share a store. */
   const apps = new Map<string, TeamApp>();
@@ -156,18 +182,27 @@ describe('keys', () => {
       const [first, second] = [under(...one), under(...other)];
       const { session_rd } = await login(first, wechat.users.create());
       const isKept = opens(other, sealing(one));
-      expect([await status(first, session_rd), await status(second, session_rd)]).toEqual([200, isKept ? 200 : 401]);
+      expect([await status(first, session_rd), await status(second, session_rd)]).toEqual([
+        200,
+        isKept ? 200 : 401,
+      ]);
       const refreshed = await second.get(SessionService).refresh(session_rd).catch(({ code }) => code as string); // prettier-ignore
-      if (typeof refreshed === 'string') return expect([isKept, refreshed]).toEqual([false, 'ERR_WECHAT_SESSION']);
+      if (typeof refreshed === 'string')
+        return expect([isKept, refreshed]).toEqual([false, 'ERR_WECHAT_SESSION']);
       expect(await status(second, refreshed.session_rd)).toBe(200);
-      expect(await status(first, refreshed.session_rd)).toBe(opens(one, sealing(other)) ? 200 : 401);
+      expect(await status(first, refreshed.session_rd)).toBe(
+        opens(one, sealing(other)) ? 200 : 401,
+      );
     },
   );
 
   it('P8 go round without a logout: new key first, old key out once the logins are over', async () => {
     const { session_rd } = await login(under(a), wechat.users.create());
     const next = await under(b, a).get(SessionService).refresh(session_rd);
-    expect([await status(under(b, a), session_rd), await status(under(b), next.session_rd)]).toEqual([200, 200]);
+    expect([
+      await status(under(b, a), session_rd),
+      await status(under(b), next.session_rd),
+    ]).toEqual([200, 200]);
     expect(await status(under(b), session_rd)).toBe(401);
   });
 });

@@ -21,7 +21,10 @@ class LoginController {
   constructor(private readonly sessions: SessionService) {}
 
   @Post('login')
-  async login(@Query('code') code: string, @Headers('x-session-rd') replaces?: string): Promise<{ session_rd: string }> {
+  async login(
+    @Query('code') code: string,
+    @Headers('x-session-rd') replaces?: string,
+  ): Promise<{ session_rd: string }> {
     const { session_rd } = await this.sessions.login(code, { replaces });
     return { session_rd };
   }
@@ -39,7 +42,11 @@ beforeAll(async () => {
   store = new MapStore();
   const controllers = [TeamController, LoginController];
   apps = await Promise.all(
-    [1, 2].map(() => startTeamApp(optionsFor(wechat, { store, api: { baseUrl: wechat.url, timeout: '1m' } }), { controllers })),
+    [1, 2].map(() =>
+      startTeamApp(optionsFor(wechat, { store, api: { baseUrl: wechat.url, timeout: '1m' } }), {
+        controllers,
+      }),
+    ),
   );
 });
 afterAll(async () => {
@@ -50,9 +57,16 @@ afterAll(async () => {
 const status = async (token: string): Promise<number> => (await any(apps).as(token, '/me')).status;
 
 describe('a login', () => {
-  const logIn = async (user: SandboxUser, headers: Record<string, string> = {}, query = ''): Promise<string> => {
+  const logIn = async (
+    user: SandboxUser,
+    headers: Record<string, string> = {},
+    query = '',
+  ): Promise<string> => {
     const { code } = await user.login();
-    const answer = await any(apps).fetch(`/login?code=${code}${query}`, { method: 'POST', headers });
+    const answer = await any(apps).fetch(`/login?code=${code}${query}`, {
+      method: 'POST',
+      headers,
+    });
     expect(answer.status).toBe(201);
     expect(answer.headers.get('set-cookie')).toBeNull();
     return ((await answer.json()) as { session_rd: string }).session_rd;
@@ -69,33 +83,48 @@ describe('a login', () => {
         [{ 'x-session-rd': token }],
         [{ cookie: `session_rd=${token}; connect.sid=${token}` }],
         [{ 'x-session-id': token, 'x-auth-token': token, 'session-rd': token, session_rd: token }],
-        [{ 'x-forwarded-authorization': `Bearer ${token}`, 'sec-websocket-protocol': `session-rd.${token}` }],
+        [
+          {
+            'x-forwarded-authorization': `Bearer ${token}`,
+            'sec-websocket-protocol': `session-rd.${token}`,
+          },
+        ],
         [{}, `&session_rd=${token}&token=${token}&replaces=${token}&sid=${token}`],
       ];
       for (const [headers, query] of tricks) {
         const session_rd = await logIn(victim, headers, query);
         expect(tokens.has(session_rd)).toBe(false);
         tokens.add(session_rd);
-        expect(await (await any(apps).as(session_rd, '/me')).json()).toMatchObject({ openid: victim.openid() });
+        expect(await (await any(apps).as(session_rd, '/me')).json()).toMatchObject({
+          openid: victim.openid(),
+        });
       }
     }
     expect(await status(chosen)).toBe(401);
     expect(await status(planted)).toBe(401); // it was presented as the session to replace: ended, never taken over (CVE-2022-25896)
   });
 
-  it.each(trials(1000, 20))('P3 ends the session that was presented, and mints another', async () => {
-    const user = wechat.users.create();
-    const old = await logIn(user);
-    const session_rd = await logIn(user, { 'x-session-rd': old });
-    expect([session_rd === old, await status(old), await status(session_rd)]).toEqual([false, 401, 200]);
-  });
+  it.each(trials(1000, 20))(
+    'P3 ends the session that was presented, and mints another',
+    async () => {
+      const user = wechat.users.create();
+      const old = await logIn(user);
+      const session_rd = await logIn(user, { 'x-session-rd': old });
+      expect([session_rd === old, await status(old), await status(session_rd)]).toEqual([
+        false,
+        401,
+        200,
+      ]);
+    },
+  );
 });
 
 describe('users of two mini programs', () => {
   /** One user in one app. What he finds is his own, whatever the others do meanwhile. */
   const live = async (user: SandboxUser, appId: string): Promise<number> => {
     const sessions = (): SessionService => any(apps).get(SessionService);
-    const logIn = async (): Promise<string> => (await sessions().login((await user.login(appId)).code, { appId })).session_rd;
+    const logIn = async (): Promise<string> =>
+      (await sessions().login((await user.login(appId)).code, { appId })).session_rd;
     const own = { appId, openid: user.openid(appId) };
     let token = await logIn();
     let checked = 0;
@@ -110,7 +139,9 @@ describe('users of two mini programs', () => {
       if (act === 'leave') await sessions().end(token);
       if (act === 'leaveAll') expect(await sessions().endAll(session)).toBe(1);
       if (act === 'leave' || act === 'leaveAll') expect(await status(token)).toBe(401);
-      if (act === 'again') token = (await sessions().login((await user.login(appId)).code, { appId, replaces: token })).session_rd;
+      if (act === 'again')
+        token = (await sessions().login((await user.login(appId)).code, { appId, replaces: token }))
+          .session_rd;
       else if (act !== 'refresh' && act !== 'stay') token = await logIn();
     }
     return checked;
@@ -123,7 +154,11 @@ describe('users of two mini programs', () => {
       const checked: number[] = [];
       while (users.length > checked.length / APP_IDS.length) {
         const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // more at once than a socket's backlog are turned away
-        checked.push(...(await Promise.all(crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))))));
+        checked.push(
+          ...(await Promise.all(
+            crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))),
+          )),
+        );
       }
       expect(checked).toEqual(Array(USERS * APP_IDS.length).fill(STEPS));
       const openids = users.flatMap((user) => APP_IDS.map((appId) => user.openid(appId)));

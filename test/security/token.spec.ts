@@ -25,12 +25,17 @@ function judge(tokens: Iterable<string>): Judgement {
     total++;
     Buffer.from(token.slice(4), 'base64url').forEach((byte, place) => counts[place]![byte]!++);
   }
-  const ones = counts.reduce((sum, count) => sum + count.reduce((bits, times, byte) => bits + times * ONES[byte]!, 0), 0);
+  const ones = counts.reduce(
+    (sum, count) => sum + count.reduce((bits, times, byte) => bits + times * ONES[byte]!, 0),
+    0,
+  );
   const bits = total * BYTES * 8;
   return {
     duplicates: total - seen.size,
     monobit: Math.abs(ones - bits / 2) / (Math.sqrt(bits) / 2),
-    chiSquare: Math.max(...counts.map((count) => Math.abs(chiSquare(count, total) - 255) / Math.sqrt(2 * 255))),
+    chiSquare: Math.max(
+      ...counts.map((count) => Math.abs(chiSquare(count, total) - 255) / Math.sqrt(2 * 255)),
+    ),
   };
 }
 
@@ -49,21 +54,29 @@ describe('a session_rd', () => {
   const key = new RingKey('one', randomBytes(32));
 
   it(`P1 never repeats, and each bit of it is a coin toss${often(COUNT)}`, () => {
-    const { duplicates, monobit, chiSquare: spread } = judge(tokensOf(() => formatToken('srd', newToken(), key)));
+    const {
+      duplicates,
+      monobit,
+      chiSquare: spread,
+    } = judge(tokensOf(() => formatToken('srd', newToken(), key)));
     expect(duplicates).toBe(0);
     expect(monobit).toBeLessThan(SIGMAS);
     expect(spread).toBeLessThan(SIGMAS);
   });
 
   it('P1 is made of nothing but chance: there is no user, no session_key and no time that it could tell', () => {
-    expect([newToken.length, formatToken('srd', newToken(), key)]).toEqual([0, expect.stringMatching(/^srd_[\w-]{43}$/)]);
+    expect([newToken.length, formatToken('srd', newToken(), key)]).toEqual([
+      0,
+      expect.stringMatching(/^srd_[\w-]{43}$/),
+    ]);
     const [one, other] = [newToken(), newToken()];
     expect(one.login.equals(other.login) || one.secret.equals(other.secret)).toBe(false);
   });
 
   it('control: a token of the time and a counter is found out', () => {
     let counter = 0;
-    const naive = (): string => `srd_${Buffer.from(`${1_700_000_000_000 + counter++} alice`.padEnd(BYTES)).toString('base64url')}`;
+    const naive = (): string =>
+      `srd_${Buffer.from(`${1_700_000_000_000 + counter++} alice`.padEnd(BYTES)).toString('base64url')}`;
     const { monobit, chiSquare: spread } = judge(tokensOf(naive, 10_000));
     expect([monobit > SIGMAS, spread > SIGMAS]).toEqual([true, true]);
   });

@@ -29,13 +29,29 @@ export function mp3(ms: number): Buffer {
 /** ADTS frames of AAC-LC, 8 kHz, mono: 200 bytes and 128 ms. */
 export function aac(ms: number): Buffer {
   const frame = Buffer.alloc(200);
-  frame.set([0xff, 0xf1, 0x6c, 0x40 | (frame.length >> 11), (frame.length >> 3) & 0xff, ((frame.length & 7) << 5) | 0x1f, 0xfc]);
+  frame.set([
+    0xff,
+    0xf1,
+    0x6c,
+    0x40 | (frame.length >> 11),
+    (frame.length >> 3) & 0xff,
+    ((frame.length & 7) << 5) | 0x1f,
+    0xfc,
+  ]);
   return repeat(frame, ms / 128);
 }
 
 /** AAC in MP4. @param brand `M4A ` as iOS writes it; Android writes `mp42` or `isom` */
 export function m4a(ms: number, brand = 'M4A ', handler: 'soun' | 'vide' = 'soun'): Buffer {
-  const sample = Buffer.concat([Buffer.alloc(6), u16(1), Buffer.alloc(8), u16(1), u16(16), u32(0), u32(8000 << 16)]);
+  const sample = Buffer.concat([
+    Buffer.alloc(6),
+    u16(1),
+    Buffer.alloc(8),
+    u16(1),
+    u16(16),
+    u32(0),
+    u32(8000 << 16),
+  ]);
   const picture = Buffer.concat([Buffer.alloc(6), u16(1), Buffer.alloc(70)]);
   const entry = handler === 'soun' ? box('mp4a', sample) : box('avc1', picture);
   const stbl = box(
@@ -53,9 +69,21 @@ export function m4a(ms: number, brand = 'M4A ', handler: 'soun' | 'vide' = 'soun
     full('hdlr', u32(0), Buffer.from(handler), Buffer.alloc(13)),
     box('minf', stbl),
   );
-  const trak = box('trak', full('tkhd', u32(0), u32(0), u32(1), u32(0), u32(ms), Buffer.alloc(60)), mdia);
-  const moov = box('moov', full('mvhd', ...times, u32(0x10000), u16(0x100), Buffer.alloc(70), u32(2)), trak);
-  return Buffer.concat([box('ftyp', Buffer.from(brand), u32(0), Buffer.from(brand)), moov, box('mdat', Buffer.alloc(ms))]);
+  const trak = box(
+    'trak',
+    full('tkhd', u32(0), u32(0), u32(1), u32(0), u32(ms), Buffer.alloc(60)),
+    mdia,
+  );
+  const moov = box(
+    'moov',
+    full('mvhd', ...times, u32(0x10000), u16(0x100), Buffer.alloc(70), u32(2)),
+    trak,
+  );
+  return Buffer.concat([
+    box('ftyp', Buffer.from(brand), u32(0), Buffer.from(brand)),
+    moov,
+    box('mdat', Buffer.alloc(ms)),
+  ]);
 }
 
 function repeat(frame: Buffer, times: number): Buffer {

@@ -23,26 +23,43 @@ export interface AppProcess {
 /** Compiles the app as `npm start` does: what runs in production is ESM, and jest runs CommonJS. */
 export async function buildApp(): Promise<void> {
   const compilerOptions = { outDir: NAME, rootDir: '..' };
-  const tsconfig = { extends: '../apps/sample/tsconfig.app.json', compilerOptions, include: ['../apps/sample/src/**/*'] };
+  const tsconfig = {
+    extends: '../apps/sample/tsconfig.app.json',
+    compilerOptions,
+    include: ['../apps/sample/src/**/*'],
+  };
   await mkdir(join(ROOT, 'dist'), { recursive: true });
   await writeFile(`${OUT}.json`, JSON.stringify(tsconfig));
   const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-  await promisify(execFile)(process.execPath, [nest, 'build', 'sample', '--path', `dist/${NAME}.json`], { cwd: ROOT });
+  await promisify(execFile)(
+    process.execPath,
+    [nest, 'build', 'sample', '--path', `dist/${NAME}.json`],
+    { cwd: ROOT },
+  );
 }
 
 /** Runs `main` (start:prod) or `demo` (npm start) in a folder, with this environment and nothing else. */
-export function runApp(entry: 'main' | 'demo', { cwd, env = {} }: { cwd: string; env?: Record<string, string> }): AppProcess {
-  const child = spawn(process.execPath, [join(OUT, `apps/sample/src/${entry}.js`)], { cwd, env: { PATH: process.env['PATH'], ...env } });
+export function runApp(
+  entry: 'main' | 'demo',
+  { cwd, env = {} }: { cwd: string; env?: Record<string, string> },
+): AppProcess {
+  const child = spawn(process.execPath, [join(OUT, `apps/sample/src/${entry}.js`)], {
+    cwd,
+    env: { PATH: process.env['PATH'], ...env },
+  });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += String(chunk)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += String(chunk)));
   const exit = once(child, 'close').then(([code]) => code as number | null);
   return {
     output: () => output,
     running: () => child.exitCode === null,
     exit,
     async says(text) {
-      while (child.exitCode === null && output.search(text) < 0) await Promise.race([once(child.stdout, 'data'), exit]);
-      if (output.search(text) < 0) throw new Error(`The app ended without saying ${String(text)}:\n${output}`);
+      while (child.exitCode === null && output.search(text) < 0)
+        await Promise.race([once(child.stdout, 'data'), exit]);
+      if (output.search(text) < 0)
+        throw new Error(`The app ended without saying ${String(text)}:\n${output}`);
       return output;
     },
     async stop(signal = 'SIGTERM') {

@@ -3,7 +3,11 @@ import type { Answer, Call } from './http.js';
 import { start } from './start.js';
 import type { Started, StartOptions } from './start.js';
 
-export const SHOP = { appId: 'wx5a4db0c1e2f37608', secret: 'canary0c6f1a7be94d4f21a3d85b9e72', kind: 'mini-program' } as const;
+export const SHOP = {
+  appId: 'wx5a4db0c1e2f37608',
+  secret: 'canary0c6f1a7be94d4f21a3d85b9e72',
+  kind: 'mini-program',
+} as const;
 /** Bound to no open-platform account. */
 export const CAFE = {
   appId: 'wx77e0c35d18ab4f92',
@@ -11,8 +15,16 @@ export const CAFE = {
   kind: 'mini-program',
   openPlatform: false,
 } as const;
-export const PHONE = { appId: 'wxd19e84c63b7a2f50', secret: 'canary9b3e5d7082c14a6fb1f06e2d48', kind: 'mobile' } as const;
-export const WEBSITE = { appId: 'wx0ab46d92f17e58c3', secret: 'canary21c4e8f09a6b3d75e1f7a0c2b9', kind: 'mobile' } as const;
+export const PHONE = {
+  appId: 'wxd19e84c63b7a2f50',
+  secret: 'canary9b3e5d7082c14a6fb1f06e2d48',
+  kind: 'mobile',
+} as const;
+export const WEBSITE = {
+  appId: 'wx0ab46d92f17e58c3',
+  secret: 'canary21c4e8f09a6b3d75e1f7a0c2b9',
+  kind: 'mobile',
+} as const;
 
 const MINI = '/wx/mini/v1';
 const MOBILE = '/wx/v1';
@@ -21,21 +33,37 @@ const MOBILE = '/wx/v1';
 export async function startCentral(options: StartOptions = {}): Promise<Central> {
   const further = [CAFE, WEBSITE].map(({ appId, secret, kind }) => ({ appId, secret, kind }));
   const env = { WECHAT_APPS: JSON.stringify(further), ...options.env };
-  const s = await start({ ...options, env, sandbox: { ...options.sandbox, apps: [SHOP, CAFE, PHONE, WEBSITE] } });
+  const s = await start({
+    ...options,
+    env,
+    sandbox: { ...options.sandbox, apps: [SHOP, CAFE, PHONE, WEBSITE] },
+  });
   const get = (path: string, query: object = {}, call?: Call): Promise<Answer> =>
     s.call(`GET ${path}?${new URLSearchParams(query as Record<string, string>).toString()}`, call);
   return {
     ...s,
     get,
-    code2Session: (code, app = SHOP) => get(`${MINI}/${app.appId}/${app.secret}/code2Session`, { code }),
-    oauth2: (code, app = PHONE, spelling = 'ouath2') => get(`${MOBILE}/${app.appId}/${app.secret}/${spelling}`, { code }),
-    userInfo: (token, refresh, app = PHONE) => get(`${MOBILE}/${app.appId}/${token}/userInfo`, refresh ? { refresh } : {}),
+    code2Session: (code, app = SHOP) =>
+      get(`${MINI}/${app.appId}/${app.secret}/code2Session`, { code }),
+    oauth2: (code, app = PHONE, spelling = 'ouath2') =>
+      get(`${MOBILE}/${app.appId}/${app.secret}/${spelling}`, { code }),
+    userInfo: (token, refresh, app = PHONE) =>
+      get(`${MOBILE}/${app.appId}/${token}/userInfo`, refresh ? { refresh } : {}),
     accessToken: (app = SHOP) => get(`${MINI}/${app.appId}/${app.secret}/access_token`),
-    qrCode: (body, app = SHOP) => s.call(`POST ${MINI}/${app.appId}/${app.secret}/qrcode/unlimited`, { body }),
+    qrCode: (body, app = SHOP) =>
+      s.call(`POST ${MINI}/${app.appId}/${app.secret}/qrcode/unlimited`, { body }),
     miniToken: async (user = s.wechat.users.create(), app = SHOP) =>
-      dataOf(await get(`${MINI}/${app.appId}/${app.secret}/code2Session`, { code: (await user.login(app.appId)).code })),
+      dataOf(
+        await get(`${MINI}/${app.appId}/${app.secret}/code2Session`, {
+          code: (await user.login(app.appId)).code,
+        }),
+      ),
     mobileToken: async (user = s.wechat.users.create(), app = PHONE) =>
-      dataOf(await get(`${MOBILE}/${app.appId}/${app.secret}/ouath2`, { code: (await user.authorize(app.appId)).code })),
+      dataOf(
+        await get(`${MOBILE}/${app.appId}/${app.secret}/ouath2`, {
+          code: (await user.authorize(app.appId)).code,
+        }),
+      ),
   };
 }
 
@@ -54,7 +82,13 @@ export interface Central extends Started {
 }
 
 /** How a route refuses, in the envelope. */
-export const refusal = (code: number, msg: string, error: string): object => ({ code, msg, data: null, success: false, error });
+export const refusal = (code: number, msg: string, error: string): object => ({
+  code,
+  msg,
+  data: null,
+  success: false,
+  error,
+});
 
 export const REFUSALS = {
   appId: [400, refusal(40013, 'invalid parameter: appId', 'ERR_WECHAT_APP')],
@@ -66,18 +100,30 @@ export const REFUSALS = {
   decrypt: [400, refusal(1004, 'error: decode failed', 'ERR_WECHAT_DECRYPT')],
   code: [401, refusal(40029, 'invalid parameter: code', 'ERR_WECHAT_CODE')],
   blocked: [403, refusal(40226, 'user blocked', 'ERR_WECHAT_BLOCKED')],
-  scene: [400, refusal(40169, 'invalid length for scene, or the data is not json string', 'ERR_WECHAT_SCENE')],
+  scene: [
+    400,
+    refusal(40169, 'invalid length for scene, or the data is not json string', 'ERR_WECHAT_SCENE'),
+  ],
   page: [400, refusal(41030, 'invalid parameter: page', 'ERR_WECHAT_PAGE')],
   config: [500, refusal(500, 'internal error', 'ERR_WECHAT_CONFIG')],
   response: [502, refusal(502, 'WeChat gave an answer that cannot be used', 'ERR_WECHAT_RESPONSE')],
-  unavailable: [503, refusal(503, 'WeChat cannot answer; try again shortly', 'ERR_WECHAT_UNAVAILABLE')],
-  store: [503, refusal(503, 'the session store cannot answer; try again shortly', 'ERR_STORE_UNAVAILABLE')],
+  unavailable: [
+    503,
+    refusal(503, 'WeChat cannot answer; try again shortly', 'ERR_WECHAT_UNAVAILABLE'),
+  ],
+  store: [
+    503,
+    refusal(503, 'the session store cannot answer; try again shortly', 'ERR_STORE_UNAVAILABLE'),
+  ],
 } satisfies Record<string, [number, object]>;
 
 /** What a test compares with a row of `REFUSALS`. */
 export const seen = ({ status, body }: Answer): [number, unknown] => [status, body];
 
-export const ok = (data: unknown): [number, object] => [200, { code: 200, msg: 'ok', data, success: true }];
+export const ok = (data: unknown): [number, object] => [
+  200,
+  { code: 200, msg: 'ok', data, success: true },
+];
 
 function dataOf({ status, body }: Answer): string {
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);

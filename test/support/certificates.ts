@@ -10,7 +10,8 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 export const describeOpenssl: typeof describeRedis = (name, fn) => {
   if (hasOpenssl) return describeRedis(name, fn);
   process.stderr.write(`\nSKIPPED, no openssl on this machine: ${name}\n`);
-  if (process.env['CI'] === 'true') throw new Error('openssl is not installed. CI=true does not let a part be skipped.');
+  if (process.env['CI'] === 'true')
+    throw new Error('openssl is not installed. CI=true does not let a part be skipped.');
   describe.skip(name, fn);
 };
 
@@ -25,7 +26,15 @@ export class Certificates {
     const caKey = join(this.directory, 'ca.key');
     const signed = ['-CA', this.ca, '-CAkey', caKey, '-addext', 'subjectAltName=IP:127.0.0.1'];
     this.openssl('-subj', '/CN=test authority', '-keyout', caKey, '-out', this.ca);
-    this.openssl('-subj', '/CN=127.0.0.1', '-keyout', this.key, '-out', this.certificate, ...signed);
+    this.openssl(
+      '-subj',
+      '/CN=127.0.0.1',
+      '-keyout',
+      this.key,
+      '-out',
+      this.certificate,
+      ...signed,
+    );
   }
 
   get caText(): string {
@@ -34,7 +43,14 @@ export class Certificates {
 
   /** For redis-server: TLS on this port, beside the plain one. Clients show passwords, not certificates. */
   redisArgs(port: number): string[] {
-    const files = ['--tls-cert-file', this.certificate, '--tls-key-file', this.key, '--tls-ca-cert-file', this.ca];
+    const files = [
+      '--tls-cert-file',
+      this.certificate,
+      '--tls-key-file',
+      this.key,
+      '--tls-ca-cert-file',
+      this.ca,
+    ];
     return ['--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
   }
 
@@ -43,7 +59,17 @@ export class Certificates {
   }
 
   private openssl(...args: string[]): void {
-    const made = ['req', '-x509', '-nodes', '-days', '2', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    const made = [
+      'req',
+      '-x509',
+      '-nodes',
+      '-days',
+      '2',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+    ];
     execFileSync('openssl', [...made, ...args], { stdio: 'pipe' });
   }
 }

@@ -24,7 +24,11 @@ export async function startCollector(): Promise<Collector> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const named = (signal: string): string[] => [
-    ...new Set(received.flatMap((body) => arraysIn(JSON.parse(body), signal)).map((each) => String(each['name']))),
+    ...new Set(
+      received
+        .flatMap((body) => arraysIn(JSON.parse(body), signal))
+        .map((each) => String(each['name'])),
+    ),
   ];
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -42,6 +46,8 @@ export async function startCollector(): Promise<Collector> {
 function arraysIn(json: unknown, key: string): Record<string, unknown>[] {
   if (typeof json !== 'object' || json === null) return [];
   return Object.entries(json).flatMap(([name, value]) =>
-    name === key && Array.isArray(value) ? (value as Record<string, unknown>[]) : arraysIn(value, key),
+    name === key && Array.isArray(value)
+      ? (value as Record<string, unknown>[])
+      : arraysIn(value, key),
   );
 }

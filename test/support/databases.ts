@@ -2,7 +2,10 @@ import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { findPostgres, startPostgres } from './postgres.js';
 
 /** Tells the same stories on the embedded database and on a real PostgreSQL server. */
-export function describeOnEachDatabase(title: string, stories: (database: () => DatabaseConfig) => void): void {
+export function describeOnEachDatabase(
+  title: string,
+  stories: (database: () => DatabaseConfig) => void,
+): void {
   describe(`${title}, on the embedded database`, () => stories(() => ({ dir: 'memory://' })));
   onPostgres(`${title}, on PostgreSQL`, (bin) => {
     let stop: () => Promise<void>;

@@ -48,5 +48,7 @@ export class FakeResp {
 
 /** Requests are small enough to arrive whole. */
 function commandsIn(chunk: Buffer): string[] {
-  return [...chunk.toString('latin1').matchAll(/\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n/g)].map(([, name]) => name!);
+  return [...chunk.toString('latin1').matchAll(/\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n/g)].map(
+    ([, name]) => name!,
+  );
 }

@@ -30,7 +30,11 @@ export function clientOf(base: string): (route: string, call?: Call) => Promise<
       ...(body !== undefined && { body: json ? JSON.stringify(body) : (body as string) }),
       redirect: 'manual',
     });
-    return { status: response.status, headers: response.headers, body: parse(await response.text()) };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: parse(await response.text()),
+    };
   };
 }
 
@@ -43,10 +47,14 @@ function parse(text: string): any {
 }
 
 /** Of requests that raced: sorted, since nobody knows which was first. */
-export const statusesOf = (answers: Answer[]): number[] => answers.map(({ status }) => status).toSorted((a, b) => a - b);
+export const statusesOf = (answers: Answer[]): number[] =>
+  answers.map(({ status }) => status).toSorted((a, b) => a - b);
 
 /** Sends bytes as they are, for what no HTTP client would send, and gives the status and the whole answer. */
-export async function sendRaw(base: string, request: string): Promise<{ status: number; text: string }> {
+export async function sendRaw(
+  base: string,
+  request: string,
+): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(base);
   const socket = connect(Number(port), hostname);
   socket.end(request, 'latin1');

@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 
 const { cache } = createRequire(import.meta.url);
 process.once('exit', () => {
-  const names = Object.keys(cache).flatMap((file) => /node_modules\/(@opentelemetry\/[^/]+)/.exec(file)?.[1] ?? []);
+  const names = Object.keys(cache).flatMap(
+    (file) => /node_modules\/(@opentelemetry\/[^/]+)/.exec(file)?.[1] ?? [],
+  );
   process.stdout.write(`loaded: ${[...new Set(names)].join(' ')}\n`);
 });

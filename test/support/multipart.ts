@@ -19,21 +19,30 @@ export function multipart(parts: Part[]): Buffer {
     value,
     '\r\n',
   ]);
-  return Buffer.concat([...encoded, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece as string)));
+  return Buffer.concat(
+    [...encoded, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece as string)),
+  );
 }
 
 /** `await uploadTo(url)('POST /recordings', token, [file(sound)])` */
-export function uploadTo(url: string): (route: string, token: string, parts: Part[] | Buffer) => Promise<Answer> {
+export function uploadTo(
+  url: string,
+): (route: string, token: string, parts: Part[] | Buffer) => Promise<Answer> {
   return (route, token, parts) =>
     clientOf(url)(route, {
       token,
       headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
-      body: new Blob([Buffer.isBuffer(parts) ? new Uint8Array(parts) : new Uint8Array(multipart(parts))]),
+      body: new Blob([
+        Buffer.isBuffer(parts) ? new Uint8Array(parts) : new Uint8Array(multipart(parts)),
+      ]),
     });
 }
 
 /** A file as a phone names it. */
-export const file = (value: string | Buffer, filename = 'tmp_9f2c41d8e1.durationTime=8000.mp3'): Part => ({
+export const file = (
+  value: string | Buffer,
+  filename = 'tmp_9f2c41d8e1.durationTime=8000.mp3',
+): Part => ({
   value,
   filename,
   type: 'application/octet-stream',

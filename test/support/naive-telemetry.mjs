@@ -4,7 +4,8 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 
 const { LEFT_OUT } = process.env;
 const http = new HttpInstrumentation({
-  ignoreOutgoingRequestHook: ({ hostname }) => LEFT_OUT !== undefined && hostname?.endsWith(LEFT_OUT),
+  ignoreOutgoingRequestHook: ({ hostname }) =>
+    LEFT_OUT !== undefined && hostname?.endsWith(LEFT_OUT),
 });
 const sdk = new NodeSDK({ instrumentations: [http] });
 sdk.start();

@@ -1,8 +1,17 @@
 import { context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import type { DataPoint, ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 
 /** OpenTelemetry's SDK as an application starts it, with what it would send kept in memory. */
@@ -20,9 +29,13 @@ export interface Observed {
 export function observe({ withMetrics = true } = {}): Observed {
   const ended = new InMemorySpanExporter();
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
+  const meters = new MeterProvider({
+    readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })],
+  });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(ended)] }));
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(ended)] }),
+  );
   if (withMetrics) metrics.setGlobalMeterProvider(meters);
   const collect = async (): Promise<ResourceMetrics> => {
     exporter.reset();
@@ -33,8 +46,9 @@ export function observe({ withMetrics = true } = {}): Observed {
     spans: () => ended.getFinishedSpans(),
     metrics: collect,
     points: async (metric) =>
-      (await collect()).scopeMetrics.flatMap((scope) => scope.metrics).find(({ descriptor }) => descriptor.name === metric)?.dataPoints ??
-      [],
+      (await collect()).scopeMetrics
+        .flatMap((scope) => scope.metrics)
+        .find(({ descriptor }) => descriptor.name === metric)?.dataPoints ?? [],
     forget: () => ended.reset(),
     stop: async () => {
       await meters.shutdown();

@@ -10,7 +10,11 @@ export interface Person extends Login {
 }
 
 /** Logs somebody in, into the first mini program or another one. */
-export async function person({ wechat, login, call }: Started, who: SandboxUser | NewUser = {}, appId?: string): Promise<Person> {
+export async function person(
+  { wechat, login, call }: Started,
+  who: SandboxUser | NewUser = {},
+  appId?: string,
+): Promise<Person> {
   const user = 'login' in who ? who : wechat.users.create(who);
   const logged = await login(user, { body: appId && { appId, ...(await user.login(appId)) } });
   const withPhone = async (route: string): Promise<Answer> => {
@@ -21,9 +25,15 @@ export async function person({ wechat, login, call }: Started, who: SandboxUser 
 }
 
 /** Registers a person's number: the app's token for `/account`. */
-export async function registered({ call }: Started, { session_rd, withPhone }: Person): Promise<string> {
+export async function registered(
+  { call }: Started,
+  { session_rd, withPhone }: Person,
+): Promise<string> {
   const { registrationTicket } = (await withPhone('POST /auth/phone-login')).body.data;
-  const { status, body } = await call('POST /auth/register', { token: session_rd, body: { registrationTicket } });
+  const { status, body } = await call('POST /auth/register', {
+    token: session_rd,
+    body: { registrationTicket },
+  });
   if (status !== 200) throw new Error(`register: ${status} ${JSON.stringify(body)}`);
   return body.data.token;
 }

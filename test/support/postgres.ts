@@ -20,8 +20,12 @@ const DEBIAN = '/usr/lib/postgresql';
 
 /** Where Debian's package puts the server's programs, the newest version; `undefined` if it is not installed. */
 export function findPostgres(): string | undefined {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a)) : [];
-  return versions.map((version) => join(DEBIAN, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+  const versions = existsSync(DEBIAN)
+    ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a))
+    : [];
+  return versions
+    .map((version) => join(DEBIAN, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
 /** Starts a server with an empty data folder in /tmp. Nothing is synced to disk: the data need not survive the test. */
@@ -30,18 +34,28 @@ export async function startPostgres(bin: string): Promise<Postgres> {
   const as = serverUser();
   if (as.uid !== undefined && as.gid !== undefined) chownSync(folder, as.uid, as.gid);
   const data = join(folder, 'data');
-  const init = spawnSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'], {
-    ...as,
-    cwd: folder,
-  });
+  const init = spawnSync(
+    join(bin, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'],
+    {
+      ...as,
+      cwd: folder,
+    },
+  );
   if (init.status !== 0) throw new Error(`initdb: ${String(init.stderr)}`);
   const port = await freePort();
-  const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'].flatMap((setting) => ['-c', setting]);
-  const server = spawn(join(bin, 'postgres'), ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...fast], {
-    ...as,
-    cwd: folder,
-    stdio: 'ignore',
-  });
+  const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'].flatMap(
+    (setting) => ['-c', setting],
+  );
+  const server = spawn(
+    join(bin, 'postgres'),
+    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...fast],
+    {
+      ...as,
+      cwd: folder,
+      stdio: 'ignore',
+    },
+  );
   const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
   await answering(url('postgres'), server);
   let databases = 0;
@@ -64,7 +78,9 @@ export async function startPostgres(bin: string): Promise<Postgres> {
 /** PostgreSQL refuses to run as root; the package has made a user for it. */
 function serverUser(): Pick<SpawnOptions, 'uid' | 'gid'> {
   if (process.getuid?.() !== 0) return {};
-  const [uid, gid] = ['-u', '-g'].map((flag) => Number(String(spawnSync('id', [flag, 'postgres']).stdout)));
+  const [uid, gid] = ['-u', '-g'].map((flag) =>
+    Number(String(spawnSync('id', [flag, 'postgres']).stdout)),
+  );
   return { uid, gid };
 }
 

@@ -15,8 +15,11 @@ const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
 /** `describe` for what needs redis-server. Without one it is skipped, loudly; in CI it fails instead. */
 export const describeRedis: (name: string, fn: () => void) => void = (name, fn) => {
   if (isInstalled) return describe(name, fn);
-  process.stderr.write(`\nSKIPPED, no redis-server on this machine (apt-get install redis-server): ${name}\n`);
-  if (process.env['CI'] === 'true') return describe(name, () => it('needs redis-server', () => fail()));
+  process.stderr.write(
+    `\nSKIPPED, no redis-server on this machine (apt-get install redis-server): ${name}\n`,
+  );
+  if (process.env['CI'] === 'true')
+    return describe(name, () => it('needs redis-server', () => fail()));
   describe.skip(name, fn);
 };
 
@@ -53,10 +56,25 @@ export class TestRedis {
   /** @param tlsArgs what makes the node speak TLS, on a port beside its plain one */
   static async startClusterNode(tlsArgs?: TlsArgs): Promise<TestRedis> {
     const tlsPort = tlsArgs && (await freePort());
-    const tls = tlsPort === undefined ? [] : [...tlsArgs!(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'];
+    const tls =
+      tlsPort === undefined
+        ? []
+        : [...tlsArgs!(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'];
     const busPort = await freePort(); // the default, 10000 above the port, may lie beyond the last port
-    const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-require-full-coverage', 'no'];
-    const redis = new TestRedis(await freePort(), [...cluster, ...tls, '--repl-diskless-sync-delay', '0'], busPort, tlsPort);
+    const cluster = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-port',
+      String(busPort),
+      '--cluster-require-full-coverage',
+      'no',
+    ];
+    const redis = new TestRedis(
+      await freePort(),
+      [...cluster, ...tls, '--repl-diskless-sync-delay', '0'],
+      busPort,
+      tlsPort,
+    );
     await redis.start();
     return redis;
   }
@@ -73,7 +91,18 @@ export class TestRedis {
   /** Also brings it back after `kill()`; does nothing where it runs. */
   async start(): Promise<void> {
     if (this.isRunning()) return;
-    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--appendonly', 'no'];
+    const args = [
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.directory,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+    ];
     this.server = spawn('redis-server', [...args, ...this.args], { stdio: 'ignore' });
     while (!(await this.accepts())) await sleep(5);
   }
@@ -118,7 +147,13 @@ export class TestRedis {
   }
 
   async meet(other: TestRedis): Promise<void> {
-    await this.run('CLUSTER', 'MEET', '127.0.0.1', String(other.tlsPort ?? other.port), String(other.busPort));
+    await this.run(
+      'CLUSTER',
+      'MEET',
+      '127.0.0.1',
+      String(other.tlsPort ?? other.port),
+      String(other.busPort),
+    );
   }
 
   private isRunning(): boolean {
@@ -142,7 +177,9 @@ export class TestCluster {
   ) {}
 
   static async start(tlsArgs?: TlsArgs): Promise<TestCluster> {
-    const [replica, ...masters] = await Promise.all(Array.from({ length: 4 }, () => TestRedis.startClusterNode(tlsArgs)));
+    const [replica, ...masters] = await Promise.all(
+      Array.from({ length: 4 }, () => TestRedis.startClusterNode(tlsArgs)),
+    );
     const cluster = new TestCluster(masters, replica!);
     await cluster.join();
     return cluster;
@@ -158,15 +195,29 @@ export class TestCluster {
 
   private async join(): Promise<void> {
     const nodes = [...this.masters, this.replica];
-    await Promise.all(this.masters.map((node, i) => node.run('CLUSTER', 'ADDSLOTSRANGE', ...SHARES[i]!)));
-    await Promise.all(nodes.map((node, i) => node.run('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))));
-    await Promise.all(nodes.flatMap((one) => nodes.filter((other) => other !== one).map((other) => one.meet(other)))); // word of mouth takes seconds
-    await Promise.all(nodes.map((node) => until(async () => (await nodesKnownTo(node)) === nodes.length)));
+    await Promise.all(
+      this.masters.map((node, i) => node.run('CLUSTER', 'ADDSLOTSRANGE', ...SHARES[i]!)),
+    );
+    await Promise.all(
+      nodes.map((node, i) => node.run('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))),
+    );
+    await Promise.all(
+      nodes.flatMap((one) =>
+        nodes.filter((other) => other !== one).map((other) => one.meet(other)),
+      ),
+    ); // word of mouth takes seconds
+    await Promise.all(
+      nodes.map((node) => until(async () => (await nodesKnownTo(node)) === nodes.length)),
+    );
     const id = (await this.masters[0]!.run('CLUSTER', 'MYID')) as string;
     await until(() => this.replica.run('CLUSTER', 'REPLICATE', id).then(yes, no));
-    await until(async () => String(await this.replica.run('INFO', 'replication')).includes('master_link_status:up'));
+    await until(async () =>
+      String(await this.replica.run('INFO', 'replication')).includes('master_link_status:up'),
+    );
     await Promise.all(
-      this.masters.map((node) => until(async () => String(await node.run('CLUSTER', 'INFO')).includes('cluster_state:ok'))),
+      this.masters.map((node) =>
+        until(async () => String(await node.run('CLUSTER', 'INFO')).includes('cluster_state:ok')),
+      ),
     );
   }
 }

@@ -38,22 +38,41 @@ export interface StartOptions {
 }
 
 /** Starts the reference app against a sandbox of its own; the app's sessions live by the sandbox's clock. */
-export async function start({ env = {}, database = { dir: 'memory://' }, sandbox = {} }: StartOptions = {}): Promise<Started> {
+export async function start({
+  env = {},
+  database = { dir: 'memory://' },
+  sandbox = {},
+}: StartOptions = {}): Promise<Started> {
   const wechat = await startWechatSandbox(sandbox);
   const uploads = await mkdtemp(join(tmpdir(), 'nestjs-wechat-uploads-'));
-  const config = readConfig({ LOG_LEVEL: 'silent', LOGIN_RATE_LIMIT: '0', UPLOAD_DIR: uploads, ...environmentFor(wechat), ...env });
+  const config = readConfig({
+    LOG_LEVEL: 'silent',
+    LOGIN_RATE_LIMIT: '0',
+    UPLOAD_DIR: uploads,
+    ...environmentFor(wechat),
+    ...env,
+  });
   const log: string[] = [];
   Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
-  const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(async (error: unknown) => {
-    await wechat.close(); // an open server would keep jest from ending
-    throw error;
-  });
+  const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(
+    async (error: unknown) => {
+      await wechat.close(); // an open server would keep jest from ending
+      throw error;
+    },
+  );
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
   const call = clientOf(url);
-  const login = async (user = wechat.users.create(), { body, ...rest }: Call = {}): Promise<Login> => {
-    const answer = await call('POST /auth/login', { ...rest, body: { ...(await user.login()), ...(body as object) } });
-    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
+  const login = async (
+    user = wechat.users.create(),
+    { body, ...rest }: Call = {},
+  ): Promise<Login> => {
+    const answer = await call('POST /auth/login', {
+      ...rest,
+      body: { ...(await user.login()), ...(body as object) },
+    });
+    if (answer.status !== 200)
+      throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body.data;
   };
   const close = async (): Promise<void> => {
@@ -70,7 +89,9 @@ export function environmentFor({ apps, url }: WechatSandbox): Record<string, str
     .filter(({ kind }) => kind === 'mini-program')
     .slice(1)
     .map(({ appId, secret, kind }) => ({ appId, secret, kind }));
-  const [mini, mobile] = (['mini-program', 'mobile'] as const).map((wanted) => apps.find(({ kind }) => kind === wanted));
+  const [mini, mobile] = (['mini-program', 'mobile'] as const).map((wanted) =>
+    apps.find(({ kind }) => kind === wanted),
+  );
   return {
     WECHAT_API_BASE_URL: url,
     WECHAT_MINI_APP_ID: mini?.appId ?? '',

@@ -82,7 +82,8 @@ export class TcpProxy {
 
   /** The lasting fault, once nothing is held back any more. */
   async fault(): Promise<TcpFault> {
-    while (this.lasting.kind === 'blackhole') await new Promise<void>((lift) => this.lifted.push(lift));
+    while (this.lasting.kind === 'blackhole')
+      await new Promise<void>((lift) => this.lifted.push(lift));
     return this.lasting;
   }
 

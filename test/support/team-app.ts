@@ -4,7 +4,13 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
-import { CurrentSession, CurrentUser, OptionalSessionGuard, SessionGuard, WechatModule } from 'nestjs-wechat';
+import {
+  CurrentSession,
+  CurrentUser,
+  OptionalSessionGuard,
+  SessionGuard,
+  WechatModule,
+} from 'nestjs-wechat';
 import type { WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 
@@ -48,7 +54,10 @@ export interface TeamApp {
 }
 
 /** Options that point at a sandbox and live by its clock. */
-export function optionsFor(wechat: WechatSandbox, more: Partial<WechatModuleOptions> = {}): WechatModuleOptions {
+export function optionsFor(
+  wechat: WechatSandbox,
+  more: Partial<WechatModuleOptions> = {},
+): WechatModuleOptions {
   return {
     apps: wechat.apps.map(({ appId, secret, kind, name }) => ({ appId, secret, kind, name })),
     api: { baseUrl: wechat.url },
@@ -72,7 +81,10 @@ export async function startTeamApp(
     providers = [],
     imports = [],
     prepare = () => undefined,
-  }: Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'> & { adapter?: Adapter; prepare?: (app: INestApplication) => void } = {},
+  }: Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'> & {
+    adapter?: Adapter;
+    prepare?: (app: INestApplication) => void;
+  } = {},
 ): Promise<TeamApp> {
   @Module({ imports: [WechatModule.forRoot(options), ...imports], controllers, providers })
   class TeamModule {}
@@ -91,7 +103,8 @@ export async function startTeamApp(
     url,
     get: (token) => app.get(token, { strict: false }),
     fetch: (path, init) => fetch(url + path, init),
-    as: (session_rd, path) => fetch(url + path, { headers: { authorization: `Bearer ${session_rd}` } }),
+    as: (session_rd, path) =>
+      fetch(url + path, { headers: { authorization: `Bearer ${session_rd}` } }),
     close: async () => {
       running.delete(started);
       await app.close();

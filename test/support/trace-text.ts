@@ -5,15 +5,26 @@ const WIDTH = 44;
 /** Spans as an operator's trace viewer shows them: one in the other, each with its time and with what went wrong. */
 export function traceText(spans: ReadableSpan[]): string {
   const of = (parent: string | undefined): ReadableSpan[] =>
-    spans.filter(({ parentSpanContext }) => parentSpanContext?.spanId === parent).toSorted((a, b) => startOf(a) - startOf(b));
+    spans
+      .filter(({ parentSpanContext }) => parentSpanContext?.spanId === parent)
+      .toSorted((a, b) => startOf(a) - startOf(b));
   const draw = (span: ReadableSpan, first: string, rest: string): string[] => {
     const children = of(span.spanContext().spanId);
-    const events = span.events.map(({ name, attributes }) => `${rest}${children.length > 0 ? '│' : ' '}  ${name}: ${factsOf(attributes)}`);
+    const events = span.events.map(
+      ({ name, attributes }) =>
+        `${rest}${children.length > 0 ? '│' : ' '}  ${name}: ${factsOf(attributes)}`,
+    );
     const below = children.flatMap((child, i) =>
-      i < children.length - 1 ? draw(child, `${rest}├─ `, `${rest}│  `) : draw(child, `${rest}└─ `, `${rest}   `),
+      i < children.length - 1
+        ? draw(child, `${rest}├─ `, `${rest}│  `)
+        : draw(child, `${rest}└─ `, `${rest}   `),
     );
     const took = `${millisecondsOf(span.duration).toFixed(1)} ms`.padStart(10);
-    return [`${(first + span.name).padEnd(WIDTH)}${took}  ${factsOf(span.attributes)}`.trimEnd(), ...events, ...below];
+    return [
+      `${(first + span.name).padEnd(WIDTH)}${took}  ${factsOf(span.attributes)}`.trimEnd(),
+      ...events,
+      ...below,
+    ];
   };
   return of(undefined)
     .flatMap((root) => draw(root, '', ''))
@@ -21,10 +32,12 @@ export function traceText(spans: ReadableSpan[]): string {
 }
 
 /** What differs from run to run is left out: times, and the ids of WeChat's answers. */
-export const withoutChance = (text: string): string => text.replace(/ +[\d.]+ ms/g, ' … ms').replace(/rid [0-9a-f-]+/g, 'rid …');
+export const withoutChance = (text: string): string =>
+  text.replace(/ +[\d.]+ ms/g, ' … ms').replace(/rid [0-9a-f-]+/g, 'rid …');
 
 function factsOf(attributes: ReadableSpan['attributes'] = {}): string {
-  const fact = (name: string, label: string): string[] => (attributes[name] === undefined ? [] : [`${label}${String(attributes[name])}`]);
+  const fact = (name: string, label: string): string[] =>
+    attributes[name] === undefined ? [] : [`${label}${String(attributes[name])}`];
   return [
     ...fact('http.response.status_code', ''),
     ...fact('error.type', ''),
@@ -35,4 +48,5 @@ function factsOf(attributes: ReadableSpan['attributes'] = {}): string {
 
 const startOf = ({ startTime }: ReadableSpan): number => millisecondsOf(startTime);
 
-const millisecondsOf = ([seconds, nanoseconds]: [number, number]): number => seconds * 1e3 + nanoseconds / 1e6;
+const millisecondsOf = ([seconds, nanoseconds]: [number, number]): number =>
+  seconds * 1e3 + nanoseconds / 1e6;

@@ -24,7 +24,11 @@ const LIMITS = {
 };
 
 /** For a path that cannot even be read: bad %-encoding, an endless id. Fastify would repeat it in the answer. */
-const answerUnreadablePath = (_error: Error, _request: FastifyRequest, reply: FastifyReply): void => {
+const answerUnreadablePath = (
+  _error: Error,
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): void => {
   const { status, body } = new NotFoundError();
   void reply.status(status).send(body);
 };
@@ -45,7 +49,10 @@ export interface AppOverrides {
 }
 
 /** The whole app, not listening yet. */
-export async function createApp(config: AppConfig, { logTo }: AppOverrides = {}): Promise<NestFastifyApplication> {
+export async function createApp(
+  config: AppConfig,
+  { logTo }: AppOverrides = {},
+): Promise<NestFastifyApplication> {
   const telemetry = config.telemetry ? await startTelemetry() : undefined;
   const logger = createLogger(config.logLevel, logTo);
   const adapter = new EnvelopeAdapter({

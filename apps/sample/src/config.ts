@@ -1,4 +1,13 @@
-import { IsIn, IsNotEmpty, IsOptional, IsPort, Matches, ValidateBy, ValidateIf, validateSync } from 'class-validator';
+import {
+  IsIn,
+  IsNotEmpty,
+  IsOptional,
+  IsPort,
+  Matches,
+  ValidateBy,
+  ValidateIf,
+  validateSync,
+} from 'class-validator';
 import type { FastifyServerOptions } from 'fastify';
 import { createSecretKey, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
@@ -48,11 +57,22 @@ export class ConfigError extends Error {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 const IsDuration = (message: string): PropertyDecorator =>
-  ValidateBy({ name: 'isDuration', validator: { validate: (value) => (parseDuration(String(value)) ?? 0) > 0 } }, { message });
+  ValidateBy(
+    {
+      name: 'isDuration',
+      validator: { validate: (value) => (parseDuration(String(value)) ?? 0) > 0 },
+    },
+    { message },
+  );
 
 const IsProxyList = (message: string): PropertyDecorator =>
   ValidateBy(
-    { name: 'isProxyList', validator: { validate: (value) => /^\d{1,3}$/.test(value) || addressesOf(value).every(isAddress) } },
+    {
+      name: 'isProxyList',
+      validator: {
+        validate: (value) => /^\d{1,3}$/.test(value) || addressesOf(value).every(isAddress),
+      },
+    },
     { message },
   );
 
@@ -68,7 +88,10 @@ class Variables {
   DATABASE_URL?: string;
 
   @ValidateIf(({ NODE_ENV }: Variables) => NODE_ENV === 'production')
-  @IsNotEmpty({ message: 'JWT_SECRET is required when NODE_ENV=production; make one with: openssl rand -base64 32' })
+  @IsNotEmpty({
+    message:
+      'JWT_SECRET is required when NODE_ENV=production; make one with: openssl rand -base64 32',
+  })
   JWT_SECRET?: string;
 
   @IsDuration("JWT_TTL is not a duration such as '30m', '12h' or '7d'")
@@ -80,14 +103,18 @@ class Variables {
   LOGIN_RATE_LIMIT = '120';
 
   @IsOptional()
-  @IsProxyList('TRUST_PROXY must be the number of proxies in front, or their addresses separated by commas')
+  @IsProxyList(
+    'TRUST_PROXY must be the number of proxies in front, or their addresses separated by commas',
+  )
   TRUST_PROXY?: string;
 
   @IsIn(LOG_LEVELS, { message: `LOG_LEVEL must be one of: ${LOG_LEVELS.join(', ')}` })
   LOG_LEVEL = 'info';
 
   @IsOptional()
-  @Matches(/^https?:\/\/./, { message: 'OTEL_EXPORTER_OTLP_ENDPOINT must be http://… or https://…' })
+  @Matches(/^https?:\/\/./, {
+    message: 'OTEL_EXPORTER_OTLP_ENDPOINT must be http://… or https://…',
+  })
   OTEL_EXPORTER_OTLP_ENDPOINT?: string;
 }
 
@@ -97,7 +124,9 @@ class Variables {
  */
 export function readConfig(env: Environment): AppConfig {
   const variables = Object.assign(new Variables(), present(env));
-  const problems = validateSync(variables).flatMap(({ constraints }) => Object.values(constraints ?? {}));
+  const problems = validateSync(variables).flatMap(({ constraints }) =>
+    Object.values(constraints ?? {}),
+  );
   const wechat = readWechat(env, problems);
   if (problems.length > 0 || !wechat) throw new ConfigError(problems);
   return new AppConfig({
@@ -106,7 +135,9 @@ export function readConfig(env: Environment): AppConfig {
     wechat,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
     jwt: {
-      secret: variables.JWT_SECRET ? createSecretKey(variables.JWT_SECRET, 'utf8') : createSecretKey(randomBytes(32)),
+      secret: variables.JWT_SECRET
+        ? createSecretKey(variables.JWT_SECRET, 'utf8')
+        : createSecretKey(randomBytes(32)),
       isLasting: variables.JWT_SECRET !== undefined,
       ttl: parseDuration(variables.JWT_TTL) ?? 0,
     },
@@ -148,6 +179,10 @@ const addressesOf = (list: unknown): string[] =>
 function isAddress(address: string): boolean {
   const [ip = '', bits = '0', ...rest] = address.split('/');
   const family = isIP(ip);
-  const network = family > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) && rest.length === 0;
+  const network =
+    family > 0 &&
+    /^\d{1,3}$/.test(bits) &&
+    Number(bits) <= (family === 4 ? 32 : 128) &&
+    rest.length === 0;
   return network || ['loopback', 'linklocal', 'uniquelocal'].includes(address);
 }

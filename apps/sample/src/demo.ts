@@ -12,12 +12,15 @@ const HOST = '127.0.0.1';
 
 function startSandbox(): Promise<WechatSandbox> {
   const options = { host: HOST, demoUsers: true };
-  return startWechatSandbox({ ...options, port: SANDBOX_PORT }).catch(() => startWechatSandbox(options));
+  return startWechatSandbox({ ...options, port: SANDBOX_PORT }).catch(() =>
+    startWechatSandbox(options),
+  );
 }
 
 /** Whatever the environment says of ports, logs and durations; its apps, servers and keys are not the demo's. */
 function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Environment {
-  const of = (kind: SandboxApp['kind']): SandboxApp | undefined => apps.find((app) => app.kind === kind);
+  const of = (kind: SandboxApp['kind']): SandboxApp | undefined =>
+    apps.find((app) => app.kind === kind);
   return {
     LOG_LEVEL: 'warn',
     ...env,

@@ -15,9 +15,16 @@ await run(async () => {
 
 function warnOfWhatIsMissing({ production, wechat, database, jwt }: AppConfig): void {
   const logger = new Logger('Production');
-  if (!jwt.isLasting) logger.warn('JWT_SECRET is not set: app tokens end with this process, and other instances refuse them.');
-  else if ((jwt.secret.symmetricKeySize ?? 0) < 32) logger.warn('JWT_SECRET is shorter than 32 bytes: who has one token can guess it.');
-  if (production && !wechat.redis) logger.warn('REDIS_URL is not set: sessions live in this process and end with it.');
+  if (!jwt.isLasting)
+    logger.warn(
+      'JWT_SECRET is not set: app tokens end with this process, and other instances refuse them.',
+    );
+  else if ((jwt.secret.symmetricKeySize ?? 0) < 32)
+    logger.warn('JWT_SECRET is shorter than 32 bytes: who has one token can guess it.');
+  if (production && !wechat.redis)
+    logger.warn('REDIS_URL is not set: sessions live in this process and end with it.');
   if (production && 'dir' in database)
-    logger.warn(`DATABASE_URL is not set: users live in an embedded database in ${database.dir}, for one process.`);
+    logger.warn(
+      `DATABASE_URL is not set: users live in an embedded database in ${database.dir}, for one process.`,
+    );
 }

@@ -18,9 +18,14 @@ export async function run(start: () => Promise<void>): Promise<void> {
 }
 
 /** Listens, and ends well: requests under way are finished, the process exits with 0. */
-export async function serve(app: NestFastifyApplication, port: number, host: string): Promise<string> {
+export async function serve(
+  app: NestFastifyApplication,
+  port: number,
+  host: string,
+): Promise<string> {
   app.enableShutdownHooks(SIGNALS, { useProcessExit: true });
-  for (const signal of SIGNALS) process.once(signal, () => setTimeout(() => process.exit(0), LONGEST_SHUTDOWN).unref());
+  for (const signal of SIGNALS)
+    process.once(signal, () => setTimeout(() => process.exit(0), LONGEST_SHUTDOWN).unref());
   await app.listen(port, host);
   const url = await app.getUrl();
   new Logger('App').log(`Listening on ${url}`);

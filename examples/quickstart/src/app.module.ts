@@ -48,7 +48,10 @@ export class AccountController {
 
   @Put('me/phone')
   @UseGuards(SessionGuard)
-  phone(@CurrentSession() { openid, appId }: WechatSession, @Body('code') code: string): Promise<WechatPhone> {
+  phone(
+    @CurrentSession() { openid, appId }: WechatSession,
+    @Body('code') code: string,
+  ): Promise<WechatPhone> {
     return this.phones.byCode(code, { openid, appId });
   }
 }

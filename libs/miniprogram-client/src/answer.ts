@@ -31,7 +31,12 @@ function failureOf(reply: Reply): RequestError {
   const body = parsed(isBytes(reply.data) ? textOf(reply.data) : reply.data);
   const said: Envelope = isEnvelope(body)
     ? body
-    : { code: status, msg: 'HTTP ' + status + ' without an envelope. Is baseUrl right?', data: undefined, error: nameOf(reply) };
+    : {
+        code: status,
+        msg: 'HTTP ' + status + ' without an envelope. Is baseUrl right?',
+        data: undefined,
+        error: nameOf(reply),
+      };
   return assign(requestError(said.error || 'ERR_ANSWER', said.msg, said.code, status), {
     data: said.data,
     retryAfter: retryAfter(reply.header),

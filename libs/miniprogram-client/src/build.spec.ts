@@ -27,7 +27,9 @@ function isES5(code: string): boolean {
 
 function writtenFor(target: ts.ScriptTarget, code: string): string {
   const { CommonJS } = ts.ModuleKind;
-  return ts.transpileModule(code, { compilerOptions: { target, module: CommonJS, ignoreDeprecations: '6.0' } }).outputText;
+  return ts.transpileModule(code, {
+    compilerOptions: { target, module: CommonJS, ignoreDeprecations: '6.0' },
+  }).outputText;
 }
 
 describe('the built package', () => {
@@ -49,7 +51,11 @@ describe('the built package', () => {
   });
 
   it('is under 6 KB when minified, as WeChat uploads it', async () => {
-    const { code } = await minify(built, { compress: { toplevel: true, passes: 3 }, mangle: { toplevel: true }, ecma: 5 });
+    const { code } = await minify(built, {
+      compress: { toplevel: true, passes: 3 },
+      mangle: { toplevel: true },
+      ecma: 5,
+    });
     expect(code.length).toBeLessThan(6 * 1024);
   });
 

@@ -14,10 +14,17 @@ async function listen(fake: FakeServer) {
     request.on('end', () => {
       const body = Buffer.concat(chunks).toString('utf8');
       received.push(`${request.method} ${request.headers['content-type'] ?? ''}\n${body}`);
-      const header = request.headers.authorization ? { Authorization: request.headers.authorization } : {};
+      const header = request.headers.authorization
+        ? { Authorization: request.headers.authorization }
+        : {};
       const text = body.startsWith('{') ? body : undefined;
       void fake
-        .send({ method: request.method ?? '', url: `http://x${request.url}`, header: header as Record<string, string>, body: text })
+        .send({
+          method: request.method ?? '',
+          url: `http://x${request.url}`,
+          header: header as Record<string, string>,
+          body: text,
+        })
         .then(
           (answer) => response.writeHead(answer.statusCode, answer.header).end(answer.bytes),
           () => request.socket.destroy(),
@@ -26,7 +33,11 @@ async function listen(fake: FakeServer) {
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, received, close: () => new Promise((closed) => server.close(closed)) };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    close: () => new Promise((closed) => server.close(closed)),
+  };
 }
 
 describe('the shim over real HTTP', () => {
@@ -37,11 +48,19 @@ describe('the shim over real HTTP', () => {
     phone.files.set('http://tmp/voice.mp3', new Uint8Array(Buffer.from('sound')));
     const session = createSession({ baseUrl: server.url, wx: phone.wx });
 
-    expect(await session.request({ url: '/me', method: 'PUT', data: { nickName: '小明' } })).toMatchObject({ sent: { nickName: '小明' } });
-    await session.uploadFile({ url: '/recordings', filePath: 'http://tmp/voice.mp3', formData: { duration: 900 } });
+    expect(
+      await session.request({ url: '/me', method: 'PUT', data: { nickName: '小明' } }),
+    ).toMatchObject({ sent: { nickName: '小明' } });
+    await session.uploadFile({
+      url: '/recordings',
+      filePath: 'http://tmp/voice.mp3',
+      formData: { duration: 900 },
+    });
     expect(server.received.at(-1)).toMatch(/^POST multipart\/form-data; boundary=/);
     expect(server.received.at(-1)).toContain('name="duration"\r\n\r\n900');
-    expect(server.received.at(-1)).toContain('name="file"; filename="voice.mp3"\r\nContent-Type: audio/mpeg\r\n\r\nsound');
+    expect(server.received.at(-1)).toContain(
+      'name="file"; filename="voice.mp3"\r\nContent-Type: audio/mpeg\r\n\r\nsound',
+    );
 
     const path = await session.downloadFile({ url: '/recordings/1/content' });
     expect([...(phone.files.get(path) ?? [])]).toEqual([1, 2, 3]);

@@ -74,7 +74,9 @@ class Story {
   async end(): Promise<unknown> {
     this.server.recover();
     let answer: unknown;
-    this.follow(this.session.login().then(async () => (answer = await this.session.request({ url: '/me' }))));
+    this.follow(
+      this.session.login().then(async () => (answer = await this.session.request({ url: '/me' }))),
+    );
     await this.settled();
     return answer;
   }
@@ -88,7 +90,8 @@ class Story {
 
   private async happens(event: string): Promise<void> {
     if (event === 'request') this.follow(this.session.request({ url: '/me' }));
-    if (event === 'upload') this.follow(this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }));
+    if (event === 'upload')
+      this.follow(this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }));
     if (event === 'download') this.follow(this.session.downloadFile({ url: '/recordings' }));
     if (event === 'refresh') this.follow(this.session.refresh());
     if (event === 'login') this.follow(this.session.login());
@@ -109,22 +112,30 @@ class Story {
 }
 
 describe('whatever happens, in whatever order the answers come', () => {
-  beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
+  beforeEach(() =>
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }),
+  );
   afterEach(() => jest.useRealTimers());
 
   it('there is never more than one login at a time, nothing loops, every promise settles, and the next login works', async () => {
     const events = fc.array(fc.constantFrom(...EVENTS), { minLength: 1, maxLength: 25 });
     const timeRuns = fc.infiniteStream(fc.boolean());
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), timeRuns, faults, events, async (order, time, going, happening) => {
-        const story = new Story(order, time, going);
-        await story.tell(happening);
+      fc.asyncProperty(
+        fc.scheduler(),
+        timeRuns,
+        faults,
+        events,
+        async (order, time, going, happening) => {
+          const story = new Story(order, time, going);
+          await story.tell(happening);
 
-        expect(story.server.mostLoginsAtOnce).toBeLessThanOrEqual(1);
-        expect(story.server.seen.length).toBeLessThanOrEqual(happening.length * CALLS_PER_EVENT);
-        expect(story.phone.calls['login'] ?? 0).toBeLessThanOrEqual(happening.length * 4);
-        await expect(story.end()).resolves.toMatchObject({ path: '/me' });
-      }),
+          expect(story.server.mostLoginsAtOnce).toBeLessThanOrEqual(1);
+          expect(story.server.seen.length).toBeLessThanOrEqual(happening.length * CALLS_PER_EVENT);
+          expect(story.phone.calls['login'] ?? 0).toBeLessThanOrEqual(happening.length * 4);
+          await expect(story.end()).resolves.toMatchObject({ path: '/me' });
+        },
+      ),
       { numRuns: 1000 },
     );
   }, 60_000);

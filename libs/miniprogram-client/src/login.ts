@@ -36,7 +36,9 @@ export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginAnswer>
 
   function attempt(): Promise<LoginAnswer> {
     return promised(wx.login)
-      .then((result) => post<LoginAnswer>(call.url, call.replaces, { code: result.code, appId: call.appId }))
+      .then((result) =>
+        post<LoginAnswer>(call.url, call.replaces, { code: result.code, appId: call.appId }),
+      )
       .then(checked)
       .catch((error: RequestError) => {
         if (error.error !== 'ERR_WECHAT_CODE' || !mayReplaceCode) throw error;
@@ -56,5 +58,10 @@ export function refreshSession(post: Post, url: string, session_rd: string): Pro
 /** A 200 from a hotel's login page is no session. */
 function checked<T extends Issued>(answer: T): T {
   if (answer && answer.session_rd && answer.expiresIn > 0) return answer;
-  throw requestError('ERR_ANSWER', 'A login without session_rd and expiresIn. Is baseUrl right?', 200, 200);
+  throw requestError(
+    'ERR_ANSWER',
+    'A login without session_rd and expiresIn. Is baseUrl right?',
+    200,
+    200,
+  );
 }

@@ -10,7 +10,10 @@ const LONGEST_PAUSE = 10000;
  * Tries again, a few times, after failures that pass. Waits at least as long as the server's `Retry-After`, twice as long after
  * each try, and up to as long again by chance, so that phones which failed together do not come back together.
  */
-export function patiently<T>(attempt: () => Promise<T>, passes: (error: RequestError) => boolean): Promise<T> {
+export function patiently<T>(
+  attempt: () => Promise<T>,
+  passes: (error: RequestError) => boolean,
+): Promise<T> {
   function tryFrom(nth: number): Promise<T> {
     return attempt().catch((error: RequestError) => {
       const pause = Math.max(error.retryAfter || 0, FIRST_PAUSE * Math.pow(2, nth - 1));

@@ -26,14 +26,22 @@ export interface RequestError extends Error {
   retryAfter?: number;
 }
 
-export function requestError(error: string, msg: string, code: number, statusCode: number): RequestError {
+export function requestError(
+  error: string,
+  msg: string,
+  code: number,
+  statusCode: number,
+): RequestError {
   return assign(new Error(msg), { name: 'RequestError', error, msg, code, statusCode });
 }
 
 /** Calls a `wx` function and promises its result. `wx.login` and others have no promise style of their own. */
 export function promised<T>(call: (callbacks: WxPromise<T>) => void, error = 'ERR_WX'): Promise<T> {
   return new Promise((success, reject) =>
-    call({ success, fail: (failure) => reject(requestError(error, failure.errMsg, failure.errno || 0, 0)) }),
+    call({
+      success,
+      fail: (failure) => reject(requestError(error, failure.errMsg, failure.errno || 0, 0)),
+    }),
   );
 }
 

@@ -4,7 +4,8 @@ import { ensureScope } from './index.js';
 
 const server = new FakeServer();
 const newPhone = () => createPhone({ send: server.send, login: server.wxLogin });
-const record = (phone: ReturnType<typeof newPhone>) => ensureScope('scope.record', { wx: phone.wx, reason: '录音' });
+const record = (phone: ReturnType<typeof newPhone>) =>
+  ensureScope('scope.record', { wx: phone.wx, reason: '录音' });
 
 describe('ensureScope', () => {
   it('asks the user who was never asked', async () => {
@@ -47,7 +48,10 @@ describe('ensureScope', () => {
 
   it('throws what only the developer can cure', async () => {
     const phone = newPhone();
-    phone.failNext('requirePrivacyAuthorize', { errMsg: 'api scope is not declared in the privacy agreement', errno: 112 });
+    phone.failNext('requirePrivacyAuthorize', {
+      errMsg: 'api scope is not declared in the privacy agreement',
+      errno: 112,
+    });
     await expect(record(phone)).rejects.toMatchObject({ error: 'ERR_WX', code: 112 });
     phone.failNext('authorize', { errMsg: 'appid privacy api banned', errno: 1025 });
     await expect(record(phone)).rejects.toMatchObject({ code: 1025 });

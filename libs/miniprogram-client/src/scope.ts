@@ -39,15 +39,20 @@ function privacyAgreed(wx: Wx): Promise<boolean> {
 function allowed(wx: Wx, scope: string, reason: string): Promise<boolean> {
   return promised(wx.getSetting).then((settings) => {
     const decided = settings.authSetting[scope];
-    if (decided === undefined) return saidYes((callbacks) => wx.authorize(assign({ scope }, callbacks)));
+    if (decided === undefined)
+      return saidYes((callbacks) => wx.authorize(assign({ scope }, callbacks)));
     return decided || allowedInSettings(wx, scope, reason);
   });
 }
 
 /** WeChat opens the settings only out of a tap; the dialog's button is one. */
 function allowedInSettings(wx: Wx, scope: string, reason: string): Promise<boolean> {
-  return promised<{ confirm: boolean }>((callbacks) => wx.showModal(assign({ content: reason }, callbacks))).then(
-    (dialog) => dialog.confirm && promised(wx.openSetting).then((settings) => settings.authSetting[scope] === true),
+  return promised<{ confirm: boolean }>((callbacks) =>
+    wx.showModal(assign({ content: reason }, callbacks)),
+  ).then(
+    (dialog) =>
+      dialog.confirm &&
+      promised(wx.openSetting).then((settings) => settings.authSetting[scope] === true),
   );
 }
 

@@ -35,7 +35,10 @@ const me = () => session.request<{ by: string }>({ url: '/me' });
 const passes = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
-  jest.useFakeTimers({ now: new Date('2026-11-20T08:00:00Z'), doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  jest.useFakeTimers({
+    now: new Date('2026-11-20T08:00:00Z'),
+    doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'],
+  });
   server = new FakeServer();
   phone = createPhone({ send: server.send, login: server.wxLogin });
   start();
@@ -104,7 +107,9 @@ describe('login', () => {
     start({ appId: 'wx1', onLogin: (answer) => told.push(answer) });
     await over(me());
     expect(server.seen[0]?.body).toBe('{"code":"code-1","appId":"wx1"}');
-    expect(told).toEqual([expect.objectContaining({ session_rd: 'rd-1', isNewUser: false, user: { id: 'u1' } })]);
+    expect(told).toEqual([
+      expect.objectContaining({ session_rd: 'rd-1', isNewUser: false, user: { id: 'u1' } }),
+    ]);
   });
 
   it('takes paths of its own', async () => {
@@ -130,7 +135,9 @@ describe('login', () => {
     const blocked = { statusCode: 403, code: 40226, error: 'ERR_WECHAT_BLOCKED' };
     server.next('/auth/login', blocked, blocked);
     const failures = await Promise.all(Array.from({ length: 50 }, () => failureOf(me())));
-    expect(failures.every((error) => error.error === 'ERR_WECHAT_BLOCKED' && error instanceof Error)).toBe(true);
+    expect(
+      failures.every((error) => error.error === 'ERR_WECHAT_BLOCKED' && error instanceof Error),
+    ).toBe(true);
     expect((await failureOf(me())).code).toBe(40226);
     expect(phone.calls['login']).toBe(1);
     await passes(3000);
@@ -148,12 +155,20 @@ describe('login', () => {
   it('repeats a lost exchange with a new code', async () => {
     server.next('/auth/login', 'lost', 'down');
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
-    expect(new Set(server.seen.filter((call) => call.path === '/auth/login').map((call) => call.body)).size).toBe(2);
+    expect(
+      new Set(server.seen.filter((call) => call.path === '/auth/login').map((call) => call.body))
+        .size,
+    ).toBe(2);
   });
 
   it('hands on what wx.login says', async () => {
     phone.failNext('login', { errMsg: 'login:fail 操作太频繁', errno: 1003 });
-    expect(await failureOf(me())).toMatchObject({ error: 'ERR_WX', code: 1003, msg: 'login:fail 操作太频繁', statusCode: 0 });
+    expect(await failureOf(me())).toMatchObject({
+      error: 'ERR_WX',
+      code: 1003,
+      msg: 'login:fail 操作太频繁',
+      statusCode: 0,
+    });
   });
 
   it("does not take a hotel's page for a session", async () => {
@@ -206,7 +221,12 @@ describe('a session that is gone', () => {
     await passes(31 * MINUTE);
     expect(session.state.signedIn).toBe(false);
     await over(me());
-    expect(server.seen.map((call) => call.path)).toEqual(['/auth/login', '/me', '/auth/login', '/me']);
+    expect(server.seen.map((call) => call.path)).toEqual([
+      '/auth/login',
+      '/me',
+      '/auth/login',
+      '/me',
+    ]);
   });
 
   it('is replaced once per request: the second 401 is handed to the caller', async () => {
@@ -219,7 +239,9 @@ describe('a session that is gone', () => {
 
   it('is not what another 401 means', async () => {
     server.next('/me/phone', { statusCode: 401, code: 40029, error: 'ERR_WECHAT_CODE' });
-    const failure = await failureOf(session.request({ url: '/me/phone', method: 'PUT', data: { code: 'used' } }));
+    const failure = await failureOf(
+      session.request({ url: '/me/phone', method: 'PUT', data: { code: 'used' } }),
+    );
     expect(failure.error).toBe('ERR_WECHAT_CODE');
     expect(phone.calls['login']).toBe(1);
   });
@@ -238,7 +260,10 @@ describe('a server that cannot answer', () => {
 
   it('is given up after three tries', async () => {
     server.next('/me', {}, {}, {}, {});
-    expect(await failureOf(me())).toMatchObject({ statusCode: 503, error: 'ERR_STORE_UNAVAILABLE' });
+    expect(await failureOf(me())).toMatchObject({
+      statusCode: 503,
+      error: 'ERR_STORE_UNAVAILABLE',
+    });
     expect(server.count('/me')).toBe(4);
     expect(phone.calls['login']).toBe(1);
   });
@@ -281,7 +306,10 @@ describe('a server that cannot answer', () => {
 
   it('is not asked twice by a request whose answer was lost: only the caller knows whether that is safe', async () => {
     server.next('/orders', 'lost');
-    expect(await failureOf(session.request({ url: '/orders', method: 'POST' }))).toMatchObject({ error: 'ERR_NETWORK', statusCode: 0 });
+    expect(await failureOf(session.request({ url: '/orders', method: 'POST' }))).toMatchObject({
+      error: 'ERR_NETWORK',
+      statusCode: 0,
+    });
     expect(server.count('/orders')).toBe(1);
   });
 });
@@ -461,30 +489,50 @@ describe('logout', () => {
 
 describe('calls', () => {
   it('resolve with the data, and send data the way wx.request does', async () => {
-    expect(await over(session.request({ url: '/me', method: 'PUT', data: { nickName: '小明' } }))).toMatchObject({
+    expect(
+      await over(session.request({ url: '/me', method: 'PUT', data: { nickName: '小明' } })),
+    ).toMatchObject({
       sent: { nickName: '小明' },
     });
-    await over(session.request({ url: '/recordings', data: { page: 2 }, header: { 'X-Trace': '7' } }));
+    await over(
+      session.request({ url: '/recordings', data: { page: 2 }, header: { 'X-Trace': '7' } }),
+    );
     expect(server.seen.at(-1)).toMatchObject({ path: '/recordings', session_rd: 'rd-1' });
   });
 
   it('reject with what the failure carries', async () => {
     server.next('/auth/phone-login', { statusCode: 404, code: 404, error: 'ERR_NOT_REGISTERED' });
-    const failure = await failureOf(session.request({ url: '/auth/phone-login', method: 'POST', data: { code: 'c' } }));
+    const failure = await failureOf(
+      session.request({ url: '/auth/phone-login', method: 'POST', data: { code: 'c' } }),
+    );
     expect(failure).toBeInstanceOf(Error);
-    expect(failure).toMatchObject({ statusCode: 404, code: 404, error: 'ERR_NOT_REGISTERED', data: null, message: failure.msg });
+    expect(failure).toMatchObject({
+      statusCode: 404,
+      code: 404,
+      error: 'ERR_NOT_REGISTERED',
+      data: null,
+      message: failure.msg,
+    });
   });
 
   it('reject as ERR_ANSWER when a proxy answers for the server', async () => {
     server.next('/me', { statusCode: 502, html: '<h1>Bad gateway</h1>' });
-    expect(await failureOf(me())).toMatchObject({ error: 'ERR_ANSWER', statusCode: 502, code: 502 });
+    expect(await failureOf(me())).toMatchObject({
+      error: 'ERR_ANSWER',
+      statusCode: 502,
+      code: 502,
+    });
   });
 
   it('upload a file and parse the answer, after a login if need be', async () => {
     await over(me());
     server.endAll();
     phone.files.set('http://tmp/voice.mp3', new Uint8Array(10));
-    const upload = session.uploadFile({ url: '/recordings', filePath: 'http://tmp/voice.mp3', formData: { duration: 1200 } });
+    const upload = session.uploadFile({
+      url: '/recordings',
+      filePath: 'http://tmp/voice.mp3',
+      formData: { duration: 1200 },
+    });
     expect(await over(upload)).toMatchObject({
       by: 'rd-2',
       sent: { name: 'file', fileName: 'voice.mp3', size: 10, fields: { duration: '1200' } },
@@ -493,7 +541,12 @@ describe('calls', () => {
 
   it('read the failure of a binary request out of its bytes', async () => {
     server.next('/qrcodes', { statusCode: 400, code: 40169, error: 'ERR_WECHAT_SCENE' });
-    const image = session.request({ url: '/qrcodes', method: 'POST', responseType: 'arraybuffer', data: { scene: '' } });
+    const image = session.request({
+      url: '/qrcodes',
+      method: 'POST',
+      responseType: 'arraybuffer',
+      data: { scene: '' },
+    });
     expect(await failureOf(image)).toMatchObject({ code: 40169, error: 'ERR_WECHAT_SCENE' });
   });
 
@@ -503,18 +556,24 @@ describe('calls', () => {
     const path = await over(session.downloadFile({ url: '/recordings/1/content' }));
     expect([...(phone.files.get(path) ?? [])]).toEqual([1, 2, 3]);
     server.next('/recordings/2/content', { statusCode: 404, error: 'ERR_NOT_FOUND' });
-    expect(await failureOf(session.downloadFile({ url: '/recordings/2/content' }))).toMatchObject({ statusCode: 404 });
+    expect(await failureOf(session.downloadFile({ url: '/recordings/2/content' }))).toMatchObject({
+      statusCode: 404,
+    });
   });
 
   it('go nowhere but to the server', async () => {
     const elsewhere = await failureOf(session.request({ url: 'https://evil.example.com/' }));
-    expect(elsewhere.message).toBe('url is a path under baseUrl, like "/me"; it was "https://evil.example.com/".');
+    expect(elsewhere.message).toBe(
+      'url is a path under baseUrl, like "/me"; it was "https://evil.example.com/".',
+    );
   });
 
   it('are refused where the session is made wrongly, with the cure', () => {
     expect(() => createSession({ baseUrl: 'api.example.com', wx: phone.wx })).toThrow(
       'createSession needs a baseUrl like "https://api.example.com".',
     );
-    expect(() => createSession({ baseUrl: server.url })).toThrow('No wx here: outside WeChat, pass { wx }.');
+    expect(() => createSession({ baseUrl: server.url })).toThrow(
+      'No wx here: outside WeChat, pass { wx }.',
+    );
   });
 });

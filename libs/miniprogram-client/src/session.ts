@@ -3,7 +3,14 @@ import { lane, shared } from './flights.js';
 import { Issued, LoginAnswer, Post, logIn, refreshSession } from './login.js';
 import { Kept, createMemory } from './memory.js';
 import { patiently } from './patience.js';
-import { RequestError, isUnavailable, mayPass, promised, requestError, sessionIsGone } from './request-error.js';
+import {
+  RequestError,
+  isUnavailable,
+  mayPass,
+  promised,
+  requestError,
+  sessionIsGone,
+} from './request-error.js';
 import { DownloadOptions, RequestOptions, UploadOptions, createWire } from './wire.js';
 import { Wx, theWx } from './wx.js';
 
@@ -92,7 +99,8 @@ export function createSession(options: SessionOptions): Session {
   let alarm: number | undefined;
   let failedLogin: { error: RequestError; restsUntil: number } | undefined;
 
-  const post: Post = (url, session_rd, data) => wire(wx.request, { url, method: 'POST' as const, data }, session_rd);
+  const post: Post = (url, session_rd, data) =>
+    wire(wx.request, { url, method: 'POST' as const, data }, session_rd);
 
   // What is kept
 
@@ -107,7 +115,11 @@ export function createSession(options: SessionOptions): Session {
   function keep(issued: Issued): Kept {
     const now = Date.now();
     const life = issued.expiresIn * 1000;
-    kept = { session_rd: issued.session_rd, expiresAt: now + life, refreshAt: now + Math.min(refreshEvery, (life * 2) / 3) };
+    kept = {
+      session_rd: issued.session_rd,
+      expiresAt: now + life,
+      refreshAt: now + Math.min(refreshEvery, (life * 2) / 3),
+    };
     save();
     wakeForRefresh();
     return kept;
@@ -123,7 +135,8 @@ export function createSession(options: SessionOptions): Session {
   // Login
 
   function startLogin(): Promise<Kept> {
-    if (signedOut) throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
+    if (signedOut)
+      throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
     const replaces = alive();
     return logIn(wx, post, {
       url: options.loginPath || '/auth/login',
@@ -135,7 +148,10 @@ export function createSession(options: SessionOptions): Session {
         return keep(answer);
       },
       (error: RequestError) => {
-        failedLogin = { error, restsUntil: Date.now() + Math.max(error.retryAfter || 0, LOGIN_REST) };
+        failedLogin = {
+          error,
+          restsUntil: Date.now() + Math.max(error.retryAfter || 0, LOGIN_REST),
+        };
         throw error;
       },
     );
@@ -190,11 +206,14 @@ export function createSession(options: SessionOptions): Session {
   function renew(): Promise<Kept> {
     const current = alive();
     if (!current) return startLogin();
-    return refreshSession(post, options.refreshPath || '/auth/refresh', current.session_rd).then(keep, (error: RequestError) => {
-      if (!sessionIsGone(error)) throw error;
-      forget(current);
-      return startLogin();
-    });
+    return refreshSession(post, options.refreshPath || '/auth/refresh', current.session_rd).then(
+      keep,
+      (error: RequestError) => {
+        if (!sessionIsGone(error)) throw error;
+        forget(current);
+        return startLogin();
+      },
+    );
   }
 
   const refreshed = shared(() => {
@@ -213,7 +232,10 @@ export function createSession(options: SessionOptions): Session {
 
   /** A session that has run out is left to the next request: without one, nobody needs a login. */
   function refreshInFront(): void {
-    if (alive()) refreshed().catch((error: RequestError) => wakeIn(Math.max(error.retryAfter || 0, A_MINUTE) * (1 + Math.random())));
+    if (alive())
+      refreshed().catch((error: RequestError) =>
+        wakeIn(Math.max(error.retryAfter || 0, A_MINUTE) * (1 + Math.random())),
+      );
   }
 
   // Logout
@@ -231,19 +253,23 @@ export function createSession(options: SessionOptions): Session {
   }
 
   function endOnServer(leaving: Kept): Promise<void> {
-    return patiently(() => post(options.logoutPath || '/auth/logout', leaving.session_rd, {}), mayPass).then(
-      nothing,
-      (error: RequestError) => {
-        if (!sessionIsGone(error)) throw error;
-      },
-    );
+    return patiently(
+      () => post(options.logoutPath || '/auth/logout', leaving.session_rd, {}),
+      mayPass,
+    ).then(nothing, (error: RequestError) => {
+      if (!sessionIsGone(error)) throw error;
+    });
   }
 
   return {
     login,
     // With a body even where there is nothing to say: wx.request announces JSON, and a server may refuse an empty text as JSON.
-    request: (call) => withSession((session_rd) => wire(wx.request, assign({ method: 'GET' as const, data: {} }, call), session_rd)),
-    uploadFile: (call) => withSession((session_rd) => wire(wx.uploadFile, assign({ name: 'file' }, call), session_rd)),
+    request: (call) =>
+      withSession((session_rd) =>
+        wire(wx.request, assign({ method: 'GET' as const, data: {} }, call), session_rd),
+      ),
+    uploadFile: (call) =>
+      withSession((session_rd) => wire(wx.uploadFile, assign({ name: 'file' }, call), session_rd)),
     downloadFile: (call) => withSession((session_rd) => wire(wx.downloadFile, call, session_rd)),
     refresh: () => refreshed().then(nothing),
     logout,

@@ -39,18 +39,29 @@ export type DownloadOptions = Call;
 type Carrier<C> = (options: C & { header: Record<string, string> } & WxPromise<Reply>) => unknown;
 
 /** Promises the answer's `data`, or rejects with a `RequestError`. */
-export type Wire = <T, C extends Call>(carrier: Carrier<C>, call: C, session_rd?: string) => Promise<T>;
+export type Wire = <T, C extends Call>(
+  carrier: Carrier<C>,
+  call: C,
+  session_rd?: string,
+) => Promise<T>;
 
 /** The only door to the server. Knows what a call looks like, and nothing of sessions. */
 export function createWire(baseUrl: string): Wire {
-  if (!/^https?:/.test(baseUrl)) throw new Error('createSession needs a baseUrl like "https://api.example.com".');
+  if (!/^https?:/.test(baseUrl))
+    throw new Error('createSession needs a baseUrl like "https://api.example.com".');
   const base = baseUrl.replace(/\/+$/, '');
 
   return <T, C extends Call>(carrier: Carrier<C>, call: C, session_rd?: string) => {
     // Only paths, so that a session_rd never travels to another host.
-    if (call.url.charAt(0) !== '/') throw new Error('url is a path under baseUrl, like "/me"; it was "' + call.url + '".');
-    const bearer: Record<string, string> = session_rd ? { Authorization: 'Bearer ' + session_rd } : {};
+    if (call.url.charAt(0) !== '/')
+      throw new Error('url is a path under baseUrl, like "/me"; it was "' + call.url + '".');
+    const bearer: Record<string, string> = session_rd
+      ? { Authorization: 'Bearer ' + session_rd }
+      : {};
     const sent = { url: base + call.url, header: assign({}, call.header || {}, bearer) };
-    return promised<Reply>((callbacks) => carrier(assign({}, call, sent, callbacks)), 'ERR_NETWORK').then((reply) => unwrap<T>(reply));
+    return promised<Reply>(
+      (callbacks) => carrier(assign({}, call, sent, callbacks)),
+      'ERR_NETWORK',
+    ).then((reply) => unwrap<T>(reply));
   };
 }

@@ -50,7 +50,11 @@ export interface Wx {
     },
   ) => unknown;
   downloadFile: (
-    options: WxCallbacks<WxReply & { tempFilePath: string }> & { url: string; header?: Record<string, string>; timeout?: number },
+    options: WxCallbacks<WxReply & { tempFilePath: string }> & {
+      url: string;
+      header?: Record<string, string>;
+      timeout?: number;
+    },
   ) => unknown;
 
   getStorageSync: (key: string) => unknown;

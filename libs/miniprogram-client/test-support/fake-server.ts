@@ -2,7 +2,16 @@ import { HttpAnswer, HttpCall, HttpSend, UploadBody } from './http.js';
 
 /** What goes wrong with one call. `lost`: carried out, but the answer never arrives. `down`: never reaches the server. */
 export type Fault =
-  'lost' | 'down' | Partial<{ statusCode: number; error: string; code: number; retryAfter: number; html: string; data: unknown }>;
+  | 'lost'
+  | 'down'
+  | Partial<{
+      statusCode: number;
+      error: string;
+      code: number;
+      retryAfter: number;
+      html: string;
+      data: unknown;
+    }>;
 
 interface Login {
   tokens: { session_rd: string; expiresAt: number; replacedAt?: number }[];
@@ -18,7 +27,12 @@ const GRACE = 60_000;
 export class FakeServer {
   readonly url = 'https://api.example.com';
   /** Every call that reached the server, in order. */
-  readonly seen: { method: string; path: string; session_rd: string | undefined; body: HttpCall['body'] }[] = [];
+  readonly seen: {
+    method: string;
+    path: string;
+    session_rd: string | undefined;
+    body: HttpCall['body'];
+  }[] = [];
   readonly logins: Login[] = [];
   /** The most logins that were being carried out at one time. */
   mostLoginsAtOnce = 0;
@@ -89,8 +103,14 @@ export class FakeServer {
     if (path === '/auth/refresh') return this.refresh(session_rd);
     if (!token) return unauthorized();
     if (path === '/auth/logout') return this.logout(session_rd);
-    if (call.method === 'GET' && path.endsWith('/content')) return { statusCode: 200, header: {}, bytes: new Uint8Array([1, 2, 3]) };
-    return json(200, { code: 200, msg: 'ok', success: true, data: this.replies.get(path) ?? { path, by: session_rd, sent: sentBy(call) } });
+    if (call.method === 'GET' && path.endsWith('/content'))
+      return { statusCode: 200, header: {}, bytes: new Uint8Array([1, 2, 3]) };
+    return json(200, {
+      code: 200,
+      msg: 'ok',
+      success: true,
+      data: this.replies.get(path) ?? { path, by: session_rd, sent: sentBy(call) },
+    });
   }
 
   private login(call: HttpCall, replaces: string | undefined): HttpAnswer {
@@ -99,7 +119,12 @@ export class FakeServer {
     this.endLoginOf(replaces);
     const login: Login = { tokens: [] };
     this.logins.push(login);
-    return json(200, { code: 200, msg: 'ok', success: true, data: { ...this.mint(login), isNewUser: false, user: { id: 'u1' } } });
+    return json(200, {
+      code: 200,
+      msg: 'ok',
+      success: true,
+      data: { ...this.mint(login), isNewUser: false, user: { id: 'u1' } },
+    });
   }
 
   /** The successor for the current token and for every retry within the grace time; after it, a reuse ends the login. */
@@ -120,7 +145,10 @@ export class FakeServer {
       code: 200,
       msg: 'ok',
       success: true,
-      data: { session_rd: successor.session_rd, expiresIn: Math.ceil((successor.expiresAt - Date.now()) / 1000) },
+      data: {
+        session_rd: successor.session_rd,
+        expiresIn: Math.ceil((successor.expiresAt - Date.now()) / 1000),
+      },
     });
   }
 
@@ -137,12 +165,17 @@ export class FakeServer {
 
   private find(session_rd: string | undefined): object | undefined {
     const token = this.loginOf(session_rd)?.tokens.find((each) => each.session_rd === session_rd);
-    const dead = !token || token.expiresAt <= Date.now() || (token.replacedAt !== undefined && token.replacedAt + GRACE < Date.now());
+    const dead =
+      !token ||
+      token.expiresAt <= Date.now() ||
+      (token.replacedAt !== undefined && token.replacedAt + GRACE < Date.now());
     return dead ? undefined : token;
   }
 
   private loginOf(session_rd: string | undefined): Login | undefined {
-    return this.logins.find((login) => login.tokens.some((token) => token.session_rd === session_rd));
+    return this.logins.find((login) =>
+      login.tokens.some((token) => token.session_rd === session_rd),
+    );
   }
 
   private endLoginOf(session_rd: string | undefined): void {
@@ -154,24 +187,50 @@ export class FakeServer {
 function sentBy(call: HttpCall): unknown {
   if (typeof call.body === 'string') return JSON.parse(call.body);
   const upload: UploadBody | undefined = call.body;
-  return upload && { name: upload.name, fileName: upload.fileName, size: upload.bytes.length, fields: upload.fields };
+  return (
+    upload && {
+      name: upload.name,
+      fileName: upload.fileName,
+      size: upload.bytes.length,
+      fields: upload.fields,
+    }
+  );
 }
 
 function faulty(fault: Exclude<Fault, string>): HttpAnswer {
-  const header: Record<string, string> = fault.retryAfter === undefined ? {} : { 'Retry-After': String(fault.retryAfter) };
-  if (fault.html) return { statusCode: fault.statusCode ?? 200, header, bytes: bytesOf(fault.html) };
+  const header: Record<string, string> =
+    fault.retryAfter === undefined ? {} : { 'Retry-After': String(fault.retryAfter) };
+  if (fault.html)
+    return { statusCode: fault.statusCode ?? 200, header, bytes: bytesOf(fault.html) };
   const statusCode = fault.statusCode ?? 503;
-  return { ...failure(statusCode, fault.code ?? statusCode, fault.error ?? 'ERR_STORE_UNAVAILABLE', fault.data), header };
+  return {
+    ...failure(
+      statusCode,
+      fault.code ?? statusCode,
+      fault.error ?? 'ERR_STORE_UNAVAILABLE',
+      fault.data,
+    ),
+    header,
+  };
 }
 
 const unauthorized = (): HttpAnswer => failure(401, 1000, 'ERR_WECHAT_SESSION');
 
-function failure(statusCode: number, code: number, error: string, data: unknown = null): HttpAnswer {
+function failure(
+  statusCode: number,
+  code: number,
+  error: string,
+  data: unknown = null,
+): HttpAnswer {
   return json(statusCode, { code, msg: `failed with ${error}`, data, success: false, error });
 }
 
 function json(statusCode: number, body: object): HttpAnswer {
-  return { statusCode, header: { 'content-type': 'application/json' }, bytes: bytesOf(JSON.stringify(body)) };
+  return {
+    statusCode,
+    header: { 'content-type': 'application/json' },
+    bytes: bytesOf(JSON.stringify(body)),
+  };
 }
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(text));

@@ -25,7 +25,11 @@ export type HttpSend = (call: HttpCall) => Promise<HttpAnswer>;
 
 /** Real HTTP, for tests against a running server. */
 export const httpSend: HttpSend = async ({ method, url, header, body }) => {
-  const sent: RequestInit = { method, headers: headersFor(body, header), body: bodyFor(method, body) };
+  const sent: RequestInit = {
+    method,
+    headers: headersFor(body, header),
+    body: bodyFor(method, body),
+  };
   const answer = await fetch(url, sent);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   return { statusCode: answer.status, header: Object.fromEntries(answer.headers), bytes };
@@ -41,9 +45,14 @@ function bodyFor(method: string, body: HttpCall['body']): string | FormData | un
 }
 
 /** fetch writes the multipart header itself, with the boundary it chose. */
-function headersFor(body: HttpCall['body'], header: Record<string, string>): Record<string, string> {
+function headersFor(
+  body: HttpCall['body'],
+  header: Record<string, string>,
+): Record<string, string> {
   if (body === undefined || typeof body === 'string') return header;
-  return Object.fromEntries(Object.entries(header).filter(([name]) => name.toLowerCase() !== 'content-type'));
+  return Object.fromEntries(
+    Object.entries(header).filter(([name]) => name.toLowerCase() !== 'content-type'),
+  );
 }
 
 /** WeChat guesses the part's type from the name. */

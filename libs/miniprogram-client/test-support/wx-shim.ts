@@ -42,10 +42,17 @@ export function createPhone(options: PhoneOptions): Phone {
   const waiting: (() => void)[] = [];
 
   /** One `wx` function: counts, checks what it is given, works, calls back. Like WeChat it never throws for what happens later. */
-  function wxFunction<T>(name: string, given: object & WxCallbacks<T>, work: () => Promise<T> | T): void {
+  function wxFunction<T>(
+    name: string,
+    given: object & WxCallbacks<T>,
+    work: () => Promise<T> | T,
+  ): void {
     phone.calls[name] = (phone.calls[name] ?? 0) + 1;
     const undefinedField = Object.entries(given).find(([, value]) => value === undefined);
-    if (undefinedField) throw new TypeError(`${name}:fail parameter error: parameter.${undefinedField[0]} is undefined`);
+    if (undefinedField)
+      throw new TypeError(
+        `${name}:fail parameter error: parameter.${undefinedField[0]} is undefined`,
+      );
     const failure = failures.get(name);
     failures.delete(name);
     const outcome = failure ? Promise.reject<T>(asError(failure)) : Promise.resolve().then(work);
@@ -80,7 +87,8 @@ export function createPhone(options: PhoneOptions): Phone {
     permissions: {},
     user: { allows: true, confirms: true, agreesToPrivacy: true, switchesOn: true },
     failNext: (name, failure) => void failures.set(name, failure),
-    interrupt: () => [...running].forEach((cutOff) => cutOff({ errMsg: 'request:fail interrupted' })),
+    interrupt: () =>
+      [...running].forEach((cutOff) => cutOff({ errMsg: 'request:fail interrupted' })),
     wx: {
       login: (given) => wxFunction('login', given, () => options.login()),
       checkSession: (given) =>
@@ -92,22 +100,42 @@ export function createPhone(options: PhoneOptions): Phone {
         wxFunction('request', given, async () => {
           const method = given.method ?? 'GET';
           if (!METHODS.includes(method)) throw new Error('method is invalid');
-          const answer = await carry({ method, url: withQuery(given.url, method, given.data), ...sentBody(method, given) });
-          return { ...head(answer), data: given.responseType === 'arraybuffer' ? bufferOf(answer) : readJson(textOf(answer)) };
+          const answer = await carry({
+            method,
+            url: withQuery(given.url, method, given.data),
+            ...sentBody(method, given),
+          });
+          return {
+            ...head(answer),
+            data:
+              given.responseType === 'arraybuffer' ? bufferOf(answer) : readJson(textOf(answer)),
+          };
         }),
 
       uploadFile: (given) =>
         wxFunction('uploadFile', given, async () => {
-          const bytes = phone.files.get(given.filePath) ?? new Uint8Array(readFileSync(given.filePath));
-          const fields = Object.fromEntries(Object.entries(given.formData ?? {}).map(([name, value]) => [name, String(value)]));
+          const bytes =
+            phone.files.get(given.filePath) ?? new Uint8Array(readFileSync(given.filePath));
+          const fields = Object.fromEntries(
+            Object.entries(given.formData ?? {}).map(([name, value]) => [name, String(value)]),
+          );
           const body = { name: given.name, fileName: basename(given.filePath), bytes, fields };
-          const answer = await carry({ method: 'POST', url: given.url, header: { ...given.header }, body });
+          const answer = await carry({
+            method: 'POST',
+            url: given.url,
+            header: { ...given.header },
+            body,
+          });
           return { statusCode: answer.statusCode, data: textOf(answer) }; // no header: older base libraries give none
         }),
 
       downloadFile: (given) =>
         wxFunction('downloadFile', given, async () => {
-          const answer = await carry({ method: 'GET', url: given.url, header: { ...given.header } });
+          const answer = await carry({
+            method: 'GET',
+            url: given.url,
+            header: { ...given.header },
+          });
           const tempFilePath = `http://tmp/${phone.files.size + 1}`;
           phone.files.set(tempFilePath, answer.bytes); // whatever the status: a failure's body becomes a file too
           return { ...head(answer), tempFilePath };
@@ -119,7 +147,8 @@ export function createPhone(options: PhoneOptions): Phone {
         phone.storage.set(key, JSON.stringify(data));
       },
 
-      getSetting: (given) => wxFunction('getSetting', given, () => ({ authSetting: { ...phone.permissions } })),
+      getSetting: (given) =>
+        wxFunction('getSetting', given, () => ({ authSetting: { ...phone.permissions } })),
       authorize: (given) =>
         wxFunction('authorize', given, () => {
           phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks once; later it repeats the answer
@@ -130,10 +159,12 @@ export function createPhone(options: PhoneOptions): Phone {
           for (const scope in phone.permissions) phone.permissions[scope] = phone.user.switchesOn;
           return { authSetting: { ...phone.permissions } };
         }),
-      showModal: (given) => wxFunction('showModal', given, () => ({ confirm: phone.user.confirms })),
+      showModal: (given) =>
+        wxFunction('showModal', given, () => ({ confirm: phone.user.confirms })),
       requirePrivacyAuthorize: (given) =>
         wxFunction('requirePrivacyAuthorize', given, () => {
-          if (!phone.user.agreesToPrivacy) throw asError({ errMsg: 'privacy permission is not authorized', errno: 104 });
+          if (!phone.user.agreesToPrivacy)
+            throw asError({ errMsg: 'privacy permission is not authorized', errno: 104 });
         }),
     },
   };
@@ -142,13 +173,24 @@ export function createPhone(options: PhoneOptions): Phone {
 
 /** GET turns data into the query, everything else sends it as JSON, which WeChat announces even for an empty body. */
 function withQuery(url: string, method: string, data: unknown): string {
-  if (method !== 'GET' || typeof data !== 'object' || data === null || Object.keys(data).length === 0) return url;
+  if (
+    method !== 'GET' ||
+    typeof data !== 'object' ||
+    data === null ||
+    Object.keys(data).length === 0
+  )
+    return url;
   return `${url}?${new URLSearchParams(Object.entries(data).map(([name, value]): [string, string] => [name, String(value)])).toString()}`;
 }
 
-function sentBody(method: string, given: { header?: Record<string, string>; data?: unknown }): Pick<HttpCall, 'header' | 'body'> {
+function sentBody(
+  method: string,
+  given: { header?: Record<string, string>; data?: unknown },
+): Pick<HttpCall, 'header' | 'body'> {
   const header = { 'content-type': 'application/json', ...given.header };
-  return method === 'GET' ? { header } : { header, body: given.data === undefined ? '' : JSON.stringify(given.data) };
+  return method === 'GET'
+    ? { header }
+    : { header, body: given.data === undefined ? '' : JSON.stringify(given.data) };
 }
 
 function head(answer: HttpAnswer): { statusCode: number; header: Record<string, string> } {
@@ -176,5 +218,8 @@ function asError(failure: WxFailure): Error & WxFailure {
 }
 
 function asFailure(name: string, error: Partial<WxFailure> & Error): WxFailure {
-  return { errMsg: error.errMsg ?? `${name}:fail ${error.message}`, ...(error.errno === undefined ? {} : { errno: error.errno }) };
+  return {
+    errMsg: error.errMsg ?? `${name}:fail ${error.message}`,
+    ...(error.errno === undefined ? {} : { errno: error.errno }),
+  };
 }

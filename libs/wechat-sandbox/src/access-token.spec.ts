@@ -43,7 +43,8 @@ describe('cgi-bin/token', () => {
       [{ grant_type: 'authorization_code' }, 40002],
       [{ appid: client.mobile.appId, secret: client.mobile.secret }, 40013],
     ] as const;
-    for (const [changed, errcode] of cases) expect(await client.legacyToken(changed)).toMatchObject({ errcode });
+    for (const [changed, errcode] of cases)
+      expect(await client.legacyToken(changed)).toMatchObject({ errcode });
     expect(await client.post('/cgi-bin/token', {}, {})).toMatchObject({ errcode: 43001 });
   });
 });
@@ -71,7 +72,10 @@ describe('cgi-bin/stable_token', () => {
     const { access_token: first } = await client.stableToken();
     const { access_token: second } = await client.stableToken({ force_refresh: true });
     expect([await verdict(first), await verdict(second)]).toEqual([40001, 0]);
-    expect(await client.stableToken({ force_refresh: true })).toHaveProperty('access_token', second);
+    expect(await client.stableToken({ force_refresh: true })).toHaveProperty(
+      'access_token',
+      second,
+    );
     const forced = new Set([second]);
     for (let i = 0; i < 25; i++) {
       wechat.clock.advance('30s');
@@ -89,12 +93,17 @@ describe('cgi-bin/stable_token', () => {
     expect([await verdict(stable), await verdict(legacy)]).toEqual([40001, 0]);
     await client.legacyToken();
     wechat.clock.advance('5m');
-    expect([await verdict(legacy), await verdict((await client.stableToken()).access_token)]).toEqual([40001, 0]);
+    expect([
+      await verdict(legacy),
+      await verdict((await client.stableToken()).access_token),
+    ]).toEqual([40001, 0]);
   });
 
   it('takes JSON by POST only', async () => {
     expect(await client.get('/cgi-bin/stable_token')).toMatchObject({ errcode: 43002 });
-    expect(await client.post('/cgi-bin/stable_token', {}, 'grant_type=client_credential')).toMatchObject({ errcode: 47001 });
+    expect(
+      await client.post('/cgi-bin/stable_token', {}, 'grant_type=client_credential'),
+    ).toMatchObject({ errcode: 47001 });
     expect(await client.stableToken({ force_refresh: 'true' })).toMatchObject({ errcode: 47001 });
     expect(await client.stableToken({ secret: 'wrong' })).toMatchObject({ errcode: 40125 });
     expect(await client.stableToken({ appid: undefined })).toMatchObject({ errcode: 41002 });
@@ -105,10 +114,15 @@ describe('an API that takes a token', () => {
   it('refuses none, garbage, unknown, invalidated and expired ones differently', async () => {
     const { access_token: token } = await client.stableToken();
     expect(await verdict(token)).toBe(0);
-    expect(await client.get(ANY_API)).toMatchObject({ errcode: 41001, errmsg: expect.stringMatching(/^access_token missing rid: /) });
+    expect(await client.get(ANY_API)).toMatchObject({
+      errcode: 41001,
+      errmsg: expect.stringMatching(/^access_token missing rid: /),
+    });
     expect(await verdict('garbage')).toBe(40014);
     expect(await verdict(`99_${'x'.repeat(160)}`)).toBe(40001);
-    expect(await client.post(ANY_API, {}, { access_token: token })).toMatchObject({ errcode: 43001 });
+    expect(await client.post(ANY_API, {}, { access_token: token })).toMatchObject({
+      errcode: 43001,
+    });
     wechat.invalidateAccessToken(client.mini.appId);
     expect(await verdict(token)).toBe(40001);
   });
@@ -122,28 +136,42 @@ describe('an API that takes a token', () => {
     expect(accessTokens.current(client.mini.appId)).toBe(legacy);
     expect(accessTokens.isValid(stable)).toBe(true);
     accessTokens.invalidate();
-    expect([stable, legacy, 'nonsense'].map((token) => accessTokens.isValid(token))).toEqual([false, false, false]);
+    expect([stable, legacy, 'nonsense'].map((token) => accessTokens.isValid(token))).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 });
 
 describe('limits', () => {
   it('admit only listed addresses to the tokens of an app with a whitelist', async () => {
-    const guarded = await startWechatSandbox({ apps: [{ appId: 'wx1', secret: 's', ipWhitelist: ['10.0.0.1'] }] });
+    const guarded = await startWechatSandbox({
+      apps: [{ appId: 'wx1', secret: 's', ipWhitelist: ['10.0.0.1'] }],
+    });
     const outsider = new WechatClient(guarded);
     const refusal = {
       errcode: 40164,
-      errmsg: expect.stringMatching(/^invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: /),
+      errmsg: expect.stringMatching(
+        /^invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: /,
+      ),
     };
     expect(await outsider.stableToken()).toEqual(refusal);
     expect(await outsider.legacyToken()).toEqual(refusal);
     await guarded.close();
-    const open = await startWechatSandbox({ apps: [{ appId: 'wx1', secret: 's', ipWhitelist: ['127.0.0.1'] }] });
+    const open = await startWechatSandbox({
+      apps: [{ appId: 'wx1', secret: 's', ipWhitelist: ['127.0.0.1'] }],
+    });
     expect(await new WechatClient(open).stableToken()).toHaveProperty('access_token');
     await open.close();
   });
 
   it('count per day with 45009 and per minute with 45011, until they are cleared', async () => {
-    const quotas = { '/cgi-bin/token': { perDay: 2 }, '/cgi-bin/stable_token': { perMinute: 1 }, [ANY_API]: { perDay: 3 } };
+    const quotas = {
+      '/cgi-bin/token': { perDay: 2 },
+      '/cgi-bin/stable_token': { perMinute: 1 },
+      [ANY_API]: { perDay: 3 },
+    };
     const tight = await startWechatSandbox({ quotas });
     nextMinute(tight);
     const eager = new WechatClient(tight);
@@ -157,21 +185,43 @@ describe('limits', () => {
     expect(await eager.stableToken()).toHaveProperty('access_token');
 
     await eager.get(ANY_API, { access_token });
-    const report = await eager.post('/cgi-bin/openapi/quota/get', { access_token }, { cgi_path: ANY_API });
+    const report = await eager.post(
+      '/cgi-bin/openapi/quota/get',
+      { access_token },
+      { cgi_path: ANY_API },
+    );
     expect(report).toMatchObject({ errcode: 0, quota: { daily_limit: 3, used: 1, remain: 2 } });
-    expect(await eager.post('/cgi-bin/openapi/quota/get', { access_token }, { cgi_path: 'x' })).toMatchObject({ errcode: 76021 });
+    expect(
+      await eager.post('/cgi-bin/openapi/quota/get', { access_token }, { cgi_path: 'x' }),
+    ).toMatchObject({ errcode: 76021 });
     const sns = { cgi_path: '/sns/jscode2session' };
-    expect(await eager.post('/cgi-bin/openapi/quota/get', { access_token }, sns)).toMatchObject({ errcode: 76022 });
+    expect(await eager.post('/cgi-bin/openapi/quota/get', { access_token }, sns)).toMatchObject({
+      errcode: 76022,
+    });
 
-    expect(await eager.post('/cgi-bin/clear_quota', { access_token }, { appid: 'wx0' })).toMatchObject({ errcode: 40013 });
-    expect(await eager.post('/cgi-bin/clear_quota', { access_token }, { appid })).toEqual({ errcode: 0, errmsg: 'ok' });
+    expect(
+      await eager.post('/cgi-bin/clear_quota', { access_token }, { appid: 'wx0' }),
+    ).toMatchObject({ errcode: 40013 });
+    expect(await eager.post('/cgi-bin/clear_quota', { access_token }, { appid })).toEqual({
+      errcode: 0,
+      errmsg: 'ok',
+    });
     expect(await eager.legacyToken()).toHaveProperty('access_token');
-    for (let i = 0; i < 8; i++) await eager.post('/cgi-bin/clear_quota/v2', { appid, appsecret }, '');
-    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({ errcode: 0 });
-    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({ errcode: 48006 });
-    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret: 'x' })).toMatchObject({ errcode: 40125 });
+    for (let i = 0; i < 8; i++)
+      await eager.post('/cgi-bin/clear_quota/v2', { appid, appsecret }, '');
+    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({
+      errcode: 0,
+    });
+    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({
+      errcode: 48006,
+    });
+    expect(
+      await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret: 'x' }),
+    ).toMatchObject({ errcode: 40125 });
     tight.clock.advance('32d');
-    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({ errcode: 0 });
+    expect(await eager.post('/cgi-bin/clear_quota/v2', {}, { appid, appsecret })).toMatchObject({
+      errcode: 0,
+    });
     await tight.close();
   });
 });
@@ -179,7 +229,8 @@ describe('limits', () => {
 it('explains a refused call by its rid for 7 days', async () => {
   const { errmsg } = await client.exchange('x');
   const rid = errmsg.slice(-26);
-  const ask = async (body: object) => client.post('/cgi-bin/openapi/rid/get', await client.withToken(), body);
+  const ask = async (body: object) =>
+    client.post('/cgi-bin/openapi/rid/get', await client.withToken(), body);
   const { request } = await ask({ rid });
   expect(request).toMatchObject({
     invoke_time: parseInt(rid.slice(0, 8), 16),

@@ -28,14 +28,24 @@ async function run(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const wechat = await startWechatSandbox({ port: Number(port), host, demoUsers: true, ...(app && { simulator: { appBaseUrl: app } }) });
+  const wechat = await startWechatSandbox({
+    port: Number(port),
+    host,
+    demoUsers: true,
+    ...(app && { simulator: { appBaseUrl: app } }),
+  });
   console.log(welcome(wechat));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void wechat.close());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void wechat.close());
 }
 
 function welcome({ url, apps, users }: WechatSandbox): string {
-  const appLines = apps.map(({ kind, appId, secret, name }) => `  ${kind.padEnd(12)}  ${appId}  secret ${secret}  ${name}`);
-  const userLines = users.all.map((user) => `  ${user.id.padEnd(12)}  ${user.phoneNumber}  ${user.nickName}`);
+  const appLines = apps.map(
+    ({ kind, appId, secret, name }) => `  ${kind.padEnd(12)}  ${appId}  secret ${secret}  ${name}`,
+  );
+  const userLines = users.all.map(
+    (user) => `  ${user.id.padEnd(12)}  ${user.phoneNumber}  ${user.nickName}`,
+  );
   return `WeChat sandbox on ${url}  (WECHAT_API_BASE_URL=${url})
 
 Apps

@@ -32,7 +32,10 @@ describe('next()', () => {
   it('refuses the next call only, and leaves the code unused', async () => {
     const code = await freshCode();
     wechat.next(LOGIN, { errcode: 45011 });
-    expect(await client.exchange(code)).toEqual({ errcode: 45011, errmsg: expect.stringMatching(/^api minute-quota.*, rid: /) });
+    expect(await client.exchange(code)).toEqual({
+      errcode: 45011,
+      errmsg: expect.stringMatching(/^api minute-quota.*, rid: /),
+    });
     expect(await client.exchange(code)).toHaveProperty('openid');
   });
 
@@ -43,7 +46,10 @@ describe('next()', () => {
     const codes = [];
     for (let i = 0; i < 3; i++) codes.push((await client.exchange('x')).errcode);
     expect(codes).toEqual([-1, -1, 40029]);
-    expect(await client.stableToken()).toMatchObject({ errcode: 50000, errmsg: expect.stringMatching(/^system error rid: /) });
+    expect(await client.stableToken()).toMatchObject({
+      errcode: 50000,
+      errmsg: expect.stringMatching(/^system error rid: /),
+    });
     expect(await client.stableToken()).toHaveProperty('access_token');
   });
 
@@ -51,23 +57,54 @@ describe('next()', () => {
     const see = async (fault: Fault) => {
       wechat.next(STABLE, fault);
       const response = await client.send(STABLE, {}, { method: 'POST', body: '{}' });
-      return [response.status, response.headers.get('content-type'), response.headers.get('retry-after'), await response.text()];
+      return [
+        response.status,
+        response.headers.get('content-type'),
+        response.headers.get('retry-after'),
+        await response.text(),
+      ];
     };
-    expect(await see({ status: 502 })).toEqual([502, 'text/html', null, '<html><h1>502</h1></html>']);
+    expect(await see({ status: 502 })).toEqual([
+      502,
+      'text/html',
+      null,
+      '<html><h1>502</h1></html>',
+    ]);
     const json = 'application/json; encoding=utf-8';
-    expect(await see({ status: 503, body: { a: 1 }, headers: { 'retry-after': '3' } })).toEqual([503, json, '3', '{"a":1}']);
-    expect(await see({ body: '<html>', contentType: 'text/plain' })).toEqual([200, 'text/plain', null, '<html>']);
-    expect(await see({ body: Buffer.from('\u0000\u0001') })).toEqual([200, json, null, '\u0000\u0001']);
+    expect(await see({ status: 503, body: { a: 1 }, headers: { 'retry-after': '3' } })).toEqual([
+      503,
+      json,
+      '3',
+      '{"a":1}',
+    ]);
+    expect(await see({ body: '<html>', contentType: 'text/plain' })).toEqual([
+      200,
+      'text/plain',
+      null,
+      '<html>',
+    ]);
+    expect(await see({ body: Buffer.from('\u0000\u0001') })).toEqual([
+      200,
+      json,
+      null,
+      '\u0000\u0001',
+    ]);
     expect(await see({ headers: { 'retry-after': '9' }, body: '' })).toEqual([200, json, '9', '']);
     wechat.next(STABLE, { redirect: 'http://127.0.0.1:9/elsewhere' });
     const response = await client.send(STABLE);
-    expect([response.status, response.headers.get('location')]).toEqual([302, 'http://127.0.0.1:9/elsewhere']);
+    expect([response.status, response.headers.get('location')]).toEqual([
+      302,
+      'http://127.0.0.1:9/elsewhere',
+    ]);
   });
 
   it('changes the true answer after the work is done', async () => {
     const code = await freshCode();
     wechat.next(LOGIN, { transform: (json) => ({ ...json, session_key: 'short' }) });
-    expect(await client.exchange(code)).toMatchObject({ session_key: 'short', openid: expect.any(String) });
+    expect(await client.exchange(code)).toMatchObject({
+      session_key: 'short',
+      openid: expect.any(String),
+    });
     expect(await client.exchange(code)).toMatchObject({ errcode: 40163 });
   });
 
@@ -78,7 +115,10 @@ describe('next()', () => {
       },
     });
     const response = await client.send(LOGIN);
-    expect([response.status, await response.text()]).toEqual([500, expect.stringContaining('no answer of WeChat: Error: my mistake')]);
+    expect([response.status, await response.text()]).toEqual([
+      500,
+      expect.stringContaining('no answer of WeChat: Error: my mistake'),
+    ]);
   });
 
   it('delays the answer, not the work', async () => {
@@ -109,7 +149,9 @@ describe('next()', () => {
 
   it('hangs without or with the work done, until the client gives up', async () => {
     const code = await freshCode();
-    const untilArrived = async (call: (signal: AbortSignal) => Promise<unknown>): Promise<string> => {
+    const untilArrived = async (
+      call: (signal: AbortSignal) => Promise<unknown>,
+    ): Promise<string> => {
       const patience = new AbortController();
       const calls = wechat.requests.length;
       const broken = breakage(call(patience.signal));
@@ -118,10 +160,14 @@ describe('next()', () => {
       return broken;
     };
     wechat.next(LOGIN, { hang: true });
-    expect(await untilArrived((signal) => client.send(LOGIN, { js_code: code }, { signal }))).toBe('AbortError');
+    expect(await untilArrived((signal) => client.send(LOGIN, { js_code: code }, { signal }))).toBe(
+      'AbortError',
+    );
     expect(await client.exchange(code)).toHaveProperty('openid');
     wechat.next(STABLE, { hang: 'after-work' });
-    expect(await untilArrived((signal) => client.send(STABLE, {}, { method: 'POST', signal }))).toBe('AbortError');
+    expect(
+      await untilArrived((signal) => client.send(STABLE, {}, { method: 'POST', signal })),
+    ).toBe('AbortError');
   });
 
   it('lets the body or the whole answer drip', async () => {
@@ -132,7 +178,11 @@ describe('next()', () => {
     wechat.next(LOGIN, { errcode: -1, drip: '1ms', dripFrom: 'headers' });
     expect(await client.exchange('x')).toMatchObject({ errcode: -1 });
     wechat.next(LOGIN, { drip: '10s' });
-    expect(await breakage(client.send(LOGIN, {}, { signal: AbortSignal.timeout(30) }).then((slow) => slow.text()))).toBe('TimeoutError');
+    expect(
+      await breakage(
+        client.send(LOGIN, {}, { signal: AbortSignal.timeout(30) }).then((slow) => slow.text()),
+      ),
+    ).toBe('TimeoutError');
   });
 });
 
@@ -142,7 +192,9 @@ describe('always() and clear()', () => {
     wechat.always(LOGIN, { errcode: -1 });
     wechat.next(LOGIN, { errcode: 40226 });
     expect((await client.send(STABLE)).status).toBe(503);
-    expect([(await client.exchange('x')).errcode, (await client.exchange('x')).errcode]).toEqual([40226, -1]);
+    expect([(await client.exchange('x')).errcode, (await client.exchange('x')).errcode]).toEqual([
+      40226, -1,
+    ]);
     wechat.clear(LOGIN);
     expect((await client.send(LOGIN)).status).toBe(503);
     wechat.clear();
@@ -151,18 +203,29 @@ describe('always() and clear()', () => {
 });
 
 it('teaches whoever writes a fault that cannot be', () => {
-  expect(() => wechat.next('/sns/jscode2sesion', {})).toThrow(/no WeChat path \/sns\/jscode2sesion.*\/sns\/jscode2session, /);
-  expect(() => wechat.next(LOGIN, { errCode: 1 } as Fault)).toThrow('A fault has no field errCode. It has: errcode, ');
-  expect(() => wechat.next(LOGIN, { errcode: '1' as unknown as number })).toThrow("errcode: '1' is not a value");
+  expect(() => wechat.next('/sns/jscode2sesion', {})).toThrow(
+    /no WeChat path \/sns\/jscode2sesion.*\/sns\/jscode2session, /,
+  );
+  expect(() => wechat.next(LOGIN, { errCode: 1 } as Fault)).toThrow(
+    'A fault has no field errCode. It has: errcode, ',
+  );
+  expect(() => wechat.next(LOGIN, { errcode: '1' as unknown as number })).toThrow(
+    "errcode: '1' is not a value",
+  );
   expect(() => wechat.always(LOGIN, { delay: 'soon' })).toThrow('"soon" is not a duration');
-  expect(() => wechat.always(LOGIN, { reset: 'sometimes' as unknown as true })).toThrow("reset: 'sometimes'");
+  expect(() => wechat.always(LOGIN, { reset: 'sometimes' as unknown as true })).toThrow(
+    "reset: 'sometimes'",
+  );
 });
 
 it('closes at once while calls wait, drip, hang and idle', async () => {
   const idle = connect(Number(new URL(wechat.url).port), '127.0.0.1');
   idle.on('error', () => undefined);
-  for (const fault of [{ delay: '1h' }, { drip: '1h' }, { hang: true as const }]) wechat.next(LOGIN, fault);
-  const calls = Array.from({ length: 3 }, () => breakage(client.send(LOGIN).then((response) => response.text())));
+  for (const fault of [{ delay: '1h' }, { drip: '1h' }, { hang: true as const }])
+    wechat.next(LOGIN, fault);
+  const calls = Array.from({ length: 3 }, () =>
+    breakage(client.send(LOGIN).then((response) => response.text())),
+  );
   await arrivalOf(3);
   const start = performance.now();
   await wechat.close();

@@ -45,7 +45,8 @@ export interface NextFault extends Fault {
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isNumber = (value: unknown): boolean => typeof value === 'number';
-const isDuration = (value: unknown): boolean => (typeof value === 'number' || typeof value === 'string') && milliseconds(value) >= 0;
+const isDuration = (value: unknown): boolean =>
+  (typeof value === 'number' || typeof value === 'string') && milliseconds(value) >= 0;
 const oneOf =
   (...choices: unknown[]) =>
   (value: unknown): boolean =>
@@ -73,9 +74,14 @@ const FIELDS: Record<keyof NextFault, (value: unknown) => boolean> = {
 export function assertFault(fault: object): asserts fault is NextFault {
   const rules = new Map(Object.entries(FIELDS));
   for (const [field, value] of Object.entries(fault)) {
-    if (!rules.has(field)) throw new SandboxError(`A fault has no field ${field}. It has: ${[...rules.keys()].join(', ')}.`);
+    if (!rules.has(field))
+      throw new SandboxError(
+        `A fault has no field ${field}. It has: ${[...rules.keys()].join(', ')}.`,
+      );
     if (value !== undefined && !rules.get(field)?.(value))
-      throw new SandboxError(`${field}: ${inspect(value)} is not a value of this field of a fault.`);
+      throw new SandboxError(
+        `${field}: ${inspect(value)} is not a value of this field of a fault.`,
+      );
   }
 }
 
@@ -89,7 +95,10 @@ export class FaultPlan {
   /** For the next answer on a path (`'*'`: on any path). Several are used in the order they were queued. */
   next(path: string, { times = 1, ...fault }: NextFault): void {
     this.#check(path, fault);
-    this.#queued.set(path, [...(this.#queued.get(path) ?? []), ...Array.from({ length: times }, () => fault)]);
+    this.#queued.set(path, [
+      ...(this.#queued.get(path) ?? []),
+      ...Array.from({ length: times }, () => fault),
+    ]);
   }
 
   /** For every answer on a path (`'*'`: on every path) until {@link FaultPlan.clear}. */
@@ -108,12 +117,20 @@ export class FaultPlan {
 
   /** The fault for the call that has just arrived. */
   take(path: string): Fault {
-    return this.#queued.get(path)?.shift() ?? this.#queued.get('*')?.shift() ?? this.#lasting.get(path) ?? this.#lasting.get('*') ?? {};
+    return (
+      this.#queued.get(path)?.shift() ??
+      this.#queued.get('*')?.shift() ??
+      this.#lasting.get(path) ??
+      this.#lasting.get('*') ??
+      {}
+    );
   }
 
   #check(path: string, fault: Fault): void {
     if (path !== '*' && !this.paths.has(path)) {
-      throw new SandboxError(`The sandbox has no WeChat path ${path}. It has: ${[...this.paths].join(', ')}, and '*' for all of them.`);
+      throw new SandboxError(
+        `The sandbox has no WeChat path ${path}. It has: ${[...this.paths].join(', ')}, and '*' for all of them.`,
+      );
     }
     assertFault(fault);
   }

@@ -14,4 +14,9 @@ export type { NewUser, Users } from './world/users.js';
 export type { WorldOptions } from './world/world.js';
 
 // WeChat's cryptography, from the client's side
-export { encryptOpenData, signRawData, signWithSessionKey, type EncryptedData } from './world/open-data.js';
+export {
+  encryptOpenData,
+  signRawData,
+  signWithSessionKey,
+  type EncryptedData,
+} from './world/open-data.js';

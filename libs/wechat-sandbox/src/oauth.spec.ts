@@ -2,7 +2,12 @@ import { startWechatSandbox, type SandboxUser, type WechatSandbox } from './inde
 import { WechatClient } from './wechat-client.for-spec.js';
 
 const MINI = { appId: 'wx00000000000000aa', secret: 'a'.repeat(32) };
-const SHOP = { appId: 'wx00000000000000bb', secret: 'b'.repeat(32), kind: 'mobile' as const, name: 'Shop <b>&"' };
+const SHOP = {
+  appId: 'wx00000000000000bb',
+  secret: 'b'.repeat(32),
+  kind: 'mobile' as const,
+  name: 'Shop <b>&"',
+};
 const CLUB = {
   appId: 'wx00000000000000cc',
   secret: 'c'.repeat(32),
@@ -18,14 +23,29 @@ let user: SandboxUser;
 beforeEach(async () => {
   wechat = await startWechatSandbox({ apps: [MINI, SHOP, CLUB] });
   client = new WechatClient(wechat);
-  user = wechat.users.create({ id: 'alice', nickName: '爱丽丝 🌸<script>', avatarUrl: 'https://thirdwx.qlogo.cn/a/132' });
+  user = wechat.users.create({
+    id: 'alice',
+    nickName: '爱丽丝 🌸<script>',
+    avatarUrl: 'https://thirdwx.qlogo.cn/a/132',
+  });
 });
 afterEach(() => wechat.close());
 
 const exchange = (code: string, changed = {}) =>
-  client.get('/sns/oauth2/access_token', { appid: SHOP.appId, secret: SHOP.secret, code, grant_type: 'authorization_code', ...changed });
+  client.get('/sns/oauth2/access_token', {
+    appid: SHOP.appId,
+    secret: SHOP.secret,
+    code,
+    grant_type: 'authorization_code',
+    ...changed,
+  });
 const refresh = (refresh_token: string, changed = {}) =>
-  client.get('/sns/oauth2/refresh_token', { appid: SHOP.appId, grant_type: 'refresh_token', refresh_token, ...changed });
+  client.get('/sns/oauth2/refresh_token', {
+    appid: SHOP.appId,
+    grant_type: 'refresh_token',
+    refresh_token,
+    ...changed,
+  });
 const userInfo = (access_token: string, changed = {}) =>
   client.get('/sns/userinfo', { access_token, openid: user.openid(SHOP.appId), ...changed });
 
@@ -41,7 +61,13 @@ describe('sns/oauth2', () => {
     expect(response.headers.get('content-type')).toBe('text/plain');
     const text = expect.stringMatching(/^\d\d_[\w-]{160}$/);
     const ids = { openid: user.openid(SHOP.appId), unionid: user.unionid(SHOP.appId) };
-    expect(await response.json()).toEqual({ access_token: text, expires_in: 7200, refresh_token: text, scope: 'snsapi_userinfo', ...ids });
+    expect(await response.json()).toEqual({
+      access_token: text,
+      expires_in: 7200,
+      refresh_token: text,
+      scope: 'snsapi_userinfo',
+      ...ids,
+    });
     expect(await exchange(code)).toMatchObject({ errcode: 40163 });
     const { code: slow } = await user.authorize();
     wechat.clock.advance('10m');
@@ -91,13 +117,29 @@ describe('sns/oauth2', () => {
 describe('sns/userinfo and sns/auth', () => {
   it('show the user as they are now', async () => {
     const { access_token } = await exchange((await user.authorize()).code);
-    const shown = { nickname: '爱丽丝 🌸<script>', sex: 0, province: '', city: '', country: '', headimgurl: user.avatarUrl, privilege: [] };
+    const shown = {
+      nickname: '爱丽丝 🌸<script>',
+      sex: 0,
+      province: '',
+      city: '',
+      country: '',
+      headimgurl: user.avatarUrl,
+      privilege: [],
+    };
     const ids = { openid: user.openid(SHOP.appId), unionid: user.unionid(SHOP.appId) };
     expect(await userInfo(access_token)).toEqual({ ...ids, ...shown, language: 'zh_CN' });
     user.nickName = 'Alice';
-    expect(await userInfo(access_token, { lang: 'en' })).toMatchObject({ nickname: 'Alice', language: 'en' });
-    expect(await client.get('/sns/auth', { access_token, openid: ids.openid })).toEqual({ errcode: 0, errmsg: 'ok' });
-    expect(await client.get('/sns/auth', { access_token, openid: 'oOther' })).toMatchObject({ errcode: 40003 });
+    expect(await userInfo(access_token, { lang: 'en' })).toMatchObject({
+      nickname: 'Alice',
+      language: 'en',
+    });
+    expect(await client.get('/sns/auth', { access_token, openid: ids.openid })).toEqual({
+      errcode: 0,
+      errmsg: 'ok',
+    });
+    expect(await client.get('/sns/auth', { access_token, openid: 'oOther' })).toMatchObject({
+      errcode: 40003,
+    });
   });
 
   it('want a token of this user and a scope that allows it', async () => {
@@ -107,15 +149,24 @@ describe('sns/userinfo and sns/auth', () => {
     expect(await userInfo(access_token, { openid: '' })).toMatchObject({ errcode: 41009 });
     expect(await userInfo('garbage')).toMatchObject({ errcode: 40014 });
     expect(await userInfo(appToken)).toMatchObject({ errcode: 40001 });
-    expect(await userInfo(access_token, { openid: user.openid() })).toMatchObject({ errcode: 40003 });
-    expect(await client.get('/cgi-bin/getcallbackip', { access_token })).toMatchObject({ errcode: 40001 });
-    const silent = await exchange((await user.authorize(SHOP.appId, { scope: 'snsapi_base' })).code);
+    expect(await userInfo(access_token, { openid: user.openid() })).toMatchObject({
+      errcode: 40003,
+    });
+    expect(await client.get('/cgi-bin/getcallbackip', { access_token })).toMatchObject({
+      errcode: 40001,
+    });
+    const silent = await exchange(
+      (await user.authorize(SHOP.appId, { scope: 'snsapi_base' })).code,
+    );
     expect(silent).not.toHaveProperty('unionid');
     expect(await userInfo(silent.access_token)).toMatchObject({ errcode: 48001 });
   });
 
   it('have no unionid where the app is not bound', async () => {
-    const grant = await exchange((await user.authorize(CLUB.appId)).code, { appid: CLUB.appId, secret: CLUB.secret });
+    const grant = await exchange((await user.authorize(CLUB.appId)).code, {
+      appid: CLUB.appId,
+      secret: CLUB.secret,
+    });
     expect(grant).toHaveProperty('openid', user.openid(CLUB.appId));
     expect(grant).not.toHaveProperty('unionid');
   });
@@ -129,9 +180,14 @@ describe('the consent page', () => {
     scope: 'snsapi_login',
     state: 's&1',
   };
-  const open = (changed = {}, path = '/connect/qrconnect') => client.send(path, { ...asked, ...changed });
+  const open = (changed = {}, path = '/connect/qrconnect') =>
+    client.send(path, { ...asked, ...changed });
   const answer = (form: Record<string, string>, changed = {}) =>
-    client.send('/connect/qrconnect', { ...asked, ...changed }, { method: 'POST', body: new URLSearchParams(form) });
+    client.send(
+      '/connect/qrconnect',
+      { ...asked, ...changed },
+      { method: 'POST', body: new URLSearchParams(form) },
+    );
 
   it('lets a person choose who they are, escaping every name', async () => {
     const response = await open();
@@ -149,7 +205,10 @@ describe('the consent page', () => {
     expect(back.origin + back.pathname).toBe('https://shop.example/back');
     expect([...back.searchParams.keys()]).toEqual(['a', 'code', 'state']);
     expect(back.searchParams.get('state')).toBe('s&1');
-    expect(await exchange(back.searchParams.get('code')!)).toMatchObject({ scope: 'snsapi_login', openid: user.openid(SHOP.appId) });
+    expect(await exchange(back.searchParams.get('code')!)).toMatchObject({
+      scope: 'snsapi_login',
+      openid: user.openid(SHOP.appId),
+    });
   });
 
   it('stays where it is after a no', async () => {
@@ -173,10 +232,14 @@ describe('the consent page', () => {
   });
 
   it('knows allowed domains, the pages for 公众号, and worlds without users', async () => {
-    expect((await open({ appid: CLUB.appId, redirect_uri: 'https://club.example/x' })).status).toBe(200);
+    expect((await open({ appid: CLUB.appId, redirect_uri: 'https://club.example/x' })).status).toBe(
+      200,
+    );
     expect((await open({ scope: 'snsapi_base' }, '/connect/oauth2/authorize')).status).toBe(200);
     const empty = await startWechatSandbox({ apps: [MINI, SHOP] });
-    expect(await (await new WechatClient(empty).send('/connect/qrconnect', asked)).text()).toContain('No users yet');
+    expect(
+      await (await new WechatClient(empty).send('/connect/qrconnect', asked)).text(),
+    ).toContain('No users yet');
     await empty.close();
   });
 });

@@ -14,8 +14,18 @@ let client: WechatClient;
 let query: { access_token: string };
 
 beforeAll(async () => {
-  const apps = [{ appId: 'wx00000000000000aa', secret: 'a'.repeat(32), releasedPages: ['pages/index/index', RELEASED] }];
-  wechat = await startWechatSandbox({ apps, qrCodeLimit: 5, quotas: { [UNLIMITED]: { perMinute: 60 } } });
+  const apps = [
+    {
+      appId: 'wx00000000000000aa',
+      secret: 'a'.repeat(32),
+      releasedPages: ['pages/index/index', RELEASED],
+    },
+  ];
+  wechat = await startWechatSandbox({
+    apps,
+    qrCodeLimit: 5,
+    quotas: { [UNLIMITED]: { perMinute: 60 } },
+  });
   client = new WechatClient(wechat);
   query = { access_token: (await client.stableToken()).access_token };
 });
@@ -47,23 +57,44 @@ describe('wxa/getwxacodeunlimit', () => {
   it('draws a JPEG of 430 pixels that any scanner reads', async () => {
     const picture = await draw(UNLIMITED, { scene: 'a=1&b=2' });
     expect(picture).toMatchObject({ type: 'image/jpeg', width: 430, height: 430 });
-    expect(scan(picture)).toEqual({ appid: 'wx00000000000000aa', page: '', scene: 'a=1&b=2', env_version: 'release' });
+    expect(scan(picture)).toEqual({
+      appid: 'wx00000000000000aa',
+      page: '',
+      scene: 'a=1&b=2',
+      env_version: 'release',
+    });
   });
 
   it.each([280, 1280])('draws %i pixels', async (width) => {
-    const picture = await draw(UNLIMITED, { scene: "!#$&'()*+,/:;=?@-._~aZ09", page: RELEASED, width, env_version: 'trial' });
+    const picture = await draw(UNLIMITED, {
+      scene: "!#$&'()*+,/:;=?@-._~aZ09",
+      page: RELEASED,
+      width,
+      env_version: 'trial',
+    });
     expect(picture).toMatchObject({ width, height: width });
-    expect(scan(picture)).toMatchObject({ page: RELEASED, scene: "!#$&'()*+,/:;=?@-._~aZ09", env_version: 'trial' });
+    expect(scan(picture)).toMatchObject({
+      page: RELEASED,
+      scene: "!#$&'()*+,/:;=?@-._~aZ09",
+      env_version: 'trial',
+    });
   });
 
   it('draws a transparent PNG in a colour', async () => {
-    const picture = await draw(UNLIMITED, { scene: 'x', is_hyaline: true, line_color: { r: '200', g: 0, b: '10' } });
+    const picture = await draw(UNLIMITED, {
+      scene: 'x',
+      is_hyaline: true,
+      line_color: { r: '200', g: 0, b: '10' },
+    });
     expect(picture).toMatchObject({ type: 'image/png', width: 430 });
     expect(scan(picture)).toMatchObject({ scene: 'x' });
     const colours = new Set<string>();
-    for (let i = 0; i < picture.pixels.length; i += 4) colours.add(picture.pixels.subarray(i, i + 4).join());
+    for (let i = 0; i < picture.pixels.length; i += 4)
+      colours.add(picture.pixels.subarray(i, i + 4).join());
     expect([...colours].toSorted()).toEqual(['200,0,10,255', '255,255,255,0']);
-    expect(scan(await draw(UNLIMITED, { scene: 'x', auto_color: true }))).toMatchObject({ scene: 'x' });
+    expect(scan(await draw(UNLIMITED, { scene: 'x', auto_color: true }))).toMatchObject({
+      scene: 'x',
+    });
   });
 
   it.each([
@@ -89,18 +120,28 @@ describe('wxa/getwxacodeunlimit', () => {
     [{ is_hyaline: 'yes' }, 40097],
     [{ access_token: 'here' }, 47001],
   ])('refuses %j with %i', async (changed, errcode) => {
-    expect(await refuse('scene' in changed || errcode === 40169 ? changed : { scene: 'x', ...changed })).toMatchObject({ errcode });
+    expect(
+      await refuse('scene' in changed || errcode === 40169 ? changed : { scene: 'x', ...changed }),
+    ).toMatchObject({ errcode });
   });
 
   it('refuses what is not JSON, as JSON', async () => {
-    const response = await client.send(UNLIMITED, query, { method: 'POST', body: new URLSearchParams({ scene: 'x' }) });
-    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json; encoding=utf-8']);
+    const response = await client.send(UNLIMITED, query, {
+      method: 'POST',
+      body: new URLSearchParams({ scene: 'x' }),
+    });
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      'application/json; encoding=utf-8',
+    ]);
     expect(await response.json()).toMatchObject({ errcode: 47001 });
     expect(await client.get(UNLIMITED, query)).toMatchObject({ errcode: 43002 });
   });
 
   it('draws unreleased pages without check_path', async () => {
-    expect(scan(await draw(UNLIMITED, { scene: 'x', page: 'pages/new', check_path: false }))).toMatchObject({ page: 'pages/new' });
+    expect(
+      scan(await draw(UNLIMITED, { scene: 'x', page: 'pages/new', check_path: false })),
+    ).toMatchObject({ page: 'pages/new' });
   });
 
   it('is limited per minute, with 45009', async () => {
@@ -116,7 +157,11 @@ describe('wxa/getwxacode and cgi-bin/wxaapp/createwxaqrcode', () => {
   it('share one limit and tell how much of it is used', async () => {
     const first = await draw(LIMITED, { path: 'pages/index/index?a=1' });
     expect(first.headers.get('num-used')).toBe('1');
-    expect(scan(first)).toEqual({ appid: 'wx00000000000000aa', path: 'pages/index/index?a=1', env_version: 'release' });
+    expect(scan(first)).toEqual({
+      appid: 'wx00000000000000aa',
+      path: 'pages/index/index?a=1',
+      env_version: 'release',
+    });
     const second = await draw(OLD, { path: 'pages/index/index', width: 300 });
     expect(second).toMatchObject({ type: 'image/jpeg', width: 300 });
     expect(second.headers.get('num-used')).toBe('2');

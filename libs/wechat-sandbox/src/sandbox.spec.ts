@@ -1,7 +1,11 @@
 import { startWechatSandbox, type WechatSandbox } from './index.js';
 import { decrypt, nextMinute, WechatClient } from './wechat-client.for-spec.js';
 
-const OTHER = { appId: 'wx00000000000000aa', secret: 'a'.repeat(32), openPlatform: 'another company' };
+const OTHER = {
+  appId: 'wx00000000000000aa',
+  secret: 'a'.repeat(32),
+  openPlatform: 'another company',
+};
 const UNBOUND = { appId: 'wx00000000000000bb', secret: 'b'.repeat(32), openPlatform: false };
 const SISTER = { appId: 'wx00000000000000cc', secret: 'c'.repeat(32) };
 const MINI = { appId: 'wx4f4bc4dec97d474b', secret: '0123456789abcdef0123456789abcdef' };
@@ -23,12 +27,21 @@ describe('sns/jscode2session', () => {
     expect(errMsg).toBe('login:ok');
     expect(code).toMatch(/^[0-9A-Za-z]{32}$/);
 
-    const query = { appid: MINI.appId, secret: MINI.secret, js_code: code, grant_type: 'authorization_code' };
+    const query = {
+      appid: MINI.appId,
+      secret: MINI.secret,
+      js_code: code,
+      grant_type: 'authorization_code',
+    };
     const response = await client.send('/sns/jscode2session', query);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/plain');
     const session: any = await response.json();
-    expect(session).toEqual({ openid: user.openid(), session_key: user.sessionKey(), unionid: user.unionid() });
+    expect(session).toEqual({
+      openid: user.openid(),
+      session_key: user.sessionKey(),
+      unionid: user.unionid(),
+    });
     expect(session.openid).toMatch(/^o[\w-]{27}$/);
     expect(session.unionid).toMatch(/^o[\w-]{27}$/);
     expect(session.session_key).toMatch(/^[\w+/]{22}==$/);
@@ -60,10 +73,14 @@ describe('sns/jscode2session', () => {
     const user = wechat.users.create();
     const { code } = await user.login(OTHER.appId);
     expect(await client.exchange(code)).toMatchObject({ errcode: 40029 });
-    expect(await client.exchange((await user.getPhoneNumber()).code)).toMatchObject({ errcode: 40029 });
+    expect(await client.exchange((await user.getPhoneNumber()).code)).toMatchObject({
+      errcode: 40029,
+    });
     expect(await client.exchange((await user.authorize()).code)).toMatchObject({ errcode: 40029 });
     expect(await client.exchange('never issued')).toMatchObject({ errcode: 40029 });
-    expect(await client.exchange(code, { appid: OTHER.appId, secret: OTHER.secret })).toHaveProperty('openid');
+    expect(
+      await client.exchange(code, { appid: OTHER.appId, secret: OTHER.secret }),
+    ).toHaveProperty('openid');
   });
 
   it.each([
@@ -75,11 +92,19 @@ describe('sns/jscode2session', () => {
     [{ grant_type: 'client_credential' }, 40002, 'invalid grant_type'],
   ])('answers %j with %i', async (changed, errcode, errmsg) => {
     const { code } = await wechat.users.create().login();
-    expect(await client.exchange(code, changed)).toEqual({ errcode, errmsg: expect.stringMatching(`^${errmsg}, rid: `) });
+    expect(await client.exchange(code, changed)).toEqual({
+      errcode,
+      errmsg: expect.stringMatching(`^${errmsg}, rid: `),
+    });
   });
 
   it('finds nothing in the body of a POST', async () => {
-    const body = { appid: MINI.appId, secret: MINI.secret, js_code: 'x', grant_type: 'authorization_code' };
+    const body = {
+      appid: MINI.appId,
+      secret: MINI.secret,
+      js_code: 'x',
+      grant_type: 'authorization_code',
+    };
     expect(await client.post('/sns/jscode2session', {}, body)).toMatchObject({ errcode: 41002 });
   });
 
@@ -99,16 +124,22 @@ describe('sns/jscode2session', () => {
 
   it('blocks a risky user with 40226', async () => {
     const { code } = await wechat.users.create({ highRisk: true }).login();
-    expect(await client.exchange(code)).toMatchObject({ errcode: 40226, errmsg: expect.stringMatching(/^code blocked/) });
+    expect(await client.exchange(code)).toMatchObject({
+      errcode: 40226,
+      errmsg: expect.stringMatching(/^code blocked/),
+    });
   });
 
   it('takes 100 logins of a user in a minute, and more in the next', async () => {
     const user = wechat.users.create();
     nextMinute(wechat);
-    for (let i = 0; i < 100; i++) expect(await client.exchange((await user.login()).code)).toHaveProperty('openid');
+    for (let i = 0; i < 100; i++)
+      expect(await client.exchange((await user.login()).code)).toHaveProperty('openid');
     const { code } = await user.login();
     expect(await client.exchange(code)).toMatchObject({ errcode: 45011 });
-    expect(await client.exchange((await wechat.users.create().login()).code)).toHaveProperty('openid');
+    expect(await client.exchange((await wechat.users.create().login()).code)).toHaveProperty(
+      'openid',
+    );
     wechat.clock.advance('1m');
     expect(await client.exchange(code)).toHaveProperty('openid');
   });
@@ -116,31 +147,72 @@ describe('sns/jscode2session', () => {
 
 describe('open data', () => {
   it('has the shapes that the wx APIs give', async () => {
-    const user = wechat.users.create({ nickName: 'Band', avatarUrl: 'https://thirdwx.qlogo.cn/a/132', phoneNumber: '13580006666' });
-    const open = (data: { encryptedData: string; iv: string }) => JSON.parse(decrypt(data, user.sessionKey()));
-    const watermark = { timestamp: expect.closeTo(wechat.clock.now() / 1000, -1), appid: MINI.appId };
+    const user = wechat.users.create({
+      nickName: 'Band',
+      avatarUrl: 'https://thirdwx.qlogo.cn/a/132',
+      phoneNumber: '13580006666',
+    });
+    const open = (data: { encryptedData: string; iv: string }) =>
+      JSON.parse(decrypt(data, user.sessionKey()));
+    const watermark = {
+      timestamp: expect.closeTo(wechat.clock.now() / 1000, -1),
+      appid: MINI.appId,
+    };
 
     const info = await user.getUserInfo();
-    const shown = { nickName: 'Band', gender: 0, language: 'zh_CN', city: '', province: '', country: '', avatarUrl: user.avatarUrl };
-    expect(info).toMatchObject({ errMsg: 'getUserInfo:ok', userInfo: shown, rawData: JSON.stringify(shown) });
-    expect(open(info)).toEqual({ openId: user.openid(), unionId: user.unionid(), ...shown, watermark });
+    const shown = {
+      nickName: 'Band',
+      gender: 0,
+      language: 'zh_CN',
+      city: '',
+      province: '',
+      country: '',
+      avatarUrl: user.avatarUrl,
+    };
+    expect(info).toMatchObject({
+      errMsg: 'getUserInfo:ok',
+      userInfo: shown,
+      rawData: JSON.stringify(shown),
+    });
+    expect(open(info)).toEqual({
+      openId: user.openid(),
+      unionId: user.unionid(),
+      ...shown,
+      watermark,
+    });
 
     const profile = await user.getUserProfile();
-    expect(profile).toMatchObject({ errMsg: 'getUserProfile:ok', userInfo: { nickName: '微信用户' } });
+    expect(profile).toMatchObject({
+      errMsg: 'getUserProfile:ok',
+      userInfo: { nickName: '微信用户' },
+    });
     expect(open(profile)).toEqual({ ...profile.userInfo, watermark });
 
-    const numbers = { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' };
+    const numbers = {
+      phoneNumber: '13580006666',
+      purePhoneNumber: '13580006666',
+      countryCode: '86',
+    };
     expect(open(await user.getPhoneNumber())).toEqual({ ...numbers, watermark });
     const { stepInfoList } = open(await user.getWeRunData());
     expect(stepInfoList).toHaveLength(31);
     expect(stepInfoList[0]).toEqual({ timestamp: expect.any(Number), step: expect.any(Number) });
-    expect(open(await user.getShareInfo())).toEqual({ openGId: expect.stringMatching(/^t[\w-]{27}$/), watermark });
-    expect(open(await user.getGroupEnterInfo())).toMatchObject({ opengid: expect.any(String), chat_type: 3, watermark });
+    expect(open(await user.getShareInfo())).toEqual({
+      openGId: expect.stringMatching(/^t[\w-]{27}$/),
+      watermark,
+    });
+    expect(open(await user.getGroupEnterInfo())).toMatchObject({
+      opengid: expect.any(String),
+      chat_type: 3,
+      watermark,
+    });
   });
 
   it('has no unionId where the app is not bound', async () => {
     const user = wechat.users.create();
-    const data = JSON.parse(decrypt(await user.getUserInfo(UNBOUND.appId), user.sessionKey(UNBOUND.appId)));
+    const data = JSON.parse(
+      decrypt(await user.getUserInfo(UNBOUND.appId), user.sessionKey(UNBOUND.appId)),
+    );
     expect(data).not.toHaveProperty('unionId');
     expect(data.watermark.appid).toBe(UNBOUND.appId);
   });
@@ -152,14 +224,19 @@ describe('open data', () => {
     expect(open(user.encrypt(Buffer.from([0x7b, 0x7d])))).toBe('{}');
     expect(open(user.encrypt({ a: 1 }, undefined, { watermark: false }))).toBe('{"a":1}');
     const watermark = { appid: 'wx0', timestamp: 0 };
-    expect(JSON.parse(open(user.encrypt({ a: 1 }, undefined, { watermark })))).toEqual({ a: 1, watermark });
+    expect(JSON.parse(open(user.encrypt({ a: 1 }, undefined, { watermark })))).toEqual({
+      a: 1,
+      watermark,
+    });
   });
 });
 
 describe('users and apps', () => {
   it('keep their openids across runs when their ids are fixed', async () => {
     const again = await startWechatSandbox({ apps: [MINI, MOBILE], demoUsers: true });
-    expect(again.users.get('alice')?.openid(MINI.appId)).toBe(wechat.users.create({ id: 'alice' }).openid(MINI.appId));
+    expect(again.users.get('alice')?.openid(MINI.appId)).toBe(
+      wechat.users.create({ id: 'alice' }).openid(MINI.appId),
+    );
     expect(again.users.all.map(({ id, highRisk }) => [id, highRisk])).toEqual([
       ['alice', false],
       ['bob', false],
@@ -170,8 +247,13 @@ describe('users and apps', () => {
 
   it('may have openids of one’s choice', async () => {
     const user = wechat.users.create({ openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE' });
-    expect(await client.exchange((await user.login()).code)).toHaveProperty('openid', 'oGZUI0egBJY1zhBYw2KhdUfwVJJE');
-    expect(wechat.users.create({ openid: { [OTHER.appId]: 'oHere' } }).openid(OTHER.appId)).toBe('oHere');
+    expect(await client.exchange((await user.login()).code)).toHaveProperty(
+      'openid',
+      'oGZUI0egBJY1zhBYw2KhdUfwVJJE',
+    );
+    expect(wechat.users.create({ openid: { [OTHER.appId]: 'oHere' } }).openid(OTHER.appId)).toBe(
+      'oHere',
+    );
     expect(() => wechat.users.create({ openid: user.openid() })).toThrow('is another user');
   });
 
@@ -179,20 +261,30 @@ describe('users and apps', () => {
     wechat.users.create({ id: 'alice' });
     expect(() => wechat.users.create({ id: 'alice' })).toThrow('Choose another id');
     expect(() => wechat.users.create({ id: 'a/b' })).toThrow('cannot stand in a URL');
-    await expect(wechat.users.create().login('wx0')).rejects.toThrow('Add it to startWechatSandbox({ apps })');
+    await expect(wechat.users.create().login('wx0')).rejects.toThrow(
+      'Add it to startWechatSandbox({ apps })',
+    );
     await expect(wechat.users.create().login(MOBILE.appId)).rejects.toThrow('no mini-program app');
     expect(() => wechat.users.create().openid('wx0')).toThrow('There is no app wx0');
     expect(() => wechat.clock.advance('5 parsecs')).toThrow('is not a duration');
     expect(() => wechat.clock.advance(-1)).toThrow('is not a duration');
-    await expect(startWechatSandbox({ apps: [MINI, MINI] })).rejects.toThrow('Two apps have the appId');
-    await expect(startWechatSandbox({ apps: [{ appId: 'wx0', secret: '' }] })).rejects.toThrow('needs an appId and a secret');
-    await expect(startWechatSandbox({ port: Number(new URL(wechat.url).port) })).rejects.toThrow('Choose another port');
+    await expect(startWechatSandbox({ apps: [MINI, MINI] })).rejects.toThrow(
+      'Two apps have the appId',
+    );
+    await expect(startWechatSandbox({ apps: [{ appId: 'wx0', secret: '' }] })).rejects.toThrow(
+      'needs an appId and a secret',
+    );
+    await expect(startWechatSandbox({ port: Number(new URL(wechat.url).port) })).rejects.toThrow(
+      'Choose another port',
+    );
   });
 });
 
 it('answers 404 to unknown paths and verbs', async () => {
   expect((await client.send('/sns/nothing')).status).toBe(404);
-  expect((await client.send('/sns/jscode2session', {}, { method: 'PUT', body: '{}' })).status).toBe(404);
+  expect((await client.send('/sns/jscode2session', {}, { method: 'PUT', body: '{}' })).status).toBe(
+    404,
+  );
 });
 
 it('remembers every call with its secrets', async () => {

@@ -36,7 +36,9 @@ export interface WechatSandboxOptions extends WorldOptions {
  * const { code } = await wechat.users.create().login(); // what wx.login() gives in the mini program
  * await wechat.close();
  */
-export async function startWechatSandbox(options: WechatSandboxOptions = {}): Promise<WechatSandbox> {
+export async function startWechatSandbox(
+  options: WechatSandboxOptions = {},
+): Promise<WechatSandbox> {
   const { port = 0, host = '127.0.0.1' } = options;
   const sandbox = new WechatSandbox(options);
   if (options.simulator) sandbox.simulate(options.simulator.appBaseUrl);
@@ -44,12 +46,16 @@ export async function startWechatSandbox(options: WechatSandboxOptions = {}): Pr
     await sandbox.listen(port, host);
   } catch (error) {
     if (!isListenFailure(error)) throw error;
-    throw new SandboxError(`The sandbox cannot listen on ${host}:${port}. Choose another port, or none for a free one.`, { cause: error });
+    throw new SandboxError(
+      `The sandbox cannot listen on ${host}:${port}. Choose another port, or none for a free one.`,
+      { cause: error },
+    );
   }
   return sandbox;
 }
 
-const isListenFailure = (error: unknown): boolean => typeof error === 'object' && error !== null && 'syscall' in error;
+const isListenFailure = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'syscall' in error;
 
 /** A running fake WeChat: its people, its time, its moods. */
 export class WechatSandbox {
@@ -78,12 +84,21 @@ export class WechatSandbox {
     this.#journal = new Journal(this.clock);
     this.#faults = new FaultPlan(new Set(routes.keys()));
     setMaxListeners(0, this.#closing.signal); // as many answers may wait as the tests like
-    const parts = { routes, faults: this.#faults, journal: this.#journal, rids, clock: this.clock, closing: this.#closing.signal };
+    const parts = {
+      routes,
+      faults: this.#faults,
+      journal: this.#journal,
+      rids,
+      clock: this.clock,
+      closing: this.#closing.signal,
+    };
     this.#server = fastify({ forceCloseConnections: true });
     const traffic = new Traffic(this.clock);
     const watched = { traffic, journal: this.#journal, qrContents: new QrContents() };
     this.#server.register(controlPlane(this, this.#journal, traffic), { prefix: '/sandbox' });
-    this.#server.register(simulator({ wechat: this, ...watched, app: () => this.#app }), { prefix: '/simulator' });
+    this.#server.register(simulator({ wechat: this, ...watched, app: () => this.#app }), {
+      prefix: '/simulator',
+    });
     this.#server.register(async (platform) => {
       platform.removeAllContentTypeParsers();
       platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the exchange reads the body, or breaks off before it

@@ -29,7 +29,10 @@ export class WechatClient {
   }
 
   send(path: string, query: Query = {}, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.wechat.url}${path}?${new URLSearchParams(query).toString()}`, { redirect: 'manual', ...init });
+    return fetch(`${this.wechat.url}${path}?${new URLSearchParams(query).toString()}`, {
+      redirect: 'manual',
+      ...init,
+    });
   }
 
   async get(path: string, query: Query = {}): Promise<Reply> {
@@ -54,12 +57,21 @@ export class WechatClient {
 
   stableToken(changed: object = {}): Promise<Reply> {
     const { appId: appid, secret } = this.mini;
-    return this.post('/cgi-bin/stable_token', {}, { grant_type: 'client_credential', appid, secret, ...changed });
+    return this.post(
+      '/cgi-bin/stable_token',
+      {},
+      { grant_type: 'client_credential', appid, secret, ...changed },
+    );
   }
 
   legacyToken(changed: Query = {}): Promise<Reply> {
     const { appId: appid, secret } = this.mini;
-    return this.get('/cgi-bin/token', { grant_type: 'client_credential', appid, secret, ...changed });
+    return this.get('/cgi-bin/token', {
+      grant_type: 'client_credential',
+      appid,
+      secret,
+      ...changed,
+    });
   }
 
   /** The query of an API that takes an app's token. */
@@ -76,8 +88,14 @@ async function read(response: Response): Promise<Reply> {
 
 /** What a server does with open data. */
 export function decrypt({ encryptedData, iv }: EncryptedData, sessionKey: string): string {
-  const decipher = createDecipheriv('aes-128-cbc', Buffer.from(sessionKey, 'base64'), Buffer.from(iv, 'base64'));
-  return Buffer.concat([decipher.update(encryptedData, 'base64'), decipher.final()]).toString('utf8');
+  const decipher = createDecipheriv(
+    'aes-128-cbc',
+    Buffer.from(sessionKey, 'base64'),
+    Buffer.from(iv, 'base64'),
+  );
+  return Buffer.concat([decipher.update(encryptedData, 'base64'), decipher.final()]).toString(
+    'utf8',
+  );
 }
 
 /** Skips to where WeChat's counters per minute begin anew, so that no test is caught by a minute's end. */

@@ -17,7 +17,10 @@ describe('the session_key', () => {
   it('is renewed by every login, which spoils the decryption with the former one', async () => {
     const user = wechat.users.create();
     const { session_key: former } = await client.exchange((await user.login()).code);
-    expect(JSON.parse(decrypt(await user.getUserInfo(), former))).toHaveProperty('openId', user.openid());
+    expect(JSON.parse(decrypt(await user.getUserInfo(), former))).toHaveProperty(
+      'openId',
+      user.openid(),
+    );
     const { code } = await user.login();
     const data = await user.getUserInfo();
     expect(() => JSON.parse(decrypt(data, former))).toThrow(/decrypt|JSON|Unexpected/);
@@ -58,15 +61,27 @@ describe('the session_key', () => {
     expect(await check(user.sessionKey(), { sig_method: 'md5' })).toMatchObject({ errcode: 87008 });
     expect(await check(user.sessionKey(), { signature: '' })).toMatchObject({ errcode: 40097 });
     expect(await check(user.sessionKey(), { access_token: '' })).toMatchObject({ errcode: 41001 });
-    expect(await client.post('/wxa/checksession', await client.withToken(), {})).toMatchObject({ errcode: 43001 });
+    expect(await client.post('/wxa/checksession', await client.withToken(), {})).toMatchObject({
+      errcode: 43001,
+    });
   });
 
   it('is replaced by wxa/resetusersessionkey', async () => {
     const user = wechat.users.create();
     const signature = signWithSessionKey(user.sessionKey());
-    const query = { ...(await client.withToken()), openid: user.openid(), signature, sig_method: 'hmac_sha256' };
+    const query = {
+      ...(await client.withToken()),
+      openid: user.openid(),
+      signature,
+      sig_method: 'hmac_sha256',
+    };
     const answer = await client.get('/wxa/resetusersessionkey', query);
-    expect(answer).toEqual({ errcode: 0, errmsg: 'ok', openid: user.openid(), session_key: user.sessionKey() });
+    expect(answer).toEqual({
+      errcode: 0,
+      errmsg: 'ok',
+      openid: user.openid(),
+      session_key: user.sessionKey(),
+    });
     expect(await client.get('/wxa/resetusersessionkey', query)).toMatchObject({ errcode: 87009 });
   });
 });
@@ -75,25 +90,44 @@ describe('wxa/business/getuserphonenumber', () => {
   const PATH = '/wxa/business/getuserphonenumber';
 
   it('gives the number for the code of the phone button, once', async () => {
-    const { code, errMsg } = await wechat.users.create({ phoneNumber: '13580006666' }).getPhoneNumber();
+    const { code, errMsg } = await wechat.users
+      .create({ phoneNumber: '13580006666' })
+      .getPhoneNumber();
     const tapped = Math.floor(wechat.clock.now() / 1000);
     expect(errMsg).toBe('getPhoneNumber:ok');
     expect(code).toMatch(/^[0-9a-f]{64}$/);
     wechat.clock.advance('2m');
-    const response = await client.send(PATH, await client.withToken(), { method: 'POST', body: JSON.stringify({ code }) });
+    const response = await client.send(PATH, await client.withToken(), {
+      method: 'POST',
+      body: JSON.stringify({ code }),
+    });
     expect(response.headers.get('content-type')).toBe('application/json; encoding=utf-8');
     const watermark = { appid: client.mini.appId, timestamp: expect.closeTo(tapped, -1) };
-    const numbers = { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' };
-    expect(await response.json()).toEqual({ errcode: 0, errmsg: 'ok', phone_info: { ...numbers, watermark } });
-    expect(await client.post(PATH, await client.withToken(), { code })).toMatchObject({ errcode: 40029 });
+    const numbers = {
+      phoneNumber: '13580006666',
+      purePhoneNumber: '13580006666',
+      countryCode: '86',
+    };
+    expect(await response.json()).toEqual({
+      errcode: 0,
+      errmsg: 'ok',
+      phone_info: { ...numbers, watermark },
+    });
+    expect(await client.post(PATH, await client.withToken(), { code })).toMatchObject({
+      errcode: 40029,
+    });
   });
 
   it('refuses what is not a fresh code of this app and this user', async () => {
     const user = wechat.users.create();
     const query = await client.withToken();
     const { code } = await user.getPhoneNumber();
-    expect(await client.post(PATH, query, { code: (await user.login()).code })).toMatchObject({ errcode: 40029 });
-    expect(await client.post(PATH, query, { code, openid: wechat.users.create().openid() })).toMatchObject({ errcode: 40003 });
+    expect(await client.post(PATH, query, { code: (await user.login()).code })).toMatchObject({
+      errcode: 40029,
+    });
+    expect(
+      await client.post(PATH, query, { code, openid: wechat.users.create().openid() }),
+    ).toMatchObject({ errcode: 40003 });
     const foreign = await client.withToken(OTHER);
     expect(await client.post(PATH, foreign, { code })).toMatchObject({ errcode: 40013 });
     expect(await client.post(PATH, query, `code=${code}`)).toMatchObject({ errcode: 47001 });
@@ -101,7 +135,9 @@ describe('wxa/business/getuserphonenumber', () => {
     expect(await client.post(PATH, query, {})).toMatchObject({ errcode: 47001 });
     expect(await client.post(PATH, query, '')).toMatchObject({ errcode: 44002 });
     expect(await client.get(PATH, query)).toMatchObject({ errcode: 43002 });
-    expect(await client.post(PATH, query, { code, openid: user.openid() })).toMatchObject({ errcode: 0 });
+    expect(await client.post(PATH, query, { code, openid: user.openid() })).toMatchObject({
+      errcode: 0,
+    });
     const { code: old } = await user.getPhoneNumber();
     wechat.clock.advance('5m');
     expect(await client.post(PATH, query, { code: old })).toMatchObject({ errcode: 40029 });
@@ -110,10 +146,16 @@ describe('wxa/business/getuserphonenumber', () => {
   it('reads JSON under any content type, and can type countryCode as a number', async () => {
     const numeric = await startWechatSandbox({ countryCodeAs: 'number' });
     const other = new WechatClient(numeric);
-    const { code } = await numeric.users.create({ phoneNumber: '61234567', countryCode: '852' }).getPhoneNumber();
+    const { code } = await numeric.users
+      .create({ phoneNumber: '61234567', countryCode: '852' })
+      .getPhoneNumber();
     const init = { headers: { 'content-type': 'application/x-www-form-urlencoded' } };
     const { phone_info: phone } = await other.post(PATH, await other.withToken(), { code }, init);
-    expect(phone).toMatchObject({ phoneNumber: '85261234567', purePhoneNumber: '61234567', countryCode: 852 });
+    expect(phone).toMatchObject({
+      phoneNumber: '85261234567',
+      purePhoneNumber: '61234567',
+      countryCode: 852,
+    });
     await numeric.close();
   });
 });

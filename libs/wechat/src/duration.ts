@@ -23,7 +23,8 @@ const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
  * ```
  */
 export function parseDuration(duration: Duration): number | undefined {
-  if (typeof duration === 'number') return Number.isFinite(duration) && duration >= 0 ? duration : undefined;
+  if (typeof duration === 'number')
+    return Number.isFinite(duration) && duration >= 0 ? duration : undefined;
   if (duration === '0') return 0;
   return DURATION.test(duration) ? ms(duration as StringValue) : undefined;
 }

@@ -1,7 +1,12 @@
 // The module and what it is told
 export { WechatModule } from './wechat.module.js';
 export { wechatOptionsFromEnv } from './wechat.env.js';
-export type { WechatApp, WechatAppKind, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
+export type {
+  WechatApp,
+  WechatAppKind,
+  WechatEncryptionKey,
+  WechatModuleOptions,
+} from './wechat.options.js';
 export { ResolvedWechatOptions } from './wechat.options.js';
 export { parseDuration } from './duration.js';
 export type { Duration } from './duration.js';
@@ -19,7 +24,13 @@ export type { WechatEventMap } from './wechat.events.js';
 // Open data
 export { CryptoService } from './open-data/crypto.service.js';
 export { decryptOpenData, verifyRawData } from './open-data/open-data.js';
-export type { DecryptOpenDataInput, EncryptedOpenData, SignedRawData, Watermark, WechatUserProfile } from './open-data/open-data.js';
+export type {
+  DecryptOpenDataInput,
+  EncryptedOpenData,
+  SignedRawData,
+  Watermark,
+  WechatUserProfile,
+} from './open-data/open-data.js';
 
 export { signWithSessionKey } from './session/session-key-signature.js';
 
@@ -32,7 +43,11 @@ export { PhoneService } from './phone/phone.service.js';
 export type { WechatPhone } from './phone/phone.service.js';
 export { QrCodeService } from './qrcode/qrcode.service.js';
 export type { WechatQrCode } from './qrcode/qrcode.service.js';
-export type { PathQrCodeOptions, SquareQrCodeOptions, UnlimitedQrCodeOptions } from './qrcode/qrcode.options.js';
+export type {
+  PathQrCodeOptions,
+  SquareQrCodeOptions,
+  UnlimitedQrCodeOptions,
+} from './qrcode/qrcode.options.js';
 export { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
 export type { AvatarSize, MobileLogin } from './mobile-oauth/mobile-oauth.service.js';
 export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';

@@ -18,7 +18,9 @@ export class MinuteLog {
       last.heldBack++;
       return;
     }
-    this.logger.error(last?.heldBack ? `${text} (${last.heldBack} more within the last minute)` : text);
+    this.logger.error(
+      last?.heldBack ? `${text} (${last.heldBack} more within the last minute)` : text,
+    );
     this.last.set(kind, { at: Date.now(), heldBack: 0 });
   }
 }

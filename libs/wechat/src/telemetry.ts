@@ -1,4 +1,11 @@
-import { createNoopMeter, metrics, ProxyTracerProvider, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  createNoopMeter,
+  metrics,
+  ProxyTracerProvider,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import type { Attributes, Counter, Histogram, Span } from '@opentelemetry/api';
 import { Injectable } from '@nestjs/common';
 import type { StoreVerb } from './store/measured.store.js';
@@ -27,10 +34,19 @@ export class Telemetry {
   constructor() {
     const meter = metrics.getMeter(NAME);
     this.isObserved = meter !== createNoopMeter() || isTracing();
-    this.calls = meter.createHistogram('wechat.call.duration', { unit: 'ms', description: 'Calls to WeChat, by endpoint and outcome' });
-    this.retries = meter.createCounter('wechat.call.retries', { description: 'Attempts after the first, by endpoint' });
-    this.tokens = meter.createCounter('wechat.access_token.fetches', { description: 'Access tokens fetched, by mode and outcome' });
-    this.sessions = meter.createCounter('wechat.session.operations', { description: 'Logins, refreshes and lookups, by outcome' });
+    this.calls = meter.createHistogram('wechat.call.duration', {
+      unit: 'ms',
+      description: 'Calls to WeChat, by endpoint and outcome',
+    });
+    this.retries = meter.createCounter('wechat.call.retries', {
+      description: 'Attempts after the first, by endpoint',
+    });
+    this.tokens = meter.createCounter('wechat.access_token.fetches', {
+      description: 'Access tokens fetched, by mode and outcome',
+    });
+    this.sessions = meter.createCounter('wechat.session.operations', {
+      description: 'Logins, refreshes and lookups, by outcome',
+    });
     this.stores = meter.createHistogram('wechat.store.duration', {
       unit: 'ms',
       description: 'What was asked of the store, by verb and outcome',
@@ -41,8 +57,12 @@ export class Telemetry {
   /** One call to WeChat, its attempts included. */
   async call<T>(endpoint: string, work: (span: Span) => Promise<T>): Promise<T> {
     const started = performance.now();
-    return this.span(`wechat ${endpoint}`, { 'wechat.endpoint': endpoint }, SpanKind.CLIENT, work, (outcome) =>
-      this.calls.record(performance.now() - started, { endpoint, ...outcome }),
+    return this.span(
+      `wechat ${endpoint}`,
+      { 'wechat.endpoint': endpoint },
+      SpanKind.CLIENT,
+      work,
+      (outcome) => this.calls.record(performance.now() - started, { endpoint, ...outcome }),
     );
   }
 
@@ -54,26 +74,37 @@ export class Telemetry {
 
   /** One fetch of an access token. */
   tokenFetch<T>(mode: string, work: () => Promise<T>): Promise<T> {
-    return this.span('wechat access token', { 'wechat.mode': mode }, SpanKind.INTERNAL, work, (outcome) =>
-      this.tokens.add(1, { mode, ...outcome }),
+    return this.span(
+      'wechat access token',
+      { 'wechat.mode': mode },
+      SpanKind.INTERNAL,
+      work,
+      (outcome) => this.tokens.add(1, { mode, ...outcome }),
     );
   }
 
   /** A login or a refresh. */
   session<T>(operation: 'login' | 'refresh', work: () => Promise<T>): Promise<T> {
-    return this.span(`wechat ${operation}`, {}, SpanKind.INTERNAL, work, (outcome) => this.sessions.add(1, { operation, ...outcome }));
+    return this.span(`wechat ${operation}`, {}, SpanKind.INTERNAL, work, (outcome) =>
+      this.sessions.add(1, { operation, ...outcome }),
+    );
   }
 
   /** The look at a session that every guarded request takes. It is counted without a span: the hot path stays bare. */
   lookup<T>(work: () => Promise<T>): Promise<T> {
-    return this.isObserved ? counted(work, (outcome) => this.sessions.add(1, { operation: 'find', ...outcome })) : work();
+    return this.isObserved
+      ? counted(work, (outcome) => this.sessions.add(1, { operation: 'find', ...outcome }))
+      : work();
   }
 
   /** One verb of the store. Writes are spans; reads are not, because every guarded request is one. */
   store<T>(verb: StoreVerb, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
-    const count = (outcome: Attributes): void => this.stores.record(performance.now() - started, { verb, ...outcome });
-    return verb === 'get' ? counted(work, count) : this.span(`wechat store ${verb}`, {}, SpanKind.INTERNAL, work, count);
+    const count = (outcome: Attributes): void =>
+      this.stores.record(performance.now() - started, { verb, ...outcome });
+    return verb === 'get'
+      ? counted(work, count)
+      : this.span(`wechat store ${verb}`, {}, SpanKind.INTERNAL, work, count);
   }
 
   private span<T>(
@@ -100,11 +131,16 @@ export class Telemetry {
 /** Before an SDK is registered the API hands out a stand-in without a tracer behind it. */
 function isTracing(): boolean {
   const provider = trace.getTracerProvider();
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined;
+  return (
+    !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined
+  );
 }
 
 /** Tells how it went, with WeChat's number if WeChat gave one. A rid is no attribute of a metric: each is another. */
-async function counted<T>(work: () => Promise<T>, count: (outcome: Attributes) => void): Promise<T> {
+async function counted<T>(
+  work: () => Promise<T>,
+  count: (outcome: Attributes) => void,
+): Promise<T> {
   try {
     const result = await work();
     count(OK);
@@ -118,7 +154,12 @@ async function counted<T>(work: () => Promise<T>, count: (outcome: Attributes) =
 
 function attributesOf(error: unknown): Attributes {
   const { errcode, rid, attempt } = error instanceof WechatError ? error : {};
-  return { 'error.type': codeOf(error), 'wechat.errcode': errcode, 'wechat.rid': rid, 'wechat.attempt': attempt };
+  return {
+    'error.type': codeOf(error),
+    'wechat.errcode': errcode,
+    'wechat.rid': rid,
+    'wechat.attempt': attempt,
+  };
 }
 
 function codeOf(error: unknown): string {

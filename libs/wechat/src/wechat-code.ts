@@ -9,5 +9,6 @@ const CODE = /^[0-9A-Za-z_-]{1,128}$/;
  * @throws WechatBadRequestError
  */
 export function requireCode(code: unknown, giver: string): void {
-  if (typeof code !== 'string' || !CODE.test(code)) throw new WechatBadRequestError(`code must be what ${giver} gave`);
+  if (typeof code !== 'string' || !CODE.test(code))
+    throw new WechatBadRequestError(`code must be what ${giver} gave`);
 }

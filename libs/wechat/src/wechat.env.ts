@@ -30,10 +30,17 @@ const VARIABLES: Record<string, string> = {
  * @throws WechatConfigError with every problem at once, naming the variables and none of their values
  */
 export function wechatOptionsFromEnv(environment: Environment): WechatModuleOptions {
-  const env: Environment = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+  const env: Environment = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value?.trim()),
+  );
   const problems: string[] = [];
-  const apps = [...pairedApp(env, 'WECHAT_MINI_APP', 'mini-program', problems), ...pairedApp(env, 'WECHAT_MOBILE_APP', 'mobile', problems)];
-  const named = apps.map((app) => (app.kind === 'mobile' ? 'WECHAT_MOBILE_APP' : 'WECHAT_MINI_APP'));
+  const apps = [
+    ...pairedApp(env, 'WECHAT_MINI_APP', 'mini-program', problems),
+    ...pairedApp(env, 'WECHAT_MOBILE_APP', 'mobile', problems),
+  ];
+  const named = apps.map((app) =>
+    app.kind === 'mobile' ? 'WECHAT_MOBILE_APP' : 'WECHAT_MINI_APP',
+  );
   apps.push(...furtherApps(env['WECHAT_APPS'], problems));
   const appsAreTold = problems.length > 0;
 
@@ -48,7 +55,10 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
       ttl: env['WECHAT_SESSION_TTL'],
       maxAge: env['WECHAT_SESSION_MAX_AGE'],
       refreshGrace: env['WECHAT_SESSION_REFRESH_GRACE'],
-      maxPerUser: env['WECHAT_SESSION_MAX_PER_USER'] === undefined ? undefined : Number(env['WECHAT_SESSION_MAX_PER_USER']),
+      maxPerUser:
+        env['WECHAT_SESSION_MAX_PER_USER'] === undefined
+          ? undefined
+          : Number(env['WECHAT_SESSION_MAX_PER_USER']),
     },
     openData: { maxAge: env['WECHAT_OPEN_DATA_MAX_AGE'] },
     encryptionKeys: encryptionKeys(env['WECHAT_ENCRYPTION_KEYS'], problems),
@@ -78,12 +88,19 @@ function variableOf(option: string, named: string[]): string {
   const [, index, field] = /^apps\[(\d+)\]\.(\w+)$/.exec(option) ?? [];
   if (index !== undefined) {
     const prefix = named[Number(index)];
-    return prefix ? `${prefix}_${field === 'secret' ? 'SECRET' : 'ID'}` : `WECHAT_APPS[${Number(index) - named.length}].${field}`;
+    return prefix
+      ? `${prefix}_${field === 'secret' ? 'SECRET' : 'ID'}`
+      : `WECHAT_APPS[${Number(index) - named.length}].${field}`;
   }
   return VARIABLES[option] ?? option.replace(/^encryptionKeys/, 'WECHAT_ENCRYPTION_KEYS');
 }
 
-function pairedApp(env: Environment, prefix: string, kind: WechatApp['kind'], problems: string[]): WechatApp[] {
+function pairedApp(
+  env: Environment,
+  prefix: string,
+  kind: WechatApp['kind'],
+  problems: string[],
+): WechatApp[] {
   const appId = env[`${prefix}_ID`];
   const secret = env[`${prefix}_SECRET`];
   if (appId && secret) return [{ appId, secret, kind }];
@@ -96,7 +113,10 @@ function redisOf(env: Environment, problems: string[]): WechatModuleOptions['red
   const { REDIS_URL: urls, REDIS_WAIT_REPLICAS: replicas } = env;
   if (Number(replicas ?? 0) !== 0 && !urls) problems.push('REDIS_WAIT_REPLICAS needs REDIS_URL');
   if (!urls) return undefined;
-  return { url: urls.split(',').map((url) => url.trim()), ...(replicas && { waitReplicas: Number(replicas) }) };
+  return {
+    url: urls.split(',').map((url) => url.trim()),
+    ...(replicas && { waitReplicas: Number(replicas) }),
+  };
 }
 
 function furtherApps(text: string | undefined, problems: string[]): WechatApp[] {
@@ -109,7 +129,10 @@ function furtherApps(text: string | undefined, problems: string[]): WechatApp[] 
 
 function isApp(app: unknown): app is WechatApp {
   if (typeof app !== 'object' || app === null) return false;
-  return Object.entries(app).every(([field, value]) => ['appId', 'secret', 'kind', 'name'].includes(field) && typeof value === 'string');
+  return Object.entries(app).every(
+    ([field, value]) =>
+      ['appId', 'secret', 'kind', 'name'].includes(field) && typeof value === 'string',
+  );
 }
 
 function parseJson(text: string): unknown {
@@ -120,13 +143,19 @@ function parseJson(text: string): unknown {
   }
 }
 
-function encryptionKeys(text: string | undefined, problems: string[]): WechatEncryptionKey[] | undefined {
+function encryptionKeys(
+  text: string | undefined,
+  problems: string[],
+): WechatEncryptionKey[] | undefined {
   const keys = text?.split(',').map((part) => {
     const [id = '', base64 = ''] = part.trim().split(/:(.*)/s);
     const key = Buffer.from(base64, 'base64');
     return { id, key, valid: key.length === 32 && key.toString('base64') === base64 };
   });
   if (keys?.every(({ valid }) => valid)) return keys.map(({ id, key }) => ({ id, key }));
-  if (keys) problems.push('WECHAT_ENCRYPTION_KEYS must be comma-separated id:base64(32 bytes); make a key with: openssl rand -base64 32');
+  if (keys)
+    problems.push(
+      'WECHAT_ENCRYPTION_KEYS must be comma-separated id:base64(32 bytes); make a key with: openssl rand -base64 32',
+    );
   return undefined;
 }

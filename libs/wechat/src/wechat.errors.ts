@@ -71,7 +71,8 @@ export abstract class WechatError extends Error implements WechatCallInfo {
   constructor(message: string, call: WechatCallInfo = {}) {
     super(message);
     this.name = new.target.name;
-    for (const [key, value] of Object.entries(call)) if (value !== undefined) Object.assign(this, { [key]: value });
+    for (const [key, value] of Object.entries(call))
+      if (value !== undefined) Object.assign(this, { [key]: value });
   }
 
   /** What a log keeps of the error when it writes JSON. */
@@ -124,7 +125,10 @@ export class WechatSessionError extends WechatError {
 export class WechatCodeError extends WechatError {
   readonly code = 'ERR_WECHAT_CODE';
   constructor(call: WechatCallInfo = {}) {
-    super('WeChat refused the code: it is unknown, expired or already used. Ask the client for a fresh one.', call);
+    super(
+      'WeChat refused the code: it is unknown, expired or already used. Ask the client for a fresh one.',
+      call,
+    );
   }
 }
 
@@ -140,7 +144,9 @@ export class WechatCodeError extends WechatError {
 export class WechatDecryptError extends WechatError {
   readonly code = 'ERR_WECHAT_DECRYPT';
   constructor() {
-    super('Open data could not be decrypted. Call wx.login() again, then ask the user for the data once more.');
+    super(
+      'Open data could not be decrypted. Call wx.login() again, then ask the user for the data once more.',
+    );
   }
 }
 
@@ -155,7 +161,9 @@ export class WechatDecryptError extends WechatError {
 export class WechatSignatureError extends WechatError {
   readonly code = 'ERR_WECHAT_SIGNATURE';
   constructor() {
-    super('rawData does not match its signature. Send rawData exactly as WeChat gave it, or call wx.login() again.');
+    super(
+      'rawData does not match its signature. Send rawData exactly as WeChat gave it, or call wx.login() again.',
+    );
   }
 }
 
@@ -204,7 +212,10 @@ export class WechatSceneError extends WechatError {
 export class WechatPageError extends WechatError {
   readonly code = 'ERR_WECHAT_PAGE';
   constructor(call: WechatCallInfo = {}) {
-    super('WeChat does not know this page. Name a released page without leading slash and query, or pass checkPath: false.', call);
+    super(
+      'WeChat does not know this page. Name a released page without leading slash and query, or pass checkPath: false.',
+      call,
+    );
   }
 }
 
@@ -234,7 +245,9 @@ export class WechatBlockedError extends WechatError {
 export class WechatUnionIdRequiredError extends WechatError {
   readonly code = 'ERR_WECHAT_UNIONID_REQUIRED';
   constructor() {
-    super('This needs a unionid. Bind the app to an open-platform account (open.weixin.qq.com), then call wx.login() again.');
+    super(
+      'This needs a unionid. Bind the app to an open-platform account (open.weixin.qq.com), then call wx.login() again.',
+    );
   }
 }
 
@@ -287,7 +300,10 @@ export class WechatConfigError extends WechatError {
     readonly problems: string[],
     call: WechatCallInfo = {},
   ) {
-    super(`nestjs-wechat is not configured correctly:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, call);
+    super(
+      `nestjs-wechat is not configured correctly:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+      call,
+    );
   }
 }
 
@@ -339,7 +355,9 @@ export class StoreUnavailableError extends WechatError {
   readonly code = 'ERR_STORE_UNAVAILABLE';
   /** Seconds after which a retry makes sense. */
   readonly retryAfter = 1;
-  constructor(message = 'The session store did not answer. See its own log lines; it is retried by itself.') {
+  constructor(
+    message = 'The session store did not answer. See its own log lines; it is retried by itself.',
+  ) {
     super(message);
   }
 }

@@ -39,11 +39,16 @@ export class WechatEvents {
   private readonly emitter = new EventEmitter();
 
   /** Listens from now on. Answers how to stop. */
-  on<Name extends keyof WechatEventMap>(name: Name, listener: (event: WechatEventMap[Name]) => unknown): () => void {
+  on<Name extends keyof WechatEventMap>(
+    name: Name,
+    listener: (event: WechatEventMap[Name]) => unknown,
+  ): () => void {
     const safely = (event: WechatEventMap[Name]): void => {
       Promise.resolve(event)
         .then(listener)
-        .catch((error: unknown) => this.logger.error(`A listener of '${name}' failed: ${String(error)}`));
+        .catch((error: unknown) =>
+          this.logger.error(`A listener of '${name}' failed: ${String(error)}`),
+        );
     };
     this.emitter.on(name, safely);
     return () => void this.emitter.off(name, safely);

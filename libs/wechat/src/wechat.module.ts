@@ -41,7 +41,8 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     {
       provide: Keyring,
       inject: [ResolvedWechatOptions],
-      useFactory: ({ apps, encryptionKeys }: ResolvedWechatOptions) => new Keyring(apps, encryptionKeys),
+      useFactory: ({ apps, encryptionKeys }: ResolvedWechatOptions) =>
+        new Keyring(apps, encryptionKeys),
     },
     Telemetry,
     WechatEvents,
@@ -94,5 +95,9 @@ export class WechatModule {
 
 /** The options lie in a module of their own, because the cache needs them, and Nest makes a cache in a module. */
 function onFoundation({ global, ...foundation }: DynamicModule): DynamicModule {
-  return { module: WechatModule, global, imports: [foundation, cacheModule(foundation), HttpModule] };
+  return {
+    module: WechatModule,
+    global,
+    imports: [foundation, cacheModule(foundation), HttpModule],
+  };
 }

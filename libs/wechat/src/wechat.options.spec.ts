@@ -1,6 +1,8 @@
 import { ResolvedWechatOptions, WechatConfigError, wechatOptionsFromEnv } from './index.js';
 
-const apps = [{ appId: 'wx1111111111111111', secret: 'CANARY_SECRET', kind: 'mini-program' as const }];
+const apps = [
+  { appId: 'wx1111111111111111', secret: 'CANARY_SECRET', kind: 'mini-program' as const },
+];
 const problemsOf = (work: () => unknown): string[] => {
   try {
     work();
@@ -25,8 +27,16 @@ describe('the options', () => {
     const problems = problemsOf(
       () =>
         new ResolvedWechatOptions({
-          apps: [...apps, { ...apps[0]!, secret: '' }, { appId: 'CANARY appid', secret: 'x y', kind: 'other' as never }],
-          api: { baseUrl: 'http://CANARY.example.com', timeout: '0s', accessTokenMode: 'both' as never },
+          apps: [
+            ...apps,
+            { ...apps[0]!, secret: '' },
+            { appId: 'CANARY appid', secret: 'x y', kind: 'other' as never },
+          ],
+          api: {
+            baseUrl: 'http://CANARY.example.com',
+            timeout: '0s',
+            accessTokenMode: 'both' as never,
+          },
           session: { ttl: '30x', maxAge: -1, refreshGrace: 'CANARY', maxPerUser: 0.5 },
           openData: { maxAge: '1 week' },
           encryptionKeys: [{ id: 'a b', key: Buffer.alloc(16) }],
@@ -43,23 +53,41 @@ describe('the options', () => {
       'api.timeout',
       'api.accessTokenMode',
     ];
-    const more = ['session.ttl', 'session.maxAge', 'session.refreshGrace', 'session.maxPerUser', 'openData.maxAge', 'encryptionKeys[0].id'];
-    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([...named, ...more, 'encryptionKeys[0].key', 'redis.url']);
+    const more = [
+      'session.ttl',
+      'session.maxAge',
+      'session.refreshGrace',
+      'session.maxPerUser',
+      'openData.maxAge',
+      'encryptionKeys[0].id',
+    ];
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      ...named,
+      ...more,
+      'encryptionKeys[0].key',
+      'redis.url',
+    ]);
   });
 
-  it.each(['http://localhost:1', 'http://127.0.0.1:1', 'http://[::1]:1', 'https://proxy.example.com'])(
-    'accept %s as the platform',
-    (baseUrl) => {
-      expect(new ResolvedWechatOptions({ apps, api: { baseUrl: `${baseUrl}/` } }).api.baseUrl).toBe(baseUrl);
-    },
-  );
+  it.each([
+    'http://localhost:1',
+    'http://127.0.0.1:1',
+    'http://[::1]:1',
+    'https://proxy.example.com',
+  ])('accept %s as the platform', (baseUrl) => {
+    expect(new ResolvedWechatOptions({ apps, api: { baseUrl: `${baseUrl}/` } }).api.baseUrl).toBe(
+      baseUrl,
+    );
+  });
 
   it('find an app by its id, or the first of a kind', () => {
     const mobile = { appId: 'wx2222222222222222', secret: 's', kind: 'mobile' as const };
     const options = new ResolvedWechatOptions({ apps: [...apps, mobile] });
     expect(options.app('mobile')).toBe(mobile);
     expect(options.app('mini-program', apps[0]!.appId)).toBe(apps[0]);
-    expect(() => options.app('mini-program', mobile.appId)).toThrow(expect.objectContaining({ code: 'ERR_WECHAT_APP' }));
+    expect(() => options.app('mini-program', mobile.appId)).toThrow(
+      expect.objectContaining({ code: 'ERR_WECHAT_APP' }),
+    );
   });
 });
 
@@ -72,7 +100,8 @@ describe('the environment', () => {
       ...env,
       WECHAT_MOBILE_APP_ID: 'wx2222222222222222',
       WECHAT_MOBILE_APP_SECRET: 's2',
-      WECHAT_APPS: '[{"appId":"wx3333333333333333","secret":"s3","kind":"mini-program","name":"shop"}]',
+      WECHAT_APPS:
+        '[{"appId":"wx3333333333333333","secret":"s3","kind":"mini-program","name":"shop"}]',
       WECHAT_SESSION_TTL: '500ms',
       WECHAT_SESSION_MAX_PER_USER: '3',
       WECHAT_OPEN_DATA_MAX_AGE: '0',
@@ -86,7 +115,10 @@ describe('the environment', () => {
       ['wx2222222222222222', 'mobile', undefined],
       ['wx3333333333333333', 'mini-program', 'shop'],
     ]);
-    expect(options.redis).toEqual({ url: ['rediss://user:CANARY@a:1', 'rediss://b:2'], waitReplicas: 1 });
+    expect(options.redis).toEqual({
+      url: ['rediss://user:CANARY@a:1', 'rediss://b:2'],
+      waitReplicas: 1,
+    });
     expect(options.encryptionKeys).toEqual([{ id: 'new', key }, { id: 'old', key: Buffer.alloc(32) }]); // prettier-ignore
     expect(new ResolvedWechatOptions(options)).toMatchObject({
       session: { ttl: 500, maxPerUser: 3 },
@@ -112,18 +144,36 @@ describe('the environment', () => {
         REDIS_WAIT_REPLICAS: '-1',
       }),
     );
-    const expected = ['MOBILE_APP_SECRET', 'APPS', 'ENCRYPTION_KEYS', 'MINI_APP_ID', 'MINI_APP_SECRET', 'API_BASE_URL', 'API_TIMEOUT'];
-    const named = [...expected, 'ACCESS_TOKEN_MODE', 'SESSION_TTL', 'SESSION_MAX_PER_USER'].map((name) => `WECHAT_${name}`);
-    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([...named, 'REDIS_URL', 'REDIS_WAIT_REPLICAS']);
-    expect(problemsOf(() => wechatOptionsFromEnv({ ...env, REDIS_WAIT_REPLICAS: '1' }))).toEqual(['REDIS_WAIT_REPLICAS needs REDIS_URL']);
+    const expected = [
+      'MOBILE_APP_SECRET',
+      'APPS',
+      'ENCRYPTION_KEYS',
+      'MINI_APP_ID',
+      'MINI_APP_SECRET',
+      'API_BASE_URL',
+      'API_TIMEOUT',
+    ];
+    const named = [...expected, 'ACCESS_TOKEN_MODE', 'SESSION_TTL', 'SESSION_MAX_PER_USER'].map(
+      (name) => `WECHAT_${name}`,
+    );
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      ...named,
+      'REDIS_URL',
+      'REDIS_WAIT_REPLICAS',
+    ]);
+    expect(problemsOf(() => wechatOptionsFromEnv({ ...env, REDIS_WAIT_REPLICAS: '1' }))).toEqual([
+      'REDIS_WAIT_REPLICAS needs REDIS_URL',
+    ]);
   });
 
   it('says what is missing when there is no app at all', () => {
     expect(problemsOf(() => wechatOptionsFromEnv({}))).toEqual([
-      expect.stringMatching(/^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS must name at least one app/),
+      expect.stringMatching(
+        /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS must name at least one app/,
+      ),
     ]);
-    expect(problemsOf(() => wechatOptionsFromEnv({ WECHAT_MINI_APP_ID: 'wx1111111111111111' }))).toEqual([
-      'WECHAT_MINI_APP_SECRET is required with WECHAT_MINI_APP_ID',
-    ]);
+    expect(
+      problemsOf(() => wechatOptionsFromEnv({ WECHAT_MINI_APP_ID: 'wx1111111111111111' })),
+    ).toEqual(['WECHAT_MINI_APP_SECRET is required with WECHAT_MINI_APP_ID']);
   });
 });

@@ -130,27 +130,44 @@ export class ResolvedWechatOptions {
    * @param nameOf how a problem names an option to the reader; the environment says which variable it came from
    * @throws WechatConfigError with every problem of the options at once
    */
-  constructor(options: WechatModuleOptions, nameOf: (option: string) => string = (option) => option) {
+  constructor(
+    options: WechatModuleOptions,
+    nameOf: (option: string) => string = (option) => option,
+  ) {
     const check = new Problems(nameOf);
     this.apps = check.apps(options.apps);
     this.api = {
       baseUrl: check.baseUrl(options.api?.baseUrl ?? WECHAT_API_BASE_URL),
       timeout: check.duration('api.timeout', options.api?.timeout ?? '3s', 1),
-      accessTokenMode: check.oneOf('api.accessTokenMode', options.api?.accessTokenMode ?? 'stable', ['stable', 'legacy']),
+      accessTokenMode: check.oneOf(
+        'api.accessTokenMode',
+        options.api?.accessTokenMode ?? 'stable',
+        ['stable', 'legacy'],
+      ),
     };
     this.session = {
       ttl: check.duration('session.ttl', options.session?.ttl ?? '30m', 1),
       maxAge: check.duration('session.maxAge', options.session?.maxAge ?? '7d', 1),
-      refreshGrace: check.duration('session.refreshGrace', options.session?.refreshGrace ?? '60s', 0),
+      refreshGrace: check.duration(
+        'session.refreshGrace',
+        options.session?.refreshGrace ?? '60s',
+        0,
+      ),
       maxPerUser: check.count('session.maxPerUser', options.session?.maxPerUser ?? 10),
     };
-    this.openData = { maxAge: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0) };
+    this.openData = {
+      maxAge: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0),
+    };
     this.encryptionKeys = check.encryptionKeys(options.encryptionKeys ?? []);
     this.redis = check.redis(options.redis);
     this.store = options.store;
     this.users = options.users;
     this.clock = options.clock;
-    check.expect(!(options.redis && options.store), 'redis', 'and store exclude each other: pass one of them');
+    check.expect(
+      !(options.redis && options.store),
+      'redis',
+      'and store exclude each other: pass one of them',
+    );
     if (check.found.length > 0) throw new WechatConfigError(check.found);
   }
 
@@ -159,7 +176,9 @@ export class ResolvedWechatOptions {
    * @throws WechatAppError if there is none
    */
   app(kind: WechatAppKind, appId?: string): WechatApp {
-    const app = this.apps.find((one) => one.kind === kind && (appId === undefined || one.appId === appId));
+    const app = this.apps.find(
+      (one) => one.kind === kind && (appId === undefined || one.appId === appId),
+    );
     if (!app) throw new WechatAppError('appId');
     return app;
   }
@@ -189,7 +208,11 @@ class Problems {
     }
     apps.forEach((app, i) => this.app(`apps[${i}]`, app));
     this.expect(allDiffer(apps.map((app) => app?.appId)), 'apps', 'must not name an appId twice');
-    this.expect(allDiffer(apps.flatMap((app) => app?.name ?? [])), 'apps', 'must not use a name twice');
+    this.expect(
+      allDiffer(apps.flatMap((app) => app?.name ?? [])),
+      'apps',
+      'must not use a name twice',
+    );
     return apps;
   }
 
@@ -201,14 +224,24 @@ class Problems {
 
   baseUrl(baseUrl: string): string {
     const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-    const safe = url && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
-    this.expect(safe && !url.username && !url.search && !url.hash, 'api.baseUrl', 'must be an https URL (http for loopback only)');
+    const safe =
+      url &&
+      (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
+    this.expect(
+      safe && !url.username && !url.search && !url.hash,
+      'api.baseUrl',
+      'must be an https URL (http for loopback only)',
+    );
     return baseUrl.replace(/\/+$/, '');
   }
 
   duration(option: string, value: Duration, atLeast: number): number {
     const duration = parseDuration(value);
-    this.expect(duration !== undefined && duration >= atLeast, option, "is not a duration such as '30m', '7d' or '500ms'");
+    this.expect(
+      duration !== undefined && duration >= atLeast,
+      option,
+      "is not a duration such as '30m', '7d' or '500ms'",
+    );
     return duration ?? 0;
   }
 
@@ -224,8 +257,16 @@ class Problems {
 
   encryptionKeys(keys: WechatEncryptionKey[]): readonly WechatEncryptionKey[] {
     keys.forEach(({ id, key }, i) => {
-      this.expect(KEY_ID.test(id), `encryptionKeys[${i}].id`, 'must be 1 to 64 of the characters 0-9 a-z A-Z _ . -');
-      this.expect(Buffer.isBuffer(key) && key.length === 32, `encryptionKeys[${i}].key`, 'must be 32 bytes');
+      this.expect(
+        KEY_ID.test(id),
+        `encryptionKeys[${i}].id`,
+        'must be 1 to 64 of the characters 0-9 a-z A-Z _ . -',
+      );
+      this.expect(
+        Buffer.isBuffer(key) && key.length === 32,
+        `encryptionKeys[${i}].key`,
+        'must be 32 bytes',
+      );
     });
     this.expect(allDiffer(keys.map(({ id }) => id)), 'encryptionKeys', 'must not use an id twice');
     return keys;
@@ -234,10 +275,18 @@ class Problems {
   redis(redis: WechatModuleOptions['redis']): WechatModuleOptions['redis'] {
     if (!redis || 'client' in redis) return redis;
     const urls = [redis.url].flat();
-    const valid = urls.length > 0 && urls.every((url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol));
+    const valid =
+      urls.length > 0 &&
+      urls.every(
+        (url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol),
+      );
     this.expect(valid, 'redis.url', 'must be redis:// or rediss:// (several for a cluster)');
     const { waitReplicas = 0 } = redis;
-    this.expect(Number.isInteger(waitReplicas) && waitReplicas >= 0, 'redis.waitReplicas', 'must be a whole number');
+    this.expect(
+      Number.isInteger(waitReplicas) && waitReplicas >= 0,
+      'redis.waitReplicas',
+      'must be a whole number',
+    );
     return redis;
   }
 }

@@ -15,7 +15,10 @@ interface RequestWithSession {
 
 class LoggedInGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    return context.switchToHttp().getRequest<RequestWithSession>().session.user !== undefined || unauthorized();
+    return (
+      context.switchToHttp().getRequest<RequestWithSession>().session.user !== undefined ||
+      unauthorized()
+    );
   }
 }
 
@@ -30,7 +33,14 @@ class CookieController {
 /** As its own documentation advises: nothing is written that did not change. It still touches the session on each request. */
 async function useSessions(app: INestApplication, { redis }: Ground): Promise<void> {
   const store = new RedisStore({ client: await createClient({ url: redis }).connect() });
-  app.use(session({ store, secret: randomBytes(32).toString('hex'), resave: false, saveUninitialized: false }));
+  app.use(
+    session({
+      store,
+      secret: randomBytes(32).toString('hex'),
+      resave: false,
+      saveUninitialized: false,
+    }),
+  );
 }
 
 async function cookies(app: INestApplication, count: number): Promise<Credentials> {

@@ -1,5 +1,11 @@
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
-import type { CanActivate, ExecutionContext, INestApplication, ModuleMetadata, Type } from '@nestjs/common';
+import type {
+  CanActivate,
+  ExecutionContext,
+  INestApplication,
+  ModuleMetadata,
+  Type,
+} from '@nestjs/common';
 import { createCipheriv, createDecipheriv, createSecretKey, hash, randomBytes } from 'node:crypto';
 import { createClient, RESP_TYPES } from 'redis';
 import { APP, newOpenid } from '../library.js';
@@ -38,7 +44,9 @@ class FloorGuard implements CanActivate {
 @Injectable()
 class SealedFloorGuard extends FloorGuard {
   protected override textOf(sealed: Buffer): string {
-    const decipher = createDecipheriv('aes-256-gcm', KEY, sealed.subarray(0, 12)).setAuthTag(sealed.subarray(12, 28));
+    const decipher = createDecipheriv('aes-256-gcm', KEY, sealed.subarray(0, 12)).setAuthTag(
+      sealed.subarray(12, 28),
+    );
     return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString();
   }
 }
@@ -54,7 +62,14 @@ const keyOf = (token: string): string => `floor:${hash('sha256', token, 'base64u
 
 function newUser(): Buffer {
   const now = Date.now();
-  return Buffer.from(JSON.stringify({ openid: newOpenid(), appId: APP.appId, issuedAt: now, expiresAt: now + DAY * 1_000 }));
+  return Buffer.from(
+    JSON.stringify({
+      openid: newOpenid(),
+      appId: APP.appId,
+      issuedAt: now,
+      expiresAt: now + DAY * 1_000,
+    }),
+  );
 }
 
 const moduleWith =
@@ -62,7 +77,10 @@ const moduleWith =
   async ({ redis }: Ground): Promise<ModuleMetadata> => {
     const client = await createClient({ url: redis }).connect();
     const bytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-    return { controllers: [route(UseGuards(guard))], providers: [guard, { provide: REDIS, useValue: bytes }] };
+    return {
+      controllers: [route(UseGuards(guard))],
+      providers: [guard, { provide: REDIS, useValue: bytes }],
+    };
   };
 
 const loginsKept =

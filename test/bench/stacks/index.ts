@@ -4,6 +4,7 @@ import { JWTS } from './jwt.js';
 import { OURS } from './ours.js';
 import type { Stack } from './stack.js';
 
-export type StackName = keyof typeof OURS | keyof typeof FLOORS | keyof typeof JWTS | keyof typeof EXPRESS_SESSION;
+export type StackName =
+  keyof typeof OURS | keyof typeof FLOORS | keyof typeof JWTS | keyof typeof EXPRESS_SESSION;
 
 export const STACKS: Record<StackName, Stack> = { ...OURS, ...FLOORS, ...JWTS, ...EXPRESS_SESSION };

@@ -19,14 +19,20 @@ class NestJwtGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<GuardedRequest>();
-    request.user = await this.jwt.verifyAsync(bearerOf(request), { secret: KEY as never }).catch(unauthorized);
+    request.user = await this.jwt
+      .verifyAsync(bearerOf(request), { secret: KEY as never })
+      .catch(unauthorized);
     return true;
   }
 }
 
 class FastifyJwtGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    await context.switchToHttp().getRequest<{ jwtVerify(): Promise<unknown> }>().jwtVerify().catch(unauthorized);
+    await context
+      .switchToHttp()
+      .getRequest<{ jwtVerify(): Promise<unknown> }>()
+      .jwtVerify()
+      .catch(unauthorized);
     return true;
   }
 }
@@ -46,18 +52,27 @@ const signer = JwtModule.register({ signOptions: { expiresIn: '1d' } });
 
 function signed(app: INestApplication, count: number): Credentials {
   const jwt = app.get(JwtService, { strict: false });
-  const sign = (): string => jwt.sign({ sub: newOpenid(), appId: APP.appId }, { secret: KEY as never });
+  const sign = (): string =>
+    jwt.sign({ sub: newOpenid(), appId: APP.appId }, { secret: KEY as never });
   return bearers(Array.from({ length: count }, sign));
 }
 
 export const JWTS = {
   nestJwt: {
-    module: () => ({ imports: [signer], controllers: [route(UseGuards(NestJwtGuard))], providers: [NestJwtGuard] }),
+    module: () => ({
+      imports: [signer],
+      controllers: [route(UseGuards(NestJwtGuard))],
+      providers: [NestJwtGuard],
+    }),
     credentials: signed,
   },
   fastifyJwt: {
     module: () => ({ imports: [signer], controllers: [route(UseGuards(FastifyJwtGuard))] }),
-    prepare: (app) => (app as NestFastifyApplication).register(fastifyJwt as never, { secret: KEY.export() } as never),
+    prepare: (app) =>
+      (app as NestFastifyApplication).register(
+        fastifyJwt as never,
+        { secret: KEY.export() } as never,
+      ),
     credentials: signed,
   },
   passportJwt: {

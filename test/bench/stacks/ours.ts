@@ -8,7 +8,9 @@ import type { Ground } from '../library.js';
 import { bearers, route } from './stack.js';
 import type { Credentials, Stack } from './stack.js';
 
-const library = (ground: Ground): NonNullable<ModuleMetadata['imports']> => [WechatModule.forRoot(optionsOn(ground))];
+const library = (ground: Ground): NonNullable<ModuleMetadata['imports']> => [
+  WechatModule.forRoot(optionsOn(ground)),
+];
 
 async function realLogins(app: INestApplication, count: number): Promise<Credentials> {
   skipWechat(app);
@@ -32,8 +34,17 @@ export const OURS = {
     module: () => ({ controllers: [route()] }),
     credentials: (_, count) => bearers(Array.from({ length: count }, invented)), // nobody looks at them, but headers cost, too
   },
-  public: { module: (ground) => ({ imports: library(ground), controllers: [route()] }), credentials: realLogins },
-  guarded: { module: (ground) => ({ imports: library(ground), controllers: [route(UseGuards(SessionGuard))] }), credentials: realLogins },
+  public: {
+    module: (ground) => ({ imports: library(ground), controllers: [route()] }),
+    credentials: realLogins,
+  },
+  guarded: {
+    module: (ground) => ({
+      imports: library(ground),
+      controllers: [route(UseGuards(SessionGuard))],
+    }),
+    credentials: realLogins,
+  },
   passport: {
     module: (ground) => ({
       imports: [...library(ground), PassportModule],
@@ -42,7 +53,10 @@ export const OURS = {
     }),
     credentials: realLogins,
   },
-  login: { module: (ground) => ({ imports: library(ground), controllers: [LoginController] }), credentials: () => bearers([]) },
+  login: {
+    module: (ground) => ({ imports: library(ground), controllers: [LoginController] }),
+    credentials: () => bearers([]),
+  },
   instantLogin: {
     module: (ground) => ({ imports: library(ground), controllers: [LoginController] }),
     prepare: (app) => skipWechat(app),

@@ -11,14 +11,26 @@ export async function decryptSuite(): Promise<Findings> {
   say('  decryption');
   const pieces = Child.start('pieces', { place: 'server' });
   try {
-    const rounds = await pieces.ask<DecryptionTimes[]>('timesOfDecryption', { rounds: 15, times: 4_000 });
-    const ratio = (over: keyof DecryptionTimes): number[] => rounds.map(({ ours, [over]: other }) => other / ours);
+    const rounds = await pieces.ask<DecryptionTimes[]>('timesOfDecryption', {
+      rounds: 15,
+      times: 4_000,
+    });
+    const ratio = (over: keyof DecryptionTimes): number[] =>
+      rounds.map(({ ours, [over]: other }) => other / ours);
     const spent = (way: keyof DecryptionTimes): number[] => rounds.map(({ [way]: time }) => time);
     const figures = [
-      ...figure('decrypt', 'raw decipher + JSON.parse ÷ decryptOpenData, time', ratio('raw'), { goal: { atLeast: 0.78 } }),
-      ...figure('decrypt easywechat', 'node-easywechat ÷ decryptOpenData, time', ratio('easywechat')),
+      ...figure('decrypt', 'raw decipher + JSON.parse ÷ decryptOpenData, time', ratio('raw'), {
+        goal: { atLeast: 0.78 },
+      }),
+      ...figure(
+        'decrypt easywechat',
+        'node-easywechat ÷ decryptOpenData, time',
+        ratio('easywechat'),
+      ),
       ...figure('decrypt µs', 'decryptOpenData', spent('ours'), { unit: 'µs' }),
-      ...figure('decrypt easywechat µs', 'node-easywechat decryptSession', spent('easywechat'), { unit: 'µs' }),
+      ...figure('decrypt easywechat µs', 'node-easywechat decryptSession', spent('easywechat'), {
+        unit: 'µs',
+      }),
     ];
     return { figures };
   } finally {

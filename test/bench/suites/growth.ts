@@ -31,7 +31,8 @@ export function growthSuite(scale: Scale): Promise<Findings> {
         const urls = { few: few?.url, many: many?.url };
         await pieces.ask('fill', { name: 'few', redis: urls.few, count: FEW });
         await pieces.ask('fill', { name: 'many', redis: urls.many, count: scale.many });
-        const http = few && many ? await overHttp(pieces, { few: few.url, many: many.url }, scale) : [];
+        const http =
+          few && many ? await overHttp(pieces, { few: few.url, many: many.url }, scale) : [];
         return { figures: figuresOf(scale.many, http, await inProcess(pieces, scale)) };
       } finally {
         await pieces.stop();
@@ -40,7 +41,11 @@ export function growthSuite(scale: Scale): Promise<Findings> {
   );
 }
 
-async function overHttp(pieces: Child, urls: Record<'few' | 'many', string>, scale: Scale): Promise<Round<Measured>[]> {
+async function overHttp(
+  pieces: Child,
+  urls: Record<'few' | 'many', string>,
+  scale: Scale,
+): Promise<Round<Measured>[]> {
   const measure = async (crowd: Crowd): Promise<Measured> => {
     const { name, among } = CROWDS[crowd];
     const requests = requestsWith(bearers(await pieces.ask('someTokens', { name, count: among })));
@@ -53,16 +58,22 @@ async function overHttp(pieces: Child, urls: Record<'few' | 'many', string>, sca
 
 /** The first round warms up. */
 async function inProcess(pieces: Child, { rounds }: Scale): Promise<Round<number>[]> {
-  const measure = (crowd: Crowd): Promise<number> => pieces.ask('findTime', { ...CROWDS[crowd], count: FINDS });
+  const measure = (crowd: Crowd): Promise<number> =>
+    pieces.ask('findTime', { ...CROWDS[crowd], count: FINDS });
   return (await inRounds(2 * rounds + 1, measure)).slice(1);
 }
 
-async function inRounds<T>(count: number, measure: (crowd: Crowd) => Promise<T>, said?: string): Promise<Round<T>[]> {
+async function inRounds<T>(
+  count: number,
+  measure: (crowd: Crowd) => Promise<T>,
+  said?: string,
+): Promise<Round<T>[]> {
   const rounds: Round<T>[] = [];
   for (let i = 0; i < count; i++) {
     if (said) say(`  ${said}, round ${i + 1} of ${count}`);
     const round: Partial<Round<T>> = {};
-    for (const crowd of rotated(Object.keys(CROWDS) as Crowd[], i)) round[crowd] = await onceMore(crowd, () => measure(crowd));
+    for (const crowd of rotated(Object.keys(CROWDS) as Crowd[], i))
+      round[crowd] = await onceMore(crowd, () => measure(crowd));
     rounds.push(round as Round<T>);
   }
   return rounds;
@@ -80,9 +91,15 @@ function figuresOf(many: number, http: Round<Measured>[], finds: Round<number>[]
   const good = ({ good: perSecond }: Measured): number => perSecond;
   const goal = { atMost: 1.1 };
   return [
-    ...figure('growth active', `guarded p50 ${at}, ${active}`, ratios(http, 'active', p50), { goal }),
+    ...figure('growth active', `guarded p50 ${at}, ${active}`, ratios(http, 'active', p50), {
+      goal,
+    }),
     ...figure('growth all', `guarded p50 ${at}, ${all}`, ratios(http, 'all', p50), { goal }),
-    ...figure('growth active rate', `guarded requests/s ${at}, ${active}`, ratios(http, 'active', good)),
+    ...figure(
+      'growth active rate',
+      `guarded requests/s ${at}, ${active}`,
+      ratios(http, 'active', good),
+    ),
     ...figure('growth all rate', `guarded requests/s ${at}, ${all}`, ratios(http, 'all', good)),
     ...figure('find active', `find() p50 ${at}, ${active}`, ratios(finds, 'active', Number)),
     ...figure('find all', `find() p50 ${at}, ${all}`, ratios(finds, 'all', Number)),

@@ -29,29 +29,61 @@ const FASTIFY = {
   nestJwt: { stack: 'nestJwt', label: '@nestjs/jwt guard, KeyObject', ...jwt },
   fastifyJwt: { stack: 'fastifyJwt', label: '@fastify/jwt', ...jwt },
   passportJwt: { stack: 'passportJwt', label: 'passport-jwt, KeyObject', ...jwt },
-  'public in memory': { stack: 'public', label: 'public route, library in memory', store: 'memory', open: true },
+  'public in memory': {
+    stack: 'public',
+    label: 'public route, library in memory',
+    store: 'memory',
+    open: true,
+  },
   'guarded in memory': { stack: 'guarded', label: 'SessionGuard, in memory', ...memory },
   'passport in memory': { stack: 'passport', label: 'WechatAuthGuard, in memory', ...memory },
-  flooded: { stack: 'guarded', label: 'SessionGuard, 10 % invented tokens', ...redis, flooded: true },
+  flooded: {
+    stack: 'guarded',
+    label: 'SessionGuard, 10 % invented tokens',
+    ...redis,
+    flooded: true,
+  },
 } satisfies Record<string, Omit<Contender, 'http'>>;
 
 const EXPRESS = {
   'express bare': { stack: 'bare', label: 'bare Nest route (Express)', open: true },
-  'express public': { stack: 'public', label: 'public route, library imported (Express)', store: 'redis', open: true },
+  'express public': {
+    stack: 'public',
+    label: 'public route, library imported (Express)',
+    store: 'redis',
+    open: true,
+  },
   'express guarded': { stack: 'guarded', label: 'SessionGuard (Express)', ...redis },
   'express passport': { stack: 'passport', label: 'WechatAuthGuard (Express)', ...redis },
-  'express passportJwt': { stack: 'passportJwt', label: 'passport-jwt, KeyObject (Express)', ...jwt },
-  'express expressSession': { stack: 'expressSession', label: 'express-session + connect-redis', ...redis },
-  'express guarded in memory': { stack: 'guarded', label: 'SessionGuard, in memory (Express)', ...memory },
+  'express passportJwt': {
+    stack: 'passportJwt',
+    label: 'passport-jwt, KeyObject (Express)',
+    ...jwt,
+  },
+  'express expressSession': {
+    stack: 'expressSession',
+    label: 'express-session + connect-redis',
+    ...redis,
+  },
+  'express guarded in memory': {
+    stack: 'guarded',
+    label: 'SessionGuard, in memory (Express)',
+    ...memory,
+  },
 } satisfies Record<string, Omit<Contender, 'http'>>;
 
 export type ContenderName = keyof typeof FASTIFY | keyof typeof EXPRESS;
 
-const on = <Name extends string>(http: Http, contenders: Record<Name, Omit<Contender, 'http'>>): Record<Name, Contender> =>
-  Object.fromEntries(Object.entries<Omit<Contender, 'http'>>(contenders).map(([name, one]) => [name, { ...one, http }])) as Record<
-    Name,
-    Contender
-  >;
+const on = <Name extends string>(
+  http: Http,
+  contenders: Record<Name, Omit<Contender, 'http'>>,
+): Record<Name, Contender> =>
+  Object.fromEntries(
+    Object.entries<Omit<Contender, 'http'>>(contenders).map(([name, one]) => [
+      name,
+      { ...one, http },
+    ]),
+  ) as Record<Name, Contender>;
 
 export const CONTENDERS: Record<ContenderName, Contender> = {
   ...on<keyof typeof FASTIFY>('fastify', FASTIFY),

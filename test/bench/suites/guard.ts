@@ -24,17 +24,29 @@ export function guardSuite(scale: Scale): Promise<Findings> {
       say(`  guard, round ${round + 1} of ${scale.rounds}`);
       rounds.push(await measureRound(rotated(able, round * 4), redis?.url, scale));
     }
-    return { figures: figuresOf(rounds), tables: [tableOf('fastify', rounds), tableOf('express', rounds)] };
+    return {
+      figures: figuresOf(rounds),
+      tables: [tableOf('fastify', rounds), tableOf('express', rounds)],
+    };
   });
 }
 
-async function measureRound(contenders: typeof ALL, redis: string | undefined, scale: Scale): Promise<Round> {
+async function measureRound(
+  contenders: typeof ALL,
+  redis: string | undefined,
+  scale: Scale,
+): Promise<Round> {
   const round: Round = {};
-  for (const [name, contender] of contenders) round[name] = await onceMore(name, () => measureOne(contender, redis, scale));
+  for (const [name, contender] of contenders)
+    round[name] = await onceMore(name, () => measureOne(contender, redis, scale));
   return round;
 }
 
-function measureOne(contender: Contender, redis: string | undefined, scale: Scale): Promise<Measured> {
+function measureOne(
+  contender: Contender,
+  redis: string | undefined,
+  scale: Scale,
+): Promise<Measured> {
   const ground = contender.store === 'redis' ? { redis } : {};
   return RunningServer.with({ ...contender, ground }, async (server) => {
     const credentials = await server.credentials(scale.clients);
@@ -53,18 +65,33 @@ function withTenthInvented({ values, ...rest }: Credentials): Credentials {
 const EXPECTED = JSON.stringify(BODY);
 
 /** A guard that lets everybody in is fast. */
-async function checkAnswers(url: string, { stack, open }: Contender, { header, values }: Credentials): Promise<void> {
+async function checkAnswers(
+  url: string,
+  { stack, open }: Contender,
+  { header, values }: Credentials,
+): Promise<void> {
   const get = async (value?: string): Promise<string> => {
-    const answer = await fetch(`${url}/hello`, { headers: value === undefined ? {} : { [header]: value } });
+    const answer = await fetch(`${url}/hello`, {
+      headers: value === undefined ? {} : { [header]: value },
+    });
     return answer.status === 200 ? await answer.text() : String(answer.status);
   };
   const stranger = open ? EXPECTED : '401';
-  const found = [await get(), await get(tampered(values[0]!)), await get(values[0]), await get(values.at(-1))];
-  if (found.join() !== [stranger, stranger, EXPECTED, EXPECTED].join()) throw new Error(`${stack} answers wrongly: ${found.join(' ')}`);
+  const found = [
+    await get(),
+    await get(tampered(values[0]!)),
+    await get(values[0]),
+    await get(values.at(-1)),
+  ];
+  if (found.join() !== [stranger, stranger, EXPECTED, EXPECTED].join())
+    throw new Error(`${stack} answers wrongly: ${found.join(' ')}`);
 }
 
 function tampered(value: string): string {
-  return value.replace(/.{4}(.)$/, (end) => `${end.startsWith('AAAA') ? 'BBBB' : 'AAAA'}${end.slice(-1)}`);
+  return value.replace(
+    /.{4}(.)$/,
+    (end) => `${end.startsWith('AAAA') ? 'BBBB' : 'AAAA'}${end.slice(-1)}`,
+  );
 }
 
 const figure = figuresFor('guard');
@@ -73,14 +100,24 @@ const good = (measured: Measured): number => measured.good;
 const cpu = (measured: Measured): number => measured.cpuPerRequest;
 const p99 = (measured: Measured): number => measured.p99;
 const busy = (measured: Measured): number => measured.busy;
-const serverBusy = ({ cpuPerRequest, good: right, bad }: Measured): number => (cpuPerRequest * (right + bad)) / 1_000_000;
+const serverBusy = ({ cpuPerRequest, good: right, bad }: Measured): number =>
+  (cpuPerRequest * (right + bad)) / 1_000_000;
 
 /** Of each round; a round compares only what it has measured itself. */
-function ratios(rounds: Round[], over: ContenderName, under: ContenderName, of: (measured: Measured) => number): number[] {
+function ratios(
+  rounds: Round[],
+  over: ContenderName,
+  under: ContenderName,
+  of: (measured: Measured) => number,
+): number[] {
   return rounds.flatMap(({ [over]: a, [under]: b }) => (a && b ? [of(a) / of(b)] : []));
 }
 
-function valuesOf(rounds: Round[], name: ContenderName, of: (measured: Measured) => number): number[] {
+function valuesOf(
+  rounds: Round[],
+  name: ContenderName,
+  of: (measured: Measured) => number,
+): number[] {
   return rounds.flatMap(({ [name]: measured }) => (measured ? [of(measured)] : []));
 }
 
@@ -88,15 +125,27 @@ type Goal = Figure['goal'];
 
 function figuresOf(rounds: Round[]): Figure[] {
   const perSecond = (over: ContenderName, under: ContenderName, goal?: Goal): Figure[] =>
-    figure(`${over}/${under}`, `${labelOf(over)} ÷ ${labelOf(under)}`, ratios(rounds, over, under, good), { goal });
+    figure(
+      `${over}/${under}`,
+      `${labelOf(over)} ÷ ${labelOf(under)}`,
+      ratios(rounds, over, under, good),
+      { goal },
+    );
   const spent = (over: ContenderName, under: ContenderName, goal?: Goal): Figure[] =>
-    figure(`${over}/${under} cpu`, `${labelOf(over)} ÷ ${labelOf(under)}, CPU time per request`, ratios(rounds, over, under, cpu), {
-      goal,
-    });
+    figure(
+      `${over}/${under} cpu`,
+      `${labelOf(over)} ÷ ${labelOf(under)}, CPU time per request`,
+      ratios(rounds, over, under, cpu),
+      {
+        goal,
+      },
+    );
   return [
     ...perSecond('public', 'bare', { atLeast: 0.97 }),
     ...perSecond('guarded', 'public', { atLeast: 0.9 }),
-    ...figure('guarded/public p99', 'the same, p99', ratios(rounds, 'guarded', 'public', p99), { goal: { atMost: 1.3 } }),
+    ...figure('guarded/public p99', 'the same, p99', ratios(rounds, 'guarded', 'public', p99), {
+      goal: { atMost: 1.3 },
+    }),
     ...spent('guarded', 'public', { atMost: 1.2 }),
     ...perSecond('passport', 'public', { atLeast: 0.75 }),
     ...perSecond('guarded', 'floor'),
@@ -104,9 +153,14 @@ function figuresOf(rounds: Round[]): Figure[] {
     ...perSecond('guarded', 'passportJwt', { atLeast: 2 }),
     ...perSecond('guarded', 'nestJwt'),
     ...perSecond('guarded', 'fastifyJwt', { atLeast: 1.8 }),
-    ...figure('flooded', '10 % invented tokens: good answers ÷ clean', ratios(rounds, 'flooded', 'guarded', good), {
-      goal: { atLeast: 0.85 },
-    }),
+    ...figure(
+      'flooded',
+      '10 % invented tokens: good answers ÷ clean',
+      ratios(rounds, 'flooded', 'guarded', good),
+      {
+        goal: { atLeast: 0.85 },
+      },
+    ),
     ...perSecond('guarded in memory', 'public in memory'),
     ...perSecond('passport in memory', 'public in memory'),
     ...perSecond('express public', 'express bare'),
@@ -118,13 +172,33 @@ function figuresOf(rounds: Round[]): Figure[] {
     ...spent('passportJwt', 'guarded'),
     ...spent('fastifyJwt', 'guarded'),
     ...(['bare', 'guarded', 'express guarded'] as const).flatMap((name) => [
-      ...figure(`${name} server`, `cores that the server kept busy, ${labelOf(name)}`, valuesOf(rounds, name, serverBusy)),
-      ...figure(`${name} load`, `cores that the load generator kept busy, ${labelOf(name)}`, valuesOf(rounds, name, busy)),
+      ...figure(
+        `${name} server`,
+        `cores that the server kept busy, ${labelOf(name)}`,
+        valuesOf(rounds, name, serverBusy),
+      ),
+      ...figure(
+        `${name} load`,
+        `cores that the load generator kept busy, ${labelOf(name)}`,
+        valuesOf(rounds, name, busy),
+      ),
     ]),
     ...ALL.flatMap(([name, { http }]) => [
-      ...figure(`${name} of bare`, `${labelOf(name)} ÷ bare`, ratios(rounds, name, BARE[http], good), { tabled: true }),
-      ...figure(`${name} µs`, `${labelOf(name)}: CPU per request, µs`, valuesOf(rounds, name, cpu), { tabled: true }),
-      ...figure(`${name} p99`, `${labelOf(name)}: p99, ms`, valuesOf(rounds, name, p99), { tabled: true }),
+      ...figure(
+        `${name} of bare`,
+        `${labelOf(name)} ÷ bare`,
+        ratios(rounds, name, BARE[http], good),
+        { tabled: true },
+      ),
+      ...figure(
+        `${name} µs`,
+        `${labelOf(name)}: CPU per request, µs`,
+        valuesOf(rounds, name, cpu),
+        { tabled: true },
+      ),
+      ...figure(`${name} p99`, `${labelOf(name)}: p99, ms`, valuesOf(rounds, name, p99), {
+        tabled: true,
+      }),
     ]),
   ];
 }
@@ -134,7 +208,9 @@ const BARE = { fastify: 'bare', express: 'express bare' } as const;
 const labelOf = (name: ContenderName): string => CONTENDERS[name].label;
 
 function tableOf(http: Contender['http'], rounds: Round[]): Table {
-  const here = ALL.filter(([name, contender]) => contender.http === http && valuesOf(rounds, name, good).length > 0);
+  const here = ALL.filter(
+    ([name, contender]) => contender.http === http && valuesOf(rounds, name, good).length > 0,
+  );
   const median = (values: number[]): string => numberText(spreadOf(values).median);
   const rows = here.map(([name, { label, revocable = '' }]) => {
     const speed = ratios(rounds, name, BARE[http], good);
@@ -147,5 +223,15 @@ function tableOf(http: Contender['http'], rounds: Round[]): Table {
       revocable,
     ];
   });
-  return { head: [`on ${http}`, 'requests/s ÷ bare', 'min - max', 'CPU per request, µs', 'p99, ms', 'revocable'], rows };
+  return {
+    head: [
+      `on ${http}`,
+      'requests/s ÷ bare',
+      'min - max',
+      'CPU per request, µs',
+      'p99, ms',
+      'revocable',
+    ],
+    rows,
+  };
 }

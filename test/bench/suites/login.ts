@@ -20,11 +20,18 @@ export function loginSuite(scale: Scale): Promise<Findings> {
   return withRedis(async (redis) => {
     const wechat = Child.start('wechat', { place: 'beside' });
     try {
-      const ground = { redis: redis?.url, wechat: await wechat.ask<NonNullable<Ground['wechat']>>('open') };
+      const ground = {
+        redis: redis?.url,
+        wechat: await wechat.ask<NonNullable<Ground['wechat']>>('open'),
+      };
       const rounds: Round[] = [];
       for (let round = 0; round < scale.rounds; round++) {
         say(`  login, round ${round + 1} of ${scale.rounds}`);
-        rounds.push(await onceMore('login', () => measureRound(rotated([...MEASURED], round), ground, wechat, scale)));
+        rounds.push(
+          await onceMore('login', () =>
+            measureRound(rotated([...MEASURED], round), ground, wechat, scale),
+          ),
+        );
       }
       return { figures: figuresOf(rounds) };
     } finally {
@@ -33,10 +40,18 @@ export function loginSuite(scale: Scale): Promise<Findings> {
   });
 }
 
-async function measureRound(names: (typeof MEASURED)[number][], ground: Ground, wechat: Child, scale: Scale): Promise<Round> {
+async function measureRound(
+  names: (typeof MEASURED)[number][],
+  ground: Ground,
+  wechat: Child,
+  scale: Scale,
+): Promise<Round> {
   const codes = await wechat.ask<string[]>('codes', 2 * scale.logins);
   const round: Partial<Round> = {};
-  for (const name of names) round[name] = await (name === 'login' ? eachOnce(ground, codes) : again(name, ground, codes, scale));
+  for (const name of names)
+    round[name] = await (name === 'login'
+      ? eachOnce(ground, codes)
+      : again(name, ground, codes, scale));
   return round as Round;
 }
 
@@ -49,9 +64,17 @@ function eachOnce(ground: Ground, codes: string[]): Promise<Measured> {
   });
 }
 
-function again(stack: 'bare' | 'instantLogin', ground: Ground, codes: string[], scale: Scale): Promise<Measured> {
+function again(
+  stack: 'bare' | 'instantLogin',
+  ground: Ground,
+  codes: string[],
+  scale: Scale,
+): Promise<Measured> {
   return RunningServer.with({ stack, ground }, async (server) => {
-    const requests = stack === 'bare' ? requestsWith(await server.credentials(scale.clients)) : codes.map(loginWith);
+    const requests =
+      stack === 'bare'
+        ? requestsWith(await server.credentials(scale.clients))
+        : codes.map(loginWith);
     return allGood(await server.measureWarm(requests, scale));
   });
 }
@@ -65,11 +88,25 @@ const figure = figuresFor('login');
 function figuresOf(rounds: Round[]): Findings['figures'] {
   const ratio = rounds.map(({ instantLogin, bare }) => instantLogin.good / bare.good);
   const whole = rounds.map(({ login, bare }) => bare.cpuPerRequest / login.cpuPerRequest);
-  const spent = (name: keyof Round): number[] => rounds.map(({ [name]: { cpuPerRequest } }) => cpuPerRequest);
+  const spent = (name: keyof Round): number[] =>
+    rounds.map(({ [name]: { cpuPerRequest } }) => cpuPerRequest);
   return [
-    ...figure('login', 'login, WeChat answering in no time ÷ bare route, requests/s', ratio, { goal: { atLeast: 0.35 } }),
-    ...figure('instant login µs', 'login: CPU per login, WeChat answering in no time', spent('instantLogin'), { unit: 'µs' }),
-    ...figure('login cpu', 'bare route ÷ login with the call to WeChat, CPU time of our process', whole),
-    ...figure('login µs', 'login: CPU per login, the call to WeChat included', spent('login'), { unit: 'µs' }),
+    ...figure('login', 'login, WeChat answering in no time ÷ bare route, requests/s', ratio, {
+      goal: { atLeast: 0.35 },
+    }),
+    ...figure(
+      'instant login µs',
+      'login: CPU per login, WeChat answering in no time',
+      spent('instantLogin'),
+      { unit: 'µs' },
+    ),
+    ...figure(
+      'login cpu',
+      'bare route ÷ login with the call to WeChat, CPU time of our process',
+      whole,
+    ),
+    ...figure('login µs', 'login: CPU per login, the call to WeChat included', spent('login'), {
+      unit: 'µs',
+    }),
   ];
 }

@@ -25,7 +25,11 @@ export async function memorySuite({ weighed }: Scale): Promise<Findings> {
   const { asked, keys } = await withRedis((redis) => oneLogin(redis!));
   const perLogin = await withRedis((redis) => bytesPerLogin(redis!, weighed));
   const label = `Redis used_memory per login, both records, at ${weighed.toLocaleString('en')}`;
-  const figures = [...asked, ...bytes(keys), ...figure('used memory', label, [perLogin], { unit: 'bytes' })];
+  const figures = [
+    ...asked,
+    ...bytes(keys),
+    ...figure('used memory', label, [perLogin], { unit: 'bytes' }),
+  ];
   return { figures, tables: [tableOf(keys)] };
 }
 
@@ -60,29 +64,60 @@ async function commands(redis: TestRedis, url: string, authorization: string): P
     for (let i = 0; i < REQUESTS; i++) await fetch(url, { headers: { authorization: valueOf() } });
     return callsIn(await infoOf(redis, 'commandstats'));
   };
-  const asked = (id: string, label: string, calls: Record<string, number>, atMost: number): Figure[] => {
+  const asked = (
+    id: string,
+    label: string,
+    calls: Record<string, number>,
+    atMost: number,
+  ): Figure[] => {
     const total = Object.values(calls).reduce((a, b) => a + b, 0);
-    return figure(id, label, [total / REQUESTS], { goal: { atMost }, note: Object.keys(calls).join(', ') });
+    return figure(id, label, [total / REQUESTS], {
+      goal: { atMost },
+      note: Object.keys(calls).join(', '),
+    });
   };
   return [
     ...asked('commands', 'Redis commands per guarded request', await spent(() => authorization), 1),
-    ...asked('commands invented', 'Redis commands per invented token', await spent(() => `Bearer ${invented()}`), 0),
-    ...asked('commands malformed', 'Redis commands per malformed token', await spent(() => 'Bearer nothing-of-ours'), 0),
+    ...asked(
+      'commands invented',
+      'Redis commands per invented token',
+      await spent(() => `Bearer ${invented()}`),
+      0,
+    ),
+    ...asked(
+      'commands malformed',
+      'Redis commands per malformed token',
+      await spent(() => 'Bearer nothing-of-ours'),
+      0,
+    ),
   ];
 }
 
 /** Without what we ask ourselves, how a client greets, and the clock's TIME now and then. */
 function callsIn(commandstats: string): Record<string, number> {
-  const all = [...commandstats.matchAll(/cmdstat_([\w|]+):calls=(\d+)/g)].map(([, name, calls]) => [name!, Number(calls)] as const);
-  return Object.fromEntries(all.filter(([name]) => !/^(config|info|hello|client|ping|time)/.test(name)));
+  const all = [...commandstats.matchAll(/cmdstat_([\w|]+):calls=(\d+)/g)].map(
+    ([, name, calls]) => [name!, Number(calls)] as const,
+  );
+  return Object.fromEntries(
+    all.filter(([name]) => !/^(config|info|hello|client|ping|time)/.test(name)),
+  );
 }
 
 async function costs(redis: TestRedis): Promise<KeyCost[]> {
   const keys = ((await redis.run('KEYS', '*')) as string[]).toSorted();
   return Promise.all(
     keys.map(async (key) => {
-      const [valueBytes, total] = [Number(await redis.run('STRLEN', key)), Number(await redis.run('MEMORY', 'USAGE', key))];
-      return { key: key.replace(/[^:]+$/, '…'), keyBytes: key.length, valueBytes, total, overhead: total - key.length - valueBytes };
+      const [valueBytes, total] = [
+        Number(await redis.run('STRLEN', key)),
+        Number(await redis.run('MEMORY', 'USAGE', key)),
+      ];
+      return {
+        key: key.replace(/[^:]+$/, '…'),
+        keyBytes: key.length,
+        valueBytes,
+        total,
+        overhead: total - key.length - valueBytes,
+      };
     }),
   );
 }
@@ -92,12 +127,21 @@ function bytes(keys: KeyCost[]): Figure[] {
   const all = keys.reduce((sum, { total }) => sum + total, 0);
   const weight = { unit: 'bytes' };
   return [
-    ...figure('bytes record', 'Redis bytes of the session record (MEMORY USAGE)', [record.total], { ...weight, goal: { atMost: 300 } }),
-    ...figure('bytes login', 'Redis bytes of all that one login leaves', [all], { ...weight, goal: { atMost: 600 } }),
+    ...figure('bytes record', 'Redis bytes of the session record (MEMORY USAGE)', [record.total], {
+      ...weight,
+      goal: { atMost: 300 },
+    }),
+    ...figure('bytes login', 'Redis bytes of all that one login leaves', [all], {
+      ...weight,
+      goal: { atMost: 600 },
+    }),
   ];
 }
 
 function tableOf(keys: KeyCost[]): Table {
-  const rows = keys.map(({ key, keyBytes, valueBytes, overhead, total }) => [key, ...[keyBytes, valueBytes, overhead, total].map(String)]);
+  const rows = keys.map(({ key, keyBytes, valueBytes, overhead, total }) => [
+    key,
+    ...[keyBytes, valueBytes, overhead, total].map(String),
+  ]);
   return { head: ['key', 'its name', 'its value', 'added by Redis', 'bytes'], rows };
 }

@@ -14,21 +14,34 @@ const MEGABYTE = 1_048_576;
 export async function soakSuite({ soak, seconds }: Scale): Promise<Findings> {
   say(`  soak, ${soak.toLocaleString('en')} requests`);
   const burst = Math.max(2, seconds) * 2;
-  const grown = await withRedis((redis) => onceMore('soak', () => growth({ redis: redis?.url }, soak, burst)));
+  const grown = await withRedis((redis) =>
+    onceMore('soak', () => growth({ redis: redis?.url }, soak, burst)),
+  );
   const label = `heap growth over ${soak.toLocaleString('en')} guarded requests of ${USERS.toLocaleString('en')} users`;
-  return { figures: figuresFor('soak')('heap', label, [grown], { unit: 'MB', goal: { atMost: 20 } }) };
+  return {
+    figures: figuresFor('soak')('heap', label, [grown], { unit: 'MB', goal: { atMost: 20 } }),
+  };
 }
 
 function growth(ground: Ground, count: number, seconds: number): Promise<number> {
-  return RunningServer.with({ stack: 'guarded', ground, execArgv: ['--expose-gc'] }, async (server) => {
-    const requests = requestsWith(await server.credentials(USERS));
-    await send(server, requests, USERS, seconds); // caches that have a limit are full from here on
-    const before = await server.heldMemory();
-    await send(server, requests, count, seconds);
-    return ((await server.heldMemory()) - before) / MEGABYTE;
-  });
+  return RunningServer.with(
+    { stack: 'guarded', ground, execArgv: ['--expose-gc'] },
+    async (server) => {
+      const requests = requestsWith(await server.credentials(USERS));
+      await send(server, requests, USERS, seconds); // caches that have a limit are full from here on
+      const before = await server.heldMemory();
+      await send(server, requests, count, seconds);
+      return ((await server.heldMemory()) - before) / MEGABYTE;
+    },
+  );
 }
 
-async function send(server: RunningServer, requests: HttpRequest[], count: number, seconds: number): Promise<void> {
-  for (let answers = 0; answers < count;) answers += allGood(await server.measure(requests, seconds)).answers;
+async function send(
+  server: RunningServer,
+  requests: HttpRequest[],
+  count: number,
+  seconds: number,
+): Promise<void> {
+  for (let answers = 0; answers < count;)
+    answers += allGood(await server.measure(requests, seconds)).answers;
 }

@@ -33,9 +33,16 @@ export async function startSuite({ starts }: Scale): Promise<Findings> {
     });
   }
   const figures = [
-    ...figure('npm start', 'npm start to its first answer, sandbox and database included', warm, { unit: 's', goal: { atMost: 5 } }),
-    ...figure('start compiled', 'the compiled app alone, its database there already', compiled, { unit: 's' }),
-    ...figure('start empty', 'the compiled app alone, its database made first', empty, { unit: 's' }),
+    ...figure('npm start', 'npm start to its first answer, sandbox and database included', warm, {
+      unit: 's',
+      goal: { atMost: 5 },
+    }),
+    ...figure('start compiled', 'the compiled app alone, its database there already', compiled, {
+      unit: 's',
+    }),
+    ...figure('start empty', 'the compiled app alone, its database made first', empty, {
+      unit: 's',
+    }),
   ];
   return { figures };
 }
@@ -52,11 +59,19 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
 async function secondsToAnswer(command: string, args: string[], cwd: string): Promise<number> {
   const port = await freePort();
   const started = performance.now();
-  const app = spawn(command, args, { cwd, env: { ...process.env, PORT: String(port) }, stdio: 'ignore', detached: true });
+  const app = spawn(command, args, {
+    cwd,
+    env: { ...process.env, PORT: String(port) },
+    stdio: 'ignore',
+    detached: true,
+  });
   const ended = once(app, 'exit');
   try {
     while (!(await isReady(port))) {
-      if (app.exitCode !== null) throw new Error(`${command} ${args.join(' ')} ended with ${app.exitCode}. Does another one run here?`);
+      if (app.exitCode !== null)
+        throw new Error(
+          `${command} ${args.join(' ')} ended with ${app.exitCode}. Does another one run here?`,
+        );
       await sleep(5);
     }
     return (performance.now() - started) / 1_000;

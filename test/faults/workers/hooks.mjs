@@ -23,7 +23,8 @@ const SWC = {
 
 /** `nestjs-wechat` is our source, and `./x.js` is `./x.ts` where there is no other. */
 export async function resolve(specifier, context, next) {
-  if (Object.hasOwn(paths, specifier)) return next(new URL(paths[specifier][0], ROOT).href, context);
+  if (Object.hasOwn(paths, specifier))
+    return next(new URL(paths[specifier][0], ROOT).href, context);
   const source = sourceOf(specifier, context.parentURL);
   return next(source ?? specifier, context);
 }
@@ -36,7 +37,8 @@ export async function load(url, context, next) {
 }
 
 function sourceOf(specifier, parentURL) {
-  if (!specifier.startsWith('.') || !specifier.endsWith('.js') || !parentURL?.endsWith('.ts')) return undefined;
+  if (!specifier.startsWith('.') || !specifier.endsWith('.js') || !parentURL?.endsWith('.ts'))
+    return undefined;
   const file = fileURLToPath(new URL(specifier, parentURL)).replace(/\.js$/, '.ts');
   return existsSync(file) ? pathToFileURL(file).href : undefined;
 }

@@ -3,7 +3,15 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { AccessTokenService, CryptoService, CurrentSession, SessionGuard, SessionRd, SessionService, WechatModule } from 'nestjs-wechat';
+import {
+  AccessTokenService,
+  CryptoService,
+  CurrentSession,
+  SessionGuard,
+  SessionRd,
+  SessionService,
+  WechatModule,
+} from 'nestjs-wechat';
 import type { EncryptedOpenData, WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 
 /** One instance of a team's application: a process that a test can stop, continue and kill. */
@@ -39,7 +47,10 @@ class InstanceController {
 
   @Post('open-data')
   @UseGuards(SessionGuard)
-  openData(@CurrentSession() session: WechatSession, @Body() data: EncryptedOpenData): Promise<object> {
+  openData(
+    @CurrentSession() session: WechatSession,
+    @Body() data: EncryptedOpenData,
+  ): Promise<object> {
     return this.crypto.decryptOpenData(session, data);
   }
 
@@ -59,7 +70,9 @@ class InstanceController {
   /** Asks for the access token as often as wanted, all at once. */
   @Get('access-token')
   accessToken(@Query('callers') callers = '1', @Query('appId') appId?: string): Promise<string[]> {
-    return Promise.all(Array.from({ length: Number(callers) }, () => this.tokens.get(appId || undefined)));
+    return Promise.all(
+      Array.from({ length: Number(callers) }, () => this.tokens.get(appId || undefined)),
+    );
   }
 }
 
@@ -70,7 +83,9 @@ class InstanceModule {}
 
 /** A client keeps its connection after the answer; an instance that ends should not wait for it. */
 const adapter = new FastifyAdapter({ keepAliveTimeout: 100 });
-const app = await NestFactory.create<NestFastifyApplication>(InstanceModule, adapter, { logger: ['error', 'warn'] });
+const app = await NestFactory.create<NestFastifyApplication>(InstanceModule, adapter, {
+  logger: ['error', 'warn'],
+});
 app.enableShutdownHooks(['SIGTERM'], { useProcessExit: true });
 
 /** Each answer tells how long this process held up its own event loop, in this second or the one before; a deadline is late by that. */
@@ -84,7 +99,11 @@ setInterval(() => {
 app
   .getHttpAdapter()
   .getInstance()
-  .addHook('onSend', async (_request, reply) => void reply.header('x-lag', String(Math.max(aSecondAgo, delay.max) / 1e6)));
+  .addHook(
+    'onSend',
+    async (_request, reply) =>
+      void reply.header('x-lag', String(Math.max(aSecondAgo, delay.max) / 1e6)),
+  );
 
 await app.listen(0, '127.0.0.1');
 process.send?.({ url: await app.getUrl() });

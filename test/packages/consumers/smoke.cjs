@@ -5,4 +5,9 @@ const { startWechatSandbox } = require('nestjs-wechat-sandbox');
 const { AppModule } = require('./dist/app.module.js');
 const { tell } = require('./story.cjs');
 
-void tell({ NestFactory, adapters: [ExpressAdapter, FastifyAdapter], AppModule, startWechatSandbox });
+void tell({
+  NestFactory,
+  adapters: [ExpressAdapter, FastifyAdapter],
+  AppModule,
+  startWechatSandbox,
+});

@@ -5,4 +5,9 @@ import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import { AppModule } from './dist/app.module.js';
 import { tell } from './story.cjs';
 
-await tell({ NestFactory, adapters: [ExpressAdapter, FastifyAdapter], AppModule, startWechatSandbox });
+await tell({
+  NestFactory,
+  adapters: [ExpressAdapter, FastifyAdapter],
+  AppModule,
+  startWechatSandbox,
+});

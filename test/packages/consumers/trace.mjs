@@ -2,7 +2,8 @@
 // hook, and what was required by Node's own cache at the end.
 import { createRequire, register } from 'node:module';
 
-const UNUSED = /node_modules\/(redis|@redis|cache-manager-redis-yet|passport|passport-custom|@nestjs\/passport|@nestjs\/terminus)\//;
+const UNUSED =
+  /node_modules\/(redis|@redis|cache-manager-redis-yet|passport|passport-custom|@nestjs\/passport|@nestjs\/terminus)\//;
 
 register(
   `data:text/javascript,${encodeURIComponent(`
@@ -14,7 +15,9 @@ register(
   `)}`,
 );
 process.once('exit', () => {
-  const loaded = Object.keys(createRequire(import.meta.url).cache).find((file) => UNUSED.test(file));
+  const loaded = Object.keys(createRequire(import.meta.url).cache).find((file) =>
+    UNUSED.test(file),
+  );
   if (loaded === undefined) return;
   process.stderr.write(`Somebody loads ${loaded}\n`);
   process.exitCode = 1;

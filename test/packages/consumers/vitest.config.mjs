@@ -5,6 +5,11 @@ export default defineConfig({
     globals: true,
     include: ['test/**/*.spec.ts'],
     // In the repository the test takes the client from its sources; a team has it from npm.
-    alias: [{ find: /^.*\/libs\/miniprogram-client\/src\/index\.js$/, replacement: 'nestjs-wechat-miniprogram' }],
+    alias: [
+      {
+        find: /^.*\/libs\/miniprogram-client\/src\/index\.js$/,
+        replacement: 'nestjs-wechat-miniprogram',
+      },
+    ],
   },
 });

@@ -15,7 +15,10 @@ export class AccountController {
   constructor(private readonly accounts: AccountService) {}
 
   @Get()
-  @ApiOperation({ summary: 'My account', description: 'With the token of POST /auth/phone-login or /auth/register.' })
+  @ApiOperation({
+    summary: 'My account',
+    description: 'With the token of POST /auth/phone-login or /auth/register.',
+  })
   @ApiAnswer(AccountView)
   @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
   account(@CurrentAccount() { user }: Account): AccountView {
@@ -25,7 +28,8 @@ export class AccountController {
   @Delete()
   @ApiOperation({
     summary: 'Delete my account (注销)',
-    description: 'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/one-person.md.',
+    description:
+      'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/one-person.md.',
   })
   @ApiAnswer(null)
   @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')

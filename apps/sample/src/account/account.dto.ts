@@ -27,7 +27,11 @@ export class AccountView extends UserView {
   static override readonly example = { ...UserView.example, identities: [IdentityView.example] };
 
   static override of(user: User): AccountView {
-    const identities = user.identities.map(({ appId, openid, createdAt }) => ({ appId, openid, createdAt }));
+    const identities = user.identities.map(({ appId, openid, createdAt }) => ({
+      appId,
+      openid,
+      createdAt,
+    }));
     return Object.assign(UserView.of(user), { identities });
   }
 }

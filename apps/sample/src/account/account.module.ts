@@ -5,5 +5,9 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { AccountController } from './account.controller.js';
 import { AccountService } from './account.service.js';
 
-@Module({ imports: [TokensModule, RecordingsModule, AvatarsModule], controllers: [AccountController], providers: [AccountService] })
+@Module({
+  imports: [TokensModule, RecordingsModule, AvatarsModule],
+  controllers: [AccountController],
+  providers: [AccountService],
+})
 export class AccountModule {}

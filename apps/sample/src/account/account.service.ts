@@ -24,15 +24,22 @@ export class AccountService {
    * happens to what follows. Files that stay are swept at the next start; logins that cannot be ended end by themselves.
    */
   async close({ user }: Account): Promise<void> {
-    const { recordings, identities } = await this.dataSource.transaction((db) => removeRows(db, user));
+    const { recordings, identities } = await this.dataSource.transaction((db) =>
+      removeRows(db, user),
+    );
     await this.recordings.removeFiles(recordings);
     await this.avatars.removeOf(user);
-    await Promise.all(identities.map(({ appId, openid }) => this.sessions.endAll({ appId, openid })));
+    await Promise.all(
+      identities.map(({ appId, openid }) => this.sessions.endAll({ appId, openid })),
+    );
   }
 }
 
 /** The row is locked first: an upload or a login that wants to add to it waits, and then finds nobody. */
-async function removeRows(db: EntityManager, { id }: User): Promise<{ recordings: Recording[]; identities: Identity[] }> {
+async function removeRows(
+  db: EntityManager,
+  { id }: User,
+): Promise<{ recordings: Recording[]; identities: Identity[] }> {
   const user = await db.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
   if (!user) throw new WechatSessionError();
   const recordings = await db.findBy(Recording, { userId: id });

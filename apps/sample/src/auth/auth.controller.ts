@@ -1,12 +1,25 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentSession, SessionGuard, SessionRd, SessionService, WechatSessionError } from 'nestjs-wechat';
+import {
+  CurrentSession,
+  SessionGuard,
+  SessionRd,
+  SessionService,
+  WechatSessionError,
+} from 'nestjs-wechat';
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { UserView } from '../users/user.view.js';
 import { UsersService } from '../users/users.service.js';
-import { EndedAnswer, LoginAnswer, LoginDto, RefreshAnswer, SessionAnswer, SessionInfoAnswer } from './auth.dto.js';
+import {
+  EndedAnswer,
+  LoginAnswer,
+  LoginDto,
+  RefreshAnswer,
+  SessionAnswer,
+  SessionInfoAnswer,
+} from './auth.dto.js';
 import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
 
 @ApiTags('auth')
@@ -22,7 +35,8 @@ export class AuthController {
   @UseGuards(LoginRateLimitGuard)
   @ApiOperation({
     summary: 'Log in with the code of wx.login',
-    description: 'Registers an unknown openid. Ends the session_rd that the request carries, if any.',
+    description:
+      'Registers an unknown openid. Ends the session_rd that the request carries, if any.',
   })
   @ApiAnswer(LoginAnswer)
   @ApiFailures(
@@ -33,7 +47,10 @@ export class AuthController {
     'ERR_WECHAT_RATE_LIMIT',
     'ERR_WECHAT_UNAVAILABLE',
   )
-  async login(@Body() { code, appId }: LoginDto, @SessionRd() replaces?: string): Promise<LoginAnswer> {
+  async login(
+    @Body() { code, appId }: LoginDto,
+    @SessionRd() replaces?: string,
+  ): Promise<LoginAnswer> {
     const { session, ...issued } = await this.sessions.login(code, { appId, replaces });
     const { user, isNewUser } = await this.users.register(session);
     return { ...issued, isNewUser, user: UserView.of(user) };
@@ -60,7 +77,10 @@ export class AuthController {
   @ApiOperation({ summary: 'What the guard knows of this session' })
   @ApiAnswer(SessionAnswer)
   @ApiFailures('ERR_WECHAT_SESSION')
-  session(@CurrentSession() { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt }: WechatSession): SessionAnswer {
+  session(
+    @CurrentSession()
+    { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt }: WechatSession,
+  ): SessionAnswer {
     return { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt };
   }
 

@@ -35,7 +35,11 @@ export class LoginAnswer extends RefreshAnswer {
   @ApiProperty()
   user: UserView;
 
-  static override readonly example = { ...RefreshAnswer.example, isNewUser: true, user: UserView.example };
+  static override readonly example = {
+    ...RefreshAnswer.example,
+    isNewUser: true,
+    user: UserView.example,
+  };
 }
 
 export class SessionAnswer {

@@ -11,7 +11,10 @@ export class LoginRateLimitGuard extends ThrottlerGuard {
     return address;
   }
 
-  protected override throwThrottlingException(_context: ExecutionContext, { timeToBlockExpire }: ThrottlerLimitDetail): Promise<void> {
+  protected override throwThrottlingException(
+    _context: ExecutionContext,
+    { timeToBlockExpire }: ThrottlerLimitDetail,
+  ): Promise<void> {
     throw new WechatRateLimitError(timeToBlockExpire);
   }
 }

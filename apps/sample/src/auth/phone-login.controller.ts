@@ -33,7 +33,11 @@ export class PhoneLoginController {
     'ERR_WECHAT_RATE_LIMIT',
     'ERR_WECHAT_UNAVAILABLE',
   )
-  login(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() phone: PhoneDto): Promise<TokenAnswer> {
+  login(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() phone: PhoneDto,
+  ): Promise<TokenAnswer> {
     return this.phoneLogin.login(session, user, phone);
   }
 
@@ -42,11 +46,16 @@ export class PhoneLoginController {
   @UseGuards(SessionGuard)
   @ApiOperation({
     summary: 'Register with the ticket of a phone login',
-    description: 'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone.',
+    description:
+      'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone.',
   })
   @ApiAnswer(TokenAnswer)
   @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')
-  register(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() registration: RegisterDto): Promise<TokenAnswer> {
+  register(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() registration: RegisterDto,
+  ): Promise<TokenAnswer> {
     return this.phoneLogin.register(session, user, registration);
   }
 }

@@ -19,11 +19,15 @@ export class RegisterDto {
   nickName?: string;
 
   @ApiPropertyOptional({
-    description: 'A public address. What chooseAvatar gives is a file on the phone: send that one with PUT /me/avatar.',
+    description:
+      'A public address. What chooseAvatar gives is a file on the phone: send that one with PUT /me/avatar.',
     example: 'https://thirdwx.qlogo.cn/mmopen/vi_32/example/132',
   })
   @IsOptional()
-  @IsUrl({ protocols: ['http', 'https'], require_protocol: true }, { message: 'avatarUrl must be a public http(s) address' })
+  @IsUrl(
+    { protocols: ['http', 'https'], require_protocol: true },
+    { message: 'avatarUrl must be a public http(s) address' },
+  )
   @MaxLength(1024, { message: 'avatarUrl is too long' })
   avatarUrl?: string;
 }

@@ -25,11 +25,16 @@ export class PhoneLoginService {
   async login(session: WechatSession, user: User, dto: PhoneDto): Promise<TokenAnswer> {
     const phone = await this.phones.of(session, dto);
     const owner = await this.users.ownerOf(phone, user);
-    if (!owner) throw new NotRegisteredError(phone.phoneNumber, await this.tickets.issue(session, phone));
+    if (!owner)
+      throw new NotRegisteredError(phone.phoneNumber, await this.tickets.issue(session, phone));
     return this.answer(owner, session);
   }
 
-  async register(session: WechatSession, user: User, { registrationTicket, ...profile }: RegisterDto): Promise<TokenAnswer> {
+  async register(
+    session: WechatSession,
+    user: User,
+    { registrationTicket, ...profile }: RegisterDto,
+  ): Promise<TokenAnswer> {
     const phone = await this.tickets.redeem(session, registrationTicket);
     return this.answer(await this.avatars.saveUser(user, { ...phone, ...profile }), session);
   }
@@ -42,6 +47,8 @@ export class PhoneLoginService {
 /** Nobody has this number; the ticket registers it. */
 class NotRegisteredError extends AppError {
   constructor(phoneNumber: string, registrationTicket: string) {
-    super(404, 'ERR_NOT_REGISTERED', 'not registered', { data: { phoneNumber, registrationTicket } });
+    super(404, 'ERR_NOT_REGISTERED', 'not registered', {
+      data: { phoneNumber, registrationTicket },
+    });
   }
 }

@@ -23,14 +23,21 @@ export class RegistrationTickets {
   async issue(session: WechatSession, { phoneNumber, phoneE164 }: Phone): Promise<string> {
     const jti = randomUUID();
     await this.store.add(keyOf(jti), UNUSED, SECONDS * 1000);
-    return this.tokens.sign('registration', { jti, sub: holderOf(session), phoneNumber, phoneE164 }, SECONDS);
+    return this.tokens.sign(
+      'registration',
+      { jti, sub: holderOf(session), phoneNumber, phoneE164 },
+      SECONDS,
+    );
   }
 
   /** Whose it is comes first, so that nobody can use up a ticket that is not theirs. */
   async redeem(session: WechatSession, ticket: string): Promise<Phone> {
-    const { jti, sub, phoneNumber, phoneE164 } = (await this.tokens.open('registration', ticket)) ?? {};
+    const { jti, sub, phoneNumber, phoneE164 } =
+      (await this.tokens.open('registration', ticket)) ?? {};
     if (sub !== holderOf(session) || !(await this.store.take(keyOf(jti))))
-      throw new NotFoundError('registrationTicket is not known here, used, or older than ten minutes; ask the user for the phone again');
+      throw new NotFoundError(
+        'registrationTicket is not known here, used, or older than ten minutes; ask the user for the phone again',
+      );
     return { phoneNumber: String(phoneNumber), phoneE164: String(phoneE164) };
   }
 }

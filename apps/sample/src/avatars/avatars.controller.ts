@@ -13,12 +13,16 @@ export class AvatarsController {
   @Get(':file')
   @ApiOperation({
     summary: 'A picture that a user chose',
-    description: 'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture.',
+    description:
+      'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture.',
   })
   @ApiProduces('image/jpeg', 'image/png', 'image/webp', 'image/gif')
   @ApiOkResponse({ description: 'the picture', schema: { type: 'string', format: 'binary' } })
   @ApiFailures('ERR_NOT_FOUND')
-  picture(@Param('file') name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<StreamableFile> {
+  picture(
+    @Param('file') name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
     return this.avatars.send(reply, name);
   }
 }

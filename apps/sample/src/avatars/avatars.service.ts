@@ -14,7 +14,12 @@ import { UploadFolders } from '../files/upload-folders.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 
-const TYPES: Record<string, string | undefined> = { jpg: 'image/jpeg', png: 'image/png', webp: 'image/webp', gif: 'image/gif' };
+const TYPES: Record<string, string | undefined> = {
+  jpg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  gif: 'image/gif',
+};
 
 const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 
@@ -40,7 +45,9 @@ export class AvatarsService implements FileIndex {
     const { file } = await receiveUpload(request, this.folder, MAX_BYTES);
     const extension = await this.folder.check(file, () => extensionOf(file.path));
     const name = `${randomBytes(16).toString('hex')}.${extension}`;
-    const saved = await this.folder.keep(file, name, () => this.users.save(user, { avatarFile: name, avatarUrl: `/avatars/${name}` }));
+    const saved = await this.folder.keep(file, name, () =>
+      this.users.save(user, { avatarFile: name, avatarUrl: `/avatars/${name}` }),
+    );
     await this.removeOf(user);
     return saved;
   }
@@ -67,7 +74,10 @@ export class AvatarsService implements FileIndex {
   }
 
   async names(): Promise<string[]> {
-    const users = await this.rows.find({ select: { id: true, avatarFile: true }, where: { avatarFile: Not(IsNull()) } });
+    const users = await this.rows.find({
+      select: { id: true, avatarFile: true },
+      where: { avatarFile: Not(IsNull()) },
+    });
     return users.map(({ avatarFile }) => String(avatarFile));
   }
 
@@ -78,6 +88,7 @@ export class AvatarsService implements FileIndex {
 
 async function extensionOf(path: string): Promise<string> {
   const { ext = '' } = (await fileTypeFromFile(path)) ?? {};
-  if (TYPES[ext] === undefined) throw new UnsupportedMediaTypeError('the picture must be JPEG, PNG, WebP or GIF');
+  if (TYPES[ext] === undefined)
+    throw new UnsupportedMediaTypeError('the picture must be JPEG, PNG, WebP or GIF');
   return ext;
 }

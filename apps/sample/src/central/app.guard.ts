@@ -8,7 +8,10 @@ import { hash, timingSafeEqual } from 'node:crypto';
 type CentralRequest = FastifyRequest<{ Params: { appId: string; secret?: string } }>;
 
 /** The path names an app of ours. Guards come before everything else, so a stranger learns nothing further. */
-function appGuard(kind: WechatAppKind, check: (app: WechatApp, request: CentralRequest) => void = () => {}): Type<CanActivate> {
+function appGuard(
+  kind: WechatAppKind,
+  check: (app: WechatApp, request: CentralRequest) => void = () => {},
+): Type<CanActivate> {
   class AppGuard implements CanActivate {
     constructor(@Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions) {}
 

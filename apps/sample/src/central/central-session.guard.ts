@@ -5,7 +5,11 @@ import type { WechatSession } from 'nestjs-wechat';
 import { requireParameters, tokenOf } from './parameters.js';
 
 type Parameters = Record<string, unknown>;
-type CentralRequest = FastifyRequest<{ Params: { appId: string }; Querystring: Parameters; Body?: Parameters }>;
+type CentralRequest = FastifyRequest<{
+  Params: { appId: string };
+  Querystring: Parameters;
+  Body?: Parameters;
+}>;
 
 /** SessionGuard for central routes: the token is a parameter, and good for the app in the path only. */
 @Injectable()
@@ -14,7 +18,10 @@ export class CentralSessionGuard extends SessionGuard {
     return this.sessionOf(request, parametersOf(request)['token']);
   }
 
-  protected async sessionOf({ headers, params }: CentralRequest, token: unknown): Promise<WechatSession> {
+  protected async sessionOf(
+    { headers, params }: CentralRequest,
+    token: unknown,
+  ): Promise<WechatSession> {
     const session = await this.sessions.find(tokenOf(token, headers.authorization));
     if (session.appId !== params.appId) throw new WechatSessionError();
     return session;

@@ -3,13 +3,20 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 
 export class CodeQuery {
-  @ApiProperty({ description: 'What WeChat gave the client', example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx' })
+  @ApiProperty({
+    description: 'What WeChat gave the client',
+    example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx',
+  })
   @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what WeChat gave' })
   code: string;
 }
 
 export class UserInfoQuery {
-  @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', description: 'true: from WeChat; false: as last known' })
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    default: 'false',
+    description: 'true: from WeChat; false: as last known',
+  })
   @IsOptional()
   @IsIn(['true', 'false'], { message: 'refresh must be true or false' })
   refresh?: string;
@@ -25,7 +32,10 @@ export class OpenDataDto {
   @IsString()
   sessionkey?: string;
 
-  @ApiProperty({ description: 'base64', example: 'CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS…' })
+  @ApiProperty({
+    description: 'base64',
+    example: 'CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS…',
+  })
   @IsString()
   encryptedData: string;
 
@@ -66,10 +76,17 @@ export class UserInfoAnswer {
   @ApiProperty()
   country: string;
 
-  @ApiProperty({ description: 'Empty where there is none. It dies when the user changes the picture, so copy it.' })
+  @ApiProperty({
+    description:
+      'Empty where there is none. It dies when the user changes the picture, so copy it.',
+  })
   avatar: string;
 
-  @ApiProperty({ type: String, nullable: true, description: 'null where the app is not bound to an open-platform account' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'null where the app is not bound to an open-platform account',
+  })
   unionId: string | null;
 
   static readonly example = {

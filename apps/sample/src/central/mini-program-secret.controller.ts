@@ -1,4 +1,14 @@
-import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { AccessTokenService, QrCodeService, SessionService } from 'nestjs-wechat';
 import { LoginRateLimitGuard } from '../auth/login-rate-limit.guard.js';
@@ -23,9 +33,18 @@ export class MiniProgramSecretController {
   @Get('code2Session')
   @UseGuards(LoginRateLimitGuard)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Log in with the code of wx.login', description: 'The session_key stays on the server.' })
+  @ApiOperation({
+    summary: 'Log in with the code of wx.login',
+    description: 'The session_key stays on the server.',
+  })
   @ApiSessionToken()
-  @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', 'ERR_WECHAT_BLOCKED', ...UPSTREAM_FAILURES)
+  @ApiFailures(
+    ...SECRET_FAILURES,
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_CODE',
+    'ERR_WECHAT_BLOCKED',
+    ...UPSTREAM_FAILURES,
+  )
   async code2Session(@Param('appId') appId: string, @Query() { code }: CodeQuery): Promise<string> {
     return (await this.sessions.login(code, { appId })).session_rd;
   }
@@ -42,8 +61,17 @@ export class MiniProgramSecretController {
   @Post('qrcode/unlimited')
   @HttpCode(200)
   @ApiOperation({ summary: 'A code that opens this mini program' })
-  @ApiText({ description: 'base64 of a JPEG, or of a PNG with isHyaline', example: '/9j/4AAQSkZJRgABAQ…' })
-  @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_SCENE', 'ERR_WECHAT_PAGE', ...UPSTREAM_FAILURES)
+  @ApiText({
+    description: 'base64 of a JPEG, or of a PNG with isHyaline',
+    example: '/9j/4AAQSkZJRgABAQ…',
+  })
+  @ApiFailures(
+    ...SECRET_FAILURES,
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SCENE',
+    'ERR_WECHAT_PAGE',
+    ...UPSTREAM_FAILURES,
+  )
   async qrCode(@Param('appId') appId: string, @Body() { ...code }: QrCodeDto): Promise<string> {
     return (await this.codes.getUnlimited({ ...code, appId })).image.toString('base64');
   }

@@ -20,10 +20,22 @@ export class MiniProgramController {
   @Get('decode')
   @UseGuards(OpenDataGuard)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Decrypt open data', description: 'A plus that arrives as a space is taken for a plus.' })
+  @ApiOperation({
+    summary: 'Decrypt open data',
+    description: 'A plus that arrives as a space is taken for a plus.',
+  })
   @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(...TOKEN_FAILURES, 'WITHOUT_ENCRYPTED_DATA', 'WITHOUT_IV', 'ERR_WECHAT_DECRYPT', 'ERR_WECHAT_RATE_LIMIT')
-  decodeQuery(@CurrentSession() session: WechatSession, @Query() openData: OpenDataQuery): Promise<object> {
+  @ApiFailures(
+    ...TOKEN_FAILURES,
+    'WITHOUT_ENCRYPTED_DATA',
+    'WITHOUT_IV',
+    'ERR_WECHAT_DECRYPT',
+    'ERR_WECHAT_RATE_LIMIT',
+  )
+  decodeQuery(
+    @CurrentSession() session: WechatSession,
+    @Query() openData: OpenDataQuery,
+  ): Promise<object> {
     return this.crypto.decryptOpenData(session, openData);
   }
 
@@ -32,8 +44,17 @@ export class MiniProgramController {
   @UseGuards(OpenDataGuard)
   @ApiOperation({ summary: 'Decrypt open data, which then is in no URL' })
   @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(...TOKEN_FAILURES, 'WITHOUT_ENCRYPTED_DATA', 'WITHOUT_IV', 'ERR_WECHAT_DECRYPT', 'ERR_WECHAT_RATE_LIMIT')
-  decodeBody(@CurrentSession() session: WechatSession, @Body() openData: OpenDataDto): Promise<object> {
+  @ApiFailures(
+    ...TOKEN_FAILURES,
+    'WITHOUT_ENCRYPTED_DATA',
+    'WITHOUT_IV',
+    'ERR_WECHAT_DECRYPT',
+    'ERR_WECHAT_RATE_LIMIT',
+  )
+  decodeBody(
+    @CurrentSession() session: WechatSession,
+    @Body() openData: OpenDataDto,
+  ): Promise<object> {
     return this.crypto.decryptOpenData(session, openData);
   }
 
@@ -42,7 +63,11 @@ export class MiniProgramController {
   @Header('Cache-Control', 'no-store')
   @ApiQuery({ name: 'token', required: false, description: 'Authorization: Bearer … takes it too' })
   @ApiOperation({ summary: "The user's unionid" })
-  @ApiText({ description: 'null where the app is not bound', nullable: true, example: 'ocMvos6NjeKLIBqg5Mr9QjxrP1FA' })
+  @ApiText({
+    description: 'null where the app is not bound',
+    nullable: true,
+    example: 'ocMvos6NjeKLIBqg5Mr9QjxrP1FA',
+  })
   @ApiFailures(...TOKEN_FAILURES)
   unionId(@CurrentSession() { unionid }: WechatSession): string | null {
     return unionid ?? null;

@@ -10,7 +10,9 @@ export class MobileLoginGuard implements CanActivate {
   constructor(private readonly oauth: MobileOAuthService) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { params, headers } = context.switchToHttp().getRequest<FastifyRequest<{ Params: { appId: string; token: string } }>>();
+    const { params, headers } = context
+      .switchToHttp()
+      .getRequest<FastifyRequest<{ Params: { appId: string; token: string } }>>();
     const { appId } = await this.oauth.find(tokenOf(params.token, headers.authorization));
     if (appId !== params.appId) throw new WechatSessionError();
     return true;

@@ -4,7 +4,12 @@ import { MobileOAuthService } from 'nestjs-wechat';
 import { LoginRateLimitGuard } from '../auth/login-rate-limit.guard.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { MobileAppGuard, MobileSecretGuard } from './app.guard.js';
-import { ApiMobileToken, SECRET_FAILURES, TOKEN_FAILURES, UPSTREAM_FAILURES } from './central.docs.js';
+import {
+  ApiMobileToken,
+  SECRET_FAILURES,
+  TOKEN_FAILURES,
+  UPSTREAM_FAILURES,
+} from './central.docs.js';
 import { CodeQuery, UserInfoAnswer, UserInfoQuery } from './central.dto.js';
 import { MobileLoginGuard } from './mobile-login.guard.js';
 
@@ -17,7 +22,10 @@ export class MobileController {
   @Get([':secret/oauth2', ':secret/ouath2'])
   @UseGuards(MobileSecretGuard, LoginRateLimitGuard)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Log in with an OAuth code', description: "WeChat's own tokens and the openId stay on the server." })
+  @ApiOperation({
+    summary: 'Log in with an OAuth code',
+    description: "WeChat's own tokens and the openId stay on the server.",
+  })
   @ApiParam({ name: 'secret', description: 'AppSecret' })
   @ApiMobileToken()
   @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', ...UPSTREAM_FAILURES)
@@ -28,11 +36,17 @@ export class MobileController {
   @Get(':token/userInfo')
   @UseGuards(MobileAppGuard, MobileLoginGuard)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: "The user's name and picture", description: 'The first time from WeChat in any case.' })
+  @ApiOperation({
+    summary: "The user's name and picture",
+    description: 'The first time from WeChat in any case.',
+  })
   @ApiParam({ name: 'appId' })
   @ApiAnswer(UserInfoAnswer)
   @ApiFailures(...TOKEN_FAILURES, ...UPSTREAM_FAILURES)
-  userInfo(@Param('token') token: string, @Query() { refresh }: UserInfoQuery): Promise<UserInfoAnswer> {
+  userInfo(
+    @Param('token') token: string,
+    @Query() { refresh }: UserInfoQuery,
+  ): Promise<UserInfoAnswer> {
     return this.oauth.userInfo(token, { refresh: refresh === 'true' });
   }
 }

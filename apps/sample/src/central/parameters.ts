@@ -17,8 +17,14 @@ class MissingParameterError extends AppError {
 }
 
 /** @throws MissingParameterError for the first that is missing */
-export function requireParameters(given: Record<string, unknown>, ...names: (keyof typeof REQUIRED)[]): void {
-  const missing = names.find((name) => given[name] === undefined || given[name] === null || (name === 'token' && given[name] === ''));
+export function requireParameters(
+  given: Record<string, unknown>,
+  ...names: (keyof typeof REQUIRED)[]
+): void {
+  const missing = names.find(
+    (name) =>
+      given[name] === undefined || given[name] === null || (name === 'token' && given[name] === ''),
+  );
   if (missing) throw new MissingParameterError(missing);
 }
 
@@ -32,6 +38,8 @@ export function tokenOf(parameter: unknown, authorization?: string): string {
   requireParameters({ token }, 'token');
   if (typeof token !== 'string') throw new WechatBadRequestError('the token must be a text');
   if (bearer !== undefined && bearer !== token)
-    throw new WechatBadRequestError('the request and its Authorization header carry different tokens; send one.');
+    throw new WechatBadRequestError(
+      'the request and its Authorization header carry different tokens; send one.',
+    );
   return token;
 }

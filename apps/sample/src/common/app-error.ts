@@ -8,7 +8,11 @@ export class AppError extends Error {
     status: number,
     error: string,
     msg: string,
-    { code = status, data = null, headers = {} }: { code?: number; data?: unknown; headers?: Record<string, string> } = {},
+    {
+      code = status,
+      data = null,
+      headers = {},
+    }: { code?: number; data?: unknown; headers?: Record<string, string> } = {},
   ) {
     super(msg);
     this.name = new.target.name;

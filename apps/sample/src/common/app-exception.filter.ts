@@ -15,7 +15,8 @@ export class AppExceptionFilter implements ExceptionFilter {
   private readonly logger = new Logger(AppExceptionFilter.name);
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { status, headers, body } = error instanceof WechatError ? this.wechat.answerTo(error) : this.refusalFor(error);
+    const { status, headers, body } =
+      error instanceof WechatError ? this.wechat.answerTo(error) : this.refusalFor(error);
     if (status >= 500) this.logger.error(error);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).headers(headers).send(body);
   }
@@ -23,7 +24,8 @@ export class AppExceptionFilter implements ExceptionFilter {
   private refusalFor(error: unknown): AppError {
     if (error instanceof AppError) return error;
     if (error instanceof HttpException) return refusalOf(error.getStatus());
-    if (isDatabaseUnavailable(error)) return new UnavailableError('the database cannot answer; try again shortly');
+    if (isDatabaseUnavailable(error))
+      return new UnavailableError('the database cannot answer; try again shortly');
     return new AppError(500, 'ERR_INTERNAL', 'internal error');
   }
 }
@@ -33,8 +35,10 @@ function refusalOf(status: number): AppError {
   if (status === 404 || status === 414) return new NotFoundError(); // 414: no id of ours is that long
   if (status === 405) return new AppError(405, 'ERR_NOT_FOUND', 'method not allowed');
   if (status === 413) return new AppError(413, 'ERR_BAD_REQUEST', 'the request body is too large');
-  if (status === 415) return new AppError(415, 'ERR_BAD_REQUEST', 'unsupported media type; send application/json');
-  if (status === 503) return new UnavailableError('the service is shutting down; try again shortly');
+  if (status === 415)
+    return new AppError(415, 'ERR_BAD_REQUEST', 'unsupported media type; send application/json');
+  if (status === 503)
+    return new UnavailableError('the service is shutting down; try again shortly');
   if (status < 500) return new AppError(status, 'ERR_BAD_REQUEST', 'malformed request');
   return new AppError(500, 'ERR_INTERNAL', 'internal error');
 }

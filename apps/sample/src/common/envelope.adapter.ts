@@ -14,7 +14,9 @@ export interface Envelope<T> {
  * interceptor for all routes costs a third of the throughput. Errors and the API docs don't pass here.
  */
 export class EnvelopeAdapter extends FastifyAdapter {
-  override reply(...[response, body, status]: Parameters<FastifyAdapter['reply']>): ReturnType<FastifyAdapter['reply']> {
+  override reply(
+    ...[response, body, status]: Parameters<FastifyAdapter['reply']>
+  ): ReturnType<FastifyAdapter['reply']> {
     return super.reply(response, body instanceof StreamableFile ? body : envelope(body), status);
   }
 }

@@ -17,7 +17,12 @@ export function acceptJsonBodies(app: NestFastifyApplication): void {
     return parseJson(request, String(body), (error, json?: unknown) => {
       if (error) done(error);
       else if (isObject(json) && !isDeeperThan(MAX_DEPTH, json)) done(null, json);
-      else done(new WechatBadRequestError(`the body must be a JSON object, at most ${MAX_DEPTH} levels deep`));
+      else
+        done(
+          new WechatBadRequestError(
+            `the body must be a JSON object, at most ${MAX_DEPTH} levels deep`,
+          ),
+        );
     });
   });
 }
@@ -27,5 +32,9 @@ function isObject(json: unknown): boolean {
 }
 
 function isDeeperThan(depth: number, json: unknown): boolean {
-  return typeof json === 'object' && json !== null && (depth === 0 || Object.values(json).some((value) => isDeeperThan(depth - 1, value)));
+  return (
+    typeof json === 'object' &&
+    json !== null &&
+    (depth === 0 || Object.values(json).some((value) => isDeeperThan(depth - 1, value)))
+  );
 }

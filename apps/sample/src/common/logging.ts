@@ -65,8 +65,16 @@ function levelFor({ statusCode, elapsedTime }: FastifyReply): 'debug' | 'warn' |
   return statusCode >= 400 || elapsedTime > SLOW ? 'warn' : 'debug';
 }
 
-function lineFor({ method, routeOptions }: FastifyRequest, { statusCode, elapsedTime }: FastifyReply): object {
-  return { method, route: routeOptions.url ?? 'unmatched', status: statusCode, ms: Math.round(elapsedTime) };
+function lineFor(
+  { method, routeOptions }: FastifyRequest,
+  { statusCode, elapsedTime }: FastifyReply,
+): object {
+  return {
+    method,
+    route: routeOptions.url ?? 'unmatched',
+    status: statusCode,
+    ms: Math.round(elapsedTime),
+  };
 }
 
 /** Only what is known to be harmless: an error of a driver carries the query with its parameters. */

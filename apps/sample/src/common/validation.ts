@@ -10,5 +10,8 @@ export const validation = new ValidationPipe({
 });
 
 function problemsOf(errors: ValidationError[]): string[] {
-  return errors.flatMap(({ constraints = {}, children = [] }) => [...Object.values(constraints), ...problemsOf(children)]);
+  return errors.flatMap(({ constraints = {}, children = [] }) => [
+    ...Object.values(constraints),
+    ...problemsOf(children),
+  ]);
 }

@@ -5,7 +5,15 @@ const FOREIGN_KEY_VIOLATION = '23503';
 /** SQLSTATE classes: connection lost, out of resources, shut down or cancelled. */
 const UNAVAILABLE = /^(08|53|57)/;
 /** Node's codes, with the syscalls that are the network's; several addresses tried at once have none. */
-const NO_CONNECTION = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE', 'ENOENT']);
+const NO_CONNECTION = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOENT',
+]);
 const NETWORK = new Set(['connect', 'getaddrinfo', 'read', 'write', 'undefined']);
 /** What `pg` says without a code. */
 const PG_TEXTS =
@@ -30,6 +38,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /** Of the driver's error, which TypeORM wraps where it came from a query, and not where it came from connecting. */
 function detailsOf(error: unknown): { code: string; syscall: string; message: string } {
-  const { code, syscall, message }: Record<string, unknown> = Object(error instanceof QueryFailedError ? error.driverError : error);
+  const { code, syscall, message }: Record<string, unknown> = Object(
+    error instanceof QueryFailedError ? error.driverError : error,
+  );
   return { code: String(code), syscall: String(syscall), message: String(message) };
 }

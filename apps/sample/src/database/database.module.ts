@@ -21,11 +21,21 @@ const COMMON = {
 /** A server that does not answer must not hold requests: one route answers within 6 s, whatever happens. */
 const DEADLINES = { connectionTimeoutMillis: 2000, query_timeout: 3000 };
 
-function optionsFor({ database }: AppConfig, embedded: EmbeddedDatabase | undefined): TypeOrmModuleOptions {
+function optionsFor(
+  { database }: AppConfig,
+  embedded: EmbeddedDatabase | undefined,
+): TypeOrmModuleOptions {
   if ('url' in database) return { ...COMMON, url: database.url, extra: DEADLINES };
   // One connection: the embedded server mixes up the messages of several, and has one backend for all of them anyway.
   const extra = { connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
-  return { ...COMMON, ...embedded?.address, username: 'postgres', database: 'postgres', poolSize: 1, extra };
+  return {
+    ...COMMON,
+    ...embedded?.address,
+    username: 'postgres',
+    database: 'postgres',
+    poolSize: 1,
+    extra,
+  };
 }
 
 /** Closes the embedded database after TypeORM's last word to it. */
@@ -47,7 +57,8 @@ class EmbeddedDatabaseEnd implements OnApplicationShutdown {
     {
       provide: EMBEDDED,
       inject: [AppConfig],
-      useFactory: ({ database }: AppConfig) => ('dir' in database ? EmbeddedDatabase.start(database.dir) : undefined),
+      useFactory: ({ database }: AppConfig) =>
+        'dir' in database ? EmbeddedDatabase.start(database.dir) : undefined,
     },
   ],
   exports: [EMBEDDED],

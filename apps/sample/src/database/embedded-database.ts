@@ -32,7 +32,12 @@ export class EmbeddedDatabase {
     const place = await privatePlace();
     const server = new PGLiteSocketServer({ db, ...place.listen, maxConnections: 5 }); // one is used, see database.module.ts; the rest is for reconnecting
     await server.start();
-    return new EmbeddedDatabase(place.address(server), [() => server.stop(), () => db.close(), place.remove, unlock]);
+    return new EmbeddedDatabase(place.address(server), [
+      () => server.stop(),
+      () => db.close(),
+      place.remove,
+      unlock,
+    ]);
   }
 
   async stop(): Promise<void> {

@@ -3,7 +3,9 @@ import { dirname } from 'node:path';
 
 export class FolderInUseError extends Error {
   constructor(folder: string, owner: number) {
-    super(`The embedded database in ${folder} is in use by process ${owner}. Stop that one, or set DATABASE_URL to a PostgreSQL server.`);
+    super(
+      `The embedded database in ${folder} is in use by process ${owner}. Stop that one, or set DATABASE_URL to a PostgreSQL server.`,
+    );
     this.name = 'FolderInUseError';
   }
 }

@@ -8,8 +8,21 @@ export function serveDocs(app: NestFastifyApplication): void {
     .setDescription(
       'Answers come in an envelope: {code, msg, data, success}, and error where success is false. Branch on error, not on msg.',
     )
-    .addBearerAuth({ type: 'http', description: 'session_rd of POST /auth/login; X-Session-Rd takes it too' })
-    .addBearerAuth({ type: 'http', bearerFormat: 'JWT', description: 'token of POST /auth/phone-login or /auth/register' }, 'app-jwt')
+    .addBearerAuth({
+      type: 'http',
+      description: 'session_rd of POST /auth/login; X-Session-Rd takes it too',
+    })
+    .addBearerAuth(
+      {
+        type: 'http',
+        bearerFormat: 'JWT',
+        description: 'token of POST /auth/phone-login or /auth/register',
+      },
+      'app-jwt',
+    )
     .build();
-  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, config), { jsonDocumentUrl: 'docs-json', raw: ['json'] });
+  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, config), {
+    jsonDocumentUrl: 'docs-json',
+    raw: ['json'],
+  });
 }

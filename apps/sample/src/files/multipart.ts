@@ -25,7 +25,14 @@ export interface Upload {
 const MULTIPART = /^multipart\/form-data\s*;/i;
 
 /** What wx.uploadFile sends is far below. A second file is refused, further fields are ignored. */
-const LIMITS = { files: 1, fields: 20, fieldSize: 1000, parts: 22, headerPairs: 20, headerSize: 8192 };
+const LIMITS = {
+  files: 1,
+  fields: 20,
+  fieldSize: 1000,
+  parts: 22,
+  headerPairs: 20,
+  headerSize: 8192,
+};
 
 /** A route that takes a file. Multipart bodies are refused on all others. */
 export function TakesUpload(fields: Record<string, object> = {}): MethodDecorator {
@@ -41,7 +48,11 @@ export function TakesUpload(fields: Record<string, object> = {}): MethodDecorato
 export function acceptUploads(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addContentTypeParser('multipart/form-data', ({ routeOptions }, _body, done) =>
-    done(routeOptions.config.upload ? null : new UnsupportedMediaTypeError('unsupported media type; send application/json')),
+    done(
+      routeOptions.config.upload
+        ? null
+        : new UnsupportedMediaTypeError('unsupported media type; send application/json'),
+    ),
   );
 }
 
@@ -49,7 +60,11 @@ export function acceptUploads(app: NestFastifyApplication): void {
  * Reads a multipart request to its end: its file to the folder, its text fields to the answer. Whatever breaks it off (a hang-up, a limit,
  * a full disk), nothing stays in the folder.
  */
-export async function receiveUpload({ raw }: FastifyRequest, folder: FileFolder, maxBytes: number): Promise<Upload> {
+export async function receiveUpload(
+  { raw }: FastifyRequest,
+  folder: FileFolder,
+  maxBytes: number,
+): Promise<Upload> {
   const form = formFor(raw, maxBytes);
   const fields: Record<string, string> = Object.create(null);
   const sources: BusboyFileStream[] = [];
@@ -66,9 +81,14 @@ export async function receiveUpload({ raw }: FastifyRequest, folder: FileFolder,
         files.push(file);
       });
       form.once('filesLimit', () => reject(new WechatBadRequestError('send one file at a time')));
-      form.once('error', () => reject(new WechatBadRequestError('the multipart body is malformed')));
+      form.once('error', () =>
+        reject(new WechatBadRequestError('the multipart body is malformed')),
+      );
       form.once('finish', resolve);
-      raw.once('close', () => raw.readableEnded || reject(new WechatBadRequestError('the upload broke off')));
+      raw.once(
+        'close',
+        () => raw.readableEnded || reject(new WechatBadRequestError('the upload broke off')),
+      );
       raw.pipe(form);
     });
     const file = await files[0];
@@ -77,14 +97,16 @@ export async function receiveUpload({ raw }: FastifyRequest, folder: FileFolder,
   } catch (error) {
     raw.unpipe(form).resume(); // lets the client finish sending, else it never reads the answer
     for (const source of sources) source.destroy(error as Error); // without an error, a pipeline may take it for the end and wait for ever
-    for (const written of await Promise.allSettled(files)) if (written.status === 'fulfilled') await folder.discard(written.value);
+    for (const written of await Promise.allSettled(files))
+      if (written.status === 'fulfilled') await folder.discard(written.value);
     throw error;
   }
 }
 
 function formFor({ headers }: IncomingMessage, fileSize: number): BusboyInstance {
   const type = headers['content-type'] ?? '';
-  if (!MULTIPART.test(type)) throw new UnsupportedMediaTypeError('unsupported media type; send multipart/form-data');
+  if (!MULTIPART.test(type))
+    throw new UnsupportedMediaTypeError('unsupported media type; send multipart/form-data');
   try {
     return new Busboy({ headers: { 'content-type': type }, limits: { ...LIMITS, fileSize } });
   } catch {

@@ -19,7 +19,11 @@ const HARMLESS = {
 };
 
 /** A file, or the part that the request's Range asks for. It never changes under its name, so the name is its ETag. */
-export async function sendFile(reply: FastifyReply, file: FileHandle, { name, type, cacheControl }: SentFile): Promise<StreamableFile> {
+export async function sendFile(
+  reply: FastifyReply,
+  file: FileHandle,
+  { name, type, cacheControl }: SentFile,
+): Promise<StreamableFile> {
   const { size } = await file.stat();
   const { range: header, 'if-range': ifRange } = reply.request.headers;
   const etag = `"${name}"`;
@@ -38,6 +42,8 @@ export async function sendFile(reply: FastifyReply, file: FileHandle, { name, ty
 
 class RangeOutsideError extends AppError {
   constructor(size: number) {
-    super(416, 'ERR_BAD_REQUEST', 'the range lies outside of the file', { headers: { 'Content-Range': `bytes */${size}` } });
+    super(416, 'ERR_BAD_REQUEST', 'the range lies outside of the file', {
+      headers: { 'Content-Range': `bytes */${size}` },
+    });
   }
 }

@@ -20,8 +20,10 @@ export async function sweep(folder: FileFolder, index: FileIndex): Promise<void>
   const files = new Set(await folder.list());
   const names = new Set(await index.names());
   if (!folder.isOld && names.size > 0) return missing(folder);
-  for (const file of files) if (!names.has(file) && (await isLeft(folder, file))) await folder.remove(file);
-  for (const name of names) if (!files.has(name) && (await folder.writtenAt(name)) === undefined) await index.forget(name);
+  for (const file of files)
+    if (!names.has(file) && (await isLeft(folder, file))) await folder.remove(file);
+  for (const name of names)
+    if (!files.has(name) && (await folder.writtenAt(name)) === undefined) await index.forget(name);
 }
 
 async function isLeft(folder: FileFolder, file: string): Promise<boolean> {
@@ -31,5 +33,7 @@ async function isLeft(folder: FileFolder, file: string): Promise<boolean> {
 
 /** The rows are right and the folder is wrong; forgetting them would lose what is only out of sight. */
 function missing({ path }: FileFolder): void {
-  new Logger('Sweep').error(`${path} did not exist, and the database knows files in it. Is the volume of UPLOAD_DIR mounted?`);
+  new Logger('Sweep').error(
+    `${path} did not exist, and the database knows files in it. Is the volume of UPLOAD_DIR mounted?`,
+  );
 }

@@ -1,5 +1,9 @@
 import { Injectable, Logger, Module } from '@nestjs/common';
-import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnModuleInit } from '@nestjs/common';
+import type {
+  BeforeApplicationShutdown,
+  OnApplicationBootstrap,
+  OnModuleInit,
+} from '@nestjs/common';
 import { join } from 'node:path';
 import { AppConfig } from '../config.js';
 import { FileFolder } from './file-folder.js';
@@ -8,7 +12,9 @@ import type { FileIndex } from './sweep.js';
 
 /** The folders of UPLOAD_DIR: there before the first request, or there is no start; swept once at the start, beside the requests. */
 @Injectable()
-export class UploadFolders implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+export class UploadFolders
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
+{
   private readonly folders: { folder: FileFolder; index: FileIndex }[] = [];
   private readonly logger = new Logger(UploadFolders.name);
   private sweeping: Promise<void>;

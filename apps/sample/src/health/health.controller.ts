@@ -8,7 +8,8 @@ import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 
 export class HealthAnswer {
   @ApiProperty({
-    description: 'degraded: everything of ours is well, WeChat is not; only what needs WeChat fails',
+    description:
+      'degraded: everything of ours is well, WeChat is not; only what needs WeChat fails',
     enum: ['ok', 'degraded'],
   })
   status: 'ok' | 'degraded';
@@ -33,12 +34,18 @@ export class HealthController {
   }
 
   @Get('ready')
-  @ApiOperation({ summary: 'Store and database answer', description: 'Send no traffic while this is 503. It never calls WeChat.' })
+  @ApiOperation({
+    summary: 'Store and database answer',
+    description: 'Send no traffic while this is 503. It never calls WeChat.',
+  })
   @ApiAnswer(HealthAnswer)
   @ApiFailures('ERR_STORE_UNAVAILABLE')
   async ready(): Promise<HealthAnswer> {
     await this.health
-      .check([() => this.wechat.store('store'), () => this.database.pingCheck('database', { timeout: 1000 })])
+      .check([
+        () => this.wechat.store('store'),
+        () => this.database.pingCheck('database', { timeout: 1000 }),
+      ])
       .catch(notReady);
     return { status: this.wechat.platform('wechat').wechat.state };
   }

@@ -42,8 +42,18 @@ export class MeController {
   @Put('profile')
   @ApiOperation({ summary: 'Save the profile that WeChat signed and encrypted' })
   @ApiAnswer(UserView)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SIGNATURE', 'ERR_WECHAT_DECRYPT', 'ERR_WECHAT_SESSION', 'ERR_WECHAT_RATE_LIMIT')
-  async saveProfile(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() profile: ProfileDto): Promise<UserView> {
+  @ApiFailures(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SIGNATURE',
+    'ERR_WECHAT_DECRYPT',
+    'ERR_WECHAT_SESSION',
+    'ERR_WECHAT_RATE_LIMIT',
+  )
+  async saveProfile(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() profile: ProfileDto,
+  ): Promise<UserView> {
     return UserView.of(await this.profiles.save(session, user, profile));
   }
 
@@ -96,7 +106,11 @@ export class MeController {
     'ERR_PHONE_TAKEN',
     'ERR_WECHAT_UNAVAILABLE',
   )
-  async savePhone(@CurrentSession() session: WechatSession, @CurrentUser() user: User, @Body() phone: PhoneDto): Promise<UserView> {
+  async savePhone(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() phone: PhoneDto,
+  ): Promise<UserView> {
     return UserView.of(await this.users.save(user, await this.phones.of(session, phone)));
   }
 }

@@ -11,11 +11,17 @@ export class ProfileDto {
   @IsString()
   rawData: string;
 
-  @ApiProperty({ description: 'sha1(rawData + session_key), 40 hex digits', example: '75e81ceda165f4ffa64f4068af58c64b8f54b88c' })
+  @ApiProperty({
+    description: 'sha1(rawData + session_key), 40 hex digits',
+    example: '75e81ceda165f4ffa64f4068af58c64b8f54b88c',
+  })
   @IsString()
   signature: string;
 
-  @ApiProperty({ description: 'base64', example: 'CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS…' })
+  @ApiProperty({
+    description: 'base64',
+    example: 'CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS…',
+  })
   @IsString()
   encryptedData: string;
 
@@ -25,7 +31,10 @@ export class ProfileDto {
 }
 
 export class NickNameDto {
-  @ApiPropertyOptional({ description: '1 to 64 characters: what the user wrote into <input type="nickname">', example: '小明' })
+  @ApiPropertyOptional({
+    description: '1 to 64 characters: what the user wrote into <input type="nickname">',
+    example: '小明',
+  })
   @IsOptional()
   @IsNickName()
   nickName?: string;

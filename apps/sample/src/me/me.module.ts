@@ -5,5 +5,9 @@ import { UsersModule } from '../users/users.module.js';
 import { MeController } from './me.controller.js';
 import { ProfileService } from './profile.service.js';
 
-@Module({ imports: [UsersModule, AvatarsModule, PhoneModule], controllers: [MeController], providers: [ProfileService] })
+@Module({
+  imports: [UsersModule, AvatarsModule, PhoneModule],
+  controllers: [MeController],
+  providers: [ProfileService],
+})
 export class MeModule {}

@@ -14,16 +14,31 @@ export class ProfileService {
     private readonly avatars: AvatarsService,
   ) {}
 
-  async save(session: WechatSession, user: User, { rawData, signature, encryptedData, iv }: ProfileDto): Promise<User> {
+  async save(
+    session: WechatSession,
+    user: User,
+    { rawData, signature, encryptedData, iv }: ProfileDto,
+  ): Promise<User> {
     await this.crypto.verifyRawData(session, { rawData, signature });
-    const profile = await this.crypto.decryptOpenData<Partial<WechatUserProfile>>(session, { encryptedData, iv });
+    const profile = await this.crypto.decryptOpenData<Partial<WechatUserProfile>>(session, {
+      encryptedData,
+      iv,
+    });
     if (profile.nickName === undefined) throw new WechatDecryptError(); // open data of this user, but not a profile
     return this.avatars.saveUser(user, profileFrom(profile));
   }
 }
 
 /** WeChat's optional fields have changed over the years, so each is taken if it is what it used to be. */
-function profileFrom({ nickName, avatarUrl, gender, country, province, city, language }: Partial<WechatUserProfile>): Profile {
+function profileFrom({
+  nickName,
+  avatarUrl,
+  gender,
+  country,
+  province,
+  city,
+  language,
+}: Partial<WechatUserProfile>): Profile {
   return {
     nickName: textOrNull(nickName),
     avatarUrl: textOrNull(avatarUrl),

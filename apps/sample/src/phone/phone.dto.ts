@@ -6,7 +6,10 @@ const hasNoCode = (dto: PhoneDto): boolean => !hasCode(dto);
 
 /** What the phone button gave. Its event has all three today, so they may come together; the code is what counts then. */
 export class PhoneDto {
-  @ApiPropertyOptional({ description: 'e.detail.code: not a code of wx.login', example: '8f7c4e1d2b9a…' })
+  @ApiPropertyOptional({
+    description: 'e.detail.code: not a code of wx.login',
+    example: '8f7c4e1d2b9a…',
+  })
   @ValidateIf(hasCode)
   @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what the phone button gave' })
   code?: string;

@@ -10,10 +10,15 @@ import type { PhoneDto } from './phone.dto.js';
 export class VerifiedPhones {
   constructor(private readonly phones: PhoneService) {}
 
-  async of(session: WechatSession, { code, encryptedData = '', iv = '' }: PhoneDto): Promise<Phone> {
+  async of(
+    session: WechatSession,
+    { code, encryptedData = '', iv = '' }: PhoneDto,
+  ): Promise<Phone> {
     const { appId, openid } = session;
     return phoneOf(
-      code ? await this.phones.byCode(code, { appId, openid }) : await this.phones.fromOpenData(session, { encryptedData, iv }),
+      code
+        ? await this.phones.byCode(code, { appId, openid })
+        : await this.phones.fromOpenData(session, { encryptedData, iv }),
     );
   }
 }

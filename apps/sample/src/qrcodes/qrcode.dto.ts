@@ -5,11 +5,17 @@ import type { UnlimitedQrCodeOptions } from 'nestjs-wechat';
 
 /** Fields pass as they came: QrCodeService checks each before any call, and has a code of its own for the scene. */
 export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
-  @ApiProperty({ description: "1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~", example: 'id=42' })
+  @ApiProperty({
+    description: "1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~",
+    example: 'id=42',
+  })
   @Allow()
   scene: string;
 
-  @ApiPropertyOptional({ description: 'A released page; the home page if left out', example: 'pages/index/index' })
+  @ApiPropertyOptional({
+    description: 'A released page; the home page if left out',
+    example: 'pages/index/index',
+  })
   @Allow()
   page?: string;
 

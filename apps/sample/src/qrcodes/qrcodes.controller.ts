@@ -14,9 +14,15 @@ export class QrCodesController {
 
   @Post()
   @HttpCode(200)
-  @ApiOperation({ summary: 'A code that opens the mini program of this session', description: 'Answers the image itself.' })
+  @ApiOperation({
+    summary: 'A code that opens the mini program of this session',
+    description: 'Answers the image itself.',
+  })
   @ApiProduces('image/jpeg', 'image/png')
-  @ApiOkResponse({ description: 'JPEG, or PNG with isHyaline', schema: { type: 'string', format: 'binary' } })
+  @ApiOkResponse({
+    description: 'JPEG, or PNG with isHyaline',
+    schema: { type: 'string', format: 'binary' },
+  })
   @ApiFailures(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_SCENE',
@@ -26,7 +32,10 @@ export class QrCodesController {
     'ERR_WECHAT_RESPONSE',
     'ERR_WECHAT_UNAVAILABLE',
   )
-  async create(@CurrentSession() { appId }: WechatSession, @Body() { ...code }: QrCodeDto): Promise<StreamableFile> {
+  async create(
+    @CurrentSession() { appId }: WechatSession,
+    @Body() { ...code }: QrCodeDto,
+  ): Promise<StreamableFile> {
     const { image, contentType } = await this.codes.getUnlimited({ ...code, appId });
     return new StreamableFile(image, { type: contentType, length: image.length });
   }

@@ -14,10 +14,21 @@ export interface Audio {
   duration: number;
 }
 
-export const AUDIO_TYPES: Record<AudioFormat, string> = { mp3: 'audio/mpeg', m4a: 'audio/mp4', aac: 'audio/aac', wav: 'audio/wav' };
+export const AUDIO_TYPES: Record<AudioFormat, string> = {
+  mp3: 'audio/mpeg',
+  m4a: 'audio/mp4',
+  aac: 'audio/aac',
+  wav: 'audio/wav',
+};
 
 /** What file-type calls them. Android records m4a under the general brands of MP4, which may be video as well. */
-const FORMATS: Record<string, AudioFormat | undefined> = { mp3: 'mp3', m4a: 'm4a', mp4: 'm4a', aac: 'aac', wav: 'wav' };
+const FORMATS: Record<string, AudioFormat | undefined> = {
+  mp3: 'mp3',
+  m4a: 'm4a',
+  mp4: 'm4a',
+  aac: 'aac',
+  wav: 'wav',
+};
 
 /** `wx.getRecorderManager` stops by itself at ten minutes; an encoder may add a few frames. */
 const LONGEST = 600_000 + 1000;
@@ -33,14 +44,23 @@ export async function readAudio({ path, size }: PartFile): Promise<Audio> {
   if (!format) throw new UnsupportedMediaTypeError('the file must be mp3, m4a, aac or wav');
   const { duration = 0, hasVideo } = await parse(path, size, format);
   if (hasVideo) throw new UnsupportedMediaTypeError('the file is a video');
-  if (!(duration > 0 && Number.isFinite(duration))) throw new WechatBadRequestError('the file has no sound in it');
-  if (duration * 1000 > LONGEST) throw new WechatBadRequestError('the recording is longer than 10 minutes');
+  if (!(duration > 0 && Number.isFinite(duration)))
+    throw new WechatBadRequestError('the file has no sound in it');
+  if (duration * 1000 > LONGEST)
+    throw new WechatBadRequestError('the recording is longer than 10 minutes');
   return { format, duration: Math.round(duration * 1000) };
 }
 
 /** From an open file, which has no name that could say something else than `format`. */
-async function parse(path: string, size: number, format: AudioFormat): Promise<IAudioMetadata['format']> {
-  const source = (await open(path)).createReadStream({ signal: AbortSignal.timeout(READING_TIME), highWaterMark: BITE });
+async function parse(
+  path: string,
+  size: number,
+  format: AudioFormat,
+): Promise<IAudioMetadata['format']> {
+  const source = (await open(path)).createReadStream({
+    signal: AbortSignal.timeout(READING_TIME),
+    highWaterMark: BITE,
+  });
   try {
     const options = { duration: true, skipCovers: true, skipPostHeaders: true };
     return (await parseStream(source, { path: `recording.${format}`, size }, options)).format;

@@ -11,7 +11,10 @@ export class RecordingView {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
-  @ApiProperty({ enum: Object.keys(AUDIO_TYPES), description: 'Read from the content, as the two numbers are' })
+  @ApiProperty({
+    enum: Object.keys(AUDIO_TYPES),
+    description: 'Read from the content, as the two numbers are',
+  })
   format: AudioFormat;
 
   @ApiProperty({ description: 'Bytes' })

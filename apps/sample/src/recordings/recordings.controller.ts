@@ -1,6 +1,13 @@
 import { Controller, Delete, Get, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiHeader,
+  ApiOperation,
+  ApiProduces,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, SessionGuard } from 'nestjs-wechat';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
@@ -48,7 +55,10 @@ export class RecordingsController {
   @ApiOperation({ summary: 'One of them' })
   @ApiAnswer(RecordingView)
   @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
-  async one(@CurrentUser() user: User, @Param('id', RecordingIdPipe) id: string): Promise<RecordingView> {
+  async one(
+    @CurrentUser() user: User,
+    @Param('id', RecordingIdPipe) id: string,
+  ): Promise<RecordingView> {
     return RecordingView.of(await this.recordings.find(user, id));
   }
 

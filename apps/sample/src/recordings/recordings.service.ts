@@ -34,9 +34,13 @@ export class RecordingsService implements FileIndex {
 
   async add({ id: userId }: User, request: FastifyRequest): Promise<Recording> {
     const { file, fields } = await receiveUpload(request, this.folder, MAX_BYTES);
-    const { claims, ...audio } = await this.folder.check(file, async () => ({ claims: claimsIn(fields), ...(await readAudio(file)) }));
+    const { claims, ...audio } = await this.folder.check(file, async () => ({
+      claims: claimsIn(fields),
+      ...(await readAudio(file)),
+    }));
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
-    for (const difference of differences(claims, recording)) this.logger.warn(`A client told of a recording: ${difference}.`);
+    for (const difference of differences(claims, recording))
+      this.logger.warn(`A client told of a recording: ${difference}.`);
     return this.folder.keep(file, recording.id, () => this.insert(recording));
   }
 
@@ -54,7 +58,11 @@ export class RecordingsService implements FileIndex {
     const { id, format } = await this.find(user, recordingId);
     const file = await this.folder.open(id);
     if (!file) throw new NotFoundError();
-    return sendFile(reply, file, { name: `${id}.${format}`, type: AUDIO_TYPES[format], cacheControl: 'private, no-store' });
+    return sendFile(reply, file, {
+      name: `${id}.${format}`,
+      type: AUDIO_TYPES[format],
+      cacheControl: 'private, no-store',
+    });
   }
 
   /** The row first: a file without a row is out of sight, and swept if this breaks off. */

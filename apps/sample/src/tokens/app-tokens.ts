@@ -46,16 +46,21 @@ export class AppTokens {
   /** @throws WechatSessionError, StoreUnavailableError */
   async open(token: string): Promise<Account> {
     const { sub, sid, phone } = (await this.tokens.open('account', token)) ?? {};
-    if (!isUUID(sub) || typeof sid !== 'string' || !LOGIN_ID.test(sid)) throw new WechatSessionError();
+    if (!isUUID(sub) || typeof sid !== 'string' || !LOGIN_ID.test(sid))
+      throw new WechatSessionError();
     const session = await this.sessions.findLogin(sid);
     const user = await this.users.findAccount(String(sub));
-    if (!user || !(isOf(user, session) || phone === this.markOf(user.phoneE164))) throw new WechatSessionError();
+    if (!user || !(isOf(user, session) || phone === this.markOf(user.phoneE164)))
+      throw new WechatSessionError();
     return { user, session };
   }
 
   /** A login of another WeChat user has the account by its number alone, so the token ends when the account gets another number. */
   private markOf(phoneE164: string | null): string {
-    return createHmac('sha256', this.config.jwt.secret).update(`phone ${phoneE164}`).digest('base64url').slice(0, 22);
+    return createHmac('sha256', this.config.jwt.secret)
+      .update(`phone ${phoneE164}`)
+      .digest('base64url')
+      .slice(0, 22);
   }
 }
 

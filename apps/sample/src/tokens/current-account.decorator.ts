@@ -4,5 +4,6 @@ import type { Account } from './app-tokens.js';
 
 /** What AppJwtGuard found: the account and the login that its token came from. */
 export const CurrentAccount = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ user?: Account }>().user,
+  (_: unknown, context: ExecutionContext) =>
+    context.switchToHttp().getRequest<{ user?: Account }>().user,
 );

@@ -53,5 +53,7 @@ function naming(kind: TokenKind): { audience: string; header: { alg: 'HS256'; ty
 
 /** With our two header fields and no other (`kid`, `jku`, `crit` …), and with an end: jsonwebtoken checks `exp` only where there is one. */
 function isOurs({ header, payload }: OpenedJwt, { typ }: { typ: string }): boolean {
-  return header['typ'] === typ && Object.keys(header).length === 2 && typeof payload['exp'] === 'number';
+  return (
+    header['typ'] === typ && Object.keys(header).length === 2 && typeof payload['exp'] === 'number'
+  );
 }

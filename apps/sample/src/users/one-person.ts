@@ -29,13 +29,18 @@ export interface Join {
  * Both rows are locked, in the order of their ids, so that joins that race wait for each other and never block each other.
  */
 export async function join(db: EntityManager, { into, from, because }: Join): Promise<boolean> {
-  const rows = await db.find(User, { where: { id: In([into, from]) }, order: { id: 'ASC' }, lock: { mode: 'pessimistic_write' } });
+  const rows = await db.find(User, {
+    where: { id: In([into, from]) },
+    order: { id: 'ASC' },
+    lock: { mode: 'pessimistic_write' },
+  });
   const stays = rows.find(({ id }) => id === into);
   const goes = rows.find(({ id }) => id === from);
   if (!stays || !goes || !because(stays)) return false;
   const identities = await db.findBy(Identity, { userId: In([into, from]) });
   if (areTwoPeople(stays, goes, identities)) return false;
-  for (const table of BELONGINGS) await db.query(`UPDATE ${table} SET user_id = $1 WHERE user_id = $2`, [into, from]);
+  for (const table of BELONGINGS)
+    await db.query(`UPDATE ${table} SET user_id = $1 WHERE user_id = $2`, [into, from]);
   await db.delete(User, from);
   await db.update(User, into, takenOver(stays, goes));
   return true;
@@ -44,7 +49,8 @@ export async function join(db: EntityManager, { into, from, because }: Join): Pr
 /** Two numbers, two unionids, or two openids in one app. */
 function areTwoPeople(one: User, other: User, identities: Identity[]): boolean {
   const apps = new Set(identities.map(({ appId }) => appId));
-  const differ = (field: 'phoneE164' | 'unionid'): boolean => one[field] !== null && other[field] !== null;
+  const differ = (field: 'phoneE164' | 'unionid'): boolean =>
+    one[field] !== null && other[field] !== null;
   return differ('phoneE164') || differ('unionid') || apps.size < identities.length;
 }
 

@@ -8,7 +8,10 @@ export class UserView {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
-  @ApiProperty({ ...TEXT, description: 'As WeChat gave it; null before PUT /me/phone or POST /auth/register' })
+  @ApiProperty({
+    ...TEXT,
+    description: 'As WeChat gave it; null before PUT /me/phone or POST /auth/register',
+  })
   phoneNumber: string | null;
 
   @ApiProperty({ ...TEXT, description: 'The same in all apps of one open-platform account' })
@@ -17,10 +20,18 @@ export class UserView {
   @ApiProperty(TEXT)
   nickName: string | null;
 
-  @ApiProperty({ ...TEXT, description: 'WeChat’s address of a picture; /avatars/…, a path of this API, after PUT /me/avatar' })
+  @ApiProperty({
+    ...TEXT,
+    description:
+      'WeChat’s address of a picture; /avatars/…, a path of this API, after PUT /me/avatar',
+  })
   avatarUrl: string | null;
 
-  @ApiProperty({ type: Number, nullable: true, description: '0 unknown, 1 male, 2 female; WeChat tells 0 since 2021' })
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    description: '0 unknown, 1 male, 2 female; WeChat tells 0 since 2021',
+  })
   gender: number | null;
 
   @ApiProperty(TEXT)
@@ -58,7 +69,33 @@ export class UserView {
 
   /** Field by field, so that a column added later is told to nobody by accident. */
   static of(user: User): UserView {
-    const { id, phoneNumber, unionid, nickName, avatarUrl, gender, country, province, city, language, createdAt, updatedAt } = user;
-    return { id, phoneNumber, unionid, nickName, avatarUrl, gender, country, province, city, language, createdAt, updatedAt };
+    const {
+      id,
+      phoneNumber,
+      unionid,
+      nickName,
+      avatarUrl,
+      gender,
+      country,
+      province,
+      city,
+      language,
+      createdAt,
+      updatedAt,
+    } = user;
+    return {
+      id,
+      phoneNumber,
+      unionid,
+      nickName,
+      avatarUrl,
+      gender,
+      country,
+      province,
+      city,
+      language,
+      createdAt,
+      updatedAt,
+    };
   }
 }

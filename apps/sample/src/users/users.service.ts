@@ -10,7 +10,10 @@ import type { Join } from './one-person.js';
 import type { Phone } from './phone.js';
 import { User } from './user.entity.js';
 
-export type Profile = Pick<User, 'nickName' | 'avatarUrl' | 'gender' | 'country' | 'province' | 'city' | 'language'>;
+export type Profile = Pick<
+  User,
+  'nickName' | 'avatarUrl' | 'gender' | 'country' | 'province' | 'city' | 'language'
+>;
 
 export interface Registration {
   user: User;
@@ -38,7 +41,12 @@ export class UsersService implements WechatUserResolver<User> {
   resolve({ appId, openid }: Pick<WechatSession, 'appId' | 'openid'>): Promise<User | null> {
     return this.users
       .createQueryBuilder('user')
-      .innerJoin('user.identities', 'identity', 'identity.appId = :appId AND identity.openid = :openid', { appId, openid })
+      .innerJoin(
+        'user.identities',
+        'identity',
+        'identity.appId = :appId AND identity.openid = :openid',
+        { appId, openid },
+      )
       .getOne();
   }
 
@@ -48,20 +56,24 @@ export class UsersService implements WechatUserResolver<User> {
   }
 
   /** The user of a login, registered if the openid has not been seen before. */
-  async register(session: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>): Promise<Registration> {
+  async register(
+    session: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>,
+  ): Promise<Registration> {
     const known = await this.resolve(session);
     if (known) return { user: await this.withUnionid(known, session.unionid), isNewUser: false };
     const isNewUser = await this.add(session);
     const user = await this.resolve(session);
     if (user) return { user, isNewUser };
-    if (session.unionid === undefined) throw new Error('The user was deleted while they logged in.');
+    if (session.unionid === undefined)
+      throw new Error('The user was deleted while they logged in.');
     return this.register({ ...session, unionid: undefined }); // the unionid's account has another openid in this app, so it is not theirs
   }
 
   /** @throws PhoneTakenError if the number is another user's, WechatSessionError if the account is gone */
   async save({ id }: User, changes: Partial<User>): Promise<User> {
     try {
-      if (Object.values(changes).some((value) => value !== undefined)) await this.users.update(id, changes);
+      if (Object.values(changes).some((value) => value !== undefined))
+        await this.users.update(id, changes);
     } catch (error) {
       throw isUniqueViolation(error) ? new PhoneTakenError() : error;
     }
@@ -77,12 +89,20 @@ export class UsersService implements WechatUserResolver<User> {
   async ownerOf({ phoneE164 }: Phone, asking: User): Promise<User | null> {
     const owner = await this.users.findOneBy({ phoneE164 });
     if (!owner || owner.id === asking.id) return owner;
-    await this.join({ into: owner.id, from: asking.id, because: (into) => into.phoneE164 === phoneE164 });
+    await this.join({
+      into: owner.id,
+      from: asking.id,
+      because: (into) => into.phoneE164 === phoneE164,
+    });
     return this.users.findOneBy({ phoneE164 });
   }
 
   /** Of two logins that race, one inserts the identity; the other waits for it at the primary key and takes its own user back. */
-  private add({ appId, openid, unionid }: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>): Promise<boolean> {
+  private add({
+    appId,
+    openid,
+    unionid,
+  }: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>): Promise<boolean> {
     return this.users.manager.transaction(async (db) => {
       const [user] = await db.query<[{ id: string; isNew: boolean }]>(ADD_USER, [unionid ?? null]);
       const identities = await db.query<unknown[]>(ADD_IDENTITY, [appId, openid, user.id]);
@@ -105,7 +125,13 @@ export class UsersService implements WechatUserResolver<User> {
 
   private async joinedByUnionid(user: User, unionid: string): Promise<User> {
     const holder = await this.users.findOneBy({ unionid });
-    const joined = holder && (await this.join({ into: holder.id, from: user.id, because: (into) => into.unionid === unionid }));
+    const joined =
+      holder &&
+      (await this.join({
+        into: holder.id,
+        from: user.id,
+        because: (into) => into.unionid === unionid,
+      }));
     return (joined ? await this.users.findOneBy({ id: holder.id }) : null) ?? user;
   }
 

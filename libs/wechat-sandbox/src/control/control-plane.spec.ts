@@ -17,17 +17,28 @@ async function get(path: string): Promise<any> {
 /** Calls the control plane as `curl -d` does: JSON under a form's content type, or no body at all. */
 async function post(path: string, body?: object | string): Promise<any> {
   const text = typeof body === 'object' ? JSON.stringify(body) : body;
-  const headers = text === undefined ? undefined : { 'content-type': 'application/x-www-form-urlencoded' };
-  const response = await fetch(`${wechat.url}/sandbox${path}`, { method: 'POST', headers, body: text });
+  const headers =
+    text === undefined ? undefined : { 'content-type': 'application/x-www-form-urlencoded' };
+  const response = await fetch(`${wechat.url}/sandbox${path}`, {
+    method: 'POST',
+    headers,
+    body: text,
+  });
   return { status: response.status, ...((await response.json()) as object) };
 }
 
 it('says what there is, without secrets', async () => {
   const all = await get('');
   expect(all.routes).toContain('POST /sandbox/clock/advance {by}');
-  expect(all.apps).toContainEqual({ appId: client.mini.appId, kind: 'mini-program', name: '示例小程序' });
+  expect(all.apps).toContainEqual({
+    appId: client.mini.appId,
+    kind: 'mini-program',
+    name: '示例小程序',
+  });
   expect(JSON.stringify(all)).not.toContain(client.mini.secret);
-  expect(await get('/nothing')).toEqual({ error: expect.stringContaining('GET /sandbox lists all') });
+  expect(await get('/nothing')).toEqual({
+    error: expect.stringContaining('GET /sandbox lists all'),
+  });
 });
 
 it('lets a user log in, tap and consent', async () => {
@@ -35,21 +46,36 @@ it('lets a user log in, tap and consent', async () => {
   expect(errMsg).toBe('login:ok');
   const session = await client.exchange(code);
   const users = await get('/users');
-  expect(users[0]).toMatchObject({ id: 'alice', phoneNumber: '13580006666', openids: { [client.mini.appId]: session.openid } });
+  expect(users[0]).toMatchObject({
+    id: 'alice',
+    phoneNumber: '13580006666',
+    openids: { [client.mini.appId]: session.openid },
+  });
 
-  expect(await post('/users/alice/getUserInfo', { appId: client.mini.appId })).toMatchObject({ errMsg: 'getUserInfo:ok' });
+  expect(await post('/users/alice/getUserInfo', { appId: client.mini.appId })).toMatchObject({
+    errMsg: 'getUserInfo:ok',
+  });
   expect(await post('/users/alice/getUserProfile')).toMatchObject({ errMsg: 'getUserProfile:ok' });
-  expect(await post('/users/alice/getPhoneNumber')).toMatchObject({ errMsg: 'getPhoneNumber:ok', code: expect.any(String) });
+  expect(await post('/users/alice/getPhoneNumber')).toMatchObject({
+    errMsg: 'getPhoneNumber:ok',
+    code: expect.any(String),
+  });
   expect(await post('/users/alice/getWeRunData')).toMatchObject({ errMsg: 'getWeRunData:ok' });
   expect(await post('/users/alice/getShareInfo')).toMatchObject({ errMsg: 'getShareInfo:ok' });
-  expect(await post('/users/alice/getGroupEnterInfo')).toMatchObject({ errMsg: 'getGroupEnterInfo:ok' });
-  expect(await post('/users/alice/authorize', { scope: 'snsapi_base' })).toMatchObject({ code: expect.any(String) });
+  expect(await post('/users/alice/getGroupEnterInfo')).toMatchObject({
+    errMsg: 'getGroupEnterInfo:ok',
+  });
+  expect(await post('/users/alice/authorize', { scope: 'snsapi_base' })).toMatchObject({
+    code: expect.any(String),
+  });
   expect(await post('/users/alice/rotateSessionKey')).toEqual({ status: 200 });
   expect(wechat.users.get('alice')?.sessionKey()).not.toBe(session.session_key);
 });
 
 it('creates users', async () => {
-  expect(await post('/users', { id: 'carol', nickName: 'Carol', highRisk: true, login: 'x' })).toMatchObject({
+  expect(
+    await post('/users', { id: 'carol', nickName: 'Carol', highRisk: true, login: 'x' }),
+  ).toMatchObject({
     id: 'carol',
     highRisk: true,
   });
@@ -59,12 +85,16 @@ it('creates users', async () => {
 
 it('moves time, spoils answers and ends tokens', async () => {
   const before = wechat.clock.now();
-  expect(Date.parse((await post('/clock/advance', { by: '5m' })).now)).toBeGreaterThanOrEqual(before + 300_000);
+  expect(Date.parse((await post('/clock/advance', { by: '5m' })).now)).toBeGreaterThanOrEqual(
+    before + 300_000,
+  );
   expect(await get('/clock')).toMatchObject({ now: expect.stringMatching(/Z$/) });
 
   await post('/next', { path: '/sns/jscode2session', errcode: 45011 });
   await post('/always', { path: '/sns/jscode2session', errcode: -1 });
-  expect([(await client.exchange('x')).errcode, (await client.exchange('x')).errcode]).toEqual([45011, -1]);
+  expect([(await client.exchange('x')).errcode, (await client.exchange('x')).errcode]).toEqual([
+    45011, -1,
+  ]);
   await post('/clear');
   expect(await client.exchange('x')).toMatchObject({ errcode: 40029 });
 
@@ -78,7 +108,10 @@ it('shows the calls with their secrets masked', async () => {
   await client.stableToken();
   await client.post('/wxa/business/getuserphonenumber', {}, 'not JSON');
   const calls = await get('/requests');
-  expect(calls[0]).toMatchObject({ method: 'GET', query: { appid: client.mini.appId, secret: '***', js_code: '***' } });
+  expect(calls[0]).toMatchObject({
+    method: 'GET',
+    query: { appid: client.mini.appId, secret: '***', js_code: '***' },
+  });
   expect(calls[1].body).toMatchObject({ secret: '***' });
   expect(calls[2].body).toBe('(8 characters)');
   expect(JSON.stringify(calls)).not.toContain(client.mini.secret);

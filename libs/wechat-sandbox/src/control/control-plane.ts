@@ -31,17 +31,27 @@ const ROUTES = [
 const DONE = { ok: true };
 
 /** The sandbox's own HTTP API, for people with curl and for pages in a browser. It shows no secrets. */
-export function controlPlane(wechat: WechatSandbox, journal: Journal, traffic: Traffic): FastifyPluginAsync {
+export function controlPlane(
+  wechat: WechatSandbox,
+  journal: Journal,
+  traffic: Traffic,
+): FastifyPluginAsync {
   return async (server) => {
     acceptAnyJson(server);
     openToPages(server);
     explainMistakes(server);
     narrate(server, traffic);
 
-    server.get('/', () => ({ url: wechat.url, apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })), routes: ROUTES }));
+    server.get('/', () => ({
+      url: wechat.url,
+      apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })),
+      routes: ROUTES,
+    }));
     server.get('/users', () => wechat.users.all.map((user) => describeUser(wechat, user)));
     server.post<Post>('/users', ({ body }) => createUser(wechat, new Fields(body)));
-    server.post<Act>('/users/:id/:action', ({ params, body }, reply) => act(wechat, params, new Fields(body), reply));
+    server.post<Act>('/users/:id/:action', ({ params, body }, reply) =>
+      act(wechat, params, new Fields(body), reply),
+    );
     server.get('/clock', () => time(wechat));
     server.post<Post>('/clock/advance', ({ body }) => {
       wechat.clock.advance(new Fields(body).need('by'));

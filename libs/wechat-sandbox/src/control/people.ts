@@ -12,7 +12,8 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
   getWeRunData: (user, fields) => user.getWeRunData(fields.text('appId')),
   getShareInfo: (user, fields) => user.getShareInfo(fields.text('appId')),
   getGroupEnterInfo: (user, fields) => user.getGroupEnterInfo(fields.text('appId')),
-  authorize: (user, fields) => user.authorize(fields.text('appId'), { scope: fields.choice('scope', OAUTH_SCOPES) }),
+  authorize: (user, fields) =>
+    user.authorize(fields.text('appId'), { scope: fields.choice('scope', OAUTH_SCOPES) }),
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
     return {}; // the key itself is for the server's eyes alone
@@ -33,7 +34,11 @@ export async function act(
   const run = Object.hasOwn(ACTIONS, path.action) && ACTIONS[path.action];
   if (user && run) return run(user, fields);
   const known = user ? ACTION_NAMES : wechat.users.all.map(({ id }) => id);
-  return reply.code(404).send({ error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.` });
+  return reply
+    .code(404)
+    .send({
+      error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.`,
+    });
 }
 
 /** Registers a user and shows them. */

@@ -12,7 +12,11 @@ const IP_LIST = ['203.0.113.10', '203.0.113.11'];
 export function cgiBinRoutes(world: World): PlatformRoute[] {
   return [
     { path: '/cgi-bin/token', verb: 'GET', handle: (request) => token(world, request) },
-    { path: '/cgi-bin/stable_token', verb: 'POST', handle: (request) => stableToken(world, request) },
+    {
+      path: '/cgi-bin/stable_token',
+      verb: 'POST',
+      handle: (request) => stableToken(world, request),
+    },
     tokenApi(world, 'GET', '/cgi-bin/getcallbackip', () => ({ ip_list: IP_LIST })),
     tokenApi(world, 'GET', '/cgi-bin/get_api_domain_ip', () => ({ ip_list: IP_LIST })),
   ];
@@ -39,12 +43,17 @@ function stableToken(world: World, request: PlatformRequest): TokenAnswer {
 }
 
 /** The appId that may have a token. Apps of the open platform have none: their only tokens are those of their users. */
-function admit(world: World, { path, ip }: PlatformRequest, parameters: Readonly<Record<string, unknown>>): string {
+function admit(
+  world: World,
+  { path, ip }: PlatformRequest,
+  parameters: Readonly<Record<string, unknown>>,
+): string {
   const { appId, kind, ipWhitelist } = appBySecret(world, parameters);
   if (kind !== 'mini-program') throw new WechatFailure(40013);
   requireGrantType(parameters['grant_type'], 'client_credential');
   const allowed = ipWhitelist.length === 0 || ipWhitelist.includes(ip);
-  if (!allowed) throw new WechatFailure(40164, `invalid ip ${ip} ipv6 ::ffff:${ip}, not in whitelist`);
+  if (!allowed)
+    throw new WechatFailure(40164, `invalid ip ${ip} ipv6 ::ffff:${ip}, not in whitelist`);
   world.quotas.spend(path, appId);
   return appId;
 }

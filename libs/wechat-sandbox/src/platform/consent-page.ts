@@ -3,7 +3,8 @@ import type { OAuthScope, SandboxUser } from '../world/user.js';
 
 /** Asks which of the users sits at the browser, and whether they agree. */
 export function consentPage(app: SandboxApp, scope: OAuthScope, users: SandboxUser[]): string {
-  if (users.length === 0) return problemPage('还没有用户 No users yet: POST /sandbox/users, then reload this page');
+  if (users.length === 0)
+    return problemPage('还没有用户 No users yet: POST /sandbox/users, then reload this page');
   return page(
     '微信登录 WeChat login',
     `<p><strong>${escapeHtml(app.name)}</strong> 申请获得你的公开信息 <span lang="en">asks for your public profile</span> (${scope})</p>
@@ -59,7 +60,13 @@ ${content}
 `;
 }
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);

@@ -12,13 +12,27 @@ const RID_LIFE = 7 * 86_400;
 const UNLIMITED = 100_000_000;
 
 /** Quotas and request ids. */
-export function openapiRoutes(world: World, rids: RidLog, allRoutes: () => PlatformRoute[]): PlatformRoute[] {
+export function openapiRoutes(
+  world: World,
+  rids: RidLog,
+  allRoutes: () => PlatformRoute[],
+): PlatformRoute[] {
   const known = (path: string): boolean => allRoutes().some((route) => route.path === path);
   return [
-    tokenApi(world, 'POST', '/cgi-bin/clear_quota', (app, request) => clearQuota(world, app, request)),
-    { path: '/cgi-bin/clear_quota/v2', verb: 'POST', handle: (request) => clearQuotaBySecret(world, request) },
-    tokenApi(world, 'POST', '/cgi-bin/openapi/quota/get', (app, request) => getQuota(world, app, request, known)),
-    tokenApi(world, 'POST', '/cgi-bin/openapi/rid/get', (_app, request) => getRid(world, rids, request)),
+    tokenApi(world, 'POST', '/cgi-bin/clear_quota', (app, request) =>
+      clearQuota(world, app, request),
+    ),
+    {
+      path: '/cgi-bin/clear_quota/v2',
+      verb: 'POST',
+      handle: (request) => clearQuotaBySecret(world, request),
+    },
+    tokenApi(world, 'POST', '/cgi-bin/openapi/quota/get', (app, request) =>
+      getQuota(world, app, request, known),
+    ),
+    tokenApi(world, 'POST', '/cgi-bin/openapi/rid/get', (_app, request) =>
+      getRid(world, rids, request),
+    ),
   ];
 }
 
@@ -37,7 +51,12 @@ function clearQuotaBySecret(world: World, request: PlatformRequest): object {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/openApi-mgnt/getApiQuota.html */
-function getQuota(world: World, { appId }: SandboxApp, request: PlatformRequest, known: (path: string) => boolean): object {
+function getQuota(
+  world: World,
+  { appId }: SandboxApp,
+  request: PlatformRequest,
+  known: (path: string) => boolean,
+): object {
   const { cgi_path: path } = jsonBody(request);
   if (typeof path !== 'string' || !known(path)) throw new WechatFailure(76021);
   if (path.startsWith('/sns/')) throw new WechatFailure(76022);
@@ -55,9 +74,11 @@ function getQuota(world: World, { appId }: SandboxApp, request: PlatformRequest,
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/openApi-mgnt/getRidInfo.html */
 function getRid(world: World, rids: RidLog, request: PlatformRequest): object {
   const { rid } = jsonBody(request);
-  if (typeof rid !== 'string' || !/^[0-9a-f]{8}(-[0-9a-f]{8}){2}$/.test(rid)) throw new WechatFailure(76002);
+  if (typeof rid !== 'string' || !/^[0-9a-f]{8}(-[0-9a-f]{8}){2}$/.test(rid))
+    throw new WechatFailure(76002);
   const record = rids.get(rid);
   if (!record) throw new WechatFailure(76001);
-  if (unixSeconds(world.clock.now()) - record.invoke_time > RID_LIFE) throw new WechatFailure(76004);
+  if (unixSeconds(world.clock.now()) - record.invoke_time > RID_LIFE)
+    throw new WechatFailure(76004);
   return { ...OK, request: record };
 }

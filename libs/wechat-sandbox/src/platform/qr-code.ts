@@ -17,8 +17,12 @@ export function qrCodeRoutes(world: World): PlatformRoute[] {
   const drawn = new Map<string, number>();
   return [
     tokenApi(world, 'POST', '/wxa/getwxacodeunlimit', (app, request) => getUnlimited(app, request)),
-    tokenApi(world, 'POST', '/wxa/getwxacode', (app, request) => getLimited(world, drawn, app, request, 1024)),
-    tokenApi(world, 'POST', '/cgi-bin/wxaapp/createwxaqrcode', (app, request) => getLimited(world, drawn, app, request, 128)),
+    tokenApi(world, 'POST', '/wxa/getwxacode', (app, request) =>
+      getLimited(world, drawn, app, request, 1024),
+    ),
+    tokenApi(world, 'POST', '/cgi-bin/wxaapp/createwxaqrcode', (app, request) =>
+      getLimited(world, drawn, app, request, 128),
+    ),
   ];
 }
 
@@ -37,10 +41,17 @@ function getUnlimited(app: SandboxApp, request: PlatformRequest): Answer {
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getQRCode.html
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/createQRCode.html
  */
-function getLimited(world: World, drawn: Map<string, number>, app: SandboxApp, request: PlatformRequest, longest: number): Answer {
+function getLimited(
+  world: World,
+  drawn: Map<string, number>,
+  app: SandboxApp,
+  request: PlatformRequest,
+  longest: number,
+): Answer {
   const body = qrBody(request);
   const { path } = body;
-  if (typeof path !== 'string' || path.length === 0 || path.length > longest) throw new WechatFailure(40159);
+  if (typeof path !== 'string' || path.length === 0 || path.length > longest)
+    throw new WechatFailure(40159);
   refuseReservedName(path);
   const look = readLook(body);
   const env_version = version(body);

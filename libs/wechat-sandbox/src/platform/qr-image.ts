@@ -13,8 +13,14 @@ const QUIET_ZONE = 4;
  */
 export function drawQrCode(content: object, look: QrLook): Answer {
   const { width } = look;
-  const data = paint(QRCode.create(JSON.stringify(content), { errorCorrectionLevel: 'L' }).modules, look);
-  if (!look.transparent) return new Answer(jpeg.encode({ data, width, height: width }, 92).data, { 'content-type': 'image/jpeg' });
+  const data = paint(
+    QRCode.create(JSON.stringify(content), { errorCorrectionLevel: 'L' }).modules,
+    look,
+  );
+  if (!look.transparent)
+    return new Answer(jpeg.encode({ data, width, height: width }, 92).data, {
+      'content-type': 'image/jpeg',
+    });
   const png = new PNG({ width, height: width });
   png.data = data;
   return new Answer(PNG.sync.write(png), { 'content-type': 'image/png' });
@@ -25,7 +31,10 @@ function paint(modules: QRCode.BitMatrix, { width, transparent, colour }: QrLook
   const scale = Math.max(1, Math.floor(width / (modules.size + 2 * QUIET_ZONE)));
   const margin = Math.floor((width - scale * modules.size) / 2);
   const dark = Buffer.from([...colour, 255]);
-  const pixels = Buffer.alloc(width * width * 4, Buffer.from([255, 255, 255, transparent ? 0 : 255]));
+  const pixels = Buffer.alloc(
+    width * width * 4,
+    Buffer.from([255, 255, 255, transparent ? 0 : 255]),
+  );
   const moduleAt = (pixel: number): number => Math.floor((pixel - margin) / scale);
   for (let y = margin; y < margin + scale * modules.size; y++) {
     for (let x = margin; x < margin + scale * modules.size; x++) {

@@ -15,9 +15,16 @@ const AUTO_COLOUR: QrLook['colour'] = [7, 120, 70];
 
 /** Reads width, colours and transparency of a request. What breaks their limits is 40097. */
 export function readLook(body: Record<string, unknown>): QrLook {
-  const { width = 430, auto_color: auto = false, is_hyaline: transparent = false, line_color: colour = {} } = body;
-  if (typeof auto !== 'boolean' || typeof transparent !== 'boolean' || !isObject(colour)) throw new WechatFailure(40097);
-  if (typeof width !== 'number' || !Number.isInteger(width) || width < 280 || width > 1280) throw new WechatFailure(40097);
+  const {
+    width = 430,
+    auto_color: auto = false,
+    is_hyaline: transparent = false,
+    line_color: colour = {},
+  } = body;
+  if (typeof auto !== 'boolean' || typeof transparent !== 'boolean' || !isObject(colour))
+    throw new WechatFailure(40097);
+  if (typeof width !== 'number' || !Number.isInteger(width) || width < 280 || width > 1280)
+    throw new WechatFailure(40097);
   const { r = 0, g = 0, b = 0 } = colour;
   return { width, transparent, colour: auto ? AUTO_COLOUR : [channel(r), channel(g), channel(b)] };
 }
@@ -25,6 +32,7 @@ export function readLook(body: Record<string, unknown>): QrLook {
 /** A decimal number; WeChat's samples write it as text. */
 function channel(value: unknown): number {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 255) throw new WechatFailure(40097);
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 255)
+    throw new WechatFailure(40097);
   return number;
 }

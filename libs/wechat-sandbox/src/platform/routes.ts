@@ -12,7 +12,12 @@ import { wxaRoutes } from './wxa.js';
 /** Everything that the sandbox has of WeChat. */
 export function platformRoutes(world: World, rids: RidLog): PlatformRoute[] {
   const routes: PlatformRoute[] = [];
-  routes.push(...snsRoutes(world), ...snsOAuth2Routes(world), ...connectRoutes(world), ...cgiBinRoutes(world));
+  routes.push(
+    ...snsRoutes(world),
+    ...snsOAuth2Routes(world),
+    ...connectRoutes(world),
+    ...cgiBinRoutes(world),
+  );
   routes.push(...wxaRoutes(world), ...qrCodeRoutes(world));
   routes.push(...openapiRoutes(world, rids, () => routes));
   return routes;

@@ -13,8 +13,16 @@ const LANGUAGES = ['zh_CN', 'zh_TW', 'en'];
  */
 export function snsOAuth2Routes(world: World): PlatformRoute[] {
   return [
-    { path: '/sns/oauth2/access_token', verb: 'ANY', handle: (request) => exchangeCode(world, request) },
-    { path: '/sns/oauth2/refresh_token', verb: 'ANY', handle: (request) => refresh(world, request) },
+    {
+      path: '/sns/oauth2/access_token',
+      verb: 'ANY',
+      handle: (request) => exchangeCode(world, request),
+    },
+    {
+      path: '/sns/oauth2/refresh_token',
+      verb: 'ANY',
+      handle: (request) => refresh(world, request),
+    },
     { path: '/sns/userinfo', verb: 'ANY', handle: (request) => userInfo(world, request) },
     { path: '/sns/auth', verb: 'ANY', handle: (request) => auth(world, request) },
   ];
@@ -50,7 +58,12 @@ function userInfo(world: World, request: PlatformRequest): object {
   const { user, app } = grant;
   const language = LANGUAGES.find((one) => one === request.query['lang']) ?? 'zh_CN';
   const withoutMeaning = { sex: 0, language, city: '', province: '', country: '' }; // since October 2021
-  const shown = { nickname: user.nickName, ...withoutMeaning, headimgurl: user.avatarUrl, privilege: [] };
+  const shown = {
+    nickname: user.nickName,
+    ...withoutMeaning,
+    headimgurl: user.avatarUrl,
+    privilege: [],
+  };
   return { openid: user.openid(app.appId), ...shown, ...unionidFor(grant) };
 }
 
@@ -71,7 +84,13 @@ function grantOf(world: World, { query }: PlatformRequest): Grant {
 
 /** An exchange and a refresh both leave an access token with its whole life before it. */
 function tokens({ accessToken, refreshToken, user, app, scope }: Grant): object {
-  return { access_token: accessToken, expires_in: 7200, refresh_token: refreshToken, openid: user.openid(app.appId), scope };
+  return {
+    access_token: accessToken,
+    expires_in: 7200,
+    refresh_token: refreshToken,
+    openid: user.openid(app.appId),
+    scope,
+  };
 }
 
 /** Where the scope is wide enough and the app is bound to an open-platform account. */

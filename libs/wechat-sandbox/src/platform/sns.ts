@@ -6,7 +6,13 @@ import { appBySecret, requireGrantType } from './checks.js';
 
 /** The login of mini programs. */
 export function snsRoutes(world: World): PlatformRoute[] {
-  return [{ path: '/sns/jscode2session', verb: 'ANY', handle: (request) => jscode2session(world, request) }];
+  return [
+    {
+      path: '/sns/jscode2session',
+      verb: 'ANY',
+      handle: (request) => jscode2session(world, request),
+    },
+  ];
 }
 
 /**

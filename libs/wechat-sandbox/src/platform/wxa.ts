@@ -9,9 +9,15 @@ import { jsonBody, OK, tokenApi } from './checks.js';
 /** Phone numbers and session keys. The QR codes under /wxa have a file of their own. */
 export function wxaRoutes(world: World): PlatformRoute[] {
   return [
-    tokenApi(world, 'POST', '/wxa/business/getuserphonenumber', (app, request) => getPhoneNumber(world, app, request)),
-    tokenApi(world, 'GET', '/wxa/checksession', (app, request) => checkSession(world, app, request)),
-    tokenApi(world, 'GET', '/wxa/resetusersessionkey', (app, request) => resetSessionKey(world, app, request)),
+    tokenApi(world, 'POST', '/wxa/business/getuserphonenumber', (app, request) =>
+      getPhoneNumber(world, app, request),
+    ),
+    tokenApi(world, 'GET', '/wxa/checksession', (app, request) =>
+      checkSession(world, app, request),
+    ),
+    tokenApi(world, 'GET', '/wxa/resetusersessionkey', (app, request) =>
+      resetSessionKey(world, app, request),
+    ),
   ];
 }
 
@@ -28,7 +34,10 @@ function getPhoneNumber(world: World, app: SandboxApp, request: PlatformRequest)
   world.phoneCodes.use(code);
   const { countryCode, ...numbers } = user.phoneInfo();
   const typed = world.countryCodeAs === 'number' ? Number(countryCode) : countryCode;
-  return { ...OK, phone_info: { ...numbers, countryCode: typed, watermark: { timestamp: at, appid: appId } } };
+  return {
+    ...OK,
+    phone_info: { ...numbers, countryCode: typed, watermark: { timestamp: at, appid: appId } },
+  };
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/checkSessionKey.html */
@@ -49,6 +58,7 @@ function verifySignature(world: World, { appId }: SandboxApp, { query }: Platfor
   if (!openid || !signature || !method) throw new WechatFailure(40097);
   if (!world.users.findByOpenid(appId, openid)) throw new WechatFailure(40003);
   if (method !== 'hmac_sha256') throw new WechatFailure(87008);
-  if (signature !== signWithSessionKey(world.sessionKeys.current(openid))) throw new WechatFailure(87009);
+  if (signature !== signWithSessionKey(world.sessionKeys.current(openid)))
+    throw new WechatFailure(87009);
   return openid;
 }

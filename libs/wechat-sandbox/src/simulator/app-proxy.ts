@@ -25,17 +25,30 @@ export interface Destination {
  * Carries one request of the simulated mini program to the server under test and shows both ways. Bodies flow through; redirects are
  * answers like any other.
  */
-export function passOn(raw: IncomingMessage, response: ServerResponse, destination: Destination, traffic: Traffic): void {
+export function passOn(
+  raw: IncomingMessage,
+  response: ServerResponse,
+  destination: Destination,
+  traffic: Traffic,
+): void {
   const started = Date.now();
   const asked = show(raw, destination.path, traffic);
   const sent = copyOfJson(raw);
   raw.once('end', () => traffic.amend(asked, { body: sent() }));
   const answered = (status: number, body?: unknown): void => {
-    traffic.say({ ...answerTo(asked), answers: asked.id, status, took: Date.now() - started, body });
+    traffic.say({
+      ...answerTo(asked),
+      answers: asked.id,
+      status,
+      took: Date.now() - started,
+      body,
+    });
   };
   const upstream = httpRequest(optionsFor(raw, destination), (answer) => {
     const received = copyOfJson(answer);
-    answer.once('close', () => answered(answer.complete ? (answer.statusCode ?? 0) : 0, received()));
+    answer.once('close', () =>
+      answered(answer.complete ? (answer.statusCode ?? 0) : 0, received()),
+    );
     response.writeHead(...outcome(answer, raw.headers));
     answer.pipe(response);
   });
@@ -51,9 +64,18 @@ export function passOn(raw: IncomingMessage, response: ServerResponse, destinati
   raw.pipe(upstream);
 }
 
-function optionsFor({ method, headers }: IncomingMessage, { app, path }: Destination): RequestOptions {
+function optionsFor(
+  { method, headers }: IncomingMessage,
+  { app, path }: Destination,
+): RequestOptions {
   const hostname = app.hostname.replace(/[[\]]/g, ''); // Node wants IPv6 addresses bare
-  return { hostname, port: app.port || 80, path: app.pathname.replace(/\/$/, '') + path, method, headers: passedOn(headers) };
+  return {
+    hostname,
+    port: app.port || 80,
+    path: app.pathname.replace(/\/$/, '') + path,
+    method,
+    headers: passedOn(headers),
+  };
 }
 
 /** 502 in words; the page shows them. */
@@ -61,7 +83,11 @@ export function refuse(response: ServerResponse, error: string): void {
   response.writeHead(502, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
 }
 
-function show({ method, headers }: IncomingMessage, path: string, traffic: Traffic): NumberedMessage {
+function show(
+  { method, headers }: IncomingMessage,
+  path: string,
+  traffic: Traffic,
+): NumberedMessage {
   const [pathname = '', search = ''] = path.split('?', 2);
   const { authorization } = headers;
   const who = headers['simulator-user']?.toString();
@@ -100,6 +126,8 @@ function copyOfJson(message: IncomingMessage): () => unknown {
   });
   return () => {
     if (size === 0) return undefined;
-    return isJson && size <= LONGEST_SHOWN ? maskedBody(Buffer.concat(pieces), type) : describeBytes(size, type);
+    return isJson && size <= LONGEST_SHOWN
+      ? maskedBody(Buffer.concat(pieces), type)
+      : describeBytes(size, type);
   };
 }

@@ -5,7 +5,11 @@ import type { Traffic } from './traffic.js';
  * Server-sent events: which traffic this is, all that was said so far, `live`, then each message when it is said. A page that comes back
  * gets what it has missed; one that finds another traffic starts anew.
  */
-export function streamTraffic({ headers }: IncomingMessage, response: ServerResponse, traffic: Traffic): void {
+export function streamTraffic(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  traffic: Traffic,
+): void {
   const { run } = traffic;
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   response.write(`retry: 1000\nevent: run\ndata: ${run}\n\n`);

@@ -1,7 +1,14 @@
 import { isObject } from '../transport/request.js';
 
 /** What nobody may read off a screen. The keys are in lower case. */
-const STRUCK_OUT = new Set(['session_key', 'sessionkey', 'secret', 'appsecret', 'access_token', 'refresh_token']);
+const STRUCK_OUT = new Set([
+  'session_key',
+  'sessionkey',
+  'secret',
+  'appsecret',
+  'access_token',
+  'refresh_token',
+]);
 /** What must be recognisable when it comes by again, and useless to whoever copies it. */
 const SHORTENED = new Set([
   'session_rd',
@@ -21,7 +28,9 @@ const LONG = 32;
 export function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, maskedField(key.toLowerCase(), inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, maskedField(key.toLowerCase(), inner)]),
+  );
 }
 
 function maskedField(key: string, value: unknown): unknown {
@@ -34,7 +43,9 @@ export function shortened(secret: string): string {
   const [scheme = '', rest] = secret.split(' ', 2);
   if (rest !== undefined) return `${scheme} ${shortened(rest)}`;
   const { length } = secret;
-  return length < LONG ? `${secret.slice(0, length / 6)}… (${length})` : `${secret.slice(0, 8)}…${secret.slice(-4)} (${length})`;
+  return length < LONG
+    ? `${secret.slice(0, length / 6)}… (${length})`
+    : `${secret.slice(0, 8)}…${secret.slice(-4)} (${length})`;
 }
 
 /** A body as it stood on the wire: JSON masked; of anything else, its type and size alone. */
@@ -47,7 +58,8 @@ export function maskedBody(body: Buffer, contentType = ''): unknown {
   }
 }
 
-export const describeBytes = (size: number, contentType = ''): string => `(${contentType.split(';')[0] || 'unknown type'}, ${size} bytes)`;
+export const describeBytes = (size: number, contentType = ''): string =>
+  `(${contentType.split(';')[0] || 'unknown type'}, ${size} bytes)`;
 
 /** The central routes carry secrets in their paths: `/wx/v1/{appId}/{secret}/oauth2`. */
 export function maskedPath(path: string): string {

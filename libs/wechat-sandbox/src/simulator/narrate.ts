@@ -11,13 +11,26 @@ export function narrate(server: FastifyInstance, traffic: Traffic): void {
   });
 }
 
-function tell(traffic: Traffic, { params, body, routeOptions }: FastifyRequest, payload: unknown): void {
+function tell(
+  traffic: Traffic,
+  { params, body, routeOptions }: FastifyRequest,
+  payload: unknown,
+): void {
   const { id, action } = params as { id?: string; action?: string };
   if (id && action && action !== 'rotateSessionKey') {
-    traffic.exchange({ from: 'client', to: 'wechat', title: nameOf(action), who: id }, { status: 200, body: masked(payload) });
+    traffic.exchange(
+      { from: 'client', to: 'wechat', title: nameOf(action), who: id },
+      { status: 200, body: masked(payload) },
+    );
   } else {
     const title = action ?? (routeOptions.url ?? '').replace('/sandbox/', '');
-    traffic.say({ from: 'wechat', to: 'wechat', title, ...(id && { who: id }), ...(isObject(body) && { body: masked(body) }) });
+    traffic.say({
+      from: 'wechat',
+      to: 'wechat',
+      title,
+      ...(id && { who: id }),
+      ...(isObject(body) && { body: masked(body) }),
+    });
   }
 }
 

@@ -45,9 +45,14 @@ export function sendVendorFile(reply: FastifyReply, name: string): Promise<Fasti
 }
 
 async function send(reply: FastifyReply, path: string | false): Promise<FastifyReply> {
-  if (!path || !existsSync(path)) return reply.code(404).type('text/plain').send('There is no such file.');
+  if (!path || !existsSync(path))
+    return reply.code(404).type('text/plain').send('There is no such file.');
   return reply
-    .headers({ 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache' })
+    .headers({
+      'content-security-policy': POLICY,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-cache',
+    })
     .type(TYPES[extname(path)] ?? 'application/octet-stream')
     .send(await readFile(path));
 }
@@ -68,5 +73,8 @@ function ancestors(folder: string): string[] {
 /** Where Node finds its own build of lit-html, one or two folders above which the browser's lies. */
 function litFolder(): string {
   const entry = createRequire(import.meta.url).resolve('lit-html');
-  return ancestors(dirname(entry)).find((folder) => existsSync(join(folder, 'package.json'))) ?? dirname(entry);
+  return (
+    ancestors(dirname(entry)).find((folder) => existsSync(join(folder, 'package.json'))) ??
+    dirname(entry)
+  );
 }

@@ -40,7 +40,10 @@ async function traffic(headers: Record<string, string> = {}): Promise<Said[]> {
   return text
     .split('\n')
     .filter((line) => line.startsWith('data: {'))
-    .map((line) => ({ ...(JSON.parse(line.slice(6)) as NumberedMessage), run: /event: run\ndata: (\S+)/.exec(text)?.[1] ?? '' }));
+    .map((line) => ({
+      ...(JSON.parse(line.slice(6)) as NumberedMessage),
+      run: /event: run\ndata: (\S+)/.exec(text)?.[1] ?? '',
+    }));
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -52,19 +55,27 @@ async function textOf(request: IncomingMessage): Promise<string> {
 describe('the page', () => {
   it('comes with a policy that lets it load its own files only', async () => {
     const index = await get('/');
-    expect(index.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'; style-src 'self'");
+    expect(index.headers.get('content-security-policy')).toContain(
+      "default-src 'none'; script-src 'self'; style-src 'self'",
+    );
     expect(await index.text()).not.toMatch(/https?:|<script>|onclick|style=/);
   });
 
-  it.each(['/page/main.js', '/page/simulator.css', '/page/icon.svg', '/vendor/lit-html.js', '/vendor/directives/repeat.js'])(
-    'serves %s',
-    async (path) => expect((await get(path)).status).toBe(200),
-  );
+  it.each([
+    '/page/main.js',
+    '/page/simulator.css',
+    '/page/icon.svg',
+    '/vendor/lit-html.js',
+    '/vendor/directives/repeat.js',
+  ])('serves %s', async (path) => expect((await get(path)).status).toBe(200));
 
-  it.each(['/page/..%2fsimulator.ts', '/page/nothing.js', '/vendor/..%2fpackage.json', '/vendor/node/lit-html.js', '/vendor/package.json'])(
-    'does not serve %s',
-    async (path) => expect((await get(path)).status).toBe(404),
-  );
+  it.each([
+    '/page/..%2fsimulator.ts',
+    '/page/nothing.js',
+    '/vendor/..%2fpackage.json',
+    '/vendor/node/lit-html.js',
+    '/vendor/package.json',
+  ])('does not serve %s', async (path) => expect((await get(path)).status).toBe(404));
 
   it('is found without its last slash', async () => {
     expect((await get('')).headers.get('location')).toBe('/simulator/');
@@ -80,7 +91,9 @@ describe('the page', () => {
 });
 
 describe('its sentences', () => {
-  const files = readdirSync(join(__dirname, 'page')).map((name) => [name, readFileSync(join(__dirname, 'page', name), 'utf8')] as const);
+  const files = readdirSync(join(__dirname, 'page')).map(
+    (name) => [name, readFileSync(join(__dirname, 'page', name), 'utf8')] as const,
+  );
   const code = files.map(([, text]) => text).join('\n');
   const known = new Set([...code.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)].map(([, key]) => key!));
 
@@ -93,7 +106,9 @@ describe('its sentences', () => {
   it('are all used', () => {
     const dynamic = /^(note|cure)\.|^mood[A-Z]/;
     const texts = files.find(([name]) => name === 'texts.js')![1];
-    const keys = [...texts.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)].map(([, key]) => key!).slice(0, -6); // the last six are the buttons
+    const keys = [...texts.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)]
+      .map(([, key]) => key!)
+      .slice(0, -6); // the last six are the buttons
     expect(keys.filter((key) => !dynamic.test(key) && !code.includes(`'${key}'`))).toEqual([]);
   });
 });
@@ -102,10 +117,16 @@ describe('the way to the server', () => {
   it('carries method, path, query, headers and body, and brings the answer back', async () => {
     answer = (request, response) => {
       void textOf(request).then((text) =>
-        response.writeHead(201, { 'x-answer': 'yes' }).end(`${request.method} ${request.url} ${String(request.headers['x-a'])} ${text}`),
+        response
+          .writeHead(201, { 'x-answer': 'yes' })
+          .end(`${request.method} ${request.url} ${String(request.headers['x-a'])} ${text}`),
       );
     };
-    const response = await get('/app/deep/er?a=1&b=%2F', { method: 'PUT', headers: { 'x-a': 'b' }, body: 'hello' });
+    const response = await get('/app/deep/er?a=1&b=%2F', {
+      method: 'PUT',
+      headers: { 'x-a': 'b' },
+      body: 'hello',
+    });
     expect([response.status, response.headers.get('x-answer'), await response.text()]).toEqual([
       201,
       'yes',
@@ -115,22 +136,42 @@ describe('the way to the server', () => {
 
   it('lets bodies flow before they are complete', async () => {
     answer = (request, response) => void request.once('data', (piece) => response.end(piece));
-    const endless = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('first')) });
-    const response = await get('/app/', { method: 'POST', body: endless, duplex: 'half' } as RequestInit);
+    const endless = new ReadableStream({
+      start: (controller) => controller.enqueue(Buffer.from('first')),
+    });
+    const response = await get('/app/', {
+      method: 'POST',
+      body: endless,
+      duplex: 'half',
+    } as RequestInit);
     expect(await response.text()).toBe('first');
   });
 
   it('hands a redirect on instead of following it', async () => {
-    answer = (_request, response) => response.writeHead(302, { location: 'http://example.com/' }).end();
+    answer = (_request, response) =>
+      response.writeHead(302, { location: 'http://example.com/' }).end();
     const response = await get('/app/');
-    expect([response.status, response.headers.get('location')]).toEqual([302, 'http://example.com/']);
+    expect([response.status, response.headers.get('location')]).toEqual([
+      302,
+      'http://example.com/',
+    ]);
   });
 
   it('keeps what is the browser’s to itself', async () => {
     answer = (request, response) => response.end(JSON.stringify(request.headers));
-    const headers = { ...page, cookie: 'a=b', origin: 'http://127.0.0.1', referer: 'http://127.0.0.1/x', 'sec-fetch-site': 'same-origin' };
+    const headers = {
+      ...page,
+      cookie: 'a=b',
+      origin: 'http://127.0.0.1',
+      referer: 'http://127.0.0.1/x',
+      'sec-fetch-site': 'same-origin',
+    };
     const seen = (await (await get('/app/', { headers })).json()) as object;
-    expect(Object.keys(seen)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(cookie|origin|referer|sec-.*|simulator-.*)$/)]));
+    expect(Object.keys(seen)).not.toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^(cookie|origin|referer|sec-.*|simulator-.*)$/),
+      ]),
+    );
   });
 
   it('tells the page a refusal without making it an error of the browser', async () => {
@@ -142,20 +183,28 @@ describe('the way to the server', () => {
 
   it('says so when the server is not there', async () => {
     const lonely = await startWechatSandbox();
-    const ask = async (): Promise<unknown> => (await fetch(`${lonely.url}/simulator/app/me`)).json();
+    const ask = async (): Promise<unknown> =>
+      (await fetch(`${lonely.url}/simulator/app/me`)).json();
     expect(await ask()).toEqual({ error: expect.stringContaining('wechat.simulate(url)') });
     lonely.simulate('http://127.0.0.1:1');
-    expect(await ask()).toEqual({ error: expect.stringContaining('http://127.0.0.1:1 did not answer') });
+    expect(await ask()).toEqual({
+      error: expect.stringContaining('http://127.0.0.1:1 did not answer'),
+    });
     await lonely.close();
   });
 
-  it.each(['https://127.0.0.1', 'http://example.com', 'http://10.0.0.1:3000', 'file:///etc', 'nonsense'])(
-    'does not lead to %s',
-    async (url) => {
-      expect(() => wechat.simulate(url)).toThrow('Give it a server on this machine');
-      await expect(startWechatSandbox({ simulator: { appBaseUrl: url } })).rejects.toThrow('Give it a server on this machine');
-    },
-  );
+  it.each([
+    'https://127.0.0.1',
+    'http://example.com',
+    'http://10.0.0.1:3000',
+    'file:///etc',
+    'nonsense',
+  ])('does not lead to %s', async (url) => {
+    expect(() => wechat.simulate(url)).toThrow('Give it a server on this machine');
+    await expect(startWechatSandbox({ simulator: { appBaseUrl: url } })).rejects.toThrow(
+      'Give it a server on this machine',
+    );
+  });
 
   it.each([
     ['a foreign page', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }],
@@ -165,7 +214,9 @@ describe('the way to the server', () => {
     const { hostname, port } = new URL(wechat.url);
     const { request } = await import('node:http');
     const status = await new Promise((resolve) => {
-      request({ hostname, port, path: '/simulator/app/me', headers }, (response) => resolve(response.resume().statusCode)).end();
+      request({ hostname, port, path: '/simulator/app/me', headers }, (response) =>
+        resolve(response.resume().statusCode),
+      ).end();
     });
     expect(status).toBe(403);
   });
@@ -176,18 +227,38 @@ describe('the traffic', () => {
     answer = (_request, response) => {
       response
         .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ data: { session_rd: 'srd_0123456789012345678901234567890123456789abc' } }));
+        .end(
+          JSON.stringify({
+            data: { session_rd: 'srd_0123456789012345678901234567890123456789abc' },
+          }),
+        );
     };
     const headers = {
       ...page,
       authorization: 'Bearer srd_0123456789012345678901234567890123456789xyz',
       'content-type': 'application/json',
     };
-    await (await get('/app/auth/refresh?a=1', { method: 'POST', headers, body: '{"secret":"s3cr3t"}' })).text();
+    await (
+      await get('/app/auth/refresh?a=1', { method: 'POST', headers, body: '{"secret":"s3cr3t"}' })
+    ).text();
     const [question, reply] = (await traffic()).slice(-2);
-    expect(question).toMatchObject({ from: 'client', to: 'server', title: 'POST /auth/refresh', who: 'alice', query: { a: '1' } });
-    expect(question).toMatchObject({ body: { secret: '██████' }, headers: { Authorization: 'Bearer srd_0123…9xyz (47)' } });
-    expect(reply).toMatchObject({ from: 'server', to: 'client', answers: question!.id, status: 200 });
+    expect(question).toMatchObject({
+      from: 'client',
+      to: 'server',
+      title: 'POST /auth/refresh',
+      who: 'alice',
+      query: { a: '1' },
+    });
+    expect(question).toMatchObject({
+      body: { secret: '██████' },
+      headers: { Authorization: 'Bearer srd_0123…9xyz (47)' },
+    });
+    expect(reply).toMatchObject({
+      from: 'server',
+      to: 'client',
+      answers: question!.id,
+      status: 200,
+    });
     expect(reply).toMatchObject({ body: { data: { session_rd: 'srd_0123…9abc (47)' } } });
   });
 
@@ -195,7 +266,12 @@ describe('the traffic', () => {
     const { code } = await wechat.users.get('alice')!.login();
     const session = await new WechatClient(wechat).exchange(code);
     const [question, reply] = (await traffic()).slice(-2);
-    expect(question).toMatchObject({ from: 'server', to: 'wechat', title: 'GET /sns/jscode2session', query: { secret: '██████' } });
+    expect(question).toMatchObject({
+      from: 'server',
+      to: 'wechat',
+      title: 'GET /sns/jscode2session',
+      query: { secret: '██████' },
+    });
     expect(reply).toMatchObject({ body: { session_key: '██████', openid: session.openid } });
     expect(JSON.stringify(await traffic())).not.toContain(session.session_key);
   });
@@ -216,8 +292,18 @@ describe('the traffic', () => {
     expect((await traffic()).slice(-4)).toEqual([
       expect.objectContaining({ from: 'client', to: 'wechat', title: 'wx.login', who: 'alice' }),
       expect.objectContaining({ from: 'wechat', to: 'client', title: 'wx.login', status: 200 }),
-      expect.objectContaining({ from: 'wechat', to: 'wechat', title: 'clock/advance', body: { by: '5m' } }),
-      expect.objectContaining({ from: 'wechat', to: 'wechat', title: 'rotateSessionKey', who: 'alice' }),
+      expect.objectContaining({
+        from: 'wechat',
+        to: 'wechat',
+        title: 'clock/advance',
+        body: { by: '5m' },
+      }),
+      expect.objectContaining({
+        from: 'wechat',
+        to: 'wechat',
+        title: 'rotateSessionKey',
+        who: 'alice',
+      }),
     ]);
   });
 
@@ -225,7 +311,9 @@ describe('the traffic', () => {
     const { run, id } = (await traffic()).at(-1)!;
     const seen = `${run}/${id}`;
     await fetch(`${wechat.url}/sandbox/clock/advance`, { method: 'POST', body: '{"by":"1s"}' });
-    expect((await traffic({ 'last-event-id': seen })).map(({ title }) => title)).toEqual(['clock/advance']);
+    expect((await traffic({ 'last-event-id': seen })).map(({ title }) => title)).toEqual([
+      'clock/advance',
+    ]);
     expect((await traffic({ 'last-event-id': 'another-run/9999' })).length).toBeGreaterThan(1);
   });
 });
@@ -234,17 +322,30 @@ describe('a scan', () => {
   it('reads the codes that were drawn here, and no others', async () => {
     const client = new WechatClient(wechat);
     const body = JSON.stringify({ scene: 'from=alice', page: 'pages/index/index' });
-    const drawn = await client.send('/wxa/getwxacodeunlimit', await client.withToken(), { method: 'POST', body });
+    const drawn = await client.send('/wxa/getwxacodeunlimit', await client.withToken(), {
+      method: 'POST',
+      body,
+    });
     const image = Buffer.from(await drawn.arrayBuffer());
-    const scan = (picture: Buffer<ArrayBuffer>): Promise<Response> => get('/scan', { method: 'POST', body: picture });
-    expect(await (await scan(image)).json()).toEqual({ scene: 'from=alice', page: 'pages/index/index' });
+    const scan = (picture: Buffer<ArrayBuffer>): Promise<Response> =>
+      get('/scan', { method: 'POST', body: picture });
+    expect(await (await scan(image)).json()).toEqual({
+      scene: 'from=alice',
+      page: 'pages/index/index',
+    });
     expect((await scan(Buffer.from('another image'))).status).toBe(404);
   });
 });
 
 describe('masking', () => {
   it('reaches every depth and leaves harmless things alone', () => {
-    const shown = masked({ code: 200, list: [{ access_token: 'a', n: 1 }], deep: { Session_Key: 'k' }, openid: 'o', nothing: null });
+    const shown = masked({
+      code: 200,
+      list: [{ access_token: 'a', n: 1 }],
+      deep: { Session_Key: 'k' },
+      openid: 'o',
+      nothing: null,
+    });
     expect(shown).toEqual({
       code: 200,
       list: [{ access_token: '██████', n: 1 }],
@@ -260,7 +361,9 @@ describe('masking', () => {
   });
 
   it('hides the secret in the paths of the central service', () => {
-    expect(maskedPath('/wx/mini/v1/wx1/s3cr3t/access_token')).toBe('/wx/mini/v1/wx1/██████/access_token');
+    expect(maskedPath('/wx/mini/v1/wx1/s3cr3t/access_token')).toBe(
+      '/wx/mini/v1/wx1/██████/access_token',
+    );
     expect(maskedPath('/wx/v1/wx1/t0k3n/userInfo')).toBe('/wx/v1/wx1/██████/userInfo');
     expect(maskedPath('/me/phone')).toBe('/me/phone');
   });

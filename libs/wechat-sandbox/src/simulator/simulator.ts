@@ -18,7 +18,8 @@ export interface SimulatorParts {
   app: () => URL | undefined;
 }
 
-const NO_APP = 'No server is connected. Start the sandbox with --app http://127.0.0.1:3000, or call wechat.simulate(url).';
+const NO_APP =
+  'No server is connected. Start the sandbox with --app http://127.0.0.1:3000, or call wechat.simulate(url).';
 const LARGEST_IMAGE = 2_000_000;
 
 /** The simulator's page and what it needs: files, the traffic, a way to the server under test. */
@@ -34,9 +35,14 @@ export function simulator(parts: SimulatorParts): FastifyPluginAsync {
 }
 
 /** The page is used on the machine it runs on; a foreign page must not reach the server under test through it, not even by a name it made up for 127.0.0.1. */
-async function refuseStrangers({ headers, host }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | void> {
-  const foreign = headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate';
-  if (foreign || !isLoopback(host.replace(/:\d+$/, ''))) return reply.code(403).send({ error: 'The simulator is for this machine only.' });
+async function refuseStrangers(
+  { headers, host }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply | void> {
+  const foreign =
+    headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate';
+  if (foreign || !isLoopback(host.replace(/:\d+$/, '')))
+    return reply.code(403).send({ error: 'The simulator is for this machine only.' });
 }
 
 /** Each route reads its own body, or lets it flow through. */
@@ -47,14 +53,23 @@ function leaveBodiesAlone(server: FastifyInstance): void {
 
 function servePage(server: FastifyInstance): void {
   server.get('/', ({ raw }, reply) =>
-    raw.url?.startsWith('/simulator/') ? sendPageFile(reply, 'index.html') : reply.redirect('/simulator/'),
+    raw.url?.startsWith('/simulator/')
+      ? sendPageFile(reply, 'index.html')
+      : reply.redirect('/simulator/'),
   );
-  server.get<{ Params: { name: string } }>('/page/:name', ({ params }, reply) => sendPageFile(reply, params.name));
-  server.get<{ Params: { '*': string } }>('/vendor/*', ({ params }, reply) => sendVendorFile(reply, params['*']));
+  server.get<{ Params: { name: string } }>('/page/:name', ({ params }, reply) =>
+    sendPageFile(reply, params.name),
+  );
+  server.get<{ Params: { '*': string } }>('/vendor/*', ({ params }, reply) =>
+    sendVendorFile(reply, params['*']),
+  );
   server.get('/website/callback', (_request, reply) => sendPageFile(reply, 'callback.html'));
 }
 
-function serveWorld(server: FastifyInstance, { wechat, traffic, qrContents, app }: SimulatorParts): void {
+function serveWorld(
+  server: FastifyInstance,
+  { wechat, traffic, qrContents, app }: SimulatorParts,
+): void {
   server.get('/world', () => ({
     now: wechat.clock.now(),
     apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })),
@@ -75,12 +90,17 @@ function serveWebsite(server: FastifyInstance, { wechat, traffic, app }: Simulat
   server.post<{ Querystring: { code?: string } }>('/website/login', async ({ query }, reply) => {
     const address = app();
     const mobileApp = wechat.apps.find(({ kind }) => kind === 'mobile');
-    if (!address || !mobileApp) return reply.code(502).send({ error: address ? 'The sandbox has no website app.' : NO_APP });
+    if (!address || !mobileApp)
+      return reply.code(502).send({ error: address ? 'The sandbox has no website app.' : NO_APP });
     return new Website(address, mobileApp, traffic).login(query.code ?? '');
   });
 }
 
-function toApp({ raw }: FastifyRequest, reply: FastifyReply, { traffic, app }: SimulatorParts): void {
+function toApp(
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+  { traffic, app }: SimulatorParts,
+): void {
   reply.hijack();
   const address = app();
   const path = (raw.url ?? '').replace('/simulator/app', '');

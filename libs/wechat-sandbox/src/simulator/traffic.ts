@@ -78,4 +78,9 @@ export class Traffic {
 }
 
 /** The way back. */
-export const answerTo = ({ from, to, title, who }: Message): Message => ({ from: to, to: from, title, ...(who && { who }) });
+export const answerTo = ({ from, to, title, who }: Message): Message => ({
+  from: to,
+  to: from,
+  title,
+  ...(who && { who }),
+});

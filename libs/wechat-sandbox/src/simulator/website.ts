@@ -21,22 +21,46 @@ export class Website {
   async login(code: string): Promise<object> {
     const { appId, secret } = this.mobileApp;
     const path = `/wx/v1/${encodeURIComponent(appId)}`;
-    const exchanged = await this.#get(`${path}/${encodeURIComponent(secret)}/oauth2`, '/wx/v1/{appId}/{secret}/oauth2', { code });
+    const exchanged = await this.#get(
+      `${path}/${encodeURIComponent(secret)}/oauth2`,
+      '/wx/v1/{appId}/{secret}/oauth2',
+      { code },
+    );
     const token = exchanged.body['data'];
     if (exchanged.status !== 200 || typeof token !== 'string') return shown(exchanged);
-    return shown(await this.#get(`${path}/${encodeURIComponent(token)}/userInfo`, '/wx/v1/{appId}/{token}/userInfo', { refresh: 'true' }));
+    return shown(
+      await this.#get(
+        `${path}/${encodeURIComponent(token)}/userInfo`,
+        '/wx/v1/{appId}/{token}/userInfo',
+        { refresh: 'true' },
+      ),
+    );
   }
 
   async #get(path: string, pattern: string, query: Record<string, string>): Promise<Outcome> {
     const started = Date.now();
-    const question: Message = { from: 'client', to: 'server', title: `GET ${pattern}`, who: 'website', query: masked(query) as object };
+    const question: Message = {
+      from: 'client',
+      to: 'server',
+      title: `GET ${pattern}`,
+      who: 'website',
+      query: masked(query) as object,
+    };
     const asked = this.traffic.say(question);
     const answered = (status: number, body?: unknown): void => {
-      this.traffic.say({ ...answerTo(question), answers: asked.id, status, took: Date.now() - started, body });
+      this.traffic.say({
+        ...answerTo(question),
+        answers: asked.id,
+        status,
+        took: Date.now() - started,
+        body,
+      });
     };
     try {
       const search = new URLSearchParams(query).toString();
-      const answer = await fetch(`${this.app.href.replace(/\/$/, '')}${path}?${search}`, { redirect: 'manual' });
+      const answer = await fetch(`${this.app.href.replace(/\/$/, '')}${path}?${search}`, {
+        redirect: 'manual',
+      });
       const bytes = Buffer.from(await answer.arrayBuffer());
       answered(answer.status, maskedBody(bytes, answer.headers.get('content-type') ?? ''));
       return { status: answer.status, body: parse(bytes) };

@@ -13,10 +13,19 @@ export interface TapParts {
 }
 
 /** Shows one call to the platform: the question when its head is there, the answer when its last byte has left, or when the line breaks. */
-export function tap(raw: IncomingMessage, response: ServerResponse, { traffic, journal, qrContents }: TapParts): void {
+export function tap(
+  raw: IncomingMessage,
+  response: ServerResponse,
+  { traffic, journal, qrContents }: TapParts,
+): void {
   const { method, path, query } = readHead(raw);
   const started = Date.now();
-  const asked = traffic.say({ ...callerOf(path), to: 'wechat', title: `${method} ${path}`, query: masked(query) as object });
+  const asked = traffic.say({
+    ...callerOf(path),
+    to: 'wechat',
+    title: `${method} ${path}`,
+    query: masked(query) as object,
+  });
   const sent = copyOf(response);
   response.once('close', () => {
     // the journal keeps the very headers object of the request, which tells this call's entry from others to the same path
@@ -25,14 +34,23 @@ export function tap(raw: IncomingMessage, response: ServerResponse, { traffic, j
     const answer = Buffer.concat(sent.pieces);
     const status = response.writableFinished ? response.statusCode : 0;
     qrContents.remember(answer, sent.type, body);
-    traffic.say({ ...answerTo(asked), answers: asked.id, status, took: Date.now() - started, body: maskedBody(answer, sent.type) });
+    traffic.say({
+      ...answerTo(asked),
+      answers: asked.id,
+      status,
+      took: Date.now() - started,
+      body: maskedBody(answer, sent.type),
+    });
   });
 }
 
 /** The consent pages are opened by people, everything else is called by a server. */
-const callerOf = (path: string): Pick<Message, 'from'> => ({ from: path.startsWith('/connect/') ? 'client' : 'server' });
+const callerOf = (path: string): Pick<Message, 'from'> => ({
+  from: path.startsWith('/connect/') ? 'client' : 'server',
+});
 
-const maskedFields = (body: unknown): unknown => (typeof body === 'string' ? `(${body.length} characters)` : masked(body));
+const maskedFields = (body: unknown): unknown =>
+  typeof body === 'string' ? `(${body.length} characters)` : masked(body);
 
 /** What left in an answer. */
 interface Sent {
@@ -44,7 +62,8 @@ interface Sent {
 function copyOf(response: ServerResponse): Sent {
   const sent: Sent = { type: '', pieces: [] };
   const keep = (piece: unknown): void => {
-    if (typeof piece === 'string' || piece instanceof Uint8Array) sent.pieces.push(Buffer.from(piece as Uint8Array));
+    if (typeof piece === 'string' || piece instanceof Uint8Array)
+      sent.pieces.push(Buffer.from(piece as Uint8Array));
   };
   listenIn(response, 'writeHead', (_status, headers) => {
     sent.type = String((headers as OutgoingHttpHeaders | undefined)?.['content-type'] ?? '');
@@ -54,7 +73,11 @@ function copyOf(response: ServerResponse): Sent {
   return sent;
 }
 
-function listenIn(response: ServerResponse, method: 'writeHead' | 'write' | 'end', listener: (...given: unknown[]) => void): void {
+function listenIn(
+  response: ServerResponse,
+  method: 'writeHead' | 'write' | 'end',
+  listener: (...given: unknown[]) => void,
+): void {
   const original = response[method].bind(response) as (...given: unknown[]) => unknown;
   Object.assign(response, {
     [method](...given: unknown[]) {

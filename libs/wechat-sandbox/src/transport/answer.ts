@@ -10,11 +10,14 @@ export class Answer {
 }
 
 /** WeChat's types: JSON as text/plain under /sns, elsewhere with an `encoding` that should have been a `charset`. */
-export const jsonType = (path: string): string => (path.startsWith('/sns/') ? 'text/plain' : 'application/json; encoding=utf-8');
+export const jsonType = (path: string): string =>
+  path.startsWith('/sns/') ? 'text/plain' : 'application/json; encoding=utf-8';
 
 /** JSON as WeChat writes it, slashes escaped. */
 export function jsonAnswer(path: string, json: unknown): Answer {
-  return new Answer(Buffer.from(JSON.stringify(json).replaceAll('/', '\\/')), { 'content-type': jsonType(path) });
+  return new Answer(Buffer.from(JSON.stringify(json).replaceAll('/', '\\/')), {
+    'content-type': jsonType(path),
+  });
 }
 
 /** A page for a browser. */
@@ -23,7 +26,8 @@ export const htmlAnswer = (html: string, status = 200): Answer => {
 };
 
 /** Sends the client elsewhere. */
-export const redirectAnswer = (location: string): Answer => new Answer(Buffer.alloc(0), { location }, 302);
+export const redirectAnswer = (location: string): Answer =>
+  new Answer(Buffer.alloc(0), { location }, 302);
 
 /** An API or page of WeChat. A handler returns an object to be sent as JSON, or a whole answer, or throws a WechatFailure. */
 export interface PlatformRoute {

@@ -5,9 +5,15 @@ import { milliseconds } from '../world/clock.js';
 import type { Answer } from './answer.js';
 
 /** Sends an answer the way a fault wants it sent. Ends early, without a word, when the sandbox closes. */
-export async function deliver(response: ServerResponse, answer: Answer, fault: Fault, closing: AbortSignal): Promise<void> {
+export async function deliver(
+  response: ServerResponse,
+  answer: Answer,
+  fault: Fault,
+  closing: AbortSignal,
+): Promise<void> {
   try {
-    if (fault.delay !== undefined) await sleep(milliseconds(fault.delay), undefined, { signal: closing });
+    if (fault.delay !== undefined)
+      await sleep(milliseconds(fault.delay), undefined, { signal: closing });
     if (fault.hang) return;
     if (fault.reset === 'after-work') response.socket?.resetAndDestroy();
     else if (fault.reset === 'mid-answer') breakInTheMiddle(response, answer);
@@ -27,7 +33,12 @@ function breakInTheMiddle(response: ServerResponse, answer: Answer): void {
   writeHead(response, answer).write(half, () => response.destroy());
 }
 
-async function drip(response: ServerResponse, answer: Answer, fault: Fault, closing: AbortSignal): Promise<void> {
+async function drip(
+  response: ServerResponse,
+  answer: Answer,
+  fault: Fault,
+  closing: AbortSignal,
+): Promise<void> {
   const pause = milliseconds(fault.drip ?? 0);
   const { socket } = response;
   const wholeSocket = fault.dripFrom === 'headers' && socket;
@@ -44,6 +55,11 @@ async function drip(response: ServerResponse, answer: Answer, fault: Fault, clos
 function head({ status, headers, body }: Answer): Buffer {
   const fields = Object.entries({ ...headers, 'content-length': body.length, connection: 'close' });
   return Buffer.from(
-    [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...fields.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n'),
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      ...fields.map(([name, value]) => `${name}: ${value}`),
+      '',
+      '',
+    ].join('\r\n'),
   );
 }

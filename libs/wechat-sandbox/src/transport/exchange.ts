@@ -2,7 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Fault, FaultPlan } from '../faults.js';
 import { unixSeconds, type SandboxClock } from '../world/clock.js';
 import { errmsgOf, WechatFailure } from '../world/wechat-failure.js';
-import { Answer, htmlAnswer, jsonAnswer, jsonType, redirectAnswer, type PlatformRoute } from './answer.js';
+import {
+  Answer,
+  htmlAnswer,
+  jsonAnswer,
+  jsonType,
+  redirectAnswer,
+  type PlatformRoute,
+} from './answer.js';
 import { deliver } from './delivery.js';
 import type { Journal } from './journal.js';
 import { parseObject, readAll, readHead, type PlatformRequest } from './request.js';
@@ -20,22 +27,34 @@ export interface ExchangeParts {
 }
 
 /** One call to the platform, from its first byte to the last of its answer. */
-export async function exchange(raw: IncomingMessage, response: ServerResponse, parts: ExchangeParts): Promise<void> {
+export async function exchange(
+  raw: IncomingMessage,
+  response: ServerResponse,
+  parts: ExchangeParts,
+): Promise<void> {
   try {
     await converse(raw, response, parts);
   } catch (error) {
-    if (!response.headersSent) response.writeHead(500).end(`The sandbox itself failed, this is no answer of WeChat: ${String(error)}`);
+    if (!response.headersSent)
+      response
+        .writeHead(500)
+        .end(`The sandbox itself failed, this is no answer of WeChat: ${String(error)}`);
   }
 }
 
-async function converse(raw: IncomingMessage, response: ServerResponse, parts: ExchangeParts): Promise<void> {
+async function converse(
+  raw: IncomingMessage,
+  response: ServerResponse,
+  parts: ExchangeParts,
+): Promise<void> {
   const { faults, journal, closing } = parts;
   const fault = faults.take(readHead(raw).path);
   const broken = fault.reset === 'before-reading';
   const request = broken ? readHead(raw) : await readAll(raw);
   journal.note(request);
   if (broken || fault.reset === true) raw.socket.resetAndDestroy();
-  else if (fault.hang !== true) await deliver(response, answerTo(request, fault, parts), fault, closing);
+  else if (fault.hang !== true)
+    await deliver(response, answerTo(request, fault, parts), fault, closing);
 }
 
 function answerTo(request: PlatformRequest, fault: Fault, parts: ExchangeParts): Answer {
@@ -44,13 +63,21 @@ function answerTo(request: PlatformRequest, fault: Fault, parts: ExchangeParts):
   return json ? jsonAnswer(request.path, fault.transform?.(json)) : answer;
 }
 
-function faultyAnswer(request: PlatformRequest, fault: Fault, parts: ExchangeParts): Answer | undefined {
+function faultyAnswer(
+  request: PlatformRequest,
+  fault: Fault,
+  parts: ExchangeParts,
+): Answer | undefined {
   const { errcode, errmsg, status, headers, body, contentType, redirect } = fault;
   if (redirect !== undefined) return redirectAnswer(redirect);
   if (errcode !== undefined) return refusal(request, errcode, errmsg, parts);
   if (status === undefined && body === undefined && headers === undefined) return undefined;
   const type = contentType ?? (body === undefined ? 'text/html' : jsonType(request.path));
-  return new Answer(bytes(body ?? `<html><h1>${status ?? 200}</h1></html>`), { 'content-type': type, ...headers }, status);
+  return new Answer(
+    bytes(body ?? `<html><h1>${status ?? 200}</h1></html>`),
+    { 'content-type': type, ...headers },
+    status,
+  );
 }
 
 function bytes(body: string | Buffer | object): Buffer {
@@ -61,13 +88,16 @@ function bytes(body: string | Buffer | object): Buffer {
 function honestAnswer(request: PlatformRequest, parts: ExchangeParts): Answer {
   const { method, path } = request;
   const route = parts.routes.get(path);
-  if (!route || (method !== 'GET' && method !== 'POST')) return htmlAnswer('<html><h1>404 Not Found</h1></html>', 404);
+  if (!route || (method !== 'GET' && method !== 'POST'))
+    return htmlAnswer('<html><h1>404 Not Found</h1></html>', 404);
   try {
-    if (route.verb !== 'ANY' && route.verb !== method) throw new WechatFailure(route.verb === 'GET' ? 43001 : 43002);
+    if (route.verb !== 'ANY' && route.verb !== method)
+      throw new WechatFailure(route.verb === 'GET' ? 43001 : 43002);
     const result = route.handle(request);
     return result instanceof Answer ? result : jsonAnswer(path, result);
   } catch (error) {
-    if (error instanceof WechatFailure) return refusal(request, error.errcode, undefined, parts, error.text);
+    if (error instanceof WechatFailure)
+      return refusal(request, error.errcode, undefined, parts, error.text);
     throw error;
   }
 }

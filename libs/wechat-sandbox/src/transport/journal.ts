@@ -16,7 +16,15 @@ export interface RecordedRequest {
 }
 
 const KEPT = 10_000;
-const SECRETS = new Set(['secret', 'appsecret', 'access_token', 'refresh_token', 'js_code', 'code', 'signature']);
+const SECRETS = new Set([
+  'secret',
+  'appsecret',
+  'access_token',
+  'refresh_token',
+  'js_code',
+  'code',
+  'signature',
+]);
 
 /** All calls to WeChat, the newest {@link KEPT} of them. */
 export class Journal {
@@ -25,19 +33,34 @@ export class Journal {
   constructor(private readonly clock: SandboxClock) {}
 
   note({ method, path, query, headers, body }: PlatformRequest): void {
-    this.requests.push({ method, path, query, body: parseObject(body) ?? (body || undefined), headers, at: new Date(this.clock.now()) });
+    this.requests.push({
+      method,
+      path,
+      query,
+      body: parseObject(body) ?? (body || undefined),
+      headers,
+      at: new Date(this.clock.now()),
+    });
     if (this.requests.length > KEPT) this.requests.shift();
   }
 
   /** For eyes and screens: the values of secrets replaced. */
   masked(): object[] {
-    return this.requests.map(({ method, path, query, body, at }) => ({ at, method, path, query: mask(query), body: mask(body) }));
+    return this.requests.map(({ method, path, query, body, at }) => ({
+      at,
+      method,
+      path,
+      query: mask(query),
+      body: mask(body),
+    }));
   }
 }
 
 function mask(fields: unknown): unknown {
   if (typeof fields === 'string') return `(${fields.length} characters)`;
   return isObject(fields)
-    ? Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, SECRETS.has(key) ? '***' : value]))
+    ? Object.fromEntries(
+        Object.entries(fields).map(([key, value]) => [key, SECRETS.has(key) ? '***' : value]),
+      )
     : undefined;
 }

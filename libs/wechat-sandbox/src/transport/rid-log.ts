@@ -20,7 +20,14 @@ export class RidLog {
   /** Makes the id of a refused call. */
   add({ url, body, ip }: PlatformRequest, invoke_time: number): string {
     const rid = newRid(invoke_time);
-    this.#records.set(rid, { invoke_time, cost_in_ms: 1, request_url: url, request_body: body, response_body: '', client_ip: ip });
+    this.#records.set(rid, {
+      invoke_time,
+      cost_in_ms: 1,
+      request_url: url,
+      request_body: body,
+      response_body: '',
+      client_ip: ip,
+    });
     const [oldest] = this.#records.keys();
     if (oldest !== undefined && this.#records.size > KEPT) this.#records.delete(oldest);
     return rid;

@@ -42,7 +42,9 @@ export class AccessTokens {
   /** `cgi-bin/stable_token`, normal mode: the same one until 5 minutes before its end, when WeChat renews it and both work. */
   stable(appId: string): TokenAnswer {
     const token = this.#newest(appId, 'stable');
-    return token && token.expiresAt - this.clock.now() > OVERLAP ? this.#again(token) : this.#mint(appId, 'stable');
+    return token && token.expiresAt - this.clock.now() > OVERLAP
+      ? this.#again(token)
+      : this.#mint(appId, 'stable');
   }
 
   /** `cgi-bin/stable_token`, `force_refresh`: the former dies at once. Too often, it is the normal mode. */
@@ -51,7 +53,8 @@ export class AccessTokens {
     const last = this.#forced.get(appId);
     const day = Calendar.day(now);
     const today = last?.day === day ? last.today : 0;
-    if (last && (now - last.at < FORCED_INTERVAL || today >= FORCED_PER_DAY)) return this.stable(appId);
+    if (last && (now - last.at < FORCED_INTERVAL || today >= FORCED_PER_DAY))
+      return this.stable(appId);
     this.#forced.set(appId, { at: now, day, today: today + 1 });
     this.#replace(appId, 'stable', now);
     return this.#mint(appId, 'stable');
@@ -87,23 +90,34 @@ export class AccessTokens {
   }
 
   #mint(appId: string, family: TokenFamily): TokenAnswer {
-    const token: Token = { text: newToken(), appId, family, expiresAt: this.clock.now() + LIFE, replacedAt: Infinity };
+    const token: Token = {
+      text: newToken(),
+      appId,
+      family,
+      expiresAt: this.clock.now() + LIFE,
+      replacedAt: Infinity,
+    };
     this.#tokens.set(token.text, token);
     return { access_token: token.text, expires_in: LIFE / 1000 };
   }
 
   #again(token: Token): TokenAnswer {
-    return { access_token: token.text, expires_in: Math.floor((token.expiresAt - this.clock.now()) / 1000) };
+    return {
+      access_token: token.text,
+      expires_in: Math.floor((token.expiresAt - this.clock.now()) / 1000),
+    };
   }
 
   #replace(appId: string, family: TokenFamily, at: number): void {
     for (const token of this.#tokens.values()) {
-      if (token.appId === appId && token.family === family) token.replacedAt = Math.min(token.replacedAt, at);
+      if (token.appId === appId && token.family === family)
+        token.replacedAt = Math.min(token.replacedAt, at);
     }
   }
 
   #newest(appId: string, family?: TokenFamily): Token | undefined {
-    const fits = (token: Token): boolean => token.appId === appId && (!family || token.family === family) && this.#lives(token);
+    const fits = (token: Token): boolean =>
+      token.appId === appId && (!family || token.family === family) && this.#lives(token);
     return [...this.#tokens.values()].findLast(fits);
   }
 

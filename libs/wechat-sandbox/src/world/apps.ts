@@ -31,8 +31,18 @@ export type SandboxApp = Required<Omit<SandboxAppOptions, 'openPlatform'>> & {
 
 /** What `startWechatSandbox()` registers when it is given no apps: a mini program and a mobile app of one company. */
 export const DEFAULT_APPS: readonly SandboxAppOptions[] = [
-  { appId: 'wx5a4db0c1e2f37608', secret: '0c6f1a7be94d4f21a3d85b9e7264c8f0', kind: 'mini-program', name: '示例小程序' },
-  { appId: 'wxd19e84c63b7a2f50', secret: '9b3e5d7082c14a6fb1f06e2d48a7c935', kind: 'mobile', name: '示例应用' },
+  {
+    appId: 'wx5a4db0c1e2f37608',
+    secret: '0c6f1a7be94d4f21a3d85b9e7264c8f0',
+    kind: 'mini-program',
+    name: '示例小程序',
+  },
+  {
+    appId: 'wxd19e84c63b7a2f50',
+    secret: '9b3e5d7082c14a6fb1f06e2d48a7c935',
+    kind: 'mobile',
+    name: '示例应用',
+  },
 ];
 
 /** All apps of one sandbox. */
@@ -41,8 +51,11 @@ export class Apps {
 
   constructor(options: readonly SandboxAppOptions[]) {
     this.all = options.map(withDefaults);
-    const twice = this.all.find((app, i) => this.all.findIndex((other) => other.appId === app.appId) !== i);
-    if (twice) throw new SandboxError(`Two apps have the appId ${twice.appId}. Give each app its own.`);
+    const twice = this.all.find(
+      (app, i) => this.all.findIndex((other) => other.appId === app.appId) !== i,
+    );
+    if (twice)
+      throw new SandboxError(`Two apps have the appId ${twice.appId}. Give each app its own.`);
   }
 
   /** The app, if WeChat knows it. */
@@ -53,7 +66,10 @@ export class Apps {
   /** The app of this kind that a test means: the named one, else the first. */
   pick(kind: SandboxApp['kind'], appId?: string): SandboxApp {
     const candidates = this.all.filter((app) => app.kind === kind);
-    const app = appId === undefined ? candidates[0] : candidates.find((candidate) => candidate.appId === appId);
+    const app =
+      appId === undefined
+        ? candidates[0]
+        : candidates.find((candidate) => candidate.appId === appId);
     if (app) return app;
     const known = candidates.map((candidate) => candidate.appId).join(', ') || 'none';
     throw new SandboxError(
@@ -64,7 +80,8 @@ export class Apps {
 
 function withDefaults(options: SandboxAppOptions): SandboxApp {
   const { appId, secret, openPlatform = true } = options;
-  if (!appId || !secret) throw new SandboxError('An app needs an appId and a secret: { appId: "wx…", secret: "…" }.');
+  if (!appId || !secret)
+    throw new SandboxError('An app needs an appId and a secret: { appId: "wx…", secret: "…" }.');
   return {
     appId,
     secret,

@@ -8,7 +8,9 @@ export type Duration = number | string;
 export function milliseconds(duration: Duration): number {
   const value = typeof duration === 'number' ? duration : isSpelled(duration) ? ms(duration) : NaN;
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new SandboxError(`${JSON.stringify(duration)} is not a duration. Write milliseconds, or a text such as '500ms', '5m' or '7d'.`);
+  throw new SandboxError(
+    `${JSON.stringify(duration)} is not a duration. Write milliseconds, or a text such as '500ms', '5m' or '7d'.`,
+  );
 }
 
 /** A number with or without a unit; `ms` knows which units there are. */

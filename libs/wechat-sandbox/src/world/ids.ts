@@ -5,7 +5,8 @@ import { createHash, randomBytes, randomInt } from 'node:crypto';
 const ALPHANUMERIC = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /** 32 letters and digits, usually with a leading zero: the code of `wx.login` and of OAuth. */
-export const newCode = (): string => '0' + Array.from({ length: 31 }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('');
+export const newCode = (): string =>
+  '0' + Array.from({ length: 31 }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('');
 
 /** 64 lower-case hex digits: the code of the phone button. */
 export const newPhoneCode = (): string => randomBytes(32).toString('hex');
@@ -14,7 +15,8 @@ export const newPhoneCode = (): string => randomBytes(32).toString('hex');
 export const newSessionKey = (): string => randomBytes(16).toString('base64');
 
 /** Two digits, an underscore, 160 url-safe characters. WeChat asks for storage of at least 512. */
-export const newToken = (): string => `${randomInt(10, 100)}_${randomBytes(120).toString('base64url')}`;
+export const newToken = (): string =>
+  `${randomInt(10, 100)}_${randomBytes(120).toString('base64url')}`;
 
 /** What can be an access token at all; anything else is answered with 40014 instead of 40001. */
 export const looksLikeToken = (text: string): boolean => /^\d{1,3}_[\w-]{100,508}$/.test(text);
@@ -27,14 +29,20 @@ export const newPhoneNumber = (): string => `13${String(randomInt(10 ** 9)).padS
 
 /** `<Unix time in hex>-<8 hex>-<8 hex>`: the request id at the end of an errmsg. */
 export function newRid(seconds: number): string {
-  return [seconds.toString(16).padStart(8, '0'), randomBytes(4).toString('hex'), randomBytes(4).toString('hex')].join('-');
+  return [
+    seconds.toString(16).padStart(8, '0'),
+    randomBytes(4).toString('hex'),
+    randomBytes(4).toString('hex'),
+  ].join('-');
 }
 
 /** Derived, not drawn: a user with a fixed id keeps the openid across restarts, as a database with yesterday's openids expects. */
-export const openidOf = (appId: string, userId: string): string => digestId(`openid ${appId} ${userId}`);
+export const openidOf = (appId: string, userId: string): string =>
+  digestId(`openid ${appId} ${userId}`);
 
 /** One per user and open-platform account. */
-export const unionidOf = (account: string, userId: string): string => digestId(`unionid ${account} ${userId}`);
+export const unionidOf = (account: string, userId: string): string =>
+  digestId(`unionid ${account} ${userId}`);
 
 function digestId(text: string): string {
   return 'o' + createHash('sha256').update(text).digest('base64url').slice(0, 27);

@@ -26,7 +26,13 @@ export class OAuthGrants {
   create(consent: Consent): Grant {
     const now = this.clock.now();
     const refreshUntil = now + milliseconds(consent.app.refreshTokenLife);
-    const grant: Grant = { ...consent, accessToken: newToken(), accessUntil: now + LIFE, refreshToken: newToken(), refreshUntil };
+    const grant: Grant = {
+      ...consent,
+      accessToken: newToken(),
+      accessUntil: now + LIFE,
+      refreshToken: newToken(),
+      refreshUntil,
+    };
     this.#byAccessToken.set(grant.accessToken, grant);
     this.#byRefreshToken.set(grant.refreshToken, grant);
     return grant;
@@ -50,7 +56,8 @@ export class OAuthGrants {
     if (!looksLikeToken(accessToken)) throw new WechatFailure(40014);
     const grant = this.#byAccessToken.get(accessToken);
     if (!grant) throw new WechatFailure(40001);
-    if (grant.accessToken !== accessToken || grant.accessUntil <= this.clock.now()) throw new WechatFailure(42001);
+    if (grant.accessToken !== accessToken || grant.accessUntil <= this.clock.now())
+      throw new WechatFailure(42001);
     return grant;
   }
 }

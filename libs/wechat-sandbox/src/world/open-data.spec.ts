@@ -33,7 +33,11 @@ it.each([
     '{"stepInfoList":[{"timestamp":1445866601,"step":100},{"timestamp":1445876601,"step":120}],',
     '3d32626d3c1c0970d2009e6e822b6e07b801293ca99b488eaaab62069b86e690',
   ],
-  ['V-D4', '{"openGId":"tGDhe5HFEjKDpOPhcgKs5YmyZ3wU",', 'd120389d27f8e306ff92b265a4890e79d3f151a729db0fbd2ea0a745dc895ac0'],
+  [
+    'V-D4',
+    '{"openGId":"tGDhe5HFEjKDpOPhcgKs5YmyZ3wU",',
+    'd120389d27f8e306ff92b265a4890e79d3f151a729db0fbd2ea0a745dc895ac0',
+  ],
 ])('encrypts %s to the ciphertext with the known digest', (_name, start, digest) => {
   const { encryptedData } = encryptOpenData(KEY, IV, start + WATERMARK);
   expect(createHash('sha256').update(encryptedData).digest('hex')).toBe(digest);
@@ -43,7 +47,9 @@ it('signs the official rawData with the official signature (V-S1)', () => {
   const rawData =
     '{"nickName":"Band","gender":1,"language":"zh_CN","city":"Guangzhou","province":"Guangdong","country":"CN",' +
     '"avatarUrl":"http://wx.qlogo.cn/mmopen/vi_32/1vZvI39NWFQ9XM4LtQpFrQJ1xlgZxx3w7bQxKARol6503Iuswjjn6nIGBiaycAjAtpujxyzYsrztuuICqIM5ibXQ/0"}';
-  expect(signRawData('HyVFkGl5F5OQWJZZaNzBBg==', rawData)).toBe('75e81ceda165f4ffa64f4068af58c64b8f54b88c');
+  expect(signRawData('HyVFkGl5F5OQWJZZaNzBBg==', rawData)).toBe(
+    '75e81ceda165f4ffa64f4068af58c64b8f54b88c',
+  );
 });
 
 it.each([
@@ -59,10 +65,30 @@ it.each([
     '1559129713_67297598215591297148AP6DT9ybtniUJfbwx20afc706a711eefc',
     'b002b824688dd8593a6079e11d8c5e8734fbcb39a6d5906eb347bfbcad79c617',
   ],
-  ['V-H3', 'tiihtNczf5v6AKRyjwEUhQ==', '', '7154f9f8b4b76b92f541cbf0e37d48840fa06e5e42da92a6f80168a1516a4735'],
-  ['V-H3', '9hAb/NEYUlkaMBEsmFgzig==', '', '1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c'],
-  ['V-H3', 'HyVFkGl5F5OQWJZZaNzBBg==', '', '252b75c92698025afe925b29cca5517fdf9ee67aae072cf3225ebf3a53783058'],
-  ['V-H3', 'gDyVgzwa0mFz9uUP7M6GQQ==', '', 'e35c090752203a4b504e53a52035160972950b8f52324508875b8770cd587845'],
+  [
+    'V-H3',
+    'tiihtNczf5v6AKRyjwEUhQ==',
+    '',
+    '7154f9f8b4b76b92f541cbf0e37d48840fa06e5e42da92a6f80168a1516a4735',
+  ],
+  [
+    'V-H3',
+    '9hAb/NEYUlkaMBEsmFgzig==',
+    '',
+    '1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c',
+  ],
+  [
+    'V-H3',
+    'HyVFkGl5F5OQWJZZaNzBBg==',
+    '',
+    '252b75c92698025afe925b29cca5517fdf9ee67aae072cf3225ebf3a53783058',
+  ],
+  [
+    'V-H3',
+    'gDyVgzwa0mFz9uUP7M6GQQ==',
+    '',
+    'e35c090752203a4b504e53a52035160972950b8f52324508875b8770cd587845',
+  ],
 ])('signs with the text of the session_key (%s)', (_name, key, message, signature) => {
   expect(signWithSessionKey(key, message)).toBe(signature);
 });

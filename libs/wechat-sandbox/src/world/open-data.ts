@@ -10,9 +10,20 @@ export interface EncryptedData {
  * Encrypts as the WeChat client does: AES-128-CBC, PKCS#7, the session_key decoded from base64.
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
  */
-export function encryptOpenData(sessionKey: string, iv: string, plaintext: string | Buffer): EncryptedData {
-  const cipher = createCipheriv('aes-128-cbc', Buffer.from(sessionKey, 'base64'), Buffer.from(iv, 'base64'));
-  return { encryptedData: Buffer.concat([cipher.update(plaintext), cipher.final()]).toString('base64'), iv };
+export function encryptOpenData(
+  sessionKey: string,
+  iv: string,
+  plaintext: string | Buffer,
+): EncryptedData {
+  const cipher = createCipheriv(
+    'aes-128-cbc',
+    Buffer.from(sessionKey, 'base64'),
+    Buffer.from(iv, 'base64'),
+  );
+  return {
+    encryptedData: Buffer.concat([cipher.update(plaintext), cipher.final()]).toString('base64'),
+    iv,
+  };
 }
 
 /**

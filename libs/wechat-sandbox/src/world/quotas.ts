@@ -45,7 +45,12 @@ export class Quotas {
 
   /** Counts one call that concerns one user. */
   spendForUser(path: string, appId: string, openid: string): void {
-    this.#count(`${appId} ${path} ${openid}`, Calendar.minute(this.clock.now()), this.rule(path).perUserPerMinute, 45011);
+    this.#count(
+      `${appId} ${path} ${openid}`,
+      Calendar.minute(this.clock.now()),
+      this.rule(path).perUserPerMinute,
+      45011,
+    );
   }
 
   /** Calls of this app on this path today. */
@@ -57,7 +62,8 @@ export class Quotas {
   /** Sets all of an app's counters to zero, ten times a month. */
   clear(appId: string): void {
     this.#count(`resets of ${appId}`, Calendar.month(this.clock.now()), RESETS_PER_MONTH, 48006);
-    for (const key of this.#counters.keys()) if (key.startsWith(`${appId} `)) this.#counters.delete(key);
+    for (const key of this.#counters.keys())
+      if (key.startsWith(`${appId} `)) this.#counters.delete(key);
   }
 
   rule(path: string): Quota {

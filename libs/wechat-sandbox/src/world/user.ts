@@ -116,7 +116,12 @@ export class SandboxUser implements UserProfile {
 
   /** `wx.getUserProfile` as it is today: 微信用户 with a grey avatar, and no id anywhere. */
   async getUserProfile(appId?: string): Promise<ProfileData> {
-    return this.#profileData('getUserProfile:ok', this.#miniProgram(appId), userInfo('微信用户', ANONYMOUS_AVATAR), {});
+    return this.#profileData(
+      'getUserProfile:ok',
+      this.#miniProgram(appId),
+      userInfo('微信用户', ANONYMOUS_AVATAR),
+      {},
+    );
   }
 
   /** The phone button's event: a code for `wxa/business/getuserphonenumber` and, for old servers, the encrypted number. */
@@ -129,7 +134,10 @@ export class SandboxUser implements UserProfile {
   /** `wx.getWeRunData`: steps of the last 31 days. */
   async getWeRunData(appId?: string): Promise<EncryptedData & { errMsg: string }> {
     const today = unixSeconds(this.#world.clock.now());
-    const stepInfoList = Array.from({ length: 31 }, (_, day) => ({ timestamp: today - (30 - day) * 86_400, step: randomInt(20_000) }));
+    const stepInfoList = Array.from({ length: 31 }, (_, day) => ({
+      timestamp: today - (30 - day) * 86_400,
+      step: randomInt(20_000),
+    }));
     return { errMsg: 'getWeRunData:ok', ...this.encrypt({ stepInfoList }, appId) };
   }
 
@@ -140,21 +148,34 @@ export class SandboxUser implements UserProfile {
 
   /** `wx.getGroupEnterInfo`: the group chat from which the mini program was opened. Note the lower-case `opengid`. */
   async getGroupEnterInfo(appId?: string): Promise<EncryptedData & { errMsg: string }> {
-    const group = { opengid: newGroupId(), open_single_roomid: '', group_openid: newGroupId(), chat_type: 3 };
+    const group = {
+      opengid: newGroupId(),
+      open_single_roomid: '',
+      group_openid: newGroupId(),
+      chat_type: 3,
+    };
     return { errMsg: 'getGroupEnterInfo:ok', ...this.encrypt(group, appId) };
   }
 
   /** The consent dialog of the mobile SDK or the website: a code for `sns/oauth2/access_token`, good once within 10 minutes. */
-  async authorize(mobileAppId?: string, { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {}): Promise<{ code: string }> {
+  async authorize(
+    mobileAppId?: string,
+    { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {},
+  ): Promise<{ code: string }> {
     const app = this.#world.apps.pick('mobile', mobileAppId);
     return { code: this.#world.oauthCodes.issue({ app, user: this, scope }) };
   }
 
   /** Anything at all, encrypted with the current session_key, for tests of what must be refused. An object gets a watermark. */
-  encrypt(payload: object | string, appId?: string, { watermark }: EncryptOptions = {}): EncryptedData {
+  encrypt(
+    payload: object | string,
+    appId?: string,
+    { watermark }: EncryptOptions = {},
+  ): EncryptedData {
     const app = this.#miniProgram(appId);
     const iv = randomBytes(16).toString('base64');
-    if (typeof payload === 'string' || Buffer.isBuffer(payload)) return encryptOpenData(this.sessionKey(app.appId), iv, payload);
+    if (typeof payload === 'string' || Buffer.isBuffer(payload))
+      return encryptOpenData(this.sessionKey(app.appId), iv, payload);
     const truth = { timestamp: unixSeconds(this.#world.clock.now()), appid: app.appId };
     const marked = watermark === false ? payload : { ...payload, watermark: watermark ?? truth };
     return encryptOpenData(this.sessionKey(app.appId), iv, JSON.stringify(marked));
@@ -187,13 +208,28 @@ export class SandboxUser implements UserProfile {
   /** The phone number in WeChat's three fields; a foreign one carries its country's code. */
   phoneInfo(): { phoneNumber: string; purePhoneNumber: string; countryCode: string } {
     const { phoneNumber, countryCode } = this;
-    return { phoneNumber: countryCode === '86' ? phoneNumber : countryCode + phoneNumber, purePhoneNumber: phoneNumber, countryCode };
+    return {
+      phoneNumber: countryCode === '86' ? phoneNumber : countryCode + phoneNumber,
+      purePhoneNumber: phoneNumber,
+      countryCode,
+    };
   }
 
-  #profileData(errMsg: string, app: SandboxApp, info: ProfileData['userInfo'], ids: object): ProfileData {
+  #profileData(
+    errMsg: string,
+    app: SandboxApp,
+    info: ProfileData['userInfo'],
+    ids: object,
+  ): ProfileData {
     const rawData = JSON.stringify(info);
     const signature = signRawData(this.sessionKey(app.appId), rawData);
-    return { errMsg, rawData, userInfo: info, signature, ...this.encrypt({ ...ids, ...info }, app.appId) };
+    return {
+      errMsg,
+      rawData,
+      userInfo: info,
+      signature,
+      ...this.encrypt({ ...ids, ...info }, app.appId),
+    };
   }
 
   #tap(app: SandboxApp): UserCode {
@@ -206,7 +242,10 @@ export class SandboxUser implements UserProfile {
 
   #app(appId?: string): SandboxApp {
     const app = appId === undefined ? this.#miniProgram() : this.#world.apps.find(appId);
-    if (!app) throw new SandboxError(`There is no app ${appId} in this sandbox. Add it to startWechatSandbox({ apps }).`);
+    if (!app)
+      throw new SandboxError(
+        `There is no app ${appId} in this sandbox. Add it to startWechatSandbox({ apps }).`,
+      );
     return app;
   }
 }

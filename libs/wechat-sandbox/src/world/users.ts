@@ -48,16 +48,25 @@ export class Users {
   #profile({ openid, ...wanted }: NewUser): UserProfile {
     const id = wanted.id ?? `user-${randomBytes(4).toString('hex')}`;
     if (!/^[\w.-]{1,64}$/.test(id))
-      throw new SandboxError(`The user id ${JSON.stringify(id)} cannot stand in a URL. Use letters, digits, '-'.`);
+      throw new SandboxError(
+        `The user id ${JSON.stringify(id)} cannot stand in a URL. Use letters, digits, '-'.`,
+      );
     if (this.#byId.has(id))
-      throw new SandboxError(`There is a user ${id} already. Choose another id, or get it with wechat.users.get('${id}').`);
-    const openids = typeof openid === 'string' ? { [this.world.apps.pick('mini-program').appId]: openid } : (openid ?? {});
+      throw new SandboxError(
+        `There is a user ${id} already. Choose another id, or get it with wechat.users.get('${id}').`,
+      );
+    const openids =
+      typeof openid === 'string'
+        ? { [this.world.apps.pick('mini-program').appId]: openid }
+        : (openid ?? {});
     this.#refuseForeignOpenids(openids);
     return {
       id,
       openids,
       nickName: wanted.nickName ?? `用户${id.slice(-4)}`,
-      avatarUrl: wanted.avatarUrl ?? `https://thirdwx.qlogo.cn/mmopen/vi_32/${randomBytes(24).toString('base64url')}/132`,
+      avatarUrl:
+        wanted.avatarUrl ??
+        `https://thirdwx.qlogo.cn/mmopen/vi_32/${randomBytes(24).toString('base64url')}/132`,
       phoneNumber: wanted.phoneNumber ?? newPhoneNumber(),
       countryCode: wanted.countryCode ?? '86',
       highRisk: wanted.highRisk ?? false,
@@ -65,7 +74,12 @@ export class Users {
   }
 
   #refuseForeignOpenids(openids: Record<string, string>): void {
-    const taken = Object.entries(openids).find(([appId, openid]) => this.findByOpenid(appId, openid));
-    if (taken) throw new SandboxError(`The openid ${taken[1]} is another user's in ${taken[0]}. Openids are unique in an app.`);
+    const taken = Object.entries(openids).find(([appId, openid]) =>
+      this.findByOpenid(appId, openid),
+    );
+    if (taken)
+      throw new SandboxError(
+        `The openid ${taken[1]} is another user's in ${taken[0]}. Openids are unique in an app.`,
+      );
   }
 }

@@ -7,7 +7,11 @@ import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { Telemetry } from '../telemetry.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { StoreUnavailableError, WechatAccessTokenError, WechatUnavailableError } from '../wechat.errors.js';
+import {
+  StoreUnavailableError,
+  WechatAccessTokenError,
+  WechatUnavailableError,
+} from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
 import { fetchAccessToken } from './fetch-access-token.js';
@@ -64,7 +68,8 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   async get(appId?: string): Promise<string> {
     const app = this.options.app('mini-program', appId);
     const known = this.tokens.get(app.appId);
-    if (!known || this.lifeOf(known) <= HARD_EXPIRY) return (await this.obtain(app, this.wanted())).token;
+    if (!known || this.lifeOf(known) <= HARD_EXPIRY)
+      return (await this.obtain(app, this.wanted())).token;
     if (this.lifeOf(known) <= this.softExpiry) this.refreshInBackground(app);
     return known.token;
   }
@@ -120,17 +125,26 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   private async obtainShared(app: WechatApp, wanted: WantedToken): Promise<AccessToken> {
     const lock = { key: `wx:lock:at:${app.appId}`, owner: randomBytes(16) };
     try {
-      for (const started = performance.now(); performance.now() - started < LOCK_PATIENCE; await sleep(LOCK_POLL)) {
+      for (
+        const started = performance.now();
+        performance.now() - started < LOCK_PATIENCE;
+        await sleep(LOCK_POLL)
+      ) {
         const { token } = await this.stored(app);
         if (token && this.satisfies(token, wanted)) return token;
-        if (await this.store.add(lock.key, lock.owner, LOCK_TTL)) return await this.fetchLocked(app, wanted, lock);
+        if (await this.store.add(lock.key, lock.owner, LOCK_TTL))
+          return await this.fetchLocked(app, wanted, lock);
       }
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       this.requireStable(error);
       return this.fetch(app, wanted);
     }
-    this.requireStable(new WechatUnavailableError('Another instance is fetching the access token and does not finish.'));
+    this.requireStable(
+      new WechatUnavailableError(
+        'Another instance is fetching the access token and does not finish.',
+      ),
+    );
     return this.fetchAndStore(app, wanted, await this.stored(app));
   }
 
@@ -139,10 +153,16 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     if (this.options.api.accessTokenMode !== 'stable') throw otherwise;
   }
 
-  private async fetchLocked(app: WechatApp, wanted: WantedToken, lock: { key: string; owner: Buffer }): Promise<AccessToken> {
+  private async fetchLocked(
+    app: WechatApp,
+    wanted: WantedToken,
+    lock: { key: string; owner: Buffer },
+  ): Promise<AccessToken> {
     try {
       const before = await this.stored(app);
-      return before.token && this.satisfies(before.token, wanted) ? before.token : await this.fetchAndStore(app, wanted, before);
+      return before.token && this.satisfies(before.token, wanted)
+        ? before.token
+        : await this.fetchAndStore(app, wanted, before);
     } finally {
       await this.store.remove(lock.key, lock.owner).catch(() => undefined); // it runs out by itself
     }
@@ -156,19 +176,34 @@ export class AccessTokenService implements BeforeApplicationShutdown {
    * Stores only over what was there before, or over what is older: an instance that slept through its lock does not overwrite a
    * newer token, and its answer does not keep a newer one out. What was asked for later lasts longer.
    */
-  private async fetchAndStore(app: WechatApp, wanted: WantedToken, before: StoredToken): Promise<AccessToken> {
+  private async fetchAndStore(
+    app: WechatApp,
+    wanted: WantedToken,
+    before: StoredToken,
+  ): Promise<AccessToken> {
     const fetched = await this.fetch(app, wanted);
     if (await this.put(app, fetched, before)) return fetched;
     const other = await this.stored(app);
-    if (other.token && other.token.token !== wanted.refused && other.token.expiresAt >= fetched.expiresAt) return other.token;
+    if (
+      other.token &&
+      other.token.token !== wanted.refused &&
+      other.token.expiresAt >= fetched.expiresAt
+    )
+      return other.token;
     await this.put(app, fetched, other);
     return fetched;
   }
 
-  private put(app: WechatApp, token: AccessToken, { sealed: before }: StoredToken): Promise<boolean> {
+  private put(
+    app: WechatApp,
+    token: AccessToken,
+    { sealed: before }: StoredToken,
+  ): Promise<boolean> {
     const sealed = sealJson(this.keyring, app.appId, keyOf(app), token);
     const ttl = Math.max(1, this.lifeOf(token));
-    return before ? this.store.replace(keyOf(app), before, sealed, ttl) : this.store.add(keyOf(app), sealed, ttl);
+    return before
+      ? this.store.replace(keyOf(app), before, sealed, ttl)
+      : this.store.add(keyOf(app), sealed, ttl);
   }
 
   private async fetch(app: WechatApp, { refused, deadline }: WantedToken): Promise<AccessToken> {
@@ -179,15 +214,20 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 
   private fetchAs(mode: AccessTokenMode, app: WechatApp, deadline: number): Promise<AccessToken> {
-    return this.telemetry.tokenFetch(mode, () => fetchAccessToken(this.platform, app, mode, this.store.now(), deadline));
+    return this.telemetry.tokenFetch(mode, () =>
+      fetchAccessToken(this.platform, app, mode, this.store.now(), deadline),
+    );
   }
 
   private async spendForcedRefresh({ appId }: WechatApp): Promise<void> {
     const recent = await this.store.count(`wx:force:${appId}`, 1, FORCED_APART);
-    const today = recent.count === 1 ? await this.store.count(`wx:forced:${appId}`, 1, DAY) : undefined;
+    const today =
+      recent.count === 1 ? await this.store.count(`wx:forced:${appId}`, 1, DAY) : undefined;
     if (!today || today.count > FORCED_A_DAY) {
       this.tokens.delete(appId);
-      throw new WechatAccessTokenError('WeChat refuses the access token that it hands out, and no forced refresh is left for now.');
+      throw new WechatAccessTokenError(
+        'WeChat refuses the access token that it hands out, and no forced refresh is left for now.',
+      );
     }
   }
 

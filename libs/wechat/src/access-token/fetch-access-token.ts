@@ -31,14 +31,27 @@ export async function fetchAccessToken(
 ): Promise<AccessToken> {
   const request = requestFor(app, mode);
   const { access_token: token, expires_in: life } = await platform.json({ ...request, deadline });
-  if (!isWechatToken(token) || !Number.isInteger(life) || Number(life) < 1 || Number(life) > LONGEST_LIFE) {
-    throw new WechatResponseError('WeChat answered without a proper access_token and expires_in.', { endpoint: request.path });
+  if (
+    !isWechatToken(token) ||
+    !Number.isInteger(life) ||
+    Number(life) < 1 ||
+    Number(life) > LONGEST_LIFE
+  ) {
+    throw new WechatResponseError('WeChat answered without a proper access_token and expires_in.', {
+      endpoint: request.path,
+    });
   }
   return { token, expiresAt: now + Number(life) * 1000 };
 }
 
 function requestFor({ appId, secret }: WechatApp, mode: AccessTokenMode): PlatformRequest {
   const credentials = { grant_type: 'client_credential', appid: appId, secret };
-  if (mode === 'legacy') return { method: 'GET', path: '/cgi-bin/token', query: credentials, retry: 'idempotent' };
-  return { method: 'POST', path: '/cgi-bin/stable_token', body: { ...credentials, force_refresh: mode === 'forced' }, retry: 'idempotent' };
+  if (mode === 'legacy')
+    return { method: 'GET', path: '/cgi-bin/token', query: credentials, retry: 'idempotent' };
+  return {
+    method: 'POST',
+    path: '/cgi-bin/stable_token',
+    body: { ...credentials, force_refresh: mode === 'forced' },
+    retry: 'idempotent',
+  };
 }

@@ -2,7 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformClient } from '../platform/platform.client.js';
 import type { PlatformFile, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
-import { WechatAccessTokenError, WechatBadRequestError, WechatUnavailableError } from '../wechat.errors.js';
+import {
+  WechatAccessTokenError,
+  WechatBadRequestError,
+  WechatUnavailableError,
+} from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
@@ -57,7 +61,8 @@ export class WechatApiClient {
   async call(call: WechatApiCall & { expect: 'binary' }): Promise<PlatformFile>;
   async call<T extends object = PlatformJson>(call: WechatApiCall): Promise<T>;
   async call(call: WechatApiCall): Promise<object> {
-    if (!PATH.test(call.path)) throw new WechatBadRequestError('path must be a path of WeChat, such as /wxa/msg_sec_check');
+    if (!PATH.test(call.path))
+      throw new WechatBadRequestError('path must be a path of WeChat, such as /wxa/msg_sec_check');
     const { appId } = this.options.app('mini-program', call.appId);
     const deadline = this.platform.deadline();
     const token = await inTime(this.tokens.get(appId), deadline);
@@ -74,7 +79,14 @@ export class WechatApiClient {
     token: string,
     deadline: number,
   ): Promise<object> {
-    const request = { method, path, query: { ...query, access_token: token }, body, retry, deadline };
+    const request = {
+      method,
+      path,
+      query: { ...query, access_token: token },
+      body,
+      retry,
+      deadline,
+    };
     return expect === 'binary' ? this.platform.file(request) : this.platform.json(request);
   }
 }
@@ -82,7 +94,10 @@ export class WechatApiClient {
 /** A token that many wait for is fetched on; a caller whose own deadline is over does not wait with them. */
 async function inTime(token: Promise<string>, deadline: number): Promise<string> {
   const over = new AbortController();
-  const late = sleep(Math.max(0, deadline - performance.now()), undefined, { signal: over.signal, ref: false }).then(() => {
+  const late = sleep(Math.max(0, deadline - performance.now()), undefined, {
+    signal: over.signal,
+    ref: false,
+  }).then(() => {
     throw new WechatUnavailableError('WeChat did not give an access token in time.');
   });
   late.catch(() => undefined);

@@ -32,7 +32,9 @@ export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefin
   const bearer = BEARER.exec(single(headers['authorization']) ?? '')?.[1];
   const named = single(headers['x-session-rd']);
   if (bearer && named && bearer !== named)
-    throw new WechatBadRequestError('Authorization and X-Session-Rd carry different tokens; send one.');
+    throw new WechatBadRequestError(
+      'Authorization and X-Session-Rd carry different tokens; send one.',
+    );
   return bearer ?? named ?? (headers['upgrade'] ? subprotocol(headers) : undefined);
 }
 

@@ -19,7 +19,9 @@ type ParamDecorator = (...pipes: Pipe[]) => ParameterDecorator;
  * me(@CurrentUser() user: User) { return user; }
  * ```
  */
-export const CurrentUser: ParamDecorator = createParamDecorator((_: unknown, context: ExecutionContext) => authOf(context)?.user());
+export const CurrentUser: ParamDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => authOf(context)?.user(),
+);
 
 /**
  * The session itself, a `WechatSession`. It costs nothing: the guard has read it already.
@@ -30,7 +32,9 @@ export const CurrentUser: ParamDecorator = createParamDecorator((_: unknown, con
  * logoutAll(@CurrentSession() session: WechatSession) { return this.sessions.endAll(session); }
  * ```
  */
-export const CurrentSession: ParamDecorator = createParamDecorator((_: unknown, context: ExecutionContext) => authOf(context)?.session);
+export const CurrentSession: ParamDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => authOf(context)?.session,
+);
 
 /**
  * The `session_rd` that the request carries, unchecked, or `undefined`: for the routes that hand it on, such as a refresh,
@@ -42,7 +46,9 @@ export const CurrentSession: ParamDecorator = createParamDecorator((_: unknown, 
  * refresh(@SessionRd() session_rd = '') { return this.sessions.refresh(session_rd); }
  * ```
  */
-export const SessionRd: ParamDecorator = createParamDecorator((_: unknown, context: ExecutionContext) => sessionRdFrom(requestOf(context)));
+export const SessionRd: ParamDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => sessionRdFrom(requestOf(context)),
+);
 
 /**
  * The open data of the body, `{ encryptedData, iv }` and, where the page has them, `{ rawData, signature }`: verified with
@@ -58,9 +64,13 @@ export const SessionRd: ParamDecorator = createParamDecorator((_: unknown, conte
  * steps(@OpenData(new ValidationPipe({ transform: true, validateCustomDecorators: true })) steps: StepsDto) { … }
  * ```
  */
-export const OpenData: (property?: string | Pipe, ...pipes: Pipe[]) => ParameterDecorator = createParamDecorator(decrypted);
+export const OpenData: (property?: string | Pipe, ...pipes: Pipe[]) => ParameterDecorator =
+  createParamDecorator(decrypted);
 
-async function decrypted(property: string | undefined, context: ExecutionContext): Promise<unknown> {
+async function decrypted(
+  property: string | undefined,
+  context: ExecutionContext,
+): Promise<unknown> {
   const auth = authOf(context);
   if (!auth) throw new WechatSessionError();
   const body = bodyOf(context) as Record<string, unknown> | undefined;

@@ -22,7 +22,8 @@ export class RequestAuth {
   /** Checks the signature where one came along, then decrypts. `sent` is whatever the client sent. */
   async openData(sent: unknown): Promise<unknown> {
     const data = (sent ?? {}) as EncryptedOpenData & SignedRawData;
-    if (data.rawData !== undefined || data.signature !== undefined) await this.crypto.verifyRawData(this.session, data);
+    if (data.rawData !== undefined || data.signature !== undefined)
+      await this.crypto.verifyRawData(this.session, data);
     return this.crypto.decryptOpenData(this.session, data);
   }
 }
@@ -50,6 +51,9 @@ export function findAuth(context: ExecutionContext): RequestAuth | null | undefi
 
 export function authOf(context: ExecutionContext): RequestAuth | undefined {
   const auth = findAuth(context);
-  if (auth === undefined) throw new Error('No guard of nestjs-wechat ran here. Add @UseGuards(SessionGuard), or OptionalSessionGuard.');
+  if (auth === undefined)
+    throw new Error(
+      'No guard of nestjs-wechat ran here. Add @UseGuards(SessionGuard), or OptionalSessionGuard.',
+    );
   return auth ?? undefined;
 }

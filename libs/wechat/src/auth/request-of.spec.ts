@@ -19,7 +19,10 @@ describe('requestOf', () => {
     ['an HTTP request', contextOf('http', request)],
     ['a query of Apollo or Mercurius', contextOf('graphql', null, {}, { req: request })],
     ['a subscription of Mercurius', contextOf('graphql', null, {}, { request })],
-    ['a subscription of Apollo with graphql-ws', contextOf('graphql', null, {}, { req: { extra: { request } } })],
+    [
+      'a subscription of Apollo with graphql-ws',
+      contextOf('graphql', null, {}, { req: { extra: { request } } }),
+    ],
     ['a client of socket.io', contextOf('ws', { handshake: request })],
   ])('finds %s', (_, context) => {
     expect(requestOf(context)).toBe(request);
@@ -27,13 +30,18 @@ describe('requestOf', () => {
 
   it('finds the handshake of a client of ws once it is remembered, and its subprotocol before', () => {
     const client = { protocol: 'session-rd.srd_' };
-    expect(requestOf(contextOf('ws', client)).headers).toEqual({ upgrade: 'websocket', 'sec-websocket-protocol': client.protocol });
+    expect(requestOf(contextOf('ws', client)).headers).toEqual({
+      upgrade: 'websocket',
+      'sec-websocket-protocol': client.protocol,
+    });
     rememberHandshake(client, request);
     expect(requestOf(contextOf('ws', client))).toBe(request);
   });
 
   it('says what to do where it finds none', () => {
-    expect(() => requestOf(contextOf('graphql', null, {}, {}))).toThrow(/context\(\) return \{ req: request \}/);
+    expect(() => requestOf(contextOf('graphql', null, {}, {}))).toThrow(
+      /context\(\) return \{ req: request \}/,
+    );
     expect(() => requestOf(contextOf('rpc', {}))).toThrow(/'rpc'.*override getRequest\(\)/);
   });
 });

@@ -10,12 +10,16 @@ export function requestOf(context: ArgumentsHost): RequestWithHeaders {
   if (type === 'http') return context.switchToHttp().getRequest<RequestWithHeaders>();
   if (type === 'graphql') return requestOfGraphql(context.getArgByIndex<GraphqlContext>(2));
   if (type === 'ws') return handshakeOf(context.switchToWs().getClient<Socket>());
-  throw new Error(`nestjs-wechat does not know where a request of type '${type}' lies. Extend SessionGuard and override getRequest().`);
+  throw new Error(
+    `nestjs-wechat does not know where a request of type '${type}' lies. Extend SessionGuard and override getRequest().`,
+  );
 }
 
 /** What the client sent besides its credentials: the body, the message, or the arguments of the field. */
 export function bodyOf(context: ArgumentsHost): unknown {
-  return context.getType() === 'http' ? context.switchToHttp().getRequest<{ body?: unknown }>().body : context.getArgByIndex<unknown>(1);
+  return context.getType() === 'http'
+    ? context.switchToHttp().getRequest<{ body?: unknown }>().body
+    : context.getArgByIndex<unknown>(1);
 }
 
 /**
@@ -37,7 +41,10 @@ interface GraphqlContext {
 
 function requestOfGraphql({ req, request }: GraphqlContext): RequestWithHeaders {
   const found = req?.extra?.request ?? req ?? request;
-  if (!found?.headers) throw new Error("The GraphQL context has no request. Let GraphQLModule's context() return { req: request }.");
+  if (!found?.headers)
+    throw new Error(
+      "The GraphQL context has no request. Let GraphQLModule's context() return { req: request }.",
+    );
   return found;
 }
 
@@ -65,7 +72,12 @@ export function rememberHandshake(client: object, request: RequestWithHeaders): 
 }
 
 function handshakeOf(client: Socket): RequestWithHeaders {
-  return handshakes.get(client) ?? client.handshake ?? { headers: { upgrade: 'websocket', 'sec-websocket-protocol': client.protocol } };
+  return (
+    handshakes.get(client) ??
+    client.handshake ?? {
+      headers: { upgrade: 'websocket', 'sec-websocket-protocol': client.protocol },
+    }
+  );
 }
 
 const places = new WeakMap<object, WeakMap<object, object>>();

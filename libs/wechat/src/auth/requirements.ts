@@ -1,6 +1,10 @@
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { WechatPhoneRequiredError, WechatSessionError, WechatUnionIdRequiredError } from '../wechat.errors.js';
+import {
+  WechatPhoneRequiredError,
+  WechatSessionError,
+  WechatUnionIdRequiredError,
+} from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { authOf, findAuth } from './request-auth.js';
 import type { RequestAuth } from './request-auth.js';
@@ -57,7 +61,8 @@ export const RequireUnionId = (): MethodDecorator & ClassDecorator => UseGuards(
 export function ForApp(name: string): MethodDecorator & ClassDecorator {
   @Injectable()
   class ForAppGuard extends RequirementGuard {
-    private readonly appId = this.options.apps.find((app) => app.name === name)?.appId ?? unknownApp(name);
+    private readonly appId =
+      this.options.apps.find((app) => app.name === name)?.appId ?? unknownApp(name);
 
     protected check({ session }: RequestAuth): void {
       if (session.appId !== this.appId) throw new WechatSessionError();
@@ -67,7 +72,9 @@ export function ForApp(name: string): MethodDecorator & ClassDecorator {
 }
 
 function unknownApp(name: string): never {
-  throw new Error(`@ForApp('${name}'): no app of WechatModule has this name. Give one of options.apps the name.`);
+  throw new Error(
+    `@ForApp('${name}'): no app of WechatModule has this name. Give one of options.apps the name.`,
+  );
 }
 
 /**
@@ -96,5 +103,7 @@ export function RequirePhone<User = { phoneNumber?: string | null }>(
 }
 
 function noUsers(): never {
-  throw new Error('@RequirePhone() asks your user for its phone number. Pass `users` to WechatModule, the resolver of your users.');
+  throw new Error(
+    '@RequirePhone() asks your user for its phone number. Pass `users` to WechatModule, the resolver of your users.',
+  );
 }

@@ -35,7 +35,10 @@ export class SessionGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]);
+    const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
     const session = isPublic ? undefined : await this.authenticate(this.getRequest(context));
     setAuthOf(context, session ? new RequestAuth(session, this.users, this.crypto) : null);
     return true;
@@ -66,7 +69,9 @@ export class SessionGuard implements CanActivate {
  */
 @Injectable()
 export class OptionalSessionGuard extends SessionGuard {
-  protected override async authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
+  protected override async authenticate(
+    request: RequestWithHeaders,
+  ): Promise<WechatSession | undefined> {
     try {
       return await super.authenticate(request);
     } catch (error) {

@@ -8,7 +8,11 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /** Without a resolver of the team's, the user is what WeChat says. */
 const IDENTITY: WechatUserResolver = {
-  resolve: ({ appId, openid, unionid }) => ({ appId, openid, ...(unionid !== undefined && { unionid }) }),
+  resolve: ({ appId, openid, unionid }) => ({
+    appId,
+    openid,
+    ...(unionid !== undefined && { unionid }),
+  }),
 };
 
 /** The team's users, as `options.users` resolves them. */
@@ -35,7 +39,9 @@ export class WechatUsers implements OnModuleInit {
     return user;
   }
 
-  private provided(users: NonNullable<ResolvedWechatOptions['users']>): WechatUserResolver | undefined {
+  private provided(
+    users: NonNullable<ResolvedWechatOptions['users']>,
+  ): WechatUserResolver | undefined {
     try {
       return this.moduleRef.get(users, { strict: false });
     } catch {

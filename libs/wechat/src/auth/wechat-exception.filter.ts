@@ -28,7 +28,11 @@ const ANSWERS: Record<WechatErrorCode, { status: number; code?: number; msg?: st
   ERR_WECHAT_DECRYPT: { status: 400, code: 1004, msg: 'error: decode failed' },
   ERR_WECHAT_SIGNATURE: { status: 400, code: 1005, msg: 'error: signature mismatch' },
   ERR_WECHAT_APP: { status: 400, code: 40013, msg: 'invalid parameter: appId' },
-  ERR_WECHAT_SCENE: { status: 400, code: 40169, msg: 'invalid length for scene, or the data is not json string' },
+  ERR_WECHAT_SCENE: {
+    status: 400,
+    code: 40169,
+    msg: 'invalid length for scene, or the data is not json string',
+  },
   ERR_WECHAT_PAGE: { status: 400, code: 41030, msg: 'invalid parameter: page' },
   ERR_WECHAT_BLOCKED: { status: 403, code: 40226, msg: 'user blocked' },
   ERR_WECHAT_UNIONID_REQUIRED: { status: 403, code: 403, msg: 'unionid required' },
@@ -36,8 +40,16 @@ const ANSWERS: Record<WechatErrorCode, { status: number; code?: number; msg?: st
   ERR_WECHAT_RATE_LIMIT: { status: 429, msg: 'too many requests' },
   ERR_WECHAT_CONFIG: { status: 500, code: 500, msg: 'internal error' },
   ERR_WECHAT_RESPONSE: { status: 502, code: 502, msg: 'WeChat gave an answer that cannot be used' },
-  ERR_WECHAT_UNAVAILABLE: { status: 503, code: 503, msg: 'WeChat cannot answer; try again shortly' },
-  ERR_STORE_UNAVAILABLE: { status: 503, code: 503, msg: 'the session store cannot answer; try again shortly' },
+  ERR_WECHAT_UNAVAILABLE: {
+    status: 503,
+    code: 503,
+    msg: 'WeChat cannot answer; try again shortly',
+  },
+  ERR_STORE_UNAVAILABLE: {
+    status: 503,
+    code: 503,
+    msg: 'the session store cannot answer; try again shortly',
+  },
 };
 
 /**
@@ -56,7 +68,8 @@ const ANSWERS: Record<WechatErrorCode, { status: number; code?: number; msg?: st
 export class WechatExceptionFilter implements ExceptionFilter<WechatError> {
   catch(error: WechatError, host: ArgumentsHost): void {
     const type = host.getType<string>();
-    if (type === 'http') answer(host.switchToHttp().getResponse<AnyResponse>(), this.answerTo(error));
+    if (type === 'http')
+      answer(host.switchToHttp().getResponse<AnyResponse>(), this.answerTo(error));
     else if (type === 'ws') tell(host.switchToWs(), this.answerTo(error));
     else if (type === 'graphql') throw graphqlError(this.answerTo(error));
     else throw error;
@@ -68,7 +81,13 @@ export class WechatExceptionFilter implements ExceptionFilter<WechatError> {
     return {
       status,
       headers: headersOf(status, error),
-      body: { code: codeOf(error, code ?? status), msg: msgOf(error, msg), data: null, success: false, error: error.code },
+      body: {
+        code: codeOf(error, code ?? status),
+        msg: msgOf(error, msg),
+        data: null,
+        success: false,
+        error: error.code,
+      },
     };
   }
 }
@@ -86,26 +105,37 @@ function answer(response: AnyResponse, { status, headers, body }: ErrorAnswer): 
 
 /** What Nest's own filter does for a WsException: a client of ws has `send`, one of socket.io `emit`. */
 function tell(ws: ReturnType<ArgumentsHost['switchToWs']>, { body }: ErrorAnswer): void {
-  const client = ws.getClient<{ readyState?: number; send(text: string): void; emit(event: string, data: object): void }>();
+  const client = ws.getClient<{
+    readyState?: number;
+    send(text: string): void;
+    emit(event: string, data: object): void;
+  }>();
   const data = { ...body, cause: { pattern: ws.getPattern() } };
-  if (typeof client.readyState === 'number') client.send(JSON.stringify({ event: 'exception', data }));
+  if (typeof client.readyState === 'number')
+    client.send(JSON.stringify({ event: 'exception', data }));
   else client.emit('exception', data);
 }
 
 /** GraphQL servers show the `extensions` of any error; we need no class of theirs. */
 function graphqlError({ status, headers, body }: ErrorAnswer): Error {
   const retryAfter = headers['Retry-After'] && { retryAfter: Number(headers['Retry-After']) };
-  return Object.assign(new Error(body.msg), { extensions: { code: body.error, status, ...retryAfter } });
+  return Object.assign(new Error(body.msg), {
+    extensions: { code: body.error, status, ...retryAfter },
+  });
 }
 
 function codeOf(error: WechatError, code: number): number {
-  if (error.code === 'ERR_WECHAT_APP') return 'parameter' in error && error.parameter === 'secret' ? 40125 : 40013;
-  if (error.code === 'ERR_WECHAT_PAGE' || error.code === 'ERR_WECHAT_RATE_LIMIT') return error.errcode ?? code;
+  if (error.code === 'ERR_WECHAT_APP')
+    return 'parameter' in error && error.parameter === 'secret' ? 40125 : 40013;
+  if (error.code === 'ERR_WECHAT_PAGE' || error.code === 'ERR_WECHAT_RATE_LIMIT')
+    return error.errcode ?? code;
   return code;
 }
 
 function msgOf(error: WechatError, msg: string | undefined): string {
-  return error.code === 'ERR_WECHAT_APP' && 'parameter' in error ? `invalid parameter: ${String(error.parameter)}` : (msg ?? error.message);
+  return error.code === 'ERR_WECHAT_APP' && 'parameter' in error
+    ? `invalid parameter: ${String(error.parameter)}`
+    : (msg ?? error.message);
 }
 
 function headersOf(status: number, error: WechatError): Record<string, string> {

@@ -30,8 +30,13 @@ export class Keyring {
   private readonly derived = new Map<string, RingKey>();
 
   constructor(apps: readonly WechatApp[], configured: readonly WechatEncryptionKey[]) {
-    if (configured.length === 0) for (const { appId, secret } of apps) this.derived.set(appId, new RingKey(appId, Buffer.from(secret)));
-    this.keys = configured.length === 0 ? [...this.derived.values()] : configured.map(({ id, key }) => new RingKey(id, key));
+    if (configured.length === 0)
+      for (const { appId, secret } of apps)
+        this.derived.set(appId, new RingKey(appId, Buffer.from(secret)));
+    this.keys =
+      configured.length === 0
+        ? [...this.derived.values()]
+        : configured.map(({ id, key }) => new RingKey(id, key));
   }
 
   /** The key that seals for this app. */
@@ -48,5 +53,7 @@ export class Keyring {
 
 /** HKDF takes a secret of any length and gives independent keys for independent uses. */
 function derive(material: Buffer, use: string): KeyObject {
-  return createSecretKey(Buffer.from(hkdfSync('sha256', material, '', `nestjs-wechat/v1/${use}`, 32)));
+  return createSecretKey(
+    Buffer.from(hkdfSync('sha256', material, '', `nestjs-wechat/v1/${use}`, 32)),
+  );
 }

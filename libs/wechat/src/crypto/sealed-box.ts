@@ -18,14 +18,26 @@ export function seal(key: RingKey, place: string, record: Buffer): Buffer {
 }
 
 /** The record, or `undefined` for whatever is not a record of ours at this place under a key that we still have. */
-export function unseal(keyring: Keyring, place: string, sealed: Buffer): { key: RingKey; record: Buffer } | undefined {
+export function unseal(
+  keyring: Keyring,
+  place: string,
+  sealed: Buffer,
+): { key: RingKey; record: Buffer } | undefined {
   const key = keyring.withMark(sealed.subarray(0, MARK));
   if (!key || sealed.length < MARK + NONCE + TAG) return undefined;
   const nonce = sealed.subarray(MARK, MARK + NONCE);
   const tag = sealed.subarray(MARK + NONCE, MARK + NONCE + TAG);
-  const decipher = createDecipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: TAG }).setAAD(Buffer.from(place)).setAuthTag(tag);
+  const decipher = createDecipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: TAG })
+    .setAAD(Buffer.from(place))
+    .setAuthTag(tag);
   try {
-    return { key, record: Buffer.concat([decipher.update(sealed.subarray(MARK + NONCE + TAG)), decipher.final()]) };
+    return {
+      key,
+      record: Buffer.concat([
+        decipher.update(sealed.subarray(MARK + NONCE + TAG)),
+        decipher.final(),
+      ]),
+    };
   } catch {
     return undefined;
   }

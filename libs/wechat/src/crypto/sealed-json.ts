@@ -7,7 +7,11 @@ export function sealJson(keyring: Keyring, appId: string, place: string, record:
 }
 
 /** The record, or `undefined` for whatever is not one of ours at this place. Only we can have sealed it, so its shape is ours. */
-export function unsealJson<T>(keyring: Keyring, place: string, sealed: Buffer | undefined): T | undefined {
+export function unsealJson<T>(
+  keyring: Keyring,
+  place: string,
+  sealed: Buffer | undefined,
+): T | undefined {
   const opened = sealed && unseal(keyring, place, sealed);
   return opened && (JSON.parse(opened.record.toString()) as T);
 }

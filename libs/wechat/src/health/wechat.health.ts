@@ -38,7 +38,9 @@ export class WechatHealthIndicator {
   }
 
   /** Always up, with `state: 'degraded'` if the last call to WeChat found it unreachable, slow or refusing us. */
-  platform<Key extends string>(name: Key): HealthIndicatorResult<Key, 'up', { state: 'ok' | 'degraded' }> {
+  platform<Key extends string>(
+    name: Key,
+  ): HealthIndicatorResult<Key, 'up', { state: 'ok' | 'degraded' }> {
     return this.indicators.check(name).up({ state: this.wechat.state });
   }
 }

@@ -5,7 +5,12 @@ import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { formatToken, newToken, parseToken } from '../session/session-token.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { StoreUnavailableError, WechatAccessTokenError, WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
+import {
+  StoreUnavailableError,
+  WechatAccessTokenError,
+  WechatBadRequestError,
+  WechatSessionError,
+} from '../wechat.errors.js';
 import { requireCode } from '../wechat-code.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { exchangeCode, fetchUserInfo, isGrantValid, refreshGrant } from './oauth-api.js';
@@ -101,8 +106,16 @@ export class MobileOAuthService {
     const app = this.options.app('mobile', appId);
     const state = await this.states.create(app.appId, device);
     const { baseUrl } = this.options.api;
-    const url = new URL(`${baseUrl === WECHAT_API_BASE_URL ? OPEN_BASE_URL : baseUrl}/connect/qrconnect`);
-    const query = { appid: app.appId, redirect_uri: redirectUri, response_type: 'code', scope: 'snsapi_login', state };
+    const url = new URL(
+      `${baseUrl === WECHAT_API_BASE_URL ? OPEN_BASE_URL : baseUrl}/connect/qrconnect`,
+    );
+    const query = {
+      appid: app.appId,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'snsapi_login',
+      state,
+    };
     url.search = new URLSearchParams(query).toString();
     return { url: `${url.href}#wechat_redirect`, state };
   }
@@ -136,8 +149,12 @@ export class MobileOAuthService {
       loginExpiresAt: this.store.now() + maxAge,
     };
     const key = keyOf(token.id);
-    if (!(await this.store.add(key, sealJson(this.keyring, app.appId, key, record), maxAge))) throw new StoreUnavailableError();
-    return { token: formatToken('mot', token, this.keyring.sealing(app.appId)), expiresIn: Math.floor(maxAge / 1000) };
+    if (!(await this.store.add(key, sealJson(this.keyring, app.appId, key, record), maxAge)))
+      throw new StoreUnavailableError();
+    return {
+      token: formatToken('mot', token, this.keyring.sealing(app.appId)),
+      expiresIn: Math.floor(maxAge / 1000),
+    };
   }
 
   /**
@@ -181,13 +198,22 @@ export class MobileOAuthService {
   private async fetchUserInfo(stored: StoredLogin): Promise<WechatUserInfo> {
     const deadline = this.platform.deadline();
     const { accessTokenExpiresAt } = stored.record.grant;
-    const current = accessTokenExpiresAt - this.store.now() > REFRESH_BEFORE ? stored : await this.refreshed(stored, deadline);
+    const current =
+      accessTokenExpiresAt - this.store.now() > REFRESH_BEFORE
+        ? stored
+        : await this.refreshed(stored, deadline);
     try {
-      return await this.remembered(current, await fetchUserInfo(this.platform, current.record.grant, deadline));
+      return await this.remembered(
+        current,
+        await fetchUserInfo(this.platform, current.record.grant, deadline),
+      );
     } catch (error) {
       if (!(error instanceof WechatAccessTokenError) || current !== stored) throw error;
       const renewed = await this.refreshed(stored, deadline);
-      return this.remembered(renewed, await fetchUserInfo(this.platform, renewed.record.grant, deadline));
+      return this.remembered(
+        renewed,
+        await fetchUserInfo(this.platform, renewed.record.grant, deadline),
+      );
     }
   }
 
@@ -203,7 +229,9 @@ export class MobileOAuthService {
   private async refresh(stored: StoredLogin, deadline: number): Promise<StoredLogin> {
     try {
       const { appId, grant } = stored.record;
-      return await this.rewrite(stored, { grant: await refreshGrant(this.platform, appId, grant, this.store.now(), deadline) });
+      return await this.rewrite(stored, {
+        grant: await refreshGrant(this.platform, appId, grant, this.store.now(), deadline),
+      });
     } catch (error) {
       if (error instanceof WechatSessionError) await this.store.remove(stored.key);
       throw error;
@@ -216,10 +244,20 @@ export class MobileOAuthService {
   }
 
   /** Compare-and-set: a login that was ended meanwhile stays ended, and what another instance wrote is not lost. */
-  private async rewrite(stored: StoredLogin, change: Partial<MobileLoginRecord>): Promise<StoredLogin> {
+  private async rewrite(
+    stored: StoredLogin,
+    change: Partial<MobileLoginRecord>,
+  ): Promise<StoredLogin> {
     const record = { ...stored.record, ...change };
     const sealed = sealJson(this.keyring, record.appId, stored.key, record);
-    if (await this.store.replace(stored.key, stored.sealed, sealed, record.loginExpiresAt - this.store.now()))
+    if (
+      await this.store.replace(
+        stored.key,
+        stored.sealed,
+        sealed,
+        record.loginExpiresAt - this.store.now(),
+      )
+    )
       return { ...stored, sealed, record };
     return this.rewrite(await this.open(stored.key), change);
   }
@@ -228,14 +266,16 @@ export class MobileOAuthService {
     const token = parseToken('mot', text, this.keyring);
     if (!token) throw new WechatSessionError();
     const stored = await this.open(keyOf(token.id));
-    if (!timingSafeEqual(token.secret, Buffer.from(stored.record.secret, 'base64url'))) throw new WechatSessionError();
+    if (!timingSafeEqual(token.secret, Buffer.from(stored.record.secret, 'base64url')))
+      throw new WechatSessionError();
     return stored;
   }
 
   private async open(key: string): Promise<StoredLogin> {
     const sealed = await this.store.get(key);
     const record = unsealJson<MobileLoginRecord>(this.keyring, key, sealed);
-    if (!sealed || !record || record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
+    if (!sealed || !record || record.loginExpiresAt <= this.store.now())
+      throw new WechatSessionError();
     return { key, sealed, record };
   }
 }
@@ -246,5 +286,7 @@ function keyOf(id: string): string {
 
 /** The last part of the URL of a picture is its size. */
 function sized(info: WechatUserInfo, size: AvatarSize | undefined): WechatUserInfo {
-  return size === undefined ? info : { ...info, avatar: info.avatar.replace(/\/(0|46|64|96|132)$/, `/${size}`) };
+  return size === undefined
+    ? info
+    : { ...info, avatar: info.avatar.replace(/\/(0|46|64|96|132)$/, `/${size}`) };
 }

@@ -40,10 +40,19 @@ export interface WechatUserInfo {
  * Exchanges an OAuth code.
  * @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Development_Guide.html
  */
-export async function exchangeCode(platform: PlatformClient, { appId, secret }: WechatApp, code: string, now: number): Promise<OAuthGrant> {
+export async function exchangeCode(
+  platform: PlatformClient,
+  { appId, secret }: WechatApp,
+  code: string,
+  now: number,
+): Promise<OAuthGrant> {
   const path = '/sns/oauth2/access_token';
   const query = { appid: appId, secret, code, grant_type: 'authorization_code' };
-  return grantOf(await platform.json({ method: 'GET', path, query, retry: 'single-use' }), path, now);
+  return grantOf(
+    await platform.json({ method: 'GET', path, query, retry: 'single-use' }),
+    path,
+    now,
+  );
 }
 
 /** A new access token, or the old one with its life set back. The user's refresh token lives 30 days and is not prolonged. */
@@ -56,13 +65,21 @@ export async function refreshGrant(
 ): Promise<OAuthGrant> {
   const path = '/sns/oauth2/refresh_token';
   const query = { appid: appId, grant_type: 'refresh_token', refresh_token: grant.refreshToken };
-  const refreshed = grantOf(await platform.json({ method: 'GET', path, query, retry: 'idempotent', deadline }), path, now);
+  const refreshed = grantOf(
+    await platform.json({ method: 'GET', path, query, retry: 'idempotent', deadline }),
+    path,
+    now,
+  );
   if (refreshed.openid !== grant.openid) throw broken(path);
   return { ...refreshed, unionid: refreshed.unionid ?? grant.unionid };
 }
 
 /** @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Authorized_API_call_UnionID.html */
-export async function fetchUserInfo(platform: PlatformClient, grant: OAuthGrant, deadline: number): Promise<WechatUserInfo> {
+export async function fetchUserInfo(
+  platform: PlatformClient,
+  grant: OAuthGrant,
+  deadline: number,
+): Promise<WechatUserInfo> {
   const path = '/sns/userinfo';
   const reply = await platform.json({ ...userCall(path, grant, { lang: 'zh_CN' }), deadline });
   if (reply['openid'] !== grant.openid || typeof reply['nickname'] !== 'string') throw broken(path);
@@ -85,18 +102,43 @@ export async function isGrantValid(platform: PlatformClient, grant: OAuthGrant):
     await platform.json(userCall('/sns/auth', grant));
     return true;
   } catch (error) {
-    if (error instanceof WechatError && error.errcode !== undefined && error.code === 'ERR_WECHAT_RESPONSE') return false;
+    if (
+      error instanceof WechatError &&
+      error.errcode !== undefined &&
+      error.code === 'ERR_WECHAT_RESPONSE'
+    )
+      return false;
     throw error;
   }
 }
 
-function userCall(path: string, { accessToken, openid }: OAuthGrant, query: Record<string, string> = {}): PlatformRequest {
-  return { method: 'GET', path, query: { ...query, access_token: accessToken, openid }, retry: 'idempotent' };
+function userCall(
+  path: string,
+  { accessToken, openid }: OAuthGrant,
+  query: Record<string, string> = {},
+): PlatformRequest {
+  return {
+    method: 'GET',
+    path,
+    query: { ...query, access_token: accessToken, openid },
+    retry: 'idempotent',
+  };
 }
 
 function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
-  const { access_token: accessToken, expires_in: life, refresh_token: refreshToken, openid, unionid, scope } = reply;
-  const tokens = isWechatToken(accessToken) && isWechatToken(refreshToken) && Number.isInteger(life) && Number(life) > 0;
+  const {
+    access_token: accessToken,
+    expires_in: life,
+    refresh_token: refreshToken,
+    openid,
+    unionid,
+    scope,
+  } = reply;
+  const tokens =
+    isWechatToken(accessToken) &&
+    isWechatToken(refreshToken) &&
+    Number.isInteger(life) &&
+    Number(life) > 0;
   if (!tokens || !isWechatId(openid) || (unionid && !isWechatId(unionid))) throw broken(path);
   const accessTokenExpiresAt = now + Number(life) * 1000;
   return {
@@ -110,5 +152,7 @@ function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
 }
 
 function broken(endpoint: string): WechatResponseError {
-  return new WechatResponseError(`${endpoint} answered without what its protocol promises.`, { endpoint });
+  return new WechatResponseError(`${endpoint} answered without what its protocol promises.`, {
+    endpoint,
+  });
 }

@@ -20,7 +20,10 @@ export class OAuthState {
 
   /** @throws WechatBadRequestError if the state is unknown, used, too old, or another app's or device's */
   async spend(state: string, appId: string, device = ''): Promise<void> {
-    const bound = typeof state === 'string' && STATE.test(state) ? await this.store.take(keyOf(state)) : undefined;
+    const bound =
+      typeof state === 'string' && STATE.test(state)
+        ? await this.store.take(keyOf(state))
+        : undefined;
     if (!bound || !timingSafeEqual(bound, bindingOf(appId, device))) {
       throw new WechatBadRequestError('state is not one of ours any more. Start the login again.');
     }

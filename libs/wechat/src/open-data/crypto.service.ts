@@ -2,7 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SessionKeys } from '../session/session-keys.js';
 import type { WechatSession } from '../session/wechat-session.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { WechatDecryptError, WechatRateLimitError, WechatSignatureError } from '../wechat.errors.js';
+import {
+  WechatDecryptError,
+  WechatRateLimitError,
+  WechatSignatureError,
+} from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { decryptOpenData, requireText, verifyRawData } from './open-data.js';
 import type { EncryptedOpenData, SignedRawData } from './open-data.js';
@@ -35,11 +39,23 @@ export class CryptoService {
    * @throws WechatBadRequestError if a part is absent, WechatDecryptError for whatever else is wrong,
    *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
    */
-  async decryptOpenData<T = Record<string, unknown>>(session: WechatSession, { encryptedData, iv }: EncryptedOpenData): Promise<T> {
+  async decryptOpenData<T = Record<string, unknown>>(
+    session: WechatSession,
+    { encryptedData, iv }: EncryptedOpenData,
+  ): Promise<T> {
     requireText({ encryptedData, iv }, 'encryptedData', 'iv');
     const { appId, openid } = session;
-    const checks = { appId, openid, encryptedData, iv, maxAge: this.options.openData.maxAge, now: this.store.now() };
-    return this.withAnyKey(session, new WechatDecryptError(), (sessionKey) => decryptOpenData<T>({ ...checks, sessionKey }));
+    const checks = {
+      appId,
+      openid,
+      encryptedData,
+      iv,
+      maxAge: this.options.openData.maxAge,
+      now: this.store.now(),
+    };
+    return this.withAnyKey(session, new WechatDecryptError(), (sessionKey) =>
+      decryptOpenData<T>({ ...checks, sessionKey }),
+    );
   }
 
   /**
@@ -49,9 +65,14 @@ export class CryptoService {
    * @throws WechatBadRequestError if a part is absent, WechatSignatureError if it does not match,
    *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
    */
-  async verifyRawData(session: WechatSession, { rawData, signature }: SignedRawData): Promise<void> {
+  async verifyRawData(
+    session: WechatSession,
+    { rawData, signature }: SignedRawData,
+  ): Promise<void> {
     requireText({ rawData, signature }, 'rawData', 'signature');
-    await this.withAnyKey(session, new WechatSignatureError(), (sessionKey) => verifyRawData({ sessionKey, rawData, signature }));
+    await this.withAnyKey(session, new WechatSignatureError(), (sessionKey) =>
+      verifyRawData({ sessionKey, rawData, signature }),
+    );
   }
 
   /**

@@ -1,6 +1,12 @@
 import { createCipheriv, createHmac } from 'node:crypto';
 import fc from 'fast-check';
-import { decryptOpenData, signWithSessionKey, verifyRawData, WechatDecryptError, WechatSignatureError } from '../index.js';
+import {
+  decryptOpenData,
+  signWithSessionKey,
+  verifyRawData,
+  WechatDecryptError,
+  WechatSignatureError,
+} from '../index.js';
 
 // Published sample keys and data of WeChat's own documents; the rest is derived from them.
 const APP_ID = 'wx4f4bc4dec97d474b';
@@ -19,7 +25,8 @@ const ANONYMOUS =
 const MADE_AT = 1_477_314_187_000;
 const watermark = { timestamp: MADE_AT / 1000, appid: APP_ID };
 
-const decrypt = (more: object = {}) => decryptOpenData({ sessionKey: KEY, appId: APP_ID, iv: IV, encryptedData: OFFICIAL, ...more });
+const decrypt = (more: object = {}) =>
+  decryptOpenData({ sessionKey: KEY, appId: APP_ID, iv: IV, encryptedData: OFFICIAL, ...more });
 
 /** What WeChat would send for this text. */
 function encrypt(plaintext: string | Buffer, iv = IV): string {
@@ -51,7 +58,11 @@ describe('decryptOpenData', () => {
   });
 
   it.each([
-    ['phone (V-D2)', PHONE, { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' }],
+    [
+      'phone (V-D2)',
+      PHONE,
+      { phoneNumber: '13580006666', purePhoneNumber: '13580006666', countryCode: '86' },
+    ],
     ['steps (V-D3)', STEPS, { stepInfoList: [{ timestamp: 1445866601, step: 100 }, { timestamp: 1445876601, step: 120 }] }], // prettier-ignore
     ['group (V-D4)', SHARE, { openGId: 'tGDhe5HFEjKDpOPhcgKs5YmyZ3wU' }],
     ['anonymous profile (V-D5)', ANONYMOUS, { nickName: '微信用户', gender: 0, language: 'zh_CN' }],
@@ -79,8 +90,14 @@ describe('decryptOpenData', () => {
     ['no padding', { encryptedData: OFFICIAL.replace(/=+$/, '') }],
     ['other spelling of the last character', { encryptedData: OFFICIAL.replace('w==', 'x==') }],
     ['nothing', { encryptedData: '' }],
-    ['a cut block', { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -1).toString('base64') }],
-    ['a cut end', { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -16).toString('base64') }],
+    [
+      'a cut block',
+      { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -1).toString('base64') },
+    ],
+    [
+      'a cut end',
+      { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -16).toString('base64') },
+    ],
     ['too much', { encryptedData: Buffer.alloc(65_552).toString('base64') }],
     ['an array', { encryptedData: [OFFICIAL] }],
     ['another app', { appId: 'wx0000000000000000' }],
@@ -88,10 +105,16 @@ describe('decryptOpenData', () => {
     ['no watermark', { encryptedData: json(phone) }],
     ['a watermark as text', { encryptedData: json({ ...phone, watermark: APP_ID }) }],
     ['a watermark as array', { encryptedData: json({ ...phone, watermark: [watermark] }) }],
-    ['a timestamp as text', { encryptedData: json({ ...phone, watermark: { ...watermark, timestamp: '1477314187' } }) }],
+    [
+      'a timestamp as text',
+      { encryptedData: json({ ...phone, watermark: { ...watermark, timestamp: '1477314187' } }) },
+    ],
     ['an unknown shape', { encryptedData: json({ anything: 'else', watermark }) }],
     ['half a phone', { encryptedData: json({ phoneNumber: '1', watermark }) }],
-    ['a union id without an open id', { encryptedData: json({ nickName: 'a', avatarUrl: 'b', unionId: 'c', watermark }) }],
+    [
+      'a union id without an open id',
+      { encryptedData: json({ nickName: 'a', avatarUrl: 'b', unionId: 'c', watermark }) },
+    ],
     ['an array of it', { encryptedData: json([{ ...phone, watermark }]) }],
     ['null', { encryptedData: json(null) }],
     ['a number', { encryptedData: json(1) }],
@@ -103,20 +126,37 @@ describe('decryptOpenData', () => {
         ),
       },
     ],
-    ['__proto__', { encryptedData: encrypt(`{"__proto__":{"isAdmin":true},${JSON.stringify({ ...phone, watermark }).slice(1)}`) }],
+    [
+      '__proto__',
+      {
+        encryptedData: encrypt(
+          `{"__proto__":{"isAdmin":true},${JSON.stringify({ ...phone, watermark }).slice(1)}`,
+        ),
+      },
+    ],
     [
       'a deep, escaped constructor',
-      { encryptedData: encrypt(`{"x":[{"\\u0063onstructor":1}],${JSON.stringify({ ...phone, watermark }).slice(1)}`) },
+      {
+        encryptedData: encrypt(
+          `{"x":[{"\\u0063onstructor":1}],${JSON.stringify({ ...phone, watermark }).slice(1)}`,
+        ),
+      },
     ],
     [
       'broken UTF-8',
       {
         encryptedData: encrypt(
-          Buffer.concat([Buffer.from(JSON.stringify({ ...phone, watermark }).slice(0, -1)), Buffer.from(',"x":"\xff"}', 'latin1')]),
+          Buffer.concat([
+            Buffer.from(JSON.stringify({ ...phone, watermark }).slice(0, -1)),
+            Buffer.from(',"x":"\xff"}', 'latin1'),
+          ]),
         ),
       },
     ],
-    ['a byte order mark', { encryptedData: encrypt(`\ufeff${JSON.stringify({ ...phone, watermark })}`) }],
+    [
+      'a byte order mark',
+      { encryptedData: encrypt(`\ufeff${JSON.stringify({ ...phone, watermark })}`) },
+    ],
     ['trailing bytes', { encryptedData: encrypt(`${JSON.stringify({ ...phone, watermark })}x`) }],
   ])('B-encryptedData refuses %s, with one and the same error', (_, change) => {
     const refused = (() => {
@@ -136,7 +176,12 @@ describe('decryptOpenData', () => {
     let accepted = 0;
     for (let bit = 0; bit < bits; bit++) {
       try {
-        const data = decrypt({ encryptedData: flipBit(OFFICIAL, bit), openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE', maxAge: 1, now: MADE_AT });
+        const data = decrypt({
+          encryptedData: flipBit(OFFICIAL, bit),
+          openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE',
+          maxAge: 1,
+          now: MADE_AT,
+        });
         expect(data).toMatchObject({ watermark });
         accepted++;
       } catch (error) {
@@ -150,7 +195,9 @@ describe('decryptOpenData', () => {
   it('answers anything at all with data or with that error', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), fc.anything(), (encryptedData, iv, sessionKey) => {
-        expect(() => decryptOpenData({ encryptedData, iv, sessionKey, appId: APP_ID } as never)).toThrow(WechatDecryptError);
+        expect(() =>
+          decryptOpenData({ encryptedData, iv, sessionKey, appId: APP_ID } as never),
+        ).toThrow(WechatDecryptError);
       }),
       { numRuns: 2000 },
     );
@@ -182,31 +229,56 @@ describe('verifyRawData', () => {
     ['not hex', { signature: 'z'.repeat(40) }],
     ['an array', { signature: [S1.signature] }],
     ['another key', { sessionKey: KEY }],
-    ['another order of keys', { rawData: S1.rawData.replace('"nickName":"Band","gender":1', '"gender":1,"nickName":"Band"') }],
+    [
+      'another order of keys',
+      {
+        rawData: S1.rawData.replace('"nickName":"Band","gender":1', '"gender":1,"nickName":"Band"'),
+      },
+    ],
     ['a space', { rawData: S1.rawData.replace(',', ', ') }],
     ['escapes for letters', { ...S2, rawData: S2.rawData.replace('微', '\\u5fae') }],
     ['a NUL', { rawData: `${S1.rawData}\0` }],
     ['a lone surrogate', { rawData: `\ud800${S1.rawData}` }],
     ['1 MB', { rawData: S1.rawData.padEnd(1_000_000) }],
     ['nothing', { rawData: undefined }],
-  ])('B-rawData refuses %s', (_, change) => expect(() => verifyRawData({ ...S1, ...change } as never)).toThrow(WechatSignatureError));
+  ])('B-rawData refuses %s', (_, change) =>
+    expect(() => verifyRawData({ ...S1, ...change } as never)).toThrow(WechatSignatureError),
+  );
 });
 
 describe('signWithSessionKey', () => {
   it("uses the base64 text as the key, as WeChat's examples do (V-H1, V-H2)", () => {
     const body = '{"openid": "xxx", "user_ip": "127.0.0.1", "env": 0}';
-    expect(signWithSessionKey('9hAb/NEYUlkaMBEsmFgzig==', body)).toBe('089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7');
+    expect(signWithSessionKey('9hAb/NEYUlkaMBEsmFgzig==', body)).toBe(
+      '089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7',
+    );
     const sorted = '1559129713_67297598215591297148AP6DT9ybtniUJfbwx20afc706a711eefc';
-    expect(signWithSessionKey('gDyVgzwa0mFz9uUP7M6GQQ==', sorted)).toBe('b002b824688dd8593a6079e11d8c5e8734fbcb39a6d5906eb347bfbcad79c617');
-    const decoded = createHmac('sha256', Buffer.from('gDyVgzwa0mFz9uUP7M6GQQ==', 'base64')).update(sorted).digest('hex');
+    expect(signWithSessionKey('gDyVgzwa0mFz9uUP7M6GQQ==', sorted)).toBe(
+      'b002b824688dd8593a6079e11d8c5e8734fbcb39a6d5906eb347bfbcad79c617',
+    );
+    const decoded = createHmac('sha256', Buffer.from('gDyVgzwa0mFz9uUP7M6GQQ==', 'base64'))
+      .update(sorted)
+      .digest('hex');
     expect(decoded).toBe('dfa405f7e3092ac6b5a3f8a22e20eef82ca01d078219c5ae31a51014124d819a'); // what the naive reading gives
   });
 
   it.each([
-    ['tiihtNczf5v6AKRyjwEUhQ==', '7154f9f8b4b76b92f541cbf0e37d48840fa06e5e42da92a6f80168a1516a4735'],
-    ['9hAb/NEYUlkaMBEsmFgzig==', '1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c'],
-    ['HyVFkGl5F5OQWJZZaNzBBg==', '252b75c92698025afe925b29cca5517fdf9ee67aae072cf3225ebf3a53783058'],
-    ['gDyVgzwa0mFz9uUP7M6GQQ==', 'e35c090752203a4b504e53a52035160972950b8f52324508875b8770cd587845'],
+    [
+      'tiihtNczf5v6AKRyjwEUhQ==',
+      '7154f9f8b4b76b92f541cbf0e37d48840fa06e5e42da92a6f80168a1516a4735',
+    ],
+    [
+      '9hAb/NEYUlkaMBEsmFgzig==',
+      '1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c',
+    ],
+    [
+      'HyVFkGl5F5OQWJZZaNzBBg==',
+      '252b75c92698025afe925b29cca5517fdf9ee67aae072cf3225ebf3a53783058',
+    ],
+    [
+      'gDyVgzwa0mFz9uUP7M6GQQ==',
+      'e35c090752203a4b504e53a52035160972950b8f52324508875b8770cd587845',
+    ],
   ])('signs the empty message for checksession (V-H3, %s)', (sessionKey, signature) => {
     expect(signWithSessionKey(sessionKey)).toBe(signature);
   });

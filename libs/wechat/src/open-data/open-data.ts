@@ -1,6 +1,10 @@
 import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import { decodeBase64 } from '../crypto/base64.js';
-import { WechatBadRequestError, WechatDecryptError, WechatSignatureError } from '../wechat.errors.js';
+import {
+  WechatBadRequestError,
+  WechatDecryptError,
+  WechatSignatureError,
+} from '../wechat.errors.js';
 
 /**
  * What a mini program sends of open data, exactly as WeChat gave it.
@@ -95,7 +99,8 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenDataInput): T {
   try {
     const data: unknown = JSON.parse(decipher(input));
-    if (isHarmless(data) && isObject(data) && isOpenData(data) && isFor(input, data)) return data as T;
+    if (isHarmless(data) && isObject(data) && isOpenData(data) && isFor(input, data))
+      return data as T;
   } catch {
     // Which step failed is nobody's business: see WechatDecryptError.
   }
@@ -103,8 +108,18 @@ export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenD
 }
 
 function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): string {
-  const [key, vector, ciphertext] = [decodeBase64(sessionKey), decodeBase64(iv), decodeBase64(encryptedData)];
-  if (key?.length !== 16 || vector?.length !== 16 || !ciphertext || ciphertext.length > MAX_CIPHERTEXT) throw new WechatDecryptError();
+  const [key, vector, ciphertext] = [
+    decodeBase64(sessionKey),
+    decodeBase64(iv),
+    decodeBase64(encryptedData),
+  ];
+  if (
+    key?.length !== 16 ||
+    vector?.length !== 16 ||
+    !ciphertext ||
+    ciphertext.length > MAX_CIPHERTEXT
+  )
+    throw new WechatDecryptError();
   const aes = createDecipheriv('aes-128-cbc', key, vector);
   return UTF8.decode(Buffer.concat([aes.update(ciphertext), aes.final()]));
 }
@@ -112,31 +127,52 @@ function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): stri
 function isHarmless(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const inner = value as Record<string, unknown>;
-  return depth > 0 && Object.keys(inner).every((key) => !POISONED_KEYS.has(key) && isHarmless(inner[key], depth - 1));
+  return (
+    depth > 0 &&
+    Object.keys(inner).every((key) => !POISONED_KEYS.has(key) && isHarmless(inner[key], depth - 1))
+  );
 }
 
-function isFor({ appId, openid, maxAge = 0, now = Date.now() }: DecryptOpenDataInput, data: Record<string, unknown>): boolean {
+function isFor(
+  { appId, openid, maxAge = 0, now = Date.now() }: DecryptOpenDataInput,
+  data: Record<string, unknown>,
+): boolean {
   const { watermark } = data;
-  if (!isObject(watermark) || watermark['appid'] !== appId || !Number.isSafeInteger(watermark['timestamp'])) return false;
+  if (
+    !isObject(watermark) ||
+    watermark['appid'] !== appId ||
+    !Number.isSafeInteger(watermark['timestamp'])
+  )
+    return false;
   const age = now - Number(watermark['timestamp']) * 1000;
   const fresh = maxAge === 0 || (age <= maxAge && age >= -CLOCK_SKEW);
-  return fresh && (openid === undefined || data['openId'] === undefined || data['openId'] === openid);
+  return (
+    fresh && (openid === undefined || data['openId'] === undefined || data['openId'] === openid)
+  );
 }
 
 /** The objects that WeChat encrypts. Fields that it adds to a known object pass through. */
 function isOpenData(data: Record<string, unknown>): boolean {
-  const text = (...fields: string[]): boolean => fields.every((field) => typeof data[field] === 'string');
-  const absent = (...fields: string[]): boolean => fields.every((field) => data[field] === undefined);
+  const text = (...fields: string[]): boolean =>
+    fields.every((field) => typeof data[field] === 'string');
+  const absent = (...fields: string[]): boolean =>
+    fields.every((field) => data[field] === undefined);
   const isUserInfo = (): boolean => text('openId', 'nickName', 'avatarUrl');
-  const isAnonymousProfile = (): boolean => text('nickName', 'avatarUrl') && absent('openId', 'unionId');
-  const isPhone = (): boolean => text('phoneNumber', 'purePhoneNumber') && ['string', 'number'].includes(typeof data['countryCode']);
-  const isSteps = (): boolean => Array.isArray(data['stepInfoList']) && data['stepInfoList'].every(isStep);
+  const isAnonymousProfile = (): boolean =>
+    text('nickName', 'avatarUrl') && absent('openId', 'unionId');
+  const isPhone = (): boolean =>
+    text('phoneNumber', 'purePhoneNumber') &&
+    ['string', 'number'].includes(typeof data['countryCode']);
+  const isSteps = (): boolean =>
+    Array.isArray(data['stepInfoList']) && data['stepInfoList'].every(isStep);
   const isGroup = (): boolean => text('openGId') || text('opengid');
   return isUserInfo() || isPhone() || isSteps() || isGroup() || isAnonymousProfile();
 }
 
 function isStep(value: unknown): boolean {
-  return isObject(value) && typeof value['timestamp'] === 'number' && typeof value['step'] === 'number';
+  return (
+    isObject(value) && typeof value['timestamp'] === 'number' && typeof value['step'] === 'number'
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -170,8 +206,13 @@ const SHA1_HEX = /^[0-9a-f]{40}$/;
  * verifyRawData({ sessionKey, rawData, signature });      // throws WechatSignatureError
  * ```
  */
-export function verifyRawData({ sessionKey, rawData, signature }: SignedRawData & { sessionKey: string }): void {
-  if (typeof rawData !== 'string' || typeof signature !== 'string' || !SHA1_HEX.test(signature)) throw new WechatSignatureError();
+export function verifyRawData({
+  sessionKey,
+  rawData,
+  signature,
+}: SignedRawData & { sessionKey: string }): void {
+  if (typeof rawData !== 'string' || typeof signature !== 'string' || !SHA1_HEX.test(signature))
+    throw new WechatSignatureError();
   const expected = createHash('sha1').update(rawData).update(sessionKey).digest();
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) throw new WechatSignatureError();
 }
@@ -182,5 +223,6 @@ export function verifyRawData({ sessionKey, rawData, signature }: SignedRawData 
  */
 export function requireText<T extends object>(input: T, ...fields: (keyof T & string)[]): void {
   const missing = fields.filter((field) => typeof input?.[field] !== 'string');
-  if (missing.length > 0) throw new WechatBadRequestError(missing.map((field) => `${field} is required`).join('; '));
+  if (missing.length > 0)
+    throw new WechatBadRequestError(missing.map((field) => `${field} is required`).join('; '));
 }

@@ -49,7 +49,10 @@ export class PhoneService {
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    * @throws WechatBadRequestError, WechatCodeError, and what WechatApiClient.call throws
    */
-  async byCode(code: string, { openid, appId }: { openid?: string; appId?: string } = {}): Promise<WechatPhone> {
+  async byCode(
+    code: string,
+    { openid, appId }: { openid?: string; appId?: string } = {},
+  ): Promise<WechatPhone> {
     requireCode(code, 'the phone button');
     const app = this.options.app('mini-program', appId);
     const { phone_info: info } = await this.api.call({
@@ -60,7 +63,9 @@ export class PhoneService {
     });
     const phone = phoneOf(info);
     if (!phone || watermarkOf(info) !== app.appId)
-      throw new WechatResponseError('WeChat answered without a proper phone number.', { endpoint: ENDPOINT });
+      throw new WechatResponseError('WeChat answered without a proper phone number.', {
+        endpoint: ENDPOINT,
+      });
     return phone;
   }
 
@@ -77,7 +82,8 @@ export class PhoneService {
 
 function phoneOf(info: unknown): WechatPhone | undefined {
   const { phoneNumber, purePhoneNumber, countryCode } = (info ?? {}) as Record<string, unknown>;
-  const complete = isNumber(phoneNumber) && isNumber(purePhoneNumber) && isNumber(String(countryCode));
+  const complete =
+    isNumber(phoneNumber) && isNumber(purePhoneNumber) && isNumber(String(countryCode));
   return complete ? { phoneNumber, purePhoneNumber, countryCode: String(countryCode) } : undefined;
 }
 

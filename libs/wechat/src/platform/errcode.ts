@@ -34,7 +34,9 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 40030:
     case 42002:
     case 42007:
-      return new WechatSessionError('WeChat ended this authorisation. Ask the user to log in again.');
+      return new WechatSessionError(
+        'WeChat ended this authorisation. Ask the user to log in again.',
+      );
     case 40226:
       return new WechatBlockedError(call);
     case 45009:
@@ -48,14 +50,20 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 40159:
       return new WechatPageError(call);
     case 40001:
-      return TOKEN_ENDPOINTS.includes(call.endpoint ?? '') ? refusedConfig('the AppSecret', call) : refusedToken(errmsg, call);
+      return TOKEN_ENDPOINTS.includes(call.endpoint ?? '')
+        ? refusedConfig('the AppSecret', call)
+        : refusedToken(errmsg, call);
     case 40014:
     case 42001:
       return refusedToken(errmsg, call);
     case 40003:
-      return call.endpoint === PHONE_ENDPOINT ? new WechatCodeError(call) : unexpected(errmsg, call);
+      return call.endpoint === PHONE_ENDPOINT
+        ? new WechatCodeError(call)
+        : unexpected(errmsg, call);
     case 40013:
-      return call.endpoint === PHONE_ENDPOINT ? new WechatCodeError(call) : refusedConfig('the AppID', call);
+      return call.endpoint === PHONE_ENDPOINT
+        ? new WechatCodeError(call)
+        : refusedConfig('the AppID', call);
     case 40125:
     case 41002:
     case 41004:
@@ -66,7 +74,10 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 89503:
     case 89506:
     case 89507:
-      return refusedConfig("this server's IP address; add it to the IP whitelist in WeChat's console", call);
+      return refusedConfig(
+        "this server's IP address; add it to the IP whitelist in WeChat's console",
+        call,
+      );
     case 48001:
     case 48004:
     case 50004:
@@ -78,7 +89,12 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
 }
 
 function refusedConfig(what: string, call: WechatCallInfo): WechatConfigError {
-  return new WechatConfigError([`WeChat refuses ${what} (${call.endpoint} answered ${call.errcode}, rid ${call.rid ?? 'unknown'})`], call);
+  return new WechatConfigError(
+    [
+      `WeChat refuses ${what} (${call.endpoint} answered ${call.errcode}, rid ${call.rid ?? 'unknown'})`,
+    ],
+    call,
+  );
 }
 
 function refusedToken(errmsg: string, call: WechatCallInfo): WechatAccessTokenError {
@@ -91,7 +107,10 @@ function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {
 
 /** WeChat's text on one line and short, without what could forge a log line. The rid is its last word. */
 export function cleanErrmsg(errmsg: unknown): { text: string; rid?: string } {
-  const text = typeof errmsg === 'string' ? errmsg.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200) : '';
+  const text =
+    typeof errmsg === 'string'
+      ? errmsg.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200)
+      : '';
   const [, rid] = /rid: ([0-9a-f]+(?:-[0-9a-f]+){2})/.exec(text) ?? [];
   return { text, rid };
 }

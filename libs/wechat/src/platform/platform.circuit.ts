@@ -26,9 +26,12 @@ export class PlatformCircuit {
     if (probe && this.isDown(endpoint)) {
       await Promise.race([probe, sleep(PATIENCE, undefined, { ref: false })]);
       if (this.isDown(endpoint)) {
-        throw new WechatUnavailableError('WeChat does not answer. Until it does it gets one call at a time, and this was another.', {
-          endpoint,
-        });
+        throw new WechatUnavailableError(
+          'WeChat does not answer. Until it does it gets one call at a time, and this was another.',
+          {
+            endpoint,
+          },
+        );
       }
     }
     return this.isDown(endpoint) ? this.probe(endpoint, work) : this.watched(endpoint, work);
@@ -66,6 +69,8 @@ export class PlatformCircuit {
     const calls = (this.unanswered.get(endpoint) ?? 0) + 1;
     this.unanswered.set(endpoint, calls);
     if (calls !== CALLS_TO_OPEN) return;
-    this.logger.error(`WeChat left ${calls} calls of ${endpoint} in a row without an answer; until it gives one it gets one at a time.`);
+    this.logger.error(
+      `WeChat left ${calls} calls of ${endpoint} in a row without an answer; until it gives one it gets one at a time.`,
+    );
   }
 }

@@ -10,7 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { MinuteLog } from '../minute-log.js';
 import { Telemetry } from '../telemetry.js';
-import { WechatConfigError, WechatError, WechatResponseError, WechatUnavailableError } from '../wechat.errors.js';
+import {
+  WechatConfigError,
+  WechatError,
+  WechatResponseError,
+  WechatUnavailableError,
+} from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { cleanErrmsg, errorFor } from './errcode.js';
 import { PlatformCircuit } from './platform.circuit.js';
@@ -107,7 +112,8 @@ export class PlatformClient implements OnApplicationShutdown {
     return this.send(request, MAX_FILE, (response, info) => {
       const contentType = String(response.headers['content-type'] ?? '');
       const json = parseJson(response.data);
-      if (json && (contentType.startsWith('image/') || judged(json, info))) throw garbage('JSON in place of a file', info);
+      if (json && (contentType.startsWith('image/') || judged(json, info)))
+        throw garbage('JSON in place of a file', info);
       return { data: response.data, contentType };
     });
   }
@@ -115,7 +121,9 @@ export class PlatformClient implements OnApplicationShutdown {
   private send<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>): Promise<T> {
     const deadline = request.deadline ?? this.deadline();
     return this.telemetry.call(request.path, (span) =>
-      this.circuit.call(request.path, () => this.sendObserved({ ...request, deadline }, maxBytes, read, span)),
+      this.circuit.call(request.path, () =>
+        this.sendObserved({ ...request, deadline }, maxBytes, read, span),
+      ),
     );
   }
 
@@ -135,7 +143,8 @@ export class PlatformClient implements OnApplicationShutdown {
       } catch (error) {
         if (!(error instanceof FailedAttempt)) throw error;
         const wait = backoff(request.retry, error.failure, attempt);
-        const spent = attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
+        const spent =
+          attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
         if (spent) throw this.observed(error.error);
         if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
         this.telemetry.retried(request.path, span, error.error);
@@ -146,26 +155,46 @@ export class PlatformClient implements OnApplicationShutdown {
 
   private async attempt<T>(
     request: PlatformRequest,
-    { baseUrl, attempt, deadline, maxBytes }: { baseUrl: string; attempt: number; deadline: number; maxBytes: number },
+    {
+      baseUrl,
+      attempt,
+      deadline,
+      maxBytes,
+    }: { baseUrl: string; attempt: number; deadline: number; maxBytes: number },
     read: ReadAnswer<T>,
   ): Promise<T> {
     const started = performance.now();
-    const info = (): CallInfo => ({ endpoint: request.path, attempt, ms: Math.round(performance.now() - started) });
-    const timeout = Math.max(1, Math.ceil(Math.min(this.options.api.timeout, deadline - started, MAX_TIMER)));
-    const response = await firstValueFrom(this.http.request<Buffer>(this.configOf(request, baseUrl, maxBytes, timeout))).catch(
-      (error: unknown) => {
-        throw transportFailure(error, info());
-      },
+    const info = (): CallInfo => ({
+      endpoint: request.path,
+      attempt,
+      ms: Math.round(performance.now() - started),
+    });
+    const timeout = Math.max(
+      1,
+      Math.ceil(Math.min(this.options.api.timeout, deadline - started, MAX_TIMER)),
     );
+    const response = await firstValueFrom(
+      this.http.request<Buffer>(this.configOf(request, baseUrl, maxBytes, timeout)),
+    ).catch((error: unknown) => {
+      throw transportFailure(error, info());
+    });
     if (response.status === 200) return read(response, info());
     const told = { ...info(), rid: cleanErrmsg(parseJson(response.data)?.['errmsg']).rid };
     if (response.status >= 500) {
-      throw new FailedAttempt('busy', new WechatUnavailableError(`WeChat answered HTTP ${response.status}.`, told));
+      throw new FailedAttempt(
+        'busy',
+        new WechatUnavailableError(`WeChat answered HTTP ${response.status}.`, told),
+      );
     }
     throw new FailedAttempt('refused', unexpected(`HTTP ${response.status}`, told));
   }
 
-  private configOf({ method, path, query, body }: PlatformRequest, baseURL: string, maxBytes: number, timeout: number): AxiosRequestConfig {
+  private configOf(
+    { method, path, query, body }: PlatformRequest,
+    baseURL: string,
+    maxBytes: number,
+    timeout: number,
+  ): AxiosRequestConfig {
     return {
       method,
       baseURL,
@@ -205,13 +234,19 @@ const MAX_TIMER = 2 ** 31 - 1;
 
 function backoff(retry: PlatformRequest['retry'], failure: Failure, attempt: number): number {
   if (failure !== 'busy') return 0;
-  return retry === 'single-use' ? 100 + Math.random() * 200 : Math.random() * Math.min(200 * 2 ** (attempt - 1), 2000);
+  return retry === 'single-use'
+    ? 100 + Math.random() * 200
+    : Math.random() * Math.min(200 * 2 ** (attempt - 1), 2000);
 }
 
 function parseJson(data: Buffer): PlatformJson | undefined {
   try {
-    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data));
-    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as PlatformJson) : undefined;
+    const json: unknown = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data),
+    );
+    return typeof json === 'object' && json !== null && !Array.isArray(json)
+      ? (json as PlatformJson)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -223,7 +258,10 @@ function judged(json: PlatformJson, info: CallInfo): PlatformJson {
   if (errcode === 0) return json;
   if (!Number.isInteger(errcode)) throw garbage('an errcode that is not a number', info);
   const { text, rid } = cleanErrmsg(json['errmsg']);
-  throw new FailedAttempt(errcode === -1 ? 'busy' : 'refused', errorFor(errcode, text, { ...info, rid }));
+  throw new FailedAttempt(
+    errcode === -1 ? 'busy' : 'refused',
+    errorFor(errcode, text, { ...info, rid }),
+  );
 }
 
 function garbage(what: string, info: CallInfo): FailedAttempt {
@@ -231,7 +269,10 @@ function garbage(what: string, info: CallInfo): FailedAttempt {
 }
 
 function unexpected(what: string, info: CallInfo): WechatResponseError {
-  return new WechatResponseError(`${info.endpoint} gave ${what}, which its protocol does not know.`, info);
+  return new WechatResponseError(
+    `${info.endpoint} gave ${what}, which its protocol does not know.`,
+    info,
+  );
 }
 
 /** Connection refused, unknown host, no route: nothing was sent. */
@@ -240,10 +281,13 @@ const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'
 /** What axios throws holds the URL with the secret in it, so it is looked at here and goes no further. */
 function transportFailure(error: unknown, info: CallInfo): FailedAttempt {
   const code = isAxiosError(error) ? (error.code ?? '') : '';
-  const gone = (failure: Failure, what: string): FailedAttempt => new FailedAttempt(failure, new WechatUnavailableError(what, info));
+  const gone = (failure: Failure, what: string): FailedAttempt =>
+    new FailedAttempt(failure, new WechatUnavailableError(what, info));
   if (code === 'ERR_CANCELED') return gone('lost', `WeChat did not answer within ${info.ms} ms.`);
-  if (UNSENT.has(code) || neverConnected(error)) return gone('unsent', `WeChat cannot be reached (${code}).`);
-  if (/^(HPE_|Z_)/.test(code) || isTooLarge(error)) return garbage('an answer that is broken or too large', info);
+  if (UNSENT.has(code) || neverConnected(error))
+    return gone('unsent', `WeChat cannot be reached (${code}).`);
+  if (/^(HPE_|Z_)/.test(code) || isTooLarge(error))
+    return garbage('an answer that is broken or too large', info);
   return gone('lost', `The connection to WeChat broke (${code || 'unknown cause'}).`);
 }
 
@@ -254,6 +298,8 @@ function isTooLarge(error: unknown): boolean {
 
 /** A connection that was reset before or within the TLS handshake. */
 function neverConnected(error: unknown): boolean {
-  const socket = (error as { request?: { socket?: { connecting?: boolean; secureConnecting?: boolean } } }).request?.socket;
+  const socket = (
+    error as { request?: { socket?: { connecting?: boolean; secureConnecting?: boolean } } }
+  ).request?.socket;
   return socket?.connecting === true || socket?.secureConnecting === true;
 }

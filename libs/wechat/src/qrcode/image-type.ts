@@ -1,5 +1,8 @@
 const JPEG = { start: Buffer.from('ffd8ff', 'hex'), end: Buffer.from('ffd9', 'hex') };
-const PNG = { start: Buffer.from('89504e470d0a1a0a', 'hex'), end: Buffer.from('49454e44ae426082', 'hex') };
+const PNG = {
+  start: Buffer.from('89504e470d0a1a0a', 'hex'),
+  end: Buffer.from('49454e44ae426082', 'hex'),
+};
 
 /** The type of a whole JPEG or PNG, read from its first and last bytes; `undefined` for anything else, a cut one included. */
 export function imageTypeOf(data: Buffer): 'image/jpeg' | 'image/png' | undefined {
@@ -8,5 +11,9 @@ export function imageTypeOf(data: Buffer): 'image/jpeg' | 'image/png' | undefine
 }
 
 function isWhole(data: Buffer, { start, end }: { start: Buffer; end: Buffer }): boolean {
-  return data.length > start.length + end.length && data.subarray(0, start.length).equals(start) && data.subarray(-end.length).equals(end);
+  return (
+    data.length > start.length + end.length &&
+    data.subarray(0, start.length).equals(start) &&
+    data.subarray(-end.length).equals(end)
+  );
 }

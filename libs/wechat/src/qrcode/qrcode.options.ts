@@ -75,25 +75,54 @@ export class QrCodeProblems {
 
   page(page: unknown): void {
     const valid = page === undefined || (typeof page === 'string' && PAGE.test(page));
-    this.expect(valid, 'page must be a page such as pages/index/index, without leading slash and query');
+    this.expect(
+      valid,
+      'page must be a page such as pages/index/index, without leading slash and query',
+    );
   }
 
   path(path: unknown, maxLength: number): void {
-    const valid = typeof path === 'string' && path.length >= 1 && path.length <= maxLength && PAGE.test(path.split('?')[0] ?? '');
-    this.expect(valid, `path must be a page with its query, 1 to ${maxLength} characters, without leading slash`);
+    const valid =
+      typeof path === 'string' &&
+      path.length >= 1 &&
+      path.length <= maxLength &&
+      PAGE.test(path.split('?')[0] ?? '');
+    this.expect(
+      valid,
+      `path must be a page with its query, 1 to ${maxLength} characters, without leading slash`,
+    );
   }
 
   width(width: unknown): void {
-    const valid = width === undefined || (Number.isInteger(width) && Number(width) >= 280 && Number(width) <= 1280);
+    const valid =
+      width === undefined ||
+      (Number.isInteger(width) && Number(width) >= 280 && Number(width) <= 1280);
     this.expect(valid, 'width must be a whole number from 280 to 1280');
   }
 
-  style({ width, autoColor, lineColor, isHyaline, envVersion, ...rest }: QrCodeStyle & { checkPath?: boolean }): void {
+  style({
+    width,
+    autoColor,
+    lineColor,
+    isHyaline,
+    envVersion,
+    ...rest
+  }: QrCodeStyle & { checkPath?: boolean }): void {
     this.width(width);
-    for (const [name, value] of Object.entries({ autoColor, isHyaline, checkPath: rest.checkPath })) {
-      this.expect(value === undefined || typeof value === 'boolean', `${name} must be true or false`);
+    for (const [name, value] of Object.entries({
+      autoColor,
+      isHyaline,
+      checkPath: rest.checkPath,
+    })) {
+      this.expect(
+        value === undefined || typeof value === 'boolean',
+        `${name} must be true or false`,
+      );
     }
-    this.expect(lineColor === undefined || isColour(lineColor), 'lineColor must be {"r","g","b"}, 0 to 255 each');
+    this.expect(
+      lineColor === undefined || isColour(lineColor),
+      'lineColor must be {"r","g","b"}, 0 to 255 each',
+    );
     this.expect(
       envVersion === undefined || ['release', 'trial', 'develop'].includes(envVersion),
       'envVersion must be release, trial or develop',
@@ -106,7 +135,10 @@ export class QrCodeProblems {
 }
 
 function isColour(colour: unknown): boolean {
-  if (typeof colour !== 'object' || colour === null || Object.keys(colour).length !== 3) return false;
+  if (typeof colour !== 'object' || colour === null || Object.keys(colour).length !== 3)
+    return false;
   const { r, g, b } = colour as Record<string, unknown>;
-  return [r, g, b].every((part) => ['string', 'number'].includes(typeof part) && COLOUR.test(String(part)));
+  return [r, g, b].every(
+    (part) => ['string', 'number'].includes(typeof part) && COLOUR.test(String(part)),
+  );
 }

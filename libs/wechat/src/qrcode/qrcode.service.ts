@@ -6,7 +6,11 @@ import { WechatBadRequestError, WechatResponseError, WechatSceneError } from '..
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { imageTypeOf } from './image-type.js';
 import { QrCodeProblems } from './qrcode.options.js';
-import type { PathQrCodeOptions, SquareQrCodeOptions, UnlimitedQrCodeOptions } from './qrcode.options.js';
+import type {
+  PathQrCodeOptions,
+  SquareQrCodeOptions,
+  UnlimitedQrCodeOptions,
+} from './qrcode.options.js';
 
 /**
  * A mini-program code.
@@ -56,7 +60,12 @@ export class QrCodeService {
     problems.page(options.page);
     problems.style(options);
     const { scene, page, checkPath } = options;
-    return this.fetch('/wxa/getwxacodeunlimit', problems, options, { scene, page, check_path: checkPath, ...styleOf(options) });
+    return this.fetch('/wxa/getwxacodeunlimit', problems, options, {
+      scene,
+      page,
+      check_path: checkPath,
+      ...styleOf(options),
+    });
   }
 
   /**
@@ -68,7 +77,10 @@ export class QrCodeService {
     const problems = new QrCodeProblems();
     problems.path(options.path, 1024);
     problems.style(options);
-    return this.fetch('/wxa/getwxacode', problems, options, { path: options.path, ...styleOf(options) });
+    return this.fetch('/wxa/getwxacode', problems, options, {
+      path: options.path,
+      ...styleOf(options),
+    });
   }
 
   /**
@@ -80,10 +92,18 @@ export class QrCodeService {
     const problems = new QrCodeProblems();
     problems.path(options.path, 128);
     problems.width(options.width);
-    return this.fetch('/cgi-bin/wxaapp/createwxaqrcode', problems, options, { path: options.path, width: options.width });
+    return this.fetch('/cgi-bin/wxaapp/createwxaqrcode', problems, options, {
+      path: options.path,
+      width: options.width,
+    });
   }
 
-  private async fetch(path: string, { found }: QrCodeProblems, options: { appId?: string }, body: object): Promise<WechatQrCode> {
+  private async fetch(
+    path: string,
+    { found }: QrCodeProblems,
+    options: { appId?: string },
+    body: object,
+  ): Promise<WechatQrCode> {
     if (found.length > 0) throw new WechatBadRequestError(found.join('; '));
     const { appId } = this.options.app('mini-program', options.appId);
     const key = `wx:qr:${hash('sha256', JSON.stringify([appId, path, body]), 'base64url')}`;
@@ -94,13 +114,34 @@ export class QrCodeService {
 
   /** base64, because a cache may serialise what it keeps. */
   private async fetchImage(path: string, appId: string, body: object): Promise<string> {
-    const { data, contentType } = await this.api.call({ method: 'POST', path, body, appId, expect: 'binary', retry: 'idempotent' });
+    const { data, contentType } = await this.api.call({
+      method: 'POST',
+      path,
+      body,
+      appId,
+      expect: 'binary',
+      retry: 'idempotent',
+    });
     if (!imageTypeOf(data) || !contentType.startsWith('image/'))
-      throw new WechatResponseError(`${path} answered with something that is no image.`, { endpoint: path });
+      throw new WechatResponseError(`${path} answered with something that is no image.`, {
+        endpoint: path,
+      });
     return data.toString('base64');
   }
 }
 
-function styleOf({ width, autoColor, lineColor, isHyaline, envVersion }: Omit<UnlimitedQrCodeOptions, 'scene'>): object {
-  return { width, auto_color: autoColor, line_color: lineColor, is_hyaline: isHyaline, env_version: envVersion };
+function styleOf({
+  width,
+  autoColor,
+  lineColor,
+  isHyaline,
+  envVersion,
+}: Omit<UnlimitedQrCodeOptions, 'scene'>): object {
+  return {
+    width,
+    auto_color: autoColor,
+    line_color: lineColor,
+    is_hyaline: isHyaline,
+    env_version: envVersion,
+  };
 }

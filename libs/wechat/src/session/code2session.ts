@@ -20,7 +20,11 @@ export interface Code2Session {
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
  * @throws WechatCodeError, WechatBlockedError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError
  */
-export async function code2Session(platform: PlatformClient, { appId, secret }: WechatApp, code: string): Promise<Code2Session> {
+export async function code2Session(
+  platform: PlatformClient,
+  { appId, secret }: WechatApp,
+  code: string,
+): Promise<Code2Session> {
   const reply = await platform.json({
     method: 'GET',
     path: ENDPOINT,
@@ -29,7 +33,10 @@ export async function code2Session(platform: PlatformClient, { appId, secret }: 
   });
   const { openid, unionid, session_key: sessionKey } = reply;
   if (!isWechatId(openid) || !(isWechatId(unionid) || !unionid) || !isSessionKey(sessionKey)) {
-    throw new WechatResponseError('WeChat answered a login without a proper openid and session_key.', { endpoint: ENDPOINT });
+    throw new WechatResponseError(
+      'WeChat answered a login without a proper openid and session_key.',
+      { endpoint: ENDPOINT },
+    );
   }
   return { openid, sessionKey, ...(isWechatId(unionid) && { unionid }) };
 }

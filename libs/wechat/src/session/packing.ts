@@ -36,7 +36,11 @@ export class Packer {
 }
 
 /** Reads what a Packer wrote; `undefined` where the bytes are of another version or end too early. */
-export function unpack<T>(bytes: Buffer, version: number, read: (from: Unpacker) => T): T | undefined {
+export function unpack<T>(
+  bytes: Buffer,
+  version: number,
+  read: (from: Unpacker) => T,
+): T | undefined {
   const from = new Unpacker(bytes);
   try {
     return from.byte() === version ? read(from) : undefined;
@@ -83,8 +87,14 @@ interface Form {
   decode(bytes: Buffer): string;
 }
 
-const APP_ID: Form = { encode: (text) => Buffer.from(text.slice(2), 'hex'), decode: (bytes) => `wx${bytes.toString('hex')}` };
-const BASE64URL: Form = { encode: (text) => Buffer.from(text, 'base64url'), decode: (bytes) => bytes.toString('base64url') };
+const APP_ID: Form = {
+  encode: (text) => Buffer.from(text.slice(2), 'hex'),
+  decode: (bytes) => `wx${bytes.toString('hex')}`,
+};
+const BASE64URL: Form = {
+  encode: (text) => Buffer.from(text, 'base64url'),
+  decode: (bytes) => bytes.toString('base64url'),
+};
 const PLAIN: Form = { encode: (text) => Buffer.from(text), decode: (bytes) => bytes.toString() };
 
 /** The shortest first; PLAIN fits every text that is valid Unicode. The position is what is written, so never reorder. */

@@ -31,7 +31,8 @@ export class SessionKeys {
     const record = await this.users.read(session);
     if (!record) return [];
     const { sessionKey, since, previous } = record;
-    const raced = previous && session.issuedAt.getTime() < since && this.store.now() < previous.until;
+    const raced =
+      previous && session.issuedAt.getTime() < since && this.store.now() < previous.until;
     return raced ? [sessionKey, previous.sessionKey] : [sessionKey];
   }
 
@@ -40,7 +41,10 @@ export class SessionKeys {
     const record = await this.users.read(session);
     if (!record) return false;
     try {
-      await this.api.call({ ...signedCall('/wxa/checksession', session, record.sessionKey), retry: 'idempotent' });
+      await this.api.call({
+        ...signedCall('/wxa/checksession', session, record.sessionKey),
+        retry: 'idempotent',
+      });
       return true;
     } catch (error) {
       if (!isStale(error)) throw error;
@@ -54,11 +58,16 @@ export class SessionKeys {
     const record = await this.users.read(session);
     if (!record) throw new WechatSessionError();
     const call = signedCall('/wxa/resetusersessionkey', session, record.sessionKey);
-    const { openid, session_key: sessionKey } = await this.api.call<Record<string, unknown>>(call).catch((error: unknown) => {
-      throw isStale(error) ? new WechatSessionError() : error;
-    });
+    const { openid, session_key: sessionKey } = await this.api
+      .call<Record<string, unknown>>(call)
+      .catch((error: unknown) => {
+        throw isStale(error) ? new WechatSessionError() : error;
+      });
     if (openid !== session.openid || !isSessionKey(sessionKey)) {
-      throw new WechatResponseError('WeChat answered a reset without a proper openid and session_key.', { endpoint: call.path });
+      throw new WechatResponseError(
+        'WeChat answered a reset without a proper openid and session_key.',
+        { endpoint: call.path },
+      );
     }
     await this.users.change(session, (now) => now && { ...now, sessionKey, previous: undefined });
   }
@@ -69,12 +78,26 @@ function isStale(error: unknown): boolean {
   return error instanceof WechatError && (error.errcode === 87007 || error.errcode === 87009);
 }
 
-function signedCall(path: string, { appId, openid }: WechatSession, sessionKey: string): WechatApiCall {
-  return { method: 'GET', path, appId, query: { openid, signature: signWithSessionKey(sessionKey), sig_method: 'hmac_sha256' } };
+function signedCall(
+  path: string,
+  { appId, openid }: WechatSession,
+  sessionKey: string,
+): WechatApiCall {
+  return {
+    method: 'GET',
+    path,
+    appId,
+    query: { openid, signature: signWithSessionKey(sessionKey), sig_method: 'hmac_sha256' },
+  };
 }
 
 /** The record with the key of a new login, which was fetched at `since`. A login that was overtaken by a newer one keeps the newer key. */
-export function withSessionKey(record: UserRecord | undefined, sessionKey: string, since: number, now: number): UserRecord {
+export function withSessionKey(
+  record: UserRecord | undefined,
+  sessionKey: string,
+  since: number,
+  now: number,
+): UserRecord {
   if (!record) return { sessionKey, since, logins: [] };
   if (record.sessionKey === sessionKey) return { ...record, since: Math.max(since, record.since) };
   const until = now + PREVIOUS_KEY_LIFE;

@@ -44,13 +44,20 @@ export class SessionRecords {
   /** Writes a new login. `undefined` if there is one with this id. */
   async add(id: string, record: SessionRecord): Promise<StoredSession | undefined> {
     const stored = this.seal(id, record);
-    return (await this.store.add(keyOf(id), stored.sealed, this.lifeOf(record))) ? stored : undefined;
+    return (await this.store.add(keyOf(id), stored.sealed, this.lifeOf(record)))
+      ? stored
+      : undefined;
   }
 
   /** Writes over what was read. `undefined` if it has been changed or ended since. */
-  async replace({ id, sealed }: StoredSession, record: SessionRecord): Promise<StoredSession | undefined> {
+  async replace(
+    { id, sealed }: StoredSession,
+    record: SessionRecord,
+  ): Promise<StoredSession | undefined> {
     const stored = this.seal(id, record);
-    return (await this.store.replace(keyOf(id), sealed, stored.sealed, this.lifeOf(record))) ? stored : undefined;
+    return (await this.store.replace(keyOf(id), sealed, stored.sealed, this.lifeOf(record)))
+      ? stored
+      : undefined;
   }
 
   remove(id: string): Promise<boolean> {
@@ -61,7 +68,9 @@ export class SessionRecords {
     const box = unseal(this.keyring, keyOf(id), sealed);
     const record = box && unpackSession(box.record);
     if (record) return { id, sealed, key: box.key, record };
-    this.oddities.error('A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.');
+    this.oddities.error(
+      'A session record cannot be opened: its key was removed from the encryption keys, or it was tampered with.',
+    );
     return undefined;
   }
 

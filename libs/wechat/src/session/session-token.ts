@@ -35,13 +35,21 @@ export function newSecret(): Buffer {
 }
 
 /** The text for the client. Which key vouches for it is the key that sealed its record, so a repeated answer is the same. */
-export function formatToken(kind: TokenKind, { login, secret }: Pick<SessionToken, 'login' | 'secret'>, key: RingKey): string {
+export function formatToken(
+  kind: TokenKind,
+  { login, secret }: Pick<SessionToken, 'login' | 'secret'>,
+  key: RingKey,
+): string {
   const random = Buffer.concat([login, secret]);
   return `${kind}_${Buffer.concat([random, key.checkOf(kind, random)]).toString('base64url')}`;
 }
 
 /** The token, or `undefined` for whatever is not of this kind or was not minted under one of these keys. */
-export function parseToken(kind: TokenKind, text: string, { keys }: Keyring): SessionToken | undefined {
+export function parseToken(
+  kind: TokenKind,
+  text: string,
+  { keys }: Keyring,
+): SessionToken | undefined {
   const [, prefix, base64url = ''] = TOKEN.exec(text) ?? [];
   if (prefix !== kind) return undefined;
   const bytes = Buffer.alloc(RANDOM_BYTES + CHECK_BYTES); // its own: a piece of Node's pool, when kept, keeps the whole pool

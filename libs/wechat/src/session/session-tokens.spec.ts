@@ -13,7 +13,11 @@ describe('SessionTokens', () => {
 
   it('proves a token once, however often it comes', () => {
     const tokens = new SessionTokens(keyring);
-    expect([tokens.parse(text), tokens.parse(text), tokens.parse(text)]).toEqual([minted, minted, minted]);
+    expect([tokens.parse(text), tokens.parse(text), tokens.parse(text)]).toEqual([
+      minted,
+      minted,
+      minted,
+    ]);
     expect(proofs).toHaveBeenCalledTimes(1);
   });
 
@@ -27,7 +31,13 @@ describe('SessionTokens', () => {
   it('takes no token for one that it resembles', () => {
     const tokens = new SessionTokens(keyring);
     tokens.parse(text);
-    const resembling = [`${text} `, text.toUpperCase(), text.replace('srd_', 'mot_'), text.slice(0, -1), formatToken('mot', minted, key!)];
+    const resembling = [
+      `${text} `,
+      text.toUpperCase(),
+      text.replace('srd_', 'mot_'),
+      text.slice(0, -1),
+      formatToken('mot', minted, key!),
+    ];
     expect(resembling.map((one) => tokens.parse(one))).toEqual(resembling.map(() => undefined));
   });
 });

@@ -50,7 +50,9 @@ export function unpackSession(bytes: Buffer): SessionRecord | undefined {
       loginExpiresAt: from.time(),
       secret: from.bytes(SECRET_BYTES),
       ...(flags & HAS_UNIONID && { unionid: from.text() }),
-      ...(flags & HAS_PREVIOUS && { previous: { secret: from.bytes(SECRET_BYTES), graceUntil: from.time() } }),
+      ...(flags & HAS_PREVIOUS && {
+        previous: { secret: from.bytes(SECRET_BYTES), graceUntil: from.time() },
+      }),
     };
   });
 }

@@ -60,12 +60,17 @@ export class SessionService {
    * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
-  async login(code: string, { appId, replaces }: { appId?: string; replaces?: string } = {}): Promise<IssuedSession> {
+  async login(
+    code: string,
+    { appId, replaces }: { appId?: string; replaces?: string } = {},
+  ): Promise<IssuedSession> {
     requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
     const flight = `${app.appId} ${code}`;
-    const exchange = (): Promise<IssuedSession> => this.telemetry.session('login', () => this.exchange(app.appId, code));
-    const shared = this.exchanges.get(flight) ?? exchange().finally(() => this.exchanges.delete(flight));
+    const exchange = (): Promise<IssuedSession> =>
+      this.telemetry.session('login', () => this.exchange(app.appId, code));
+    const shared =
+      this.exchanges.get(flight) ?? exchange().finally(() => this.exchanges.delete(flight));
     this.exchanges.set(flight, shared);
     const issued = await shared;
     if (replaces !== undefined) await this.end(replaces);
@@ -86,7 +91,9 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   refresh(session_rd: string): Promise<IssuedSession> {
-    return this.telemetry.session('refresh', () => this.refreshToken(this.tokens.parse(session_rd) ?? refuse()));
+    return this.telemetry.session('refresh', () =>
+      this.refreshToken(this.tokens.parse(session_rd) ?? refuse()),
+    );
   }
 
   /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
@@ -105,7 +112,8 @@ export class SessionService {
     const record = await this.users.read(session);
     const isTheirs = record?.logins.some((login) => login.id === id);
     const live = isTheirs && (await this.info(id));
-    if (!isTheirs || !(await this.remove(id)) || !live) throw new WechatSessionError('There is no such session.');
+    if (!isTheirs || !(await this.remove(id)) || !live)
+      throw new WechatSessionError('There is no such session.');
   }
 
   /**
@@ -114,7 +122,12 @@ export class SessionService {
    */
   async endAll(user: WechatUserKey & { id?: string }): Promise<number> {
     const record = await this.users.read(user);
-    const ids = [...new Set([...(user.id === undefined ? [] : [user.id]), ...(record?.logins.map(({ id }) => id) ?? [])])];
+    const ids = [
+      ...new Set([
+        ...(user.id === undefined ? [] : [user.id]),
+        ...(record?.logins.map(({ id }) => id) ?? []),
+      ]),
+    ];
     const live = await Promise.all(ids.map((id) => this.info(id)));
     await Promise.all(ids.filter((id) => id !== user.id).map((id) => this.remove(id)));
     if (user.id !== undefined) await this.remove(user.id); // last: who is told that others could not be ended has to come back
@@ -125,7 +138,9 @@ export class SessionService {
   /** The live logins of this user in this app, oldest first. */
   async list(session: WechatSession): Promise<WechatSessionInfo[]> {
     const record = await this.users.read(session);
-    const infos = await Promise.all((record?.logins ?? []).map(({ id }) => this.info(id, session.id)));
+    const infos = await Promise.all(
+      (record?.logins ?? []).map(({ id }) => this.info(id, session.id)),
+    );
     return infos.filter((info) => info !== undefined);
   }
 
@@ -164,7 +179,9 @@ export class SessionService {
       const stored = (await this.records.readFor(token)) ?? refuse();
       const use = useOf(stored.record, token, this.store.now());
       if (use === 'replayed') {
-        this.events.emit('reuse', { session: sessionOf(id, stored.record, stored.record.expiresAt) });
+        this.events.emit('reuse', {
+          session: sessionOf(id, stored.record, stored.record.expiresAt),
+        });
         await this.remove(id);
         throw new WechatSessionError();
       }
@@ -188,20 +205,33 @@ export class SessionService {
   }
 
   /** The session first, the user's list of logins after it: a session that is not on the list has not been handed out yet. */
-  private async open(appId: string, { openid, unionid, sessionKey }: Code2Session): Promise<IssuedSession> {
+  private async open(
+    appId: string,
+    { openid, unionid, sessionKey }: Code2Session,
+  ): Promise<IssuedSession> {
     const token = newToken();
     const { id } = token;
     const now = this.store.now();
     const loginExpiresAt = now + this.options.session.maxAge;
     const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
     const times = { issuedAt: now, refreshedAt: now, expiresAt, loginExpiresAt };
-    const stored = await this.records.add(id, { appId, openid, unionid, ...times, secret: token.secret });
-    if (!stored) throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
+    const stored = await this.records.add(id, {
+      appId,
+      openid,
+      unionid,
+      ...times,
+      secret: token.secret,
+    });
+    if (!stored)
+      throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
     let first = false;
     await this.users.change({ appId, openid }, async (user) => {
       first = user === undefined;
       const withKey = withSessionKey(user, sessionKey, now, this.store.now());
-      return { ...withKey, logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }] };
+      return {
+        ...withKey,
+        logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }],
+      };
     });
     const issued = this.issue(token, stored);
     this.events.emit('login', { session: issued.session, first });
@@ -226,7 +256,10 @@ export class SessionService {
     return staying;
   }
 
-  private async rotate(token: SessionToken, stored: StoredSession): Promise<IssuedSession | undefined> {
+  private async rotate(
+    token: SessionToken,
+    stored: StoredSession,
+  ): Promise<IssuedSession | undefined> {
     const { record } = stored;
     const now = this.store.now();
     const next = await this.records.replace(stored, {
@@ -255,7 +288,10 @@ export class SessionService {
   private validUntil(record: SessionRecord, token: SessionToken): number | undefined {
     const now = this.store.now();
     const use = useOf(record, token, now);
-    const until = use === 'current' ? record.expiresAt : Math.min(record.expiresAt, record.previous?.graceUntil ?? 0);
+    const until =
+      use === 'current'
+        ? record.expiresAt
+        : Math.min(record.expiresAt, record.previous?.graceUntil ?? 0);
     return use !== 'replayed' && until > now ? until : undefined;
   }
 
@@ -278,13 +314,23 @@ function refuse(): never {
 }
 
 /** What a token of this login is: the current one, the one before within its grace time, or an older one that somebody kept. */
-function useOf(record: SessionRecord, { secret }: SessionToken, now: number): 'current' | 'previous' | 'replayed' {
+function useOf(
+  record: SessionRecord,
+  { secret }: SessionToken,
+  now: number,
+): 'current' | 'previous' | 'replayed' {
   if (timingSafeEqual(secret, record.secret)) return 'current';
   const { previous } = record;
-  return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil ? 'previous' : 'replayed';
+  return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil
+    ? 'previous'
+    : 'replayed';
 }
 
-function sessionOf(id: string, { appId, openid, unionid, issuedAt, loginExpiresAt }: SessionRecord, expiresAt: number): WechatSession {
+function sessionOf(
+  id: string,
+  { appId, openid, unionid, issuedAt, loginExpiresAt }: SessionRecord,
+  expiresAt: number,
+): WechatSession {
   return {
     id,
     appId,

@@ -27,7 +27,9 @@ export interface WechatUserKey {
 const MAX_TRIES = 100;
 
 /** What `UserRecords.change` asks. */
-type Change = (record: UserRecord | undefined) => Promise<UserRecord | undefined> | UserRecord | undefined;
+type Change = (
+  record: UserRecord | undefined,
+) => Promise<UserRecord | undefined> | UserRecord | undefined;
 
 /** Reads and changes what the store keeps of a user. Changes are compare-and-set, so no instance overwrites another's. */
 @Injectable()
@@ -58,13 +60,28 @@ export class UserRecords {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const sealed = await this.store.get(key);
       const next = await change(this.open(key, sealed));
-      if (await this.swap(key, sealed, next && seal(this.keyring.sealing(appId), key, packUser(next)), next)) return;
+      if (
+        await this.swap(
+          key,
+          sealed,
+          next && seal(this.keyring.sealing(appId), key, packUser(next)),
+          next,
+        )
+      )
+        return;
       await sleep(Math.random() * Math.min(tries, 10));
     }
-    throw new StoreUnavailableError('A record of the session store changed under every attempt to write it.');
+    throw new StoreUnavailableError(
+      'A record of the session store changed under every attempt to write it.',
+    );
   }
 
-  private async swap(key: string, before: Buffer | undefined, after: Buffer | undefined, record: UserRecord | undefined): Promise<boolean> {
+  private async swap(
+    key: string,
+    before: Buffer | undefined,
+    after: Buffer | undefined,
+    record: UserRecord | undefined,
+  ): Promise<boolean> {
     if (!after) return !before || this.store.remove(key, before);
     const ttl = Math.max(1, lastsUntil(record) - this.store.now());
     return before ? this.store.replace(key, before, after, ttl) : this.store.add(key, after, ttl);

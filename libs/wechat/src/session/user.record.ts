@@ -23,7 +23,8 @@ export function packUser({ sessionKey, since, previous, logins }: UserRecord): B
     .time(since)
     .byte(previous ? 1 : 0);
   if (previous) packer.bytes(Buffer.from(previous.sessionKey, 'base64')).time(previous.until);
-  for (const { id, issuedAt, loginExpiresAt } of logins) packer.bytes(Buffer.from(id, 'base64url')).time(issuedAt).time(loginExpiresAt);
+  for (const { id, issuedAt, loginExpiresAt } of logins)
+    packer.bytes(Buffer.from(id, 'base64url')).time(issuedAt).time(loginExpiresAt);
   return packer.done();
 }
 
@@ -34,7 +35,11 @@ export function unpackUser(bytes: Buffer): UserRecord | undefined {
     const record: UserRecord = { sessionKey: sessionKey(), since: from.time(), logins: [] };
     if (from.byte() === 1) record.previous = { sessionKey: sessionKey(), until: from.time() };
     while (from.hasMore()) {
-      record.logins.push({ id: from.bytes(LOGIN_ID_BYTES).toString('base64url'), issuedAt: from.time(), loginExpiresAt: from.time() });
+      record.logins.push({
+        id: from.bytes(LOGIN_ID_BYTES).toString('base64url'),
+        issuedAt: from.time(),
+        loginExpiresAt: from.time(),
+      });
     }
     return record;
   });

@@ -23,7 +23,8 @@ export async function cacheStores(redis: RedisConnection | undefined): Promise<C
 const MAX_CHARACTERS = 64 * 1024 * 1024;
 
 function boundedMemory(): CacheStores {
-  const sizeCalculation = ({ value }: Kept): number => (typeof value === 'string' ? value.length : 1_000);
+  const sizeCalculation = ({ value }: Kept): number =>
+    typeof value === 'string' ? value.length : 1_000;
   const lru = new LRUCache<string, Kept>({ maxSize: MAX_CHARACTERS, sizeCalculation });
   return inProcess({
     get: (key: string) => lru.get(key),

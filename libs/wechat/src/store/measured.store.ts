@@ -15,8 +15,12 @@ export type StoreVerb = (typeof VERBS)[number];
  */
 export function measured(store: WechatStore, telemetry: Telemetry): WechatStore {
   if (!telemetry.isObserved) return store;
-  const timed = new Map<unknown, unknown>(VERBS.map((verb) => [verb, timedVerb(store, verb, telemetry)]));
-  return new Proxy(store, { get: (_, key) => timed.get(key) ?? boundTo(store, Reflect.get(store, key)) });
+  const timed = new Map<unknown, unknown>(
+    VERBS.map((verb) => [verb, timedVerb(store, verb, telemetry)]),
+  );
+  return new Proxy(store, {
+    get: (_, key) => timed.get(key) ?? boundTo(store, Reflect.get(store, key)),
+  });
 }
 
 function timedVerb(store: WechatStore, verb: StoreVerb, telemetry: Telemetry) {

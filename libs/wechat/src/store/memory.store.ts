@@ -83,12 +83,17 @@ export class MemoryStore extends WechatStore {
 
   private async write(key: string, value: Buffer, expiresAt: number): Promise<void> {
     if (Date.now() - this.sweptAt > SWEEP_EVERY) void this.sweep();
-    await this.cache.set(key, { value, expiresAt } satisfies Entry, Math.max(1, expiresAt - this.now()));
+    await this.cache.set(
+      key,
+      { value, expiresAt } satisfies Entry,
+      Math.max(1, expiresAt - this.now()),
+    );
   }
 
   /** The cache forgets an expired entry only when it is touched; walking over all of them touches what nobody reads again. */
   private async sweep(): Promise<void> {
     this.sweptAt = Date.now();
-    for (const keyv of this.cache.stores) for await (const _ of keyv.iterator?.(undefined) ?? []) continue;
+    for (const keyv of this.cache.stores)
+      for await (const _ of keyv.iterator?.(undefined) ?? []) continue;
   }
 }

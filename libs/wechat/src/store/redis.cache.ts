@@ -9,8 +9,15 @@ const NAMESPACE = 'wx:c';
 /** The cache on the store's own connection, with its deadline and its circuit. A cache that cannot answer is an empty one. */
 export function redisCache(redis: RedisConnection): Keyv {
   const client = clientOf(redis);
-  const store = redis.isCluster ? redisClusterInsStore(client as never, { rootNodes: [] }) : redisInsStore(client as never);
-  const keyv = new Keyv({ store: new KeyvAdapter(store), namespace: NAMESPACE, serialize: undefined, deserialize: undefined });
+  const store = redis.isCluster
+    ? redisClusterInsStore(client as never, { rootNodes: [] })
+    : redisInsStore(client as never);
+  const keyv = new Keyv({
+    store: new KeyvAdapter(store),
+    namespace: NAMESPACE,
+    serialize: undefined,
+    deserialize: undefined,
+  });
   return keyv.on('error', ignore); // the connection has logged it; without a listener it would end the process
 }
 
@@ -26,11 +33,15 @@ interface CacheClient {
 function clientOf(redis: RedisConnection): CacheClient {
   const get = async (key: string): Promise<string | undefined> =>
     (await redis.ask(key, isBytesOrNil, (send) => send('GET', key)))?.toString();
-  const del = (key: string): Promise<unknown> => redis.ask(key, isNumber, (send) => send('DEL', key));
+  const del = (key: string): Promise<unknown> =>
+    redis.ask(key, isNumber, (send) => send('DEL', key));
   return {
     get,
     mGet: (keys) => Promise.all(keys.map(get)),
-    set: (key, value, life) => redis.ask(key, isOkOrNil, (send) => send('SET', key, value, ...(life ? ['PX', String(life.PX)] : []))),
+    set: (key, value, life) =>
+      redis.ask(key, isOkOrNil, (send) =>
+        send('SET', key, value, ...(life ? ['PX', String(life.PX)] : [])),
+      ),
     del: (keys) => Promise.all([keys].flat().map(del)),
     pTTL: (key) => redis.ask(key, isNumber, (send) => send('PTTL', key)),
   };

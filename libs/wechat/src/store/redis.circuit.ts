@@ -32,8 +32,12 @@ export class Circuit {
 
   /** @throws StoreUnavailableError at once, where asking makes no sense; DeadlineError; whatever `work` rejects with */
   async call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isOpen) throw new StoreUnavailableError('Redis does not answer. Calls go through again as soon as it does.');
-    if (this.inFlight >= MAX_IN_FLIGHT) throw new StoreUnavailableError('Redis owes too many answers already.');
+    if (this.isOpen)
+      throw new StoreUnavailableError(
+        'Redis does not answer. Calls go through again as soon as it does.',
+      );
+    if (this.inFlight >= MAX_IN_FLIGHT)
+      throw new StoreUnavailableError('Redis owes too many answers already.');
     try {
       const answer = await withinDeadline(this.counted(work()));
       this.timeouts = 0;

@@ -53,6 +53,8 @@ export class RedisClock {
   private warnOfSkew(): void {
     const skew = Math.round((Date.now() - this.now()) / 1000);
     if (this.own || Math.abs(skew * 1000) <= WORTH_A_WARNING) return;
-    this.logger.warn(`This machine's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} Redis's. Sessions follow Redis's.`);
+    this.logger.warn(
+      `This machine's clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} Redis's. Sessions follow Redis's.`,
+    );
   }
 }

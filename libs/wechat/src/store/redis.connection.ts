@@ -56,7 +56,8 @@ export class RedisConnection implements OnApplicationShutdown {
   private constructor(redis: NonNullable<WechatModuleOptions['redis']>) {
     this.isOurs = 'url' in redis;
     this.waitReplicas = ('url' in redis && redis.waitReplicas) || 0;
-    if ('url' in redis && this.waitReplicas > 0) this.waiting = new RedisConnection({ url: redis.url });
+    if ('url' in redis && this.waitReplicas > 0)
+      this.waiting = new RedisConnection({ url: redis.url });
     this.nodes = nodesOf(redis, {
       ready: () => this.onNodeReady(),
       error: (error, client) => this.onError(error, client),
@@ -67,7 +68,9 @@ export class RedisConnection implements OnApplicationShutdown {
   static async open(redis: NonNullable<WechatModuleOptions['redis']>): Promise<RedisConnection> {
     const connection = new RedisConnection(redis);
     if ('client' in redis && !redis.client.isOpen)
-      connection.log.error('The Redis client in options.redis is not connected: call its connect().');
+      connection.log.error(
+        'The Redis client in options.redis is not connected: call its connect().',
+      );
     await Promise.all([connection.firstContact(), connection.waiting?.firstContact()]);
     return connection;
   }
@@ -88,7 +91,11 @@ export class RedisConnection implements OnApplicationShutdown {
    * @returns the answer, or `undefined` where something lies at the key that no command of ours has put there
    * @throws StoreUnavailableError
    */
-  async ask<T>(key: string, isAnswer: (answer: unknown) => answer is T, work: Work): Promise<T | undefined> {
+  async ask<T>(
+    key: string,
+    isAnswer: (answer: unknown) => answer is T,
+    work: Work,
+  ): Promise<T | undefined> {
     const { name, client } = this.nodes.nodeOf(key);
     if (this.isClosed) throw new StoreUnavailableError('The connection to Redis is closed.');
     if (!client?.isReady) {
@@ -111,9 +118,13 @@ export class RedisConnection implements OnApplicationShutdown {
    */
   async remove(key: string): Promise<boolean> {
     if (!this.waiting) return (await this.ask(key, isNumber, (send) => send('DEL', key))) === 1;
-    const [removed, replicas] = (await this.waiting.ask(key, isPair, (_, client) => this.removeAndWait(client, key))) ?? [0, 0];
+    const [removed, replicas] = (await this.waiting.ask(key, isPair, (_, client) =>
+      this.removeAndWait(client, key),
+    )) ?? [0, 0];
     if (replicas >= this.waitReplicas) return removed === 1;
-    this.log.error(`${replicas} of ${this.waitReplicas} replicas confirmed a removal within ${REPLICA_PATIENCE} ms: see whether they run.`);
+    this.log.error(
+      `${replicas} of ${this.waitReplicas} replicas confirmed a removal within ${REPLICA_PATIENCE} ms: see whether they run.`,
+    );
     throw new StoreUnavailableError('Too few replicas of Redis have confirmed this. Try again.');
   }
 
@@ -122,7 +133,9 @@ export class RedisConnection implements OnApplicationShutdown {
     const client = this.nodes.clients().find(({ isReady }) => isReady);
     if (!client || this.isClosed) throw new StoreUnavailableError();
     const time = withinDeadline(client.sendCommand(['TIME']));
-    const answer: unknown = await time.catch((error: Error) => this.withoutAnswer(error, '', client));
+    const answer: unknown = await time.catch((error: Error) =>
+      this.withoutAnswer(error, '', client),
+    );
     const [seconds, microseconds] = Array.isArray(answer) ? answer.map(Number) : [];
     if (seconds && microseconds !== undefined) return seconds * 1_000 + microseconds / 1_000;
     this.outOfStep(client);
@@ -135,7 +148,8 @@ export class RedisConnection implements OnApplicationShutdown {
     this.isClosed = true;
     await this.waiting?.close();
     for (const circuit of this.circuits.values()) circuit.stop();
-    if (this.isOurs) await Promise.allSettled(this.nodes.clients().map((client) => withinDeadline(client.ping())));
+    if (this.isOurs)
+      await Promise.allSettled(this.nodes.clients().map((client) => withinDeadline(client.ping())));
     this.nodes.end();
   }
 
@@ -168,7 +182,11 @@ export class RedisConnection implements OnApplicationShutdown {
   private circuitOf(name: string, key: string): Circuit {
     let circuit = this.circuits.get(name);
     if (!circuit) {
-      circuit = new Circuit(() => this.nodes.send(key, ['TIME']).catch((error: Error) => codeOf(error) ?? Promise.reject(error)));
+      circuit = new Circuit(() =>
+        this.nodes
+          .send(key, ['TIME'])
+          .catch((error: Error) => codeOf(error) ?? Promise.reject(error)),
+      );
       this.circuits.set(name, circuit);
     }
     return circuit;
@@ -177,13 +195,17 @@ export class RedisConnection implements OnApplicationShutdown {
   private withoutAnswer(error: Error, key: string, client: RedisClientType): undefined {
     const code = codeOf(error);
     if (code === 'WRONGTYPE') {
-      this.log.error('A key of ours holds a value of another type in Redis: something else writes there. It is taken for absent.');
+      this.log.error(
+        'A key of ours holds a value of another type in Redis: something else writes there. It is taken for absent.',
+      );
       return undefined;
     }
-    if (error instanceof DeadlineError) this.log.error(`Redis did not answer within ${STORE_DEADLINE} ms.`);
+    if (error instanceof DeadlineError)
+      this.log.error(`Redis did not answer within ${STORE_DEADLINE} ms.`);
     if (code === 'MOVED' && this.isCluster) this.nodes.lookElsewhere(key);
     else if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
-    if (code === 'READONLY' && performance.now() - this.renewedAt > RENEW_AGAIN_IN) this.renew(client);
+    if (code === 'READONLY' && performance.now() - this.renewedAt > RENEW_AGAIN_IN)
+      this.renew(client);
     throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError();
   }
 
@@ -202,7 +224,9 @@ export class RedisConnection implements OnApplicationShutdown {
 
   /** From here on every answer could belong to another question, to another user's even. */
   private outOfStep(client: RedisClientType): void {
-    this.log.error('Redis sent something that is no answer to what was asked; the connection is opened anew.');
+    this.log.error(
+      'Redis sent something that is no answer to what was asked; the connection is opened anew.',
+    );
     this.renew(client);
   }
 
@@ -215,11 +239,18 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 }
 
-function nodesOf(redis: NonNullable<WechatModuleOptions['redis']>, listener: RedisListener): RedisNodes {
+function nodesOf(
+  redis: NonNullable<WechatModuleOptions['redis']>,
+  listener: RedisListener,
+): RedisNodes {
   if ('client' in redis)
-    return 'masters' in redis.client ? ClusterNodes.wrap(redis.client, listener) : SingleNode.wrap(redis.client, listener);
+    return 'masters' in redis.client
+      ? ClusterNodes.wrap(redis.client, listener)
+      : SingleNode.wrap(redis.client, listener);
   const [first = '', ...others] = [redis.url].flat();
-  return others.length > 0 ? ClusterNodes.open([first, ...others], listener) : SingleNode.open(first, listener);
+  return others.length > 0
+    ? ClusterNodes.open([first, ...others], listener)
+    : SingleNode.open(first, listener);
 }
 
 /** The first word of an error that Redis answered with, such as `READONLY`. The rest may repeat what was sent. */
@@ -229,7 +260,9 @@ function codeOf({ message }: Error): string | undefined {
 
 /** A refused connection to a name with several addresses has no text of its own. */
 function describe(error: Error): string {
-  return error instanceof AggregateError ? error.errors.map(({ message }: Error) => message).join(', ') : (codeOf(error) ?? error.message);
+  return error instanceof AggregateError
+    ? error.errors.map(({ message }: Error) => message).join(', ')
+    : (codeOf(error) ?? error.message);
 }
 
 function ignore(): void {}

@@ -50,7 +50,8 @@ function clientOptions(ending: AbortSignal) {
     socket: {
       connectTimeout: CONNECT_TIMEOUT,
       socketTimeout: SOCKET_TIMEOUT,
-      reconnectStrategy: (retries: number): number | false => !ending.aborted && reconnectIn(retries),
+      reconnectStrategy: (retries: number): number | false =>
+        !ending.aborted && reconnectIn(retries),
     },
   };
 }
@@ -69,7 +70,9 @@ export class SingleNode implements RedisNodes {
   static open(url: string, listener: RedisListener): SingleNode {
     const ending = new AbortController();
     const client: RedisClientType = createClient({ url, ...clientOptions(ending.signal) });
-    client.on('error', (error: Error) => listener.error(error, client)).on('ready', () => listener.ready());
+    client
+      .on('error', (error: Error) => listener.error(error, client))
+      .on('ready', () => listener.ready());
     client.connect().catch(ignore);
     return new SingleNode(client, () => {
       ending.abort();
@@ -169,7 +172,10 @@ export class ClusterNodes implements RedisNodes {
   }
 }
 
-function openCluster(urls: string[], listener: RedisListener): { cluster: RedisClusterType; letGo: () => void } {
+function openCluster(
+  urls: string[],
+  listener: RedisListener,
+): { cluster: RedisClusterType; letGo: () => void } {
   const ending = new AbortController();
   const { username, password, protocol } = new URL(urls[0] ?? '');
   const { socket, ...options } = clientOptions(ending.signal);
@@ -177,7 +183,10 @@ function openCluster(urls: string[], listener: RedisListener): { cluster: RedisC
     rootNodes: urls.map((url) => ({ url })),
     defaults: {
       ...options,
-      ...(password && { username: decodeURIComponent(username) || undefined, password: decodeURIComponent(password) }),
+      ...(password && {
+        username: decodeURIComponent(username) || undefined,
+        password: decodeURIComponent(password),
+      }),
       socket: protocol === 'rediss:' ? { ...socket, tls: true } : socket,
     },
   }) as unknown as RedisClusterType;

@@ -7,7 +7,8 @@ export function slotOf(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(hashed)) {
     crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ CRC16_XMODEM : crc << 1) & 0xffff;
+    for (let bit = 0; bit < 8; bit++)
+      crc = (crc & 0x8000 ? (crc << 1) ^ CRC16_XMODEM : crc << 1) & 0xffff;
   }
   return crc % SLOTS;
 }

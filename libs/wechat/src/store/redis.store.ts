@@ -50,7 +50,10 @@ export class RedisStore extends WechatStore {
   }
 
   /** A store on a connection of its own. It resolves within a second or so, whether Redis is there or not. */
-  static async open(redis: NonNullable<WechatModuleOptions['redis']>, clock?: () => number): Promise<RedisStore> {
+  static async open(
+    redis: NonNullable<WechatModuleOptions['redis']>,
+    clock?: () => number,
+  ): Promise<RedisStore> {
     return RedisStore.on(await RedisConnection.open(redis), clock);
   }
 
@@ -75,11 +78,19 @@ export class RedisStore extends WechatStore {
   }
 
   async add(key: string, value: Buffer, ttl: number): Promise<boolean> {
-    return (await this.redis.ask(key, isOkOrNil, (send) => send('SET', key, value, 'NX', 'PX', life(ttl)))) === 'OK';
+    return (
+      (await this.redis.ask(key, isOkOrNil, (send) =>
+        send('SET', key, value, 'NX', 'PX', life(ttl)),
+      )) === 'OK'
+    );
   }
 
   async replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
-    return (await this.redis.ask(key, isNumber, (send) => run(send, REPLACE, key, expected, value, life(ttl)))) === 1;
+    return (
+      (await this.redis.ask(key, isNumber, (send) =>
+        run(send, REPLACE, key, expected, value, life(ttl)),
+      )) === 1
+    );
   }
 
   async remove(key: string, expected?: Buffer): Promise<boolean> {
@@ -92,8 +103,11 @@ export class RedisStore extends WechatStore {
   }
 
   async count(key: string, by: number, window: number): Promise<StoreCount> {
-    const answer = await this.redis.ask(key, isPair, (send) => run(send, COUNT, key, String(by), life(window)));
-    if (!answer) throw new StoreUnavailableError('What lies at the key of a counter is no counter.');
+    const answer = await this.redis.ask(key, isPair, (send) =>
+      run(send, COUNT, key, String(by), life(window)),
+    );
+    if (!answer)
+      throw new StoreUnavailableError('What lies at the key of a counter is no counter.');
     const [count, resetsIn] = answer;
     return { count, resetsIn };
   }
@@ -109,7 +123,12 @@ function script(text: string): Script {
 }
 
 /** By its digest; with its text where the server does not know it yet, or has forgotten it over a restart. */
-async function run(send: Send, { sha1, text }: Script, key: string, ...args: (string | Buffer)[]): Promise<unknown> {
+async function run(
+  send: Send,
+  { sha1, text }: Script,
+  key: string,
+  ...args: (string | Buffer)[]
+): Promise<unknown> {
   try {
     return await send('EVALSHA', sha1, '1', key, ...args);
   } catch (error) {

@@ -31,15 +31,22 @@ export class FoundationModule extends ConfigurableModuleClass {}
 
 /** Nest's cache on that connection, or in memory. */
 export function cacheModule(foundation: DynamicModule): DynamicModule {
-  return CacheModule.registerAsync({ imports: [foundation], inject: [REDIS], useFactory: cacheStores });
+  return CacheModule.registerAsync({
+    imports: [foundation],
+    inject: [REDIS],
+    useFactory: cacheStores,
+  });
 }
 
 /** The team's store, else one in Redis, else one in memory; timed if an SDK listens. */
 export const storeProvider: FactoryProvider<WechatStore> = {
   provide: WechatStore,
   inject: [Telemetry, ResolvedWechatOptions, { token: REDIS, optional: true }],
-  useFactory: async (telemetry: Telemetry, options: ResolvedWechatOptions, redis: RedisConnection | undefined) =>
-    measured(await createStore(options, redis), telemetry),
+  useFactory: async (
+    telemetry: Telemetry,
+    options: ResolvedWechatOptions,
+    redis: RedisConnection | undefined,
+  ) => measured(await createStore(options, redis), telemetry),
 };
 
 /** Loaded only where it is used: a team without Redis needs no `redis` package. */
@@ -49,7 +56,10 @@ async function openRedis({ redis }: ResolvedWechatOptions): Promise<RedisConnect
   return RedisConnection.open(redis);
 }
 
-async function createStore({ store, clock }: ResolvedWechatOptions, redis: RedisConnection | undefined): Promise<WechatStore> {
+async function createStore(
+  { store, clock }: ResolvedWechatOptions,
+  redis: RedisConnection | undefined,
+): Promise<WechatStore> {
   if (store) return store;
   if (!redis) return new MemoryStore(createCache(unboundedMemory()), clock);
   const { RedisStore } = await import('./redis.store.js');

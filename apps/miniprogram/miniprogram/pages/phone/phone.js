@@ -9,7 +9,9 @@ Page({
   // Adds the phone to the user who is logged in.
   bindPhone(event) {
     return this.withCode(event, (code) =>
-      session.request({ url: '/me/phone', method: 'PUT', data: { code } }).then(() => succeeded('已绑定 Bound')),
+      session
+        .request({ url: '/me/phone', method: 'PUT', data: { code } })
+        .then(() => succeeded('已绑定 Bound')),
     );
   },
 

@@ -8,7 +8,9 @@ Page({
     const { scene } = event.detail.value;
     return session
       .request({ url: '/qrcodes', method: 'POST', data: { scene }, responseType: 'arraybuffer' })
-      .then((bytes) => this.setData({ image: `data:image/png;base64,${wx.arrayBufferToBase64(bytes)}` }))
+      .then((bytes) =>
+        this.setData({ image: `data:image/png;base64,${wx.arrayBufferToBase64(bytes)}` }),
+      )
       .catch(failed);
   },
 });

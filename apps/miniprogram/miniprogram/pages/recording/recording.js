@@ -3,7 +3,13 @@ const session = require('../../session');
 const { succeeded, failed } = require('../../notice');
 
 // 16 kHz mono suits a voice; WeChat wants 24 to 96 kbit/s for that rate. Ten minutes is the most it records, and the server takes.
-const VOICE = { format: 'mp3', sampleRate: 16000, numberOfChannels: 1, encodeBitRate: 48000, duration: 600000 };
+const VOICE = {
+  format: 'mp3',
+  sampleRate: 16000,
+  numberOfChannels: 1,
+  encodeBitRate: 48000,
+  duration: 600000,
+};
 
 const recorder = wx.getRecorderManager(); // one for the whole mini program
 const player = wx.createInnerAudioContext();
@@ -26,7 +32,9 @@ Page({
   },
 
   start() {
-    return ensureScope('scope.record', { reason: '录音需要麦克风 · Recording needs the microphone' })
+    return ensureScope('scope.record', {
+      reason: '录音需要麦克风 · Recording needs the microphone',
+    })
       .then((allowed) => {
         if (allowed) recorder.start(VOICE);
       })
@@ -40,7 +48,11 @@ Page({
   upload(voice) {
     this.setData({ recording: false, uploading: true });
     return session
-      .uploadFile({ url: '/recordings', filePath: voice.tempFilePath, formData: { duration: String(Math.round(voice.duration)) } })
+      .uploadFile({
+        url: '/recordings',
+        filePath: voice.tempFilePath,
+        formData: { duration: String(Math.round(voice.duration)) },
+      })
       .then(() => succeeded('已上传 Uploaded'))
       .then(() => this.list())
       .catch(failed)
@@ -78,5 +90,9 @@ Page({
 });
 
 function readable({ id, duration, createdAt }) {
-  return { id, seconds: duration ? Math.round(duration / 1000) : '?', when: createdAt.slice(0, 16).replace('T', ' ') };
+  return {
+    id,
+    seconds: duration ? Math.round(duration / 1000) : '?',
+    when: createdAt.slice(0, 16).replace('T', ' '),
+  };
 }

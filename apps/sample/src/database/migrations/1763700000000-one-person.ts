@@ -12,7 +12,9 @@ export class OnePerson1763700000000 implements MigrationInterface {
         ADD COLUMN phone_e164 text UNIQUE,
         ADD COLUMN avatar_file text UNIQUE,
         ADD CONSTRAINT users_phone_whole CHECK ((phone_number IS NULL) = (phone_e164 IS NULL))`);
-    await db.query('ALTER TABLE identities ADD CONSTRAINT identities_one_openid_in_an_app UNIQUE (user_id, app_id)');
+    await db.query(
+      'ALTER TABLE identities ADD CONSTRAINT identities_one_openid_in_an_app UNIQUE (user_id, app_id)',
+    );
     await db.query('DROP INDEX identities_user_id'); // the constraint brings an index that begins with user_id
     await db.query(`
       CREATE TABLE recordings (

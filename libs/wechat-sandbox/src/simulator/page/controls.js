@@ -4,7 +4,13 @@ import { currentPhone, now, state, update } from './state.js';
 import { clockTime, t } from './texts.js';
 
 const STEPS = ['1m', '5m', '30m', '2h', '1d'];
-const PATHS = ['*', '/sns/jscode2session', '/wxa/business/getuserphonenumber', '/wxa/getwxacodeunlimit', '/cgi-bin/stable_token'];
+const PATHS = [
+  '*',
+  '/sns/jscode2session',
+  '/wxa/business/getuserphonenumber',
+  '/wxa/getwxacodeunlimit',
+  '/cgi-bin/stable_token',
+];
 const ERRCODES = [-1, 40001, 40013, 40029, 40163, 40226, 45009, 45011];
 const MOODS = ['well', 'slow', 'dead'];
 
@@ -29,11 +35,16 @@ export function controls() {
 
 function clock() {
   return html`<fieldset>
-    <legend>${t('clock')} <span class="legend-note">${t('clockNow', { time: clockTime(now()) })}</span></legend>
+    <legend>
+      ${t('clock')} <span class="legend-note">${t('clockNow', { time: clockTime(now()) })}</span>
+    </legend>
     <div class="row">
       ${STEPS.map(
         (by) =>
-          html`<button aria-label=${t('advanceBy', { by })} @click=${() => perform(() => sandbox.advance(by), 'doneAdvance', { by })}>
+          html`<button
+            aria-label=${t('advanceBy', { by })}
+            @click=${() => perform(() => sandbox.advance(by), 'doneAdvance', { by })}
+          >
             +${by}
           </button>`,
       )}
@@ -54,8 +65,12 @@ function keys() {
   return html`<fieldset>
     <legend>${t('keys')}</legend>
     <div class="row">
-      <button @click=${() => perform(() => sandbox.rotateSessionKey(state.userId), 'doneRotate')}>${t('rotate')}</button>
-      <button @click=${() => perform(() => sandbox.invalidateAccessToken(), 'doneInvalidate')}>${t('invalidate')}</button>
+      <button @click=${() => perform(() => sandbox.rotateSessionKey(state.userId), 'doneRotate')}>
+        ${t('rotate')}
+      </button>
+      <button @click=${() => perform(() => sandbox.invalidateAccessToken(), 'doneInvalidate')}>
+        ${t('invalidate')}
+      </button>
     </div>
   </fieldset>`;
 }
@@ -84,7 +99,10 @@ function nextAnswer() {
 function queueAnswer(event) {
   event.preventDefault();
   const { path, errcode } = Object.fromEntries(new FormData(event.target));
-  return perform(() => sandbox.answerNextWith(path, Number(errcode)), 'doneNext', { path: path === '*' ? t('anyPath') : path, errcode });
+  return perform(() => sandbox.answerNextWith(path, Number(errcode)), 'doneNext', {
+    path: path === '*' ? t('anyPath') : path,
+    errcode,
+  });
 }
 
 const nameOf = (one) => t(`mood${one[0].toUpperCase()}${one.slice(1)}`);

@@ -12,11 +12,20 @@ const KEYS_SHOWN = 3;
 
 /** The growing sequence diagram: one list item a message, each of which opens. */
 export function diagram() {
-  const messages = [...state.messages.values()].filter(({ id }) => id > state.sweptUpTo).toSorted((a, b) => a.id - b.id);
-  return html`<section class="card diagram" id="diagram" aria-labelledby="diagram-title" tabindex="-1">
+  const messages = [...state.messages.values()]
+    .filter(({ id }) => id > state.sweptUpTo)
+    .toSorted((a, b) => a.id - b.id);
+  return html`<section
+    class="card diagram"
+    id="diagram"
+    aria-labelledby="diagram-title"
+    tabindex="-1"
+  >
     <header class="card-head">
       <h2 id="diagram-title">${t('diagram')}</h2>
-      <button class="quiet" ?disabled=${messages.length === 0} @click=${sweep}>${t('sweep')}</button>
+      <button class="quiet" ?disabled=${messages.length === 0} @click=${sweep}>
+        ${t('sweep')}
+      </button>
     </header>
     <ul class="lifelines" aria-label=${t('lifelines')}>
       ${LIFELINES.map((line) => html`<li class="lifeline ${line}">${icon(line)}<span>${t(line)}</span></li>`)}
@@ -46,14 +55,18 @@ function step(message) {
 /** What was done to WeChat by hand. */
 function remark({ title, who, body }) {
   const key = `note.${title === 'always' && body.delay ? 'slow' : title}`;
-  return html`<li class="remark"><span>${has(key) ? t(key, { ...body, who: nameOf(who) }) : title}</span></li>`;
+  return html`<li class="remark">
+    <span>${has(key) ? t(key, { ...body, who: nameOf(who) }) : title}</span>
+  </li>`;
 }
 
 function arrow(message) {
   const { from, to, answers } = message;
   const span = [from, to].toSorted((a, b) => LIFELINES.indexOf(a) - LIFELINES.indexOf(b)).join('-');
   const way = LIFELINES.indexOf(from) < LIFELINES.indexOf(to) ? 'right' : 'left';
-  return html`<li class="message ${span} ${way} ${from} ${answers ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}">
+  return html`<li
+    class="message ${span} ${way} ${from} ${answers ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}"
+  >
     <details @toggle=${({ target }) => target.open && opened(target, message)}>
       <summary>
         <span class="hidden">${t('by', { from: t(from), to: t(to) })}: </span>
@@ -65,7 +78,8 @@ function arrow(message) {
   </li>`;
 }
 
-const failed = ({ answers, status, body }) => Boolean(answers) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
+const failed = ({ answers, status, body }) =>
+  Boolean(answers) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
 
 function opened(details, { title, answers }) {
   details.scrollIntoView({ block: 'nearest' });
@@ -74,7 +88,9 @@ function opened(details, { title, answers }) {
 }
 
 const questionLabel = ({ title, who }) =>
-  html`${who ? html`<span class="who">${nameOf(who).split(' ')[0]}</span>` : nothing}<code>${breakable(title)}</code>`;
+  html`${who ? html`<span class="who">${nameOf(who).split(' ')[0]}</span>` : nothing}<code
+      >${breakable(title)}</code
+    >`;
 
 const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
 
@@ -88,7 +104,8 @@ const breakable = (title) =>
 function answerLabel(message) {
   const { status, took } = message;
   return html`<span class="status">${status === 0 ? t('noAnswer') : status}</span>
-    <span class="gist">${gist(message)}</span> ${took > 300 ? html`<span class="took">${t('took', { ms: took })}</span>` : nothing}`;
+    <span class="gist">${gist(message)}</span>
+    ${took > 300 ? html`<span class="took">${t('took', { ms: took })}</span>` : nothing}`;
 }
 
 /** An answer in a few words: the refusal, or the names of what came. */
@@ -99,7 +116,9 @@ function gist({ body, status }) {
   const data = 'success' in body ? body.data : body;
   if (Array.isArray(data)) return `[${data.length}]`;
   if (typeof data !== 'object' || data === null) return data ?? body.msg ?? '';
-  const keys = Object.keys(data).filter((key) => key !== 'errMsg' && data[key] !== null && data[key] !== '');
+  const keys = Object.keys(data).filter(
+    (key) => key !== 'errMsg' && data[key] !== null && data[key] !== '',
+  );
   return keys.slice(0, KEYS_SHOWN).join(', ') + (keys.length > KEYS_SHOWN ? ' …' : '');
 }
 
@@ -114,8 +133,9 @@ function more(message) {
   return html`<div class="more">
     ${sentence ? html`<p class="why">${sentence}</p>` : nothing}
     <p class="facts">
-      <code>${title}</code>${answers ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: took ?? 0 })}` : nothing} ·
-      ${t('stepTime', { time: clockTime(at) })}
+      <code>${title}</code
+      >${answers ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: took ?? 0 })}` : nothing}
+      · ${t('stepTime', { time: clockTime(at) })}
     </p>
     ${Object.keys(shown).length === 0 ? html`<p class="facts">${t('noBody')}</p>` : html`<pre tabindex="0" aria-label=${t('json')}>${json(shown)}</pre>`}
   </div>`;
@@ -123,7 +143,9 @@ function more(message) {
 
 const json = (value) => JSON.stringify(value, undefined, 2);
 
-const nameOf = (who) => state.users.find(({ id }) => id === who)?.nickName ?? (who === 'website' ? t('deviceWebsite') : (who ?? ''));
+const nameOf = (who) =>
+  state.users.find(({ id }) => id === who)?.nickName ??
+  (who === 'website' ? t('deviceWebsite') : (who ?? ''));
 
 let newest = 0;
 

@@ -28,13 +28,20 @@ export function miniProgramOf(userId) {
 
   /** One request with the session, or with another token. Gives the envelope's data or the file, or throws a Refusal. */
   async function call(method, url, data, { token = phone.session?.session_rd, responseType } = {}) {
-    return unwrap(await wx.request({ method, url, data, header: bearer(token), responseType }), token);
+    return unwrap(
+      await wx.request({ method, url, data, header: bearer(token), responseType }),
+      token,
+    );
   }
 
   function unwrap(answer, token) {
-    if (answer.statusCode < 300) return answer.data instanceof Blob ? answer.data : answer.data.data;
+    if (answer.statusCode < 300)
+      return answer.data instanceof Blob ? answer.data : answer.data.data;
     const refusal = new Refusal(answer);
-    const ofSession = refusal.error === 'ERR_WECHAT_SESSION' && token !== undefined && token === phone.session?.session_rd;
+    const ofSession =
+      refusal.error === 'ERR_WECHAT_SESSION' &&
+      token !== undefined &&
+      token === phone.session?.session_rd;
     if (ofSession) phone.session = { ...phone.session, gone: true };
     throw refusal;
   }
@@ -80,14 +87,23 @@ export function miniProgramOf(userId) {
     },
 
     async tryReplaced() {
-      const me = await call('GET', '/me', undefined, { token: phone.session?.replaced?.session_rd });
+      const me = await call('GET', '/me', undefined, {
+        token: phone.session?.replaced?.session_rd,
+      });
       return { kind: 'me', json: me, replaced: true };
     },
 
     async session() {
       const session = await call('GET', '/auth/session');
-      const [end, loginEnd] = [session.expiresAt, session.loginExpiresAt].map((time) => Date.parse(time));
-      phone.session = { ...phone.session, end, loginEnd, ownClock: Math.abs(end - phone.session.end) > CLOCK_TOLERANCE_MS };
+      const [end, loginEnd] = [session.expiresAt, session.loginExpiresAt].map((time) =>
+        Date.parse(time),
+      );
+      phone.session = {
+        ...phone.session,
+        end,
+        loginEnd,
+        ownClock: Math.abs(end - phone.session.end) > CLOCK_TOLERANCE_MS,
+      };
       return { kind: 'session', json: session };
     },
 
@@ -106,31 +122,57 @@ export function miniProgramOf(userId) {
     async phoneNumber(encrypted) {
       const { code, encryptedData, iv } = await wx.getPhoneNumber();
       try {
-        const { user, token } = await call('POST', '/auth/phone-login', encrypted ? { encryptedData, iv } : { code });
+        const { user, token } = await call(
+          'POST',
+          '/auth/phone-login',
+          encrypted ? { encryptedData, iv } : { code },
+        );
         phone.me = user;
         return { kind: 'phone', number: user.phoneNumber, token, encrypted };
       } catch (refusal) {
         if (refusal.error !== 'ERR_NOT_REGISTERED') throw refusal;
-        return { kind: 'register', number: refusal.data.phoneNumber, ticket: refusal.data.registrationTicket, encrypted };
+        return {
+          kind: 'register',
+          number: refusal.data.phoneNumber,
+          ticket: refusal.data.registrationTicket,
+          encrypted,
+        };
       }
     },
 
     async register({ ticket, number, encrypted }) {
       const { user, token } = await call('POST', '/auth/register', { registrationTicket: ticket });
       phone.me = user;
-      return { kind: 'phone', number: user.phoneNumber ?? number, token, encrypted, registered: true };
+      return {
+        kind: 'phone',
+        number: user.phoneNumber ?? number,
+        token,
+        encrypted,
+        registered: true,
+      };
     },
 
     async record() {
       const filePath = toneWav();
       const token = phone.session?.session_rd;
-      const upload = { url: '/recordings', filePath, name: 'file', fileName: 'tmp_recording.wav', header: bearer(token) };
-      const { id } = unwrap(await wx.uploadFile({ ...upload, formData: { duration: '1000' } }), token);
+      const upload = {
+        url: '/recordings',
+        filePath,
+        name: 'file',
+        fileName: 'tmp_recording.wav',
+        header: bearer(token),
+      };
+      const { id } = unwrap(
+        await wx.uploadFile({ ...upload, formData: { duration: '1000' } }),
+        token,
+      );
       return { kind: 'recordings', list: await call('GET', '/recordings'), fresh: id };
     },
 
     async play({ list }, id) {
-      const blob = await call('GET', `/recordings/${id}/content`, undefined, { responseType: 'file' });
+      const blob = await call('GET', `/recordings/${id}/content`, undefined, {
+        responseType: 'file',
+      });
       return { kind: 'recordings', list, playing: id, src: URL.createObjectURL(blob) };
     },
 
@@ -140,7 +182,12 @@ export function miniProgramOf(userId) {
     },
 
     async qrCode(scene) {
-      const image = await call('POST', '/qrcodes', { scene, page: 'pages/index/index' }, { responseType: 'file' });
+      const image = await call(
+        'POST',
+        '/qrcodes',
+        { scene, page: 'pages/index/index' },
+        { responseType: 'file' },
+      );
       return { kind: 'code', image, src: URL.createObjectURL(image), scene };
     },
 
@@ -159,5 +206,10 @@ export function miniProgramOf(userId) {
     },
   };
 
-  return Object.fromEntries(Object.entries(actions).map(([name, action]) => [name, (...given) => run(name, () => action(...given))]));
+  return Object.fromEntries(
+    Object.entries(actions).map(([name, action]) => [
+      name,
+      (...given) => run(name, () => action(...given)),
+    ]),
+  );
 }

@@ -32,9 +32,13 @@ export function page() {
         ${people()} ${state.userId ? device() : html`<p>${t('noUsers')}</p>`}
       </section>
       ${diagram()}
-      <div class="side">${tour()} ${state.userId ? html`${sessionCard()} ${controls()}` : nothing}</div>
+      <div class="side">
+        ${tour()} ${state.userId ? html`${sessionCard()} ${controls()}` : nothing}
+      </div>
     </main>
-    <nav class="jumps" aria-label=${t('jumps')}>${JUMPS.map(([id, name]) => html`<a href="#${id}">${t(name)}</a>`)}</nav>`;
+    <nav class="jumps" aria-label=${t('jumps')}>
+      ${JUMPS.map(([id, name]) => html`<a href="#${id}">${t(name)}</a>`)}
+    </nav>`;
 }
 
 function banner() {
@@ -45,9 +49,16 @@ function banner() {
       <h1>${t('title')}</h1>
       <p>${t('subtitle')}</p>
     </div>
-    <button class="quiet" lang=${other === 'zh' ? 'zh-CN' : 'en'} @click=${() => setLanguage(other)}>${t('otherLanguage')}</button>
+    <button
+      class="quiet"
+      lang=${other === 'zh' ? 'zh-CN' : 'en'}
+      @click=${() => setLanguage(other)}
+    >
+      ${t('otherLanguage')}
+    </button>
     <div class="alerts" role="status">
-      ${state.connected ? nothing : html`<p>${t('disconnected')}</p>`} ${state.world.app ? nothing : html`<p>${t('noApp')}</p>`}
+      ${state.connected ? nothing : html`<p>${t('disconnected')}</p>`}
+      ${state.world.app ? nothing : html`<p>${t('noApp')}</p>`}
     </div>
   </header>`;
 }
@@ -58,17 +69,38 @@ function people() {
     ${state.users.map(
       ({ id, nickName, highRisk }) =>
         html`<label class="person"
-          ><input type="radio" name="user" value=${id} .checked=${id === state.userId} @change=${() => update({ userId: id })} />
-          <span>${avatar(id, nickName)} ${nickName.split(' ')[0]}${highRisk ? html` <em>${t('highRisk')}</em>` : nothing}</span></label
+          ><input
+            type="radio"
+            name="user"
+            value=${id}
+            .checked=${id === state.userId}
+            @change=${() => update({ userId: id })}
+          />
+          <span
+            >${avatar(id, nickName)}
+            ${nickName.split(' ')[0]}${highRisk ? html` <em>${t('highRisk')}</em>` : nothing}</span
+          ></label
         >`,
     )}
-    <button class="quiet round" aria-label=${t('newUser')} title=${t('newUser')} @click=${() => sandbox.newUser()}>+</button>
+    <button
+      class="quiet round"
+      aria-label=${t('newUser')}
+      title=${t('newUser')}
+      @click=${() => sandbox.newUser()}
+    >
+      +
+    </button>
   </fieldset>`;
 }
 
 function device() {
   const [, , view] = DEVICES.find(([id]) => id === state.device);
-  return html`<div class="tabs" role="tablist" aria-label=${t('devices')} @keydown=${moveBetweenTabs}>
+  return html`<div
+      class="tabs"
+      role="tablist"
+      aria-label=${t('devices')}
+      @keydown=${moveBetweenTabs}
+    >
       ${DEVICES.map(
         ([id, name]) =>
           html`<button

@@ -9,7 +9,9 @@ export function avatar(userId, name) {
     0,
     state.users.findIndex(({ id }) => id === userId),
   );
-  return html`<span class="avatar colour-${index % COLOURS}" aria-hidden="true">${[...(name || '?')][0]}</span>`;
+  return html`<span class="avatar colour-${index % COLOURS}" aria-hidden="true"
+    >${[...(name || '?')][0]}</span
+  >`;
 }
 
 export const userNamed = (userId) => state.users.find(({ id }) => id === userId);

@@ -20,8 +20,10 @@ export function phoneView() {
     <div class="app" aria-busy=${phone.busy ? 'true' : 'false'}>
       ${userCard(phone)} ${action('login', app.login, 'primary big')}
       <div class="tiles">
-        ${action('profile', app.profile, 'tile', 'profile')} ${action('phone', () => app.phoneNumber(state.encrypted), 'tile', 'phone')}
-        ${action('record', app.record, 'tile', 'record')} ${action('code', () => app.qrCode(`from=${state.userId}`), 'tile', 'code')}
+        ${action('profile', app.profile, 'tile', 'profile')}
+        ${action('phone', () => app.phoneNumber(state.encrypted), 'tile', 'phone')}
+        ${action('record', app.record, 'tile', 'record')}
+        ${action('code', () => app.qrCode(`from=${state.userId}`), 'tile', 'code')}
       </div>
       <label class="switch"
         ><input
@@ -43,7 +45,9 @@ export function phoneView() {
 function action(name, onClick, look, picture) {
   const [chinese, english] = BUTTONS[name];
   return html`<button class="act ${look}" @click=${onClick}>
-    ${picture ? icon(picture) : nothing}<span><b lang="zh-CN">${chinese}</b><i> / </i><b lang="en">${english}</b></span>
+    ${picture ? icon(picture) : nothing}<span
+      ><b lang="zh-CN">${chinese}</b><i> / </i><b lang="en">${english}</b></span
+    >
   </button>`;
 }
 

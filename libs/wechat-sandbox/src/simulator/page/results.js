@@ -6,7 +6,9 @@ import { has, short, t } from './texts.js';
 const SCREENS = {
   login: ({ isNewUser, session_rd, code }) =>
     html`<h3>${t(isNewUser ? 'welcomeNew' : 'welcomeBack')}</h3>
-      <p>${t('tradedCode', { code: short(code) })} <code>session_rd ${short(session_rd)}</code></p>`,
+      <p>
+        ${t('tradedCode', { code: short(code) })} <code>session_rd ${short(session_rd)}</code>
+      </p>`,
 
   refreshed: ({ session_rd }) =>
     html`<h3>${t('refreshed')}</h3>
@@ -26,7 +28,13 @@ const SCREENS = {
       ${me.avatarUrl ? html`<p class="small">avatarUrl <code>${me.avatarUrl}</code></p>` : nothing}
       <form class="row" @submit=${(event) => saveName(event, app)}>
         <label class="field"
-          ><span>${t('todaysWay')}</span><input name="nickName" autocomplete="nickname" maxlength="64" required aria-label=${t('nickName')}
+          ><span>${t('todaysWay')}</span
+          ><input
+            name="nickName"
+            autocomplete="nickname"
+            maxlength="64"
+            required
+            aria-label=${t('nickName')}
         /></label>
         <button>${t('save')}</button>
       </form>`,
@@ -57,18 +65,24 @@ const SCREENS = {
   code: (shown) =>
     html`<img class="code" src=${shown.src} alt=${t('codeAlt', shown)} width="150" height="150" />
       <p>${t('codeDrawn')} <code>${shown.scene}</code></p>
-      <button class="primary" @click=${() => scanOnSecondPhone(shown.image)}>${t('scanIt')}</button>`,
+      <button class="primary" @click=${() => scanOnSecondPhone(shown.image)}>
+        ${t('scanIt')}
+      </button>`,
 
   launched: ({ launch, isNewUser }) =>
     html`<p class="large"><code>${launch.page || launch.path || 'pages/index/index'}</code></p>
-      <pre tabindex="0" aria-label="onLoad(query)">onLoad(${JSON.stringify({ scene: launch.scene }, undefined, 1)})</pre>
+      <pre tabindex="0" aria-label="onLoad(query)">
+onLoad(${JSON.stringify({ scene: launch.scene }, undefined, 1)})</pre>
       <p>${t('secondScene')}</p>
       <p>${t(isNewUser ? 'welcomeNew' : 'welcomeBack')}</p>`,
 
   loggedOut: () => html`<p>${t('loggedOut')}</p>`,
 
   problem: ({ error }) => {
-    if (!error.statusCode) return html`<div role="alert" class="problem"><p>${t('problemServer', { msg: error.message })}</p></div>`;
+    if (!error.statusCode)
+      return html`<div role="alert" class="problem">
+        <p>${t('problemServer', { msg: error.message })}</p>
+      </div>`;
     const cure = `cure.${error.error}`;
     return html`<div role="alert" class="problem">
       <h3>${t('refused', { status: error.statusCode })}</h3>
@@ -105,13 +119,19 @@ function clip(shown, { id, format, fileSize, duration }, n, app) {
   return html`<li class=${shown.fresh === id ? 'fresh' : ''}>
     <span
       >${t('clip', { n })}
-      <span class="small">${format} · ${Math.round(fileSize / 1024)} KB · ${(duration / 1000).toFixed(1)} s</span></span
+      <span class="small"
+        >${format} · ${Math.round(fileSize / 1024)} KB · ${(duration / 1000).toFixed(1)} s</span
+      ></span
     >
     ${
       shown.playing === id
         ? html`<audio controls autoplay src=${shown.src} aria-label=${t('clip', { n })}></audio>`
-        : html`<button aria-label=${t('playNumber', { n })} @click=${() => app.play(shown, id)}>▶</button>`
+        : html`<button aria-label=${t('playNumber', { n })} @click=${() => app.play(shown, id)}>
+            ▶
+          </button>`
     }
-    <button aria-label=${t('deleteNumber', { n })} @click=${() => app.deleteRecording(id)}>✕</button>
+    <button aria-label=${t('deleteNumber', { n })} @click=${() => app.deleteRecording(id)}>
+      ✕
+    </button>
   </li>`;
 }

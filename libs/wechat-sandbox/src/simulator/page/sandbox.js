@@ -36,7 +36,9 @@ export const sandbox = {
 
 /** Who and what there is. */
 export async function learnWorld() {
-  const [world, users] = await Promise.all(['world', '/sandbox/users'].map(async (path) => (await fetch(path)).json()));
+  const [world, users] = await Promise.all(
+    ['world', '/sandbox/users'].map(async (path) => (await fetch(path)).json()),
+  );
   setTime(world.now);
   const known = users.some(({ id }) => id === state.userId);
   update({ world, users, userId: known ? state.userId : users[0]?.id });

@@ -15,7 +15,11 @@ export function scanOnSecondPhone(image) {
 
 /** The sandbox has drawn the code, so it can read it, as WeChat's scanner would. */
 export async function scan() {
-  const answer = await fetch('scan', { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: state.image });
+  const answer = await fetch('scan', {
+    method: 'POST',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: state.image,
+  });
   const scanned = answer.status === 200 ? await answer.json() : undefined;
   const user = scanner();
   update({ scanned: scanned && user ? { userId: user.id } : 'unknown' });

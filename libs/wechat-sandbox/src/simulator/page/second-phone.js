@@ -14,7 +14,9 @@ export function secondPhoneView() {
     <header class="nav-bar"><h2>${t('deviceSecond')}</h2></header>
     <div class="app">
       ${choice()}
-      <button class="primary big" ?disabled=${!state.image || !scanner()} @click=${scan}>${t('secondScan')}</button>
+      <button class="primary big" ?disabled=${!state.image || !scanner()} @click=${scan}>
+        ${t('secondScan')}
+      </button>
       <section class="screen" aria-label=${t('screen')} aria-live="polite">${seen()}</section>
     </div>
   </div>`;

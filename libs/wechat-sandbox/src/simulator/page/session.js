@@ -24,7 +24,11 @@ export function sessionCard() {
 
 function currentRow({ session_rd, start, end, gone }) {
   const left = gone ? 0 : Math.max(0, end - now());
-  const words = gone ? t('sessionEnded') : left > 0 ? t('sessionLeft', { left: span(left) }) : t('sessionOver');
+  const words = gone
+    ? t('sessionEnded')
+    : left > 0
+      ? t('sessionLeft', { left: span(left) })
+      : t('sessionOver');
   return row({
     token: session_rd,
     tag: t('current'),
@@ -39,14 +43,27 @@ function currentRow({ session_rd, start, end, gone }) {
 function replacedRow({ replaced: { session_rd, at } }) {
   const left = Math.max(0, at + GRACE_MS - now());
   const words = left > 0 ? t('graceLeft', { left: span(left) }) : t('graceOver');
-  return row({ token: session_rd, tag: t('replaced'), left, whole: GRACE_MS, words, label: t('graceBar'), grace: true });
+  return row({
+    token: session_rd,
+    tag: t('replaced'),
+    left,
+    whole: GRACE_MS,
+    words,
+    label: t('graceBar'),
+    grace: true,
+  });
 }
 
 function row({ token, tag, left, whole, words, label, low, grace }) {
   return html`<div class="token">
     <dt><code>${short(token)}</code> <span class="tag">${tag}</span></dt>
     <dd>
-      <progress class=${grace ? 'grace' : low ? 'low' : ''} aria-label=${label} max=${whole} .value=${left}></progress>
+      <progress
+        class=${grace ? 'grace' : low ? 'low' : ''}
+        aria-label=${label}
+        max=${whole}
+        .value=${left}
+      ></progress>
       <span class="left">${words}</span>
     </dd>
   </div>`;

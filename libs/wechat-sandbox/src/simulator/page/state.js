@@ -30,7 +30,14 @@ export const now = () => Date.now() + state.clockOffset;
 
 /** The phone of a user; it starts empty. */
 export function phoneOf(userId) {
-  if (!state.phones.has(userId)) state.phones.set(userId, { userId, session: undefined, me: undefined, result: undefined, busy: '' });
+  if (!state.phones.has(userId))
+    state.phones.set(userId, {
+      userId,
+      session: undefined,
+      me: undefined,
+      result: undefined,
+      busy: '',
+    });
   return state.phones.get(userId);
 }
 
@@ -38,7 +45,11 @@ const STORAGE = 'simulator-phones';
 
 /** As `wx.setStorage` does: what a mini program keeps survives its restart, a reload of this page. */
 export function storePhones() {
-  const phones = [...state.phones.values()].map(({ userId, session, me }) => ({ userId, session, me }));
+  const phones = [...state.phones.values()].map(({ userId, session, me }) => ({
+    userId,
+    session,
+    me,
+  }));
   sessionStorage.setItem(STORAGE, JSON.stringify({ userId: state.userId, phones }));
 }
 

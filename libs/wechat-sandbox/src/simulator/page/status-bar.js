@@ -5,6 +5,7 @@ import { clockTime } from './texts.js';
 /** The top of a phone; its time is the sandbox's. */
 export function statusBar() {
   return html`<div class="status-bar" aria-hidden="true">
-    <span>${clockTime(now(), { hour: '2-digit', minute: '2-digit' })}</span><span class="island"></span><span class="battery"></span>
+    <span>${clockTime(now(), { hour: '2-digit', minute: '2-digit' })}</span
+    ><span class="island"></span><span class="battery"></span>
   </div>`;
 }

@@ -3,7 +3,10 @@ import { state } from './state.js';
 /** Every sentence of the page, Chinese and English side by side so that neither is forgotten. `{name}` is filled in. */
 const TEXTS = {
   title: ['微信小程序模拟器', 'WeChat mini-program simulator'],
-  subtitle: ['左边是手机，右边是真正发生的事。', 'A phone on the left, what really happens on the right.'],
+  subtitle: [
+    '左边是手机，右边是真正发生的事。',
+    'A phone on the left, what really happens on the right.',
+  ],
   otherLanguage: ['English', '中文'],
   skip: ['跳到手机', 'Skip to the phone'],
   jumpPhone: ['手机', 'Phone'],
@@ -36,23 +39,47 @@ const TEXTS = {
   encrypted: ['旧式：发送密文，服务器自己解密', 'Old way: send ciphertext, the server decrypts'],
 
   emptyScreen: ['每一次点击，都会在右边留下它的足迹。', 'Every tap leaves its track on the right.'],
-  welcomeNew: ['欢迎！服务器第一次见到你，已为你注册。', 'Welcome! The server has not met you before and registered you.'],
-  welcomeBack: ['欢迎回来！服务器认出了你的 openid。', 'Welcome back! The server knows your openid.'],
+  welcomeNew: [
+    '欢迎！服务器第一次见到你，已为你注册。',
+    'Welcome! The server has not met you before and registered you.',
+  ],
+  welcomeBack: [
+    '欢迎回来！服务器认出了你的 openid。',
+    'Welcome back! The server knows your openid.',
+  ],
   tradedCode: ['code {code} 换成了', 'The code {code} became'],
   refreshed: ['换了新的 session_rd', 'A new session_rd'],
-  replacedWorks: ['旧的 session_rd 还在宽限期内，所以仍然可用。', 'The old session_rd is within its grace time, so it still works.'],
+  replacedWorks: [
+    '旧的 session_rd 还在宽限期内，所以仍然可用。',
+    'The old session_rd is within its grace time, so it still works.',
+  ],
   whoAmI: ['服务器说你是', 'The server says you are'],
   sessionTold: ['守卫知道的会话', 'What the guard knows'],
   profileSaved: ['签名已验证，资料已解密并保存', 'Signature verified, profile decrypted and saved'],
-  todaysWay: ['今天的做法：微信不再给昵称，由用户自己填写', 'Today WeChat gives no names away; people type theirs'],
+  todaysWay: [
+    '今天的做法：微信不再给昵称，由用户自己填写',
+    'Today WeChat gives no names away; people type theirs',
+  ],
   nickName: ['昵称', 'Nickname'],
   save: ['保存', 'Save'],
   noName: ['（没有昵称）', '(no name)'],
   phoneVerified: ['已验证的手机号', 'Verified number'],
-  phoneByCode: ['服务器用 code 向微信问到了号码。', 'The server asked WeChat for it, with the code.'],
-  phoneDecrypted: ['服务器用 session_key 自己解密，没有再问微信。', 'The server decrypted it with the session_key and asked nobody.'],
-  phoneRegistered: ['已注册并登录，应用自己的令牌：', 'Registered and signed in; the app’s own token:'],
-  phoneSignedIn: ['此号码已注册，已登录，应用自己的令牌：', 'This number is registered; signed in with the app’s own token:'],
+  phoneByCode: [
+    '服务器用 code 向微信问到了号码。',
+    'The server asked WeChat for it, with the code.',
+  ],
+  phoneDecrypted: [
+    '服务器用 session_key 自己解密，没有再问微信。',
+    'The server decrypted it with the session_key and asked nobody.',
+  ],
+  phoneRegistered: [
+    '已注册并登录，应用自己的令牌：',
+    'Registered and signed in; the app’s own token:',
+  ],
+  phoneSignedIn: [
+    '此号码已注册，已登录，应用自己的令牌：',
+    'This number is registered; signed in with the app’s own token:',
+  ],
   notRegistered: ['这个号码还没有注册', 'This number is not registered yet'],
   ticketHint: [
     '服务器给了一张 10 分钟内有效、只能用一次的注册票据。',
@@ -61,17 +88,29 @@ const TEXTS = {
   register: ['用此号码注册', 'Register this number'],
   recordings: ['我的语音', 'My clips'],
   noRecordings: ['还没有语音', 'No clips yet'],
-  toneHint: ['模拟器没有麦克风，上传的是一秒钟的 440 Hz 音。', 'The simulator has no microphone: it uploads one second of 440 Hz.'],
+  toneHint: [
+    '模拟器没有麦克风，上传的是一秒钟的 440 Hz 音。',
+    'The simulator has no microphone: it uploads one second of 440 Hz.',
+  ],
   playNumber: ['播放第 {n} 段', 'Play clip {n}'],
   deleteNumber: ['删除第 {n} 段', 'Delete clip {n}'],
   clip: ['第 {n} 段', 'Clip {n}'],
   codeDrawn: ['小程序码里有 scene', 'It carries the scene'],
   codeAlt: ['一个小程序码，scene 是 {scene}', 'A mini-program code with the scene {scene}'],
   scanIt: ['用另一部手机扫一扫', 'Scan it with the second phone'],
-  loggedOut: ['已退出。这个 session_rd 从此无效。', 'Done. That session_rd is worth nothing from now on.'],
+  loggedOut: [
+    '已退出。这个 session_rd 从此无效。',
+    'Done. That session_rd is worth nothing from now on.',
+  ],
 
-  secondIdle: ['先在手机上生成一个小程序码，再来这里扫。', 'Draw a code on the phone first, then scan it here.'],
-  secondUnknown: ['这个码不是本沙箱画的，扫不出内容。', 'This sandbox has not drawn that code, so it cannot read it.'],
+  secondIdle: [
+    '先在手机上生成一个小程序码，再来这里扫。',
+    'Draw a code on the phone first, then scan it here.',
+  ],
+  secondUnknown: [
+    '这个码不是本沙箱画的，扫不出内容。',
+    'This sandbox has not drawn that code, so it cannot read it.',
+  ],
   secondWho: ['谁来扫', 'Who scans'],
   secondScan: ['扫一扫', 'Scan'],
   secondOpened: ['{name} 的手机打开了', 'On {name}’s phone WeChat opened'],
@@ -88,17 +127,26 @@ const TEXTS = {
   siteStart: ['打开扫码页', 'Open the consent page'],
   siteFrame: ['微信的授权页', 'WeChat’s consent page'],
   siteWorking: ['网站后台正在用 code 换令牌…', 'The website’s backend is trading the code…'],
-  siteNoApp: ['沙箱里没有网站应用，无法演示。', 'This sandbox has no website app to show this with.'],
+  siteNoApp: [
+    '沙箱里没有网站应用，无法演示。',
+    'This sandbox has no website app to show this with.',
+  ],
   siteRefused: [
     '服务器没有接受：{msg}。它需要配置 WECHAT_MOBILE_APP_ID，并提供 /wx/v1 中控路由。',
     'The server did not accept it: {msg}. It needs WECHAT_MOBILE_APP_ID and the central routes under /wx/v1.',
   ],
   siteHello: ['网站认识你了', 'The website knows you'],
   again: ['再来一次', 'Once more'],
-  stateMismatch: ['state 对不上，可能是跨站攻击，网站不继续。', 'The state does not match. It may be a forgery, so the website stops.'],
+  stateMismatch: [
+    'state 对不上，可能是跨站攻击，网站不继续。',
+    'The state does not match. It may be a forgery, so the website stops.',
+  ],
 
   diagram: ['时序图', 'Sequence diagram'],
-  diagramEmpty: ['还没有消息。点一下手机上的绿色按钮。', 'Nothing has been said yet. Tap the green button on the phone.'],
+  diagramEmpty: [
+    '还没有消息。点一下手机上的绿色按钮。',
+    'Nothing has been said yet. Tap the green button on the phone.',
+  ],
   lifelines: ['三条生命线', 'Three lifelines'],
   client: ['小程序', 'Mini program'],
   server: ['你的服务器', 'Your server'],
@@ -116,12 +164,21 @@ const TEXTS = {
   'note.always': ['从现在起微信断线', 'WeChat is dead from now on'],
   'note.slow': ['从现在起微信很慢', 'WeChat is slow from now on'],
   'note.clear': ['微信恢复正常', 'WeChat behaves again'],
-  'note.access-tokens/invalidate': ['微信作废了 access token', 'WeChat invalidated the access token'],
-  'note.rotateSessionKey': ['微信换了 {who} 的 session_key', 'WeChat rotated the session_key of {who}'],
+  'note.access-tokens/invalidate': [
+    '微信作废了 access token',
+    'WeChat invalidated the access token',
+  ],
+  'note.rotateSessionKey': [
+    '微信换了 {who} 的 session_key',
+    'WeChat rotated the session_key of {who}',
+  ],
   'note.users': ['来了一位新的微信用户', 'A new WeChat user'],
 
   session: ['会话的生命', 'The life of the session'],
-  sessionNone: ['还没有会话。登录以后，这里会有一根慢慢变短的条。', 'No session yet. After a sign-in a bar grows shorter here.'],
+  sessionNone: [
+    '还没有会话。登录以后，这里会有一根慢慢变短的条。',
+    'No session yet. After a sign-in a bar grows shorter here.',
+  ],
   sessionLeft: ['还剩 {left}', '{left} left'],
   sessionOver: ['到期了', 'expired'],
   sessionEnded: ['服务器已不认它', 'the server no longer accepts it'],
@@ -131,7 +188,10 @@ const TEXTS = {
   graceOver: ['宽限期已过', 'its grace is over'],
   replaced: ['旧', 'old'],
   current: ['现在', 'now'],
-  loginEnd: ['无论怎么刷新，这次登录最晚到 {time}', 'However often it is refreshed, this login ends {time}'],
+  loginEnd: [
+    '无论怎么刷新，这次登录最晚到 {time}',
+    'However often it is refreshed, this login ends {time}',
+  ],
   refresh: ['刷新', 'Refresh'],
   tryReplaced: ['用旧的试试', 'Try the old one'],
   ownClock: [
@@ -157,10 +217,19 @@ const TEXTS = {
   moodSlow: ['慢（2 秒）', 'slow (2 s)'],
   moodDead: ['断线', 'dead'],
   doneAdvance: ['时钟拨快了 {by}', 'The clock went forward by {by}'],
-  doneExpire: ['会话已过期：现在随便发一个请求看看。', 'The session has expired: now send any request.'],
+  doneExpire: [
+    '会话已过期：现在随便发一个请求看看。',
+    'The session has expired: now send any request.',
+  ],
   noSession: ['还没有会话可以过期。', 'There is no session to expire.'],
-  doneRotate: ['session_key 换了：服务器手里的是旧的。', 'The session_key is new: the server holds an old one.'],
-  doneInvalidate: ['access token 已作废：服务器会发现并换一个。', 'The access token is void: the server will find out and get another.'],
+  doneRotate: [
+    'session_key 换了：服务器手里的是旧的。',
+    'The session_key is new: the server holds an old one.',
+  ],
+  doneInvalidate: [
+    'access token 已作废：服务器会发现并换一个。',
+    'The access token is void: the server will find out and get another.',
+  ],
   doneNext: ['下一次 {path} 会答 {errcode}', 'The next {path} will answer {errcode}'],
   doneMood: ['微信现在：{mood}', 'WeChat is now {mood}'],
 
@@ -173,7 +242,10 @@ const TEXTS = {
 
   problemServer: ['连不上服务器：{msg}', 'The server cannot be reached: {msg}'],
   refused: ['服务器拒绝了：{status}', 'The server refused: {status}'],
-  'cure.ERR_WECHAT_SESSION': ['没有有效的会话。重新登录即可。', 'There is no live session. Sign in again.'],
+  'cure.ERR_WECHAT_SESSION': [
+    '没有有效的会话。重新登录即可。',
+    'There is no live session. Sign in again.',
+  ],
   'cure.ERR_WECHAT_DECRYPT': [
     '服务器的 session_key 和微信的不同，解不开。重新登录会得到新的。',
     'The server’s session_key is not WeChat’s, so it cannot decrypt. A new sign-in brings the new key.',
@@ -182,8 +254,14 @@ const TEXTS = {
     '签名对不上：服务器的 session_key 过时了。重新登录会得到新的。',
     'The signature does not match: the server’s session_key is outdated. A new sign-in brings the new one.',
   ],
-  'cure.ERR_WECHAT_CODE': ['微信不认这个 code：用过、过期或不是它的。', 'WeChat refused the code: used, expired or not its own.'],
-  'cure.ERR_WECHAT_BLOCKED': ['微信的风控拦住了这个用户。', 'WeChat’s risk control blocks this user.'],
+  'cure.ERR_WECHAT_CODE': [
+    '微信不认这个 code：用过、过期或不是它的。',
+    'WeChat refused the code: used, expired or not its own.',
+  ],
+  'cure.ERR_WECHAT_BLOCKED': [
+    '微信的风控拦住了这个用户。',
+    'WeChat’s risk control blocks this user.',
+  ],
   'cure.ERR_WECHAT_UNAVAILABLE': [
     '微信没有回答。已有的会话不受影响，请稍后再试。',
     'WeChat does not answer. Sessions live on; try again later.',
@@ -195,7 +273,10 @@ const TEXTS = {
 export function t(key, values = {}) {
   const pair = TEXTS[key];
   if (!pair) return key;
-  return pair[state.lang === 'zh' ? 0 : 1].replaceAll(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+  return pair[state.lang === 'zh' ? 0 : 1].replaceAll(
+    /\{(\w+)\}/g,
+    (_, name) => values[name] ?? '',
+  );
 }
 
 export const has = (key) => key in TEXTS;
@@ -219,8 +300,10 @@ export function span(milliseconds) {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-export const clockTime = (at, options = { hour: '2-digit', minute: '2-digit', second: '2-digit' }) =>
-  new Date(at).toLocaleTimeString(state.lang === 'zh' ? 'zh-CN' : 'en-GB', options);
+export const clockTime = (
+  at,
+  options = { hour: '2-digit', minute: '2-digit', second: '2-digit' },
+) => new Date(at).toLocaleTimeString(state.lang === 'zh' ? 'zh-CN' : 'en-GB', options);
 
 export const dayTime = (at) =>
   new Date(at).toLocaleString(state.lang === 'zh' ? 'zh-CN' : 'en-GB', {

@@ -14,7 +14,8 @@ export function toneWav(milliseconds = 1000, hertz = 440) {
 
 /** 44 bytes: RIFF, then the format (PCM, mono, 16 bit), then the data's length. */
 function writeHeader(view, dataLength) {
-  const text = (offset, letters) => [...letters].forEach((letter, i) => view.setUint8(offset + i, letter.charCodeAt(0)));
+  const text = (offset, letters) =>
+    [...letters].forEach((letter, i) => view.setUint8(offset + i, letter.charCodeAt(0)));
   text(0, 'RIFF');
   view.setUint32(4, 36 + dataLength, true);
   text(8, 'WAVEfmt ');

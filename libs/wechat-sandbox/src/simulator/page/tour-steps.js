@@ -29,7 +29,10 @@ export const STEPS = [
       '看中间往右的箭头：服务器用 `code` 和自己的 `secret` 换来 `openid`（你是谁）和 `session_key`（微信与服务器共享的密钥）。往左的箭头里没有 `session_key`：手机丢了，钥匙也不会丢。',
       'Look at the arrow from the middle to the right: with the `code` and its own `secret` the server gets the `openid` (who you are) and the `session_key` (shared by WeChat and the server). No arrow to the left carries the `session_key`: lose the phone, keep the key.',
     ],
-    task: ['点开图里 `GET /sns/jscode2session` 的回答。', 'Open the answer to `GET /sns/jscode2session` in the diagram.'],
+    task: [
+      '点开图里 `GET /sns/jscode2session` 的回答。',
+      'Open the answer to `GET /sns/jscode2session` in the diagram.',
+    ],
     opens: 'GET /sns/jscode2session',
   },
   {
@@ -74,8 +77,14 @@ export const STEPS = [
       '今天的做法：手机得到一个 `code`，服务器拿着 `access_token` 去问微信。旧做法：手机得到密文，服务器用 `session_key` 解密。两种都试试，看箭头有什么不同。',
       'Today’s way: the phone gets a `code`, and the server asks WeChat with its `access_token`. The old way: the phone gets ciphertext, and the server decrypts it with the `session_key`. Try both and compare the arrows.',
     ],
-    task: ['点手机号按钮；再打开“旧式”开关，点一次。', 'Tap the phone-number button; then again with the “Old way” switch on.'],
-    done: (m) => m.title === 'POST /auth/phone-login' && m.answers && (m.status === 200 || m.body?.error === 'ERR_NOT_REGISTERED'),
+    task: [
+      '点手机号按钮；再打开“旧式”开关，点一次。',
+      'Tap the phone-number button; then again with the “Old way” switch on.',
+    ],
+    done: (m) =>
+      m.title === 'POST /auth/phone-login' &&
+      m.answers &&
+      (m.status === 200 || m.body?.error === 'ERR_NOT_REGISTERED'),
   },
   {
     title: ['刷新与宽限', 'Refresh and grace'],
@@ -104,7 +113,10 @@ export const STEPS = [
       '微信断线时，[GET /me] 照样是 200：会话在你自己的库里。登录得到的是 503 而不是 401，所以小程序知道该等，而不是反复登录。',
       'When WeChat is dead, [GET /me] is still 200: the session lives in your own store. A login is 503, not 401, so the mini program knows to wait instead of signing in over and over.',
     ],
-    task: ['把微信设为“断线”，再试一次登录。记得改回“正常”。', 'Set WeChat to “dead” and try to sign in. Then make it well again.'],
+    task: [
+      '把微信设为“断线”，再试一次登录。记得改回“正常”。',
+      'Set WeChat to “dead” and try to sign in. Then make it well again.',
+    ],
     done: (m) => m.title === 'POST /auth/login' && m.answers && m.status === 503,
   },
 ];

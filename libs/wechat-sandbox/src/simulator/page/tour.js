@@ -19,7 +19,8 @@ export function tour() {
       ${
         task
           ? html`<p class="task ${done.has(step) ? 'done' : ''}">
-              <strong>${done.has(step) ? t('tourDone') : t('tourDo')}</strong> ${marked(task[language])}
+              <strong>${done.has(step) ? t('tourDone') : t('tourDo')}</strong>
+              ${marked(task[language])}
             </p>`
           : nothing
       }
@@ -29,7 +30,9 @@ export function tour() {
       <span class="dots" aria-hidden="true"
         >${STEPS.map((_, i) => html`<i class="${i === step ? 'here' : ''} ${done.has(i) ? 'done' : ''}"></i>`)}</span
       >
-      <button class="primary" @click=${() => go(step + 1)} ?disabled=${step === STEPS.length - 1}>${t('tourNext')}</button>
+      <button class="primary" @click=${() => go(step + 1)} ?disabled=${step === STEPS.length - 1}>
+        ${t('tourNext')}
+      </button>
     </div>
   </section>`;
 }

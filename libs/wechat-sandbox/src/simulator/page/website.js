@@ -9,7 +9,9 @@ const mobileApp = () => state.world.apps.find(({ kind }) => kind === 'mobile');
 /** A website on a computer that lets people in with WeChat. */
 export function websiteView() {
   return html`<div class="browser">
-    <div class="browser-bar" aria-hidden="true"><i></i><i></i><i></i><span>https://www.example.com</span></div>
+    <div class="browser-bar" aria-hidden="true">
+      <i></i><i></i><i></i><span>https://www.example.com</span>
+    </div>
     <div class="site">
       <h2>${t('siteTitle')}</h2>
       ${mobileApp() ? STAGES[state.website.stage]() : html`<p>${t('siteNoApp')}</p>`}
@@ -21,7 +23,12 @@ const STAGES = {
   start: () =>
     html`<p>${t('siteHint')}</p>
       <button class="primary big" @click=${openConsentPage}>${t('siteStart')}</button>`,
-  consent: () => html`<iframe title=${t('siteFrame')} src=${state.website.src} @load=${({ target }) => cameBack(target)}></iframe>`,
+  consent: () =>
+    html`<iframe
+      title=${t('siteFrame')}
+      src=${state.website.src}
+      @load=${({ target }) => cameBack(target)}
+    ></iframe>`,
   working: () => html`<p role="status">${t('siteWorking')}</p>`,
   done: () =>
     html`<div role="status">${outcome(state.website)}</div>
@@ -30,7 +37,8 @@ const STAGES = {
 
 function outcome({ status, body, error }) {
   const person = body?.data;
-  if (status !== 200 || !person) return html`<p class="problem">${error ?? t('siteRefused', { msg: body?.msg ?? status })}</p>`;
+  if (status !== 200 || !person)
+    return html`<p class="problem">${error ?? t('siteRefused', { msg: body?.msg ?? status })}</p>`;
   return html`<h3>${t('siteHello')}</h3>
     <p class="large">${person.nickname}</p>
     <pre tabindex="0" aria-label="userInfo">${JSON.stringify(person, undefined, 2)}</pre>`;
@@ -53,8 +61,11 @@ function openConsentPage() {
 async function cameBack({ contentWindow: { location: at } }) {
   if (at.pathname !== CALLBACK) return;
   const query = new URLSearchParams(at.search);
-  if (query.get('state') !== state.website.nonce) return update({ website: { stage: 'done', error: t('stateMismatch') } });
+  if (query.get('state') !== state.website.nonce)
+    return update({ website: { stage: 'done', error: t('stateMismatch') } });
   update({ website: { stage: 'working' } });
-  const answer = await fetch(`website/login?${new URLSearchParams({ code: query.get('code') })}`, { method: 'POST' });
+  const answer = await fetch(`website/login?${new URLSearchParams({ code: query.get('code') })}`, {
+    method: 'POST',
+  });
   update({ website: { stage: 'done', ...(await answer.json()) } });
 }

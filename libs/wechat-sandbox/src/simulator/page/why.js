@@ -10,7 +10,10 @@ const WHY = {
     ],
   ],
   'POST /auth/login': [
-    ['小程序把 code 原样交给你的服务器。', 'The mini program hands the code to your server as it is.'],
+    [
+      '小程序把 code 原样交给你的服务器。',
+      'The mini program hands the code to your server as it is.',
+    ],
     [
       '服务器自己造了一个随机的 session_rd。它的库里只有哈希；session_key 不在这个回答里，也永远不会在。',
       'The server made up a random session_rd and stores only its hash. The session_key is not in this answer, and never will be.',
@@ -27,7 +30,10 @@ const WHY = {
     ],
   ],
   'POST /auth/refresh': [
-    ['在到期之前换一个新的 session_rd，用户什么也不用做。', 'A new session_rd before the old one runs out; the person does nothing.'],
+    [
+      '在到期之前换一个新的 session_rd，用户什么也不用做。',
+      'A new session_rd before the old one runs out; the person does nothing.',
+    ],
     [
       '旧的再活一小会儿（宽限期），路上的请求不会失败。没有问微信：刷新是服务器自己的事。',
       'The old one lives on for its grace time, so requests on their way do not fail. WeChat was not asked.',
@@ -38,7 +44,10 @@ const WHY = {
       'Authorization 里只有 session_rd，没有用户编号：编号可以伪造，随机数猜不出来。',
       'Authorization carries only the session_rd, no user id: an id can be forged, a random number cannot be guessed.',
     ],
-    ['服务器从自己的库里认出了会话，没有问微信。', 'The server knew the session from its own store, without WeChat.'],
+    [
+      '服务器从自己的库里认出了会话，没有问微信。',
+      'The server knew the session from its own store, without WeChat.',
+    ],
   ],
   'GET /auth/session': [
     ['守卫知道些什么？', 'What does the guard know?'],
@@ -90,30 +99,60 @@ const WHY = {
       '服务器用 access token 向微信问：这个 code 是哪个号码？',
       'With its access token the server asks WeChat: which number is behind this code?',
     ],
-    ['微信直接告诉服务器，不经过手机，所以不需要解密。', 'WeChat tells the server directly, past the phone, so nothing needs decrypting.'],
+    [
+      '微信直接告诉服务器，不经过手机，所以不需要解密。',
+      'WeChat tells the server directly, past the phone, so nothing needs decrypting.',
+    ],
   ],
   'POST /cgi-bin/stable_token': [
-    ['access token 是服务器自己的通行证，与用户无关。', 'The access token is the server’s own pass; it has nothing to do with any user.'],
+    [
+      'access token 是服务器自己的通行证，与用户无关。',
+      'The access token is the server’s own pass; it has nothing to do with any user.',
+    ],
     [
       '有效两小时，所有实例共用一个，所以下次看不到这一步。',
       'It is good for two hours and shared by all instances, so this step will not be seen next time.',
     ],
   ],
   'POST /recordings': [
-    ['wx.uploadFile：一个 multipart 请求，一个文件。', 'wx.uploadFile: one multipart request, one file.'],
-    ['服务器从内容认出格式，不看文件名。', 'The server tells the format from the content, not from the name.'],
+    [
+      'wx.uploadFile：一个 multipart 请求，一个文件。',
+      'wx.uploadFile: one multipart request, one file.',
+    ],
+    [
+      '服务器从内容认出格式，不看文件名。',
+      'The server tells the format from the content, not from the name.',
+    ],
   ],
   'POST /qrcodes': [
-    ['请服务器画一个小程序码，scene 最多 32 个字符。', 'The server is asked for a mini-program code; its scene has up to 32 characters.'],
-    ['回答就是图片本身。相同的码服务器会缓存。', 'The answer is the image itself. The server caches equal codes.'],
+    [
+      '请服务器画一个小程序码，scene 最多 32 个字符。',
+      'The server is asked for a mini-program code; its scene has up to 32 characters.',
+    ],
+    [
+      '回答就是图片本身。相同的码服务器会缓存。',
+      'The answer is the image itself. The server caches equal codes.',
+    ],
   ],
   'POST /wxa/getwxacodeunlimit': [
-    ['码由微信画，因为只有微信的扫一扫认得它。', 'WeChat draws the code, since only WeChat’s scanner understands it.'],
-    ['一张图片。出错时却是 JSON，所以服务器要先看清楚。', 'An image. After an error it would be JSON, so the server looks first.'],
+    [
+      '码由微信画，因为只有微信的扫一扫认得它。',
+      'WeChat draws the code, since only WeChat’s scanner understands it.',
+    ],
+    [
+      '一张图片。出错时却是 JSON，所以服务器要先看清楚。',
+      'An image. After an error it would be JSON, so the server looks first.',
+    ],
   ],
   'POST /auth/logout': [
-    ['小程序忘掉 session_rd 之前，告诉服务器。', 'The mini program tells the server before it forgets the session_rd.'],
-    ['会话在服务器上已删除，被抄走的 session_rd 也没用了。', 'The session is deleted on the server; a copied session_rd is useless too.'],
+    [
+      '小程序忘掉 session_rd 之前，告诉服务器。',
+      'The mini program tells the server before it forgets the session_rd.',
+    ],
+    [
+      '会话在服务器上已删除，被抄走的 session_rd 也没用了。',
+      'The session is deleted on the server; a copied session_rd is useless too.',
+    ],
   ],
   'GET /connect/qrconnect': [
     [
@@ -124,10 +163,16 @@ const WHY = {
   ],
   'POST /connect/qrconnect': [
     ['用户同意了。', 'The person agreed.'],
-    ['微信带着 code 和 state 跳回网站。', 'WeChat goes back to the website with a code and the state.'],
+    [
+      '微信带着 code 和 state 跳回网站。',
+      'WeChat goes back to the website with a code and the state.',
+    ],
   ],
   'GET /sns/oauth2/access_token': [
-    ['用 code 和 secret 换令牌，与小程序的 jscode2session 相似。', 'The code and the secret become tokens, much as with jscode2session.'],
+    [
+      '用 code 和 secret 换令牌，与小程序的 jscode2session 相似。',
+      'The code and the secret become tokens, much as with jscode2session.',
+    ],
     [
       '这里的 access_token 属于一个用户，和服务器自己的不是一回事。它留在服务器。',
       'This access_token belongs to one person; it is not the server’s own pass. It stays on the server.',
@@ -142,14 +187,20 @@ const WHY = {
       '网站的后台请中控服务换 code。secret 只在后台之间出现。',
       'The website’s backend has the central service trade the code. The secret is known to backends alone.',
     ],
-    ['一个令牌。微信的 access_token 和 openid 留在服务器上。', 'A token. WeChat’s access_token and openid stay on the server.'],
+    [
+      '一个令牌。微信的 access_token 和 openid 留在服务器上。',
+      'A token. WeChat’s access_token and openid stay on the server.',
+    ],
   ],
   'GET /wx/v1/{appId}/{token}/userInfo': [
     [
       '令牌代表这个人。refresh=true：请服务器问微信要最新的资料。',
       'The token stands for the person. refresh=true: the server is to ask WeChat for the latest.',
     ],
-    ['网站知道是谁了，而它从没见过微信的令牌。', 'The website knows who it is, and has never seen a token of WeChat’s.'],
+    [
+      '网站知道是谁了，而它从没见过微信的令牌。',
+      'The website knows who it is, and has never seen a token of WeChat’s.',
+    ],
   ],
 };
 

@@ -15,11 +15,27 @@ export function createWx(userId) {
     /** Like the real one it succeeds for every status; only a server that cannot be reached is a failure. */
     async request({ url, method = 'GET', data, header = {}, responseType = 'text' }) {
       const body = data && JSON.stringify(data);
-      return send(url, { method, body, headers: { ...header, ...(body && { 'content-type': 'application/json' }) } }, responseType);
+      return send(
+        url,
+        {
+          method,
+          body,
+          headers: { ...header, ...(body && { 'content-type': 'application/json' }) },
+        },
+        responseType,
+      );
     },
 
     /** One file as multipart/form-data. `filePath` is a Blob here. */
-    async uploadFile({ url, method = 'POST', filePath, name, fileName, formData = {}, header = {} }) {
+    async uploadFile({
+      url,
+      method = 'POST',
+      filePath,
+      name,
+      fileName,
+      formData = {},
+      header = {},
+    }) {
       const form = new FormData();
       for (const [field, value] of Object.entries(formData)) form.append(field, value);
       form.append(name, filePath, fileName);
@@ -28,11 +44,17 @@ export function createWx(userId) {
   };
 
   async function send(url, init, responseType) {
-    const answer = await fetch(`app${url}`, { ...init, headers: { ...init.headers, 'simulator-user': userId } });
+    const answer = await fetch(`app${url}`, {
+      ...init,
+      headers: { ...init.headers, 'simulator-user': userId },
+    });
     const status = answer.headers.get('simulator-status');
     if (!status) throw new Error((await answer.json().catch(() => ({}))).error ?? 'request:fail');
     const isFile = responseType === 'file' && status < 300;
-    return { statusCode: Number(status), data: isFile ? await answer.blob() : parse(await answer.text()) };
+    return {
+      statusCode: Number(status),
+      data: isFile ? await answer.blob() : parse(await answer.text()),
+    };
   }
 }
 
