@@ -215,13 +215,11 @@ describe('the dashboard', () => {
       const lines = text
         .split('\n')
         .filter((line) => names.some((name) => name.test(line.split('{', 1)[0] ?? '')));
-      return labels
-        .split(', ')
-        .map((label) => ({
-          query,
-          label,
-          there: lines.some((line) => line.includes(`${label}="`)),
-        }));
+      return labels.split(', ').map((label) => ({
+        query,
+        label,
+        there: lines.some((line) => line.includes(`${label}="`)),
+      }));
     });
     expect(grouped.length).toBeGreaterThan(queries.length);
     expect(grouped.filter(({ there }) => !there)).toEqual([]);

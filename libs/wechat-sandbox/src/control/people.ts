@@ -34,11 +34,9 @@ export async function act(
   const run = Object.hasOwn(ACTIONS, path.action) && ACTIONS[path.action];
   if (user && run) return run(user, fields);
   const known = user ? ACTION_NAMES : wechat.users.all.map(({ id }) => id);
-  return reply
-    .code(404)
-    .send({
-      error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.`,
-    });
+  return reply.code(404).send({
+    error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.`,
+  });
 }
 
 /** Registers a user and shows them. */

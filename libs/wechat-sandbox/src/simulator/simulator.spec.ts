@@ -225,13 +225,11 @@ describe('the way to the server', () => {
 describe('the traffic', () => {
   it('shows question and answer of the mini program, secrets shortened', async () => {
     answer = (_request, response) => {
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(
-          JSON.stringify({
-            data: { session_rd: 'srd_0123456789012345678901234567890123456789abc' },
-          }),
-        );
+      response.writeHead(200, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          data: { session_rd: 'srd_0123456789012345678901234567890123456789abc' },
+        }),
+      );
     };
     const headers = {
       ...page,
