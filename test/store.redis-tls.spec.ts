@@ -202,15 +202,15 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
         startTrusting(certificates),
         startTrusting(strangers),
       ]);
-      const session_rd = await tokenOf(await login(trusting));
-      expect(await trusting.me(session_rd)).toBe(200);
-      expect(await wrong.me(session_rd)).toBe(503);
+      const sessionRd = await tokenOf(await login(trusting));
+      expect(await trusting.me(sessionRd)).toBe(200);
+      expect(await wrong.me(sessionRd)).toBe(503);
       expect((await login(wrong)).status).toBe(503);
       expect(await wrong.me('srd_invented')).toBe(401);
       await until(() => wrong.log.includes('certificate'));
       expect(wrong.log).toMatch(/WechatStore.* Redis: .*certificate/);
       expect(wrong.log + trusting.log).not.toContain('CANARY');
-      const next = await tokenOf(await trusting.post('/refresh', session_rd));
+      const next = await tokenOf(await trusting.post('/refresh', sessionRd));
       expect(await trusting.me(next)).toBe(200);
       expect((await trusting.post('/logout', next)).status).toBe(201);
       expect(await trusting.me(next)).toBe(401);

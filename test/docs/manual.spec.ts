@@ -431,13 +431,13 @@ describe('the code of the manual', () => {
     // #region services
     const found = await sessions.find(issued.session_rd);
     const devices = await sessions.list(found);
-    const phone = await phones.byCode(code, { openid: found.openid });
-    const { image, contentType } = await qrcodes.getUnlimited({
+    const phone = await phones.getByCode(code, { openid: found.openid });
+    const { data, contentType } = await qrcodes.getUnlimited({
       scene: 'table=7',
       page: 'pages/index/index',
       width: 430,
     });
-    const ended = await sessions.endAll(found);
+    const revoked = await sessions.revokeAll(found);
     // #endregion services
 
     expect(found).toEqual(session);
@@ -453,7 +453,7 @@ describe('the code of the manual', () => {
       purePhoneNumber: '13580006666',
       countryCode: '86',
     });
-    expect([image.subarray(0, 2).toString('hex'), contentType, ended]).toEqual([
+    expect([data.subarray(0, 2).toString('hex'), contentType, revoked]).toEqual([
       'ffd8',
       'image/jpeg',
       1,

@@ -49,7 +49,7 @@ class ShopController {
   @HttpCode(200)
   @UseGuards(SessionGuard)
   phone(@Body('code') code: string, @CurrentSession() { openid }: WechatSession): Promise<object> {
-    return this.phones.byCode(code, { openid });
+    return this.phones.getByCode(code, { openid });
   }
 }
 
@@ -98,7 +98,7 @@ describe('the traces in the documents', () => {
     const blocked = await traced('/auth/login', { code: (await anna.login()).code });
     const { session_rd } = await app.get(SessionService).login((await anna.login()).code);
     const guarded = await traced('/me', { session_rd });
-    await app.get(PhoneService).byCode((await anna.getPhoneNumber()).code);
+    await app.get(PhoneService).getByCode((await anna.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
     const renewed = await traced('/me/phone', {
       session_rd,
@@ -147,7 +147,7 @@ describe('the dashboard', () => {
     const { session_rd } = await app.get(SessionService).login((await anna.login()).code);
     await app.get(SessionService).refresh(session_rd);
     await app.as(session_rd, '/me');
-    await app.get(PhoneService).byCode((await anna.getPhoneNumber()).code);
+    await app.get(PhoneService).getByCode((await anna.getPhoneNumber()).code);
     const resourceMetrics = await observed.metrics();
     const metrics = resourceMetrics.scopeMetrics
       .filter(({ scope }) => scope.name === 'nestjs-wechat')

@@ -116,9 +116,9 @@ describeRedis('instances whose clocks are wrong', () => {
     'T7 a session ends for all of them when its life is over by the time of Redis',
     async (trial) => {
       const since = await redisTime();
-      const session_rd = await login([ahead, behind][trial % 2]!);
+      const sessionRd = await login([ahead, behind][trial % 2]!);
       expectLives(
-        await lives(trial, since, async (at) => (await at.me(session_rd)) !== 401),
+        await lives(trial, since, async (at) => (await at.me(sessionRd)) !== 401),
         SESSION_LIFE,
       );
     },

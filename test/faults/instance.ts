@@ -53,17 +53,17 @@ export class Instance {
     return new Instance(child, url);
   }
 
-  post(path: string, session_rd = '', body?: object): Promise<Response> {
+  post(path: string, sessionRd = '', body?: object): Promise<Response> {
     const headers = {
-      authorization: `Bearer ${session_rd}`,
+      authorization: `Bearer ${sessionRd}`,
       ...(body && { 'content-type': 'application/json' }),
     };
     return fetch(this.url + path, { method: 'POST', headers, body: body && JSON.stringify(body) });
   }
 
   /** The status of a guarded request. */
-  async me(session_rd: string): Promise<number> {
-    return (await this.as(session_rd, '/me')).status;
+  async me(sessionRd: string): Promise<number> {
+    return (await this.as(sessionRd, '/me')).status;
   }
 
   /** An unhandled rejection would have ended it. */
@@ -72,8 +72,8 @@ export class Instance {
   }
 
   /** GET with a session_rd. */
-  as(session_rd: string, path: string): Promise<Response> {
-    return fetch(this.url + path, { headers: { authorization: `Bearer ${session_rd}` } });
+  as(sessionRd: string, path: string): Promise<Response> {
+    return fetch(this.url + path, { headers: { authorization: `Bearer ${sessionRd}` } });
   }
 
   /** How much memory it holds, in bytes. */

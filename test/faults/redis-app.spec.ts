@@ -76,9 +76,9 @@ describeRedis('an application, when', () => {
   };
 
   /** GET /me. Throws where an answer is none that the table of faults allows. */
-  const me = async (session_rd = token): Promise<Answer> => {
+  const me = async (sessionRd = token): Promise<Answer> => {
     const startedAt = performance.now();
-    const response = await app.as(session_rd, '/me');
+    const response = await app.as(sessionRd, '/me');
     const ms = performance.now() - startedAt;
     const body = (await response.json()) as { openid?: string };
     expect([200, 401, 503]).toContain(response.status);
@@ -204,8 +204,8 @@ describeRedis('an application, when', () => {
   it.each(trials(200))(
     'R6 the answer to a logout is lost: it is an error, a retry is not, and the session is over',
     async () => {
-      await losing('DEL', () => sessions.end(token));
-      await sessions.end(token);
+      await losing('DEL', () => sessions.revoke(token));
+      await sessions.revoke(token);
       expect((await me()).status).toBe(401);
     },
   );

@@ -25,20 +25,20 @@ class LoginController {
 
   /** Not behind the guard: who was answered 503 has no session any more, and asks again all the same. */
   @Post('logout')
-  logout(@SessionRd() session_rd = ''): Promise<void> {
-    return this.sessions.end(session_rd);
+  logout(@SessionRd() sessionRd = ''): Promise<void> {
+    return this.sessions.revoke(sessionRd);
   }
 
   @Post('logout-all')
   @UseGuards(SessionGuard)
   logoutAll(@CurrentSession() session: WechatSession): Promise<number> {
-    return this.sessions.endAll(session);
+    return this.sessions.revokeAll(session);
   }
 
   @Get('logout-one')
   @UseGuards(SessionGuard)
   logoutOne(@CurrentSession() session: WechatSession, @Query('id') id: string): Promise<void> {
-    return this.sessions.endById(session, id);
+    return this.sessions.revokeById(session, id);
   }
 }
 
@@ -150,17 +150,16 @@ describeRedis('a failover', () => {
     });
     user = wechat.users.create();
   };
-  const post = (path: string, session_rd = ''): Promise<Response> =>
-    app.fetch(path, { method: 'POST', headers: { authorization: `Bearer ${session_rd}` } });
+  const post = (path: string, sessionRd = ''): Promise<Response> =>
+    app.fetch(path, { method: 'POST', headers: { authorization: `Bearer ${sessionRd}` } });
   const login = async (): Promise<IssuedSession> => {
     const response = await post(`/login?code=${(await user.login()).code}`);
     expect(response.status).toBe(201);
     return (await response.json()) as IssuedSession;
   };
-  const me = async (session_rd: string): Promise<number> =>
-    (await app.as(session_rd, '/me')).status;
-  const logout = async (session_rd: string): Promise<number> =>
-    (await post('/logout', session_rd)).status;
+  const me = async (sessionRd: string): Promise<number> => (await app.as(sessionRd, '/me')).status;
+  const logout = async (sessionRd: string): Promise<number> =>
+    (await post('/logout', sessionRd)).status;
   const failOver = async (): Promise<void> => {
     await pair.failOver();
     await until(async () => (await outcomeOf(() => store.get('wx:s:any'))).is === 'absent');

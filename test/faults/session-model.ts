@@ -132,7 +132,7 @@ class End extends TokenCommand {
     token: string,
     sessions: SessionService,
   ): Promise<void> {
-    await sessions.end(token);
+    await sessions.revoke(token);
     login.ended ||= model.admits(login, token);
   }
 }
@@ -145,7 +145,7 @@ class EndAll extends TokenCommand {
     sessions: SessionService,
   ): Promise<void> {
     const live = model.live(login.user);
-    expect(await sessions.endAll(login.session)).toBe(live.length);
+    expect(await sessions.revokeAll(login.session)).toBe(live.length);
     for (const each of live) each.ended = true;
   }
 }
@@ -157,7 +157,7 @@ class EndById extends TokenCommand {
     _token: string,
     sessions: SessionService,
   ): Promise<void> {
-    const ended = sessions.endById(login.session, login.session.id);
+    const ended = sessions.revokeById(login.session, login.session.id);
     if (model.lives(login)) await ended;
     else await expect(ended).rejects.toMatchObject(SESSION_ERROR);
     login.ended = true;

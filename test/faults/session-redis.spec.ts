@@ -94,7 +94,7 @@ describeRedis('four instances on one Redis', () => {
           const next = await refresh(token);
           if (next) await until(async () => (await enter(next)) === 401);
         },
-        end: (token) => any(sessions).end(token),
+        end: (token) => any(sessions).revoke(token),
         exists: async () => (await redis.run('EXISTS', `wx:s:${session.id}`)) === 1,
       });
     },

@@ -55,7 +55,7 @@ async function logoutRace({ instances: [one, two], run, login, store }: World): 
     outcome(two!.sessions.refresh(session_rd).then((next) => next.session)),
   ];
   const refreshed = one!.sessions.refresh(session_rd).catch(() => undefined);
-  const ended = two!.sessions.end(session_rd);
+  const ended = two!.sessions.revoke(session_rd);
   const after = ended.then(() =>
     Promise.all([one!, two!].map(({ sessions }) => find(sessions, session_rd))),
   );
@@ -96,7 +96,7 @@ describe("in any order of the store's answers", () => {
       inEveryOrder(async ({ instances: [one, two], run, login }) => {
         const [phone, tablet] = [await login(), await login()];
         const refreshed = two!.sessions.refresh(tablet.session_rd).catch(() => undefined);
-        const ended = one!.sessions.endAll(phone.session);
+        const ended = one!.sessions.revokeAll(phone.session);
         const after = ended.then(() =>
           Promise.all([phone, tablet].map(({ session_rd }) => find(two!.sessions, session_rd))),
         );

@@ -510,7 +510,7 @@ describe('an access token', () => {
     expect(wechat.requestsTo(TOKEN).length - asked).toBe(2);
     wechat.next(PHONE, { reset: 'after-work' });
     const { code } = await wechat.users.create({ phoneNumber: '13580006666' }).getPhoneNumber();
-    await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({
+    await expect(app.get(PhoneService).getByCode(code)).rejects.toMatchObject({
       code: 'ERR_WECHAT_UNAVAILABLE',
     });
     expect(wechat.requestsTo(PHONE)).toHaveLength(1);

@@ -102,9 +102,9 @@ describe('what an operator sees', () => {
     const { session_rd } = await sessions.login((await user.login()).code);
     await sessions.refresh(session_rd);
     await sessions.find(session_rd);
-    await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
+    await app.get(PhoneService).getByCode((await user.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
-    await app.get(PhoneService).byCode((await user.getPhoneNumber()).code);
+    await app.get(PhoneService).getByCode((await user.getPhoneNumber()).code);
     const told = JSON.stringify([
       observed
         .spans()
@@ -175,7 +175,7 @@ describe('the store', () => {
     const oauth = app.get(MobileOAuthService);
     const { state } = await oauth.authorizationUrl({ redirectUri: 'https://shop.example/back' });
     await oauth.login((await user.authorize()).code, { state });
-    await sessions.endAll(session);
+    await sessions.revokeAll(session);
     expect(Object.keys(await verbs()).toSorted()).toEqual([
       'add ok',
       'count ok',
@@ -284,7 +284,7 @@ describe('what the code of a team hears', () => {
     const three = await sessions.login((await user.login()).code);
     user.rotateSessionKey();
     await sessions.checkSessionKey(three.session);
-    await sessions.endAll(three.session);
+    await sessions.revokeAll(three.session);
     expect(heard).toEqual([
       'login first=true',
       'refresh',

@@ -32,27 +32,27 @@ describe('a phone number', () => {
     const phones = app.get(PhoneService);
     const user = someone();
     const { code } = await user.getPhoneNumber();
-    expect(await phones.byCode(code, { openid: user.openid() })).toEqual(phoneNumber);
-    await expect(phones.byCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
+    expect(await phones.getByCode(code, { openid: user.openid() })).toEqual(phoneNumber);
+    await expect(phones.getByCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
     const late = await user.getPhoneNumber();
     wechat.clock.advance('5m');
-    await expect(phones.byCode(late.code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
+    await expect(phones.getByCode(late.code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
   });
 
   it("is not given for somebody else's code, and a login code is none", async () => {
     const phones = app.get(PhoneService);
     const [user, other] = [someone(), someone()];
     await expect(
-      phones.byCode((await user.getPhoneNumber()).code, { openid: other.openid() }),
+      phones.getByCode((await user.getPhoneNumber()).code, { openid: other.openid() }),
     ).rejects.toMatchObject({
       code: 'ERR_WECHAT_CODE',
       errcode: 40003,
     });
-    await expect(phones.byCode((await user.login()).code)).rejects.toMatchObject({
+    await expect(phones.getByCode((await user.login()).code)).rejects.toMatchObject({
       code: 'ERR_WECHAT_CODE',
     });
     wechat.next(PATH, { errcode: 40013 });
-    await expect(phones.byCode('abc')).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
+    await expect(phones.getByCode('abc')).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
   });
 
   it('has a country code as text, whatever WeChat makes of it', async () => {
@@ -62,7 +62,7 @@ describe('a phone number', () => {
         phone_info: { ...(json['phone_info'] as object), countryCode: 86 },
       }),
     });
-    expect(await app.get(PhoneService).byCode((await someone().getPhoneNumber()).code)).toEqual(
+    expect(await app.get(PhoneService).getByCode((await someone().getPhoneNumber()).code)).toEqual(
       phoneNumber,
     );
   });
@@ -70,11 +70,11 @@ describe('a phone number', () => {
   it('is decrypted where a client still sends it encrypted, and nothing else is taken for one', async () => {
     const user = someone();
     const { session } = await app.get(SessionService).login((await user.login()).code);
-    expect(await app.get(PhoneService).fromOpenData(session, await user.getPhoneNumber())).toEqual(
+    expect(await app.get(PhoneService).decrypt(session, await user.getPhoneNumber())).toEqual(
       phoneNumber,
     );
     await expect(
-      app.get(PhoneService).fromOpenData(session, await user.getUserInfo()),
+      app.get(PhoneService).decrypt(session, await user.getUserInfo()),
     ).rejects.toMatchObject({
       code: 'ERR_WECHAT_DECRYPT',
     });
@@ -91,12 +91,12 @@ describe('a phone number', () => {
     ];
     for (const fault of broken) {
       wechat.next(PATH, fault);
-      await expect(app.get(PhoneService).byCode(code)).rejects.toMatchObject({
+      await expect(app.get(PhoneService).getByCode(code)).rejects.toMatchObject({
         code: 'ERR_WECHAT_RESPONSE',
       });
     }
     for (const shape of ['', ' ', 'a b', 'a'.repeat(129), 1, undefined]) {
-      await expect(app.get(PhoneService).byCode(shape as string)).rejects.toMatchObject({
+      await expect(app.get(PhoneService).getByCode(shape as string)).rejects.toMatchObject({
         code: 'ERR_BAD_REQUEST',
       });
     }
@@ -110,7 +110,7 @@ describe('a mini-program code', () => {
     jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
 
   it('carries its scene', async () => {
-    const { image, contentType } = await codes().getUnlimited({
+    const { data: image, contentType } = await codes().getUnlimited({
       scene: 'id=42',
       page: 'pages/index/index',
       width: 300,
@@ -121,7 +121,7 @@ describe('a mini-program code', () => {
   });
 
   it('is transparent on demand', async () => {
-    const { image, contentType } = await codes().getUnlimited({
+    const { data: image, contentType } = await codes().getUnlimited({
       scene: 'a',
       isHyaline: true,
       lineColor: { r: '200', g: 0, b: 0 },
@@ -191,7 +191,7 @@ describe('a mini-program code', () => {
   });
 
   it('B-image is an image or an error, never something between', async () => {
-    const whole = (await codes().getUnlimited({ scene: 'whole', isHyaline: true })).image;
+    const whole = (await codes().getUnlimited({ scene: 'whole', isHyaline: true })).data;
     const notImages: Fault[] = [
       { body: whole.subarray(0, -20), contentType: 'image/png' },
       { body: whole, contentType: 'application/json' },

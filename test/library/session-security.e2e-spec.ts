@@ -71,8 +71,7 @@ describe('what protects a session', () => {
   };
   const login = async (app: TeamApp, user = wechat.users.create(), appId?: string) =>
     app.get(SessionService).login((await user.login(appId)).code, { appId });
-  const status = async (app: TeamApp, session_rd: string) =>
-    (await app.as(session_rd, '/me')).status;
+  const status = async (app: TeamApp, sessionRd: string) => (await app.as(sessionRd, '/me')).status;
 
   it('shows nothing of a session in the store: no token, no openid, no session_key', async () => {
     const app = await start();
@@ -172,7 +171,7 @@ describe('what protects a session', () => {
     expect(first.session.openid).not.toBe(second.session.openid);
     const sessions = app.get(SessionService);
     expect(await sessions.list(first.session)).toHaveLength(1);
-    await sessions.endAll(first.session);
+    await sessions.revokeAll(first.session);
     expect([await status(app, first.session_rd), await status(app, second.session_rd)]).toEqual([
       401, 200,
     ]);

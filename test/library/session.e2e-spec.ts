@@ -32,7 +32,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     user,
     ...(await sessions.login((await user.login()).code)),
   });
-  const status = async (session_rd: string) => (await app.as(session_rd, '/me')).status;
+  const status = async (sessionRd: string) => (await app.as(sessionRd, '/me')).status;
 
   it('turns a code into a session_rd and that into the user', async () => {
     const { user, session_rd, expiresIn, session } = await login();
@@ -179,10 +179,10 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   it('ends at once, with its predecessor and its successor', async () => {
     const { session_rd } = await login();
     const next = await sessions.refresh(session_rd);
-    await sessions.end(session_rd); // within its grace time
+    await sessions.revoke(session_rd); // within its grace time
     expect([await status(session_rd), await status(next.session_rd)]).toEqual([401, 401]);
-    await sessions.end(session_rd);
-    await sessions.end('nonsense');
+    await sessions.revoke(session_rd);
+    await sessions.revoke('nonsense');
   });
 
   it('does not come back when a refresh races with its end', async () => {
@@ -190,7 +190,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       const { session_rd } = await login();
       const [refreshed] = await Promise.allSettled([
         sessions.refresh(session_rd),
-        sessions.end(session_rd),
+        sessions.revoke(session_rd),
       ]);
       expect(await status(session_rd)).toBe(401);
       if (refreshed.status === 'fulfilled')
@@ -207,7 +207,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect([await status(old.session_rd), await status(session_rd)]).toEqual([401, 200]);
   });
 
-  it('lists the live logins of the user, and ends one or all of them', async () => {
+  it('lists the live sessions of a user and revokes one or all of them', async () => {
     const user = wechat.users.create();
     const phone = await login(user);
     wechat.clock.advance('1m');
@@ -219,17 +219,43 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       [tablet.session.id, true],
     ]);
     expect(JSON.stringify(list)).not.toContain('srd_');
-    await expect(sessions.endById(stranger.session, phone.session.id)).rejects.toMatchObject({
+    await expect(sessions.revokeById(stranger.session, phone.session.id)).rejects.toMatchObject({
       code: 'ERR_WECHAT_SESSION',
     });
-    await sessions.endById(tablet.session, phone.session.id);
+    await sessions.revokeById(tablet.session, phone.session.id);
     expect([await status(phone.session_rd), await status(tablet.session_rd)]).toEqual([401, 200]);
     await login(user);
-    expect(await sessions.endAll(tablet.session)).toBe(2);
-    expect(await sessions.endAll(tablet.session)).toBe(0);
+    expect(await sessions.revokeAll(tablet.session)).toBe(2);
+    expect(await sessions.revokeAll(tablet.session)).toBe(0);
     expect([await status(tablet.session_rd), await status(stranger.session_rd)]).toEqual([
       401, 200,
     ]);
+  });
+
+  it('revokes all other sessions of a user and keeps the current one', async () => {
+    const user = wechat.users.create();
+    const [phone, tablet, laptop] = [await login(user), await login(user), await login(user)];
+    const stranger = await login();
+    expect(await sessions.revokeOthers(tablet.session)).toBe(2);
+    expect(await sessions.revokeOthers(tablet.session)).toBe(0);
+    const statuses = [phone, tablet, laptop, stranger].map((each) => status(each.session_rd));
+    expect(await Promise.all(statuses)).toEqual([401, 200, 401, 200]);
+    expect((await sessions.list(tablet.session)).map(({ id }) => id)).toEqual([tablet.session.id]);
+  });
+
+  it('lists and revokes the sessions of { appId, openid } without a session', async () => {
+    const user = wechat.users.create();
+    const [phone, tablet] = [await login(user), await login(user)];
+    const { appId, openid } = phone.session;
+    const list = await sessions.list({ appId, openid });
+    expect(list.map(({ id, current }) => [id, current])).toEqual([
+      [phone.session.id, false],
+      [tablet.session.id, false],
+    ]);
+    await sessions.revokeById({ appId, openid }, phone.session.id);
+    expect([await status(phone.session_rd), await status(tablet.session_rd)]).toEqual([401, 200]);
+    expect(await sessions.revokeAll({ appId, openid })).toBe(1);
+    expect(await status(tablet.session_rd)).toBe(401);
   });
 
   it('keeps ten devices of a user and ends the oldest, under fifty logins at once', async () => {

@@ -205,7 +205,7 @@ describe('A WebSocket', () => {
       { event: 'me', data: session.openid },
       { event: 'who', data: session.openid },
     ]);
-    await app.get(SessionService).endAll(session);
+    await app.get(SessionService).revokeAll(session);
     expect(await chat.ask('me')).toMatchObject({
       event: 'exception',
       data: { error: 'ERR_WECHAT_SESSION' },
@@ -359,10 +359,10 @@ describe('GraphQL', () => {
     const start = () =>
       startTeamApp(optionsFor(wechat), { adapter, imports: [graphql()], providers: [MeResolver] });
 
-    async function ask(app: TeamApp, query: string, session_rd?: string, variables = {}) {
+    async function ask(app: TeamApp, query: string, sessionRd?: string, variables = {}) {
       const headers = {
         'content-type': 'application/json',
-        ...(session_rd && { authorization: `Bearer ${session_rd}` }),
+        ...(sessionRd && { authorization: `Bearer ${sessionRd}` }),
       };
       const answer = await app.fetch('/graphql', {
         method: 'POST',

@@ -396,14 +396,14 @@ describeOnEachDatabase('an account', (database) => {
         success: true,
       });
 
-      for (const session_rd of [me.session_rd, tablet.session_rd])
+      for (const sessionRd of [me.session_rd, tablet.session_rd])
         for (const route of [
           'GET /me',
           'GET /auth/session',
           'POST /auth/refresh',
           'GET /recordings',
         ])
-          expect([route, (await s.call(route, { token: session_rd })).body]).toEqual([
+          expect([route, (await s.call(route, { token: sessionRd })).body]).toEqual([
             route,
             UNAUTHORIZED,
           ]);

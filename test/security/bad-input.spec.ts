@@ -124,12 +124,12 @@ class OpenController {
 
   @Post('phone')
   async phone(@Body() { code }: { code: string }): Promise<unknown> {
-    return this.phones.byCode(code);
+    return this.phones.getByCode(code);
   }
 
   @Post('qr')
   async qr(@Body() options: { scene: string }): Promise<number> {
-    return (await this.qrCodes.getUnlimited(options)).image.length;
+    return (await this.qrCodes.getUnlimited(options)).data.length;
   }
 
   @Get('oauth')
@@ -142,7 +142,7 @@ let wechat: WechatSandbox;
 let store: CountingStore;
 let app: TeamApp;
 let onExpress: TeamApp;
-let session_rd: string;
+let sessionRd: string;
 let session: WechatSession;
 
 beforeAll(async () => {
@@ -151,7 +151,7 @@ beforeAll(async () => {
   const options = optionsFor(wechat, { store, openData: { maxAge: 0 } });
   app = await startTeamApp(options, { controllers: [TeamController, OpenController] });
   onExpress = await startTeamApp(options, { adapter: 'express' });
-  ({ session_rd, session } = await app
+  ({ session_rd: sessionRd, session } = await app
     .get(SessionService)
     .login((await wechat.users.create().login()).code));
 });
@@ -182,8 +182,8 @@ describe('whatever is sent', () => {
   it(`P16 B-session as a session_rd is refused from its text alone${often(PURE.numRuns)}`, () => {
     const keyring = new Keyring([{ appId: 'wx1', secret: 'x', kind: 'mini-program' }], []);
     const almost = fc
-      .tuple(fc.nat(session_rd.length), text)
-      .map(([at, insert]) => session_rd.slice(0, at) + insert + session_rd.slice(at + 1));
+      .tuple(fc.nat(sessionRd.length), text)
+      .map(([at, insert]) => sessionRd.slice(0, at) + insert + sessionRd.slice(at + 1));
     fc.assert(
       fc.property(
         fc.oneof(text, almost),
@@ -198,7 +198,7 @@ describe('whatever is sent', () => {
     async () => {
       const services = [
         (code: never) => app.get(SessionService).login(code),
-        (code: never) => app.get(PhoneService).byCode(code),
+        (code: never) => app.get(PhoneService).getByCode(code),
         (code: never) => app.get(MobileOAuthService).login(code),
       ];
       const wrong = value.filter((code) => !isCode(code));
@@ -299,7 +299,7 @@ describe('over HTTP, whatever is sent', () => {
       body,
       headers: {
         'content-type': 'application/json',
-        authorization: `Bearer ${session_rd}`,
+        authorization: `Bearer ${sessionRd}`,
         ...headers,
       },
     });
@@ -324,7 +324,7 @@ describe('over HTTP, whatever is sent', () => {
         header.map((each) => ({ authorization: `Bearer ${each}` })),
         header.map((each) => ({ 'x-session-rd': each })),
         header.map((each) => ({
-          cookie: `session_rd=${session_rd}`,
+          cookie: `session_rd=${sessionRd}`,
           authorization: `Basic ${each}`,
         })),
       );
@@ -332,14 +332,14 @@ describe('over HTTP, whatever is sent', () => {
       const property = fc.asyncProperty(headers, async (sent) => {
         const startedAt = performance.now();
         const answer = await askingNobody(() =>
-          app.fetch(`/me?session_rd=${session_rd}`, { headers: sent as Record<string, string> }),
+          app.fetch(`/me?session_rd=${sessionRd}`, { headers: sent as Record<string, string> }),
         );
         waits.push(performance.now() - startedAt);
         expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
       });
       await fc.assert(property, HTTP);
       expect(waits.toSorted((a, b) => a - b)[waits.length >> 1]).toBeLessThan(AT_ONCE);
-      expect((await app.as(session_rd, '/me')).status).toBe(200);
+      expect((await app.as(sessionRd, '/me')).status).toBe(200);
     },
     LONG,
   );

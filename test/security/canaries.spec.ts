@@ -317,7 +317,7 @@ describe('an error of the library', () => {
       () => app.get(SessionService).refresh(session_rd.replace(/.$/, '_')),
       () => app.get(SessionService).checkSessionKey(session),
       () => app.get(SessionService).resetSessionKey(session),
-      async () => app.get(PhoneService).byCode((await user.getPhoneNumber()).code),
+      async () => app.get(PhoneService).getByCode((await user.getPhoneNumber()).code),
       () => app.get(QrCodeService).getUnlimited({ scene: `a=${Math.random()}` }),
       async () => app.get(MobileOAuthService).login((await user.authorize()).code),
       () => app.get(MobileOAuthService).userInfo(token, { refresh: true }),

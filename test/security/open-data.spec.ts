@@ -100,7 +100,7 @@ describe('open data over HTTP', () => {
   let wechat: WechatSandbox;
   let app: TeamApp;
   let user: SandboxUser;
-  let session_rd: string;
+  let sessionRd: string;
 
   beforeAll(async () => {
     wechat = await startWechatSandbox();
@@ -108,7 +108,7 @@ describe('open data over HTTP', () => {
   });
   beforeEach(async () => {
     user = wechat.users.create({ phoneNumber: '13580006666' });
-    ({ session_rd } = await app.get(SessionService).login((await user.login()).code));
+    ({ session_rd: sessionRd } = await app.get(SessionService).login((await user.login()).code));
   });
   afterAll(async () => {
     await closeTeamApps();
@@ -120,7 +120,7 @@ describe('open data over HTTP', () => {
     return app.fetch('/open-data', { method: 'POST', headers, body: JSON.stringify(body) });
   };
   const send = async (body: object): Promise<{ status: number; seen: string }> => {
-    const answer = await post(session_rd, body);
+    const answer = await post(sessionRd, body);
     const headersSeen = [...answer.headers].filter(([name]) => name !== 'date');
     return {
       status: answer.status,

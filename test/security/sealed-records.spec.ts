@@ -39,8 +39,8 @@ const start = (store: MapStore, encryptionKeys?: WechatEncryptionKey[]): Promise
   startTeamApp(optionsFor(wechat, { store, encryptionKeys, ...ANY_AGE }));
 const login = async (app: TeamApp, user: SandboxUser): Promise<IssuedSession> =>
   app.get(SessionService).login((await user.login()).code);
-const status = async (app: TeamApp, session_rd: string): Promise<number> =>
-  (await app.as(session_rd, '/me')).status;
+const status = async (app: TeamApp, sessionRd: string): Promise<number> =>
+  (await app.as(sessionRd, '/me')).status;
 
 describe('who writes to the store', () => {
   let store: MapStore;

@@ -92,10 +92,10 @@ describe('a login', () => {
         [{}, `&session_rd=${token}&token=${token}&replaces=${token}&sid=${token}`],
       ];
       for (const [headers, query] of tricks) {
-        const session_rd = await logIn(victim, headers, query);
-        expect(tokens.has(session_rd)).toBe(false);
-        tokens.add(session_rd);
-        expect(await (await any(apps).as(session_rd, '/me')).json()).toMatchObject({
+        const sessionRd = await logIn(victim, headers, query);
+        expect(tokens.has(sessionRd)).toBe(false);
+        tokens.add(sessionRd);
+        expect(await (await any(apps).as(sessionRd, '/me')).json()).toMatchObject({
           openid: victim.openid(),
         });
       }
@@ -109,8 +109,8 @@ describe('a login', () => {
     async () => {
       const user = wechat.users.create();
       const old = await logIn(user);
-      const session_rd = await logIn(user, { 'x-session-rd': old });
-      expect([session_rd === old, await status(old), await status(session_rd)]).toEqual([
+      const sessionRd = await logIn(user, { 'x-session-rd': old });
+      expect([sessionRd === old, await status(old), await status(sessionRd)]).toEqual([
         false,
         401,
         200,
@@ -136,8 +136,8 @@ describe('users of two mini programs', () => {
       checked++;
       const act = any(['refresh', 'again', 'leave', 'leaveAll', 'stay', 'stay'] as const);
       if (act === 'refresh') token = (await sessions().refresh(token)).session_rd;
-      if (act === 'leave') await sessions().end(token);
-      if (act === 'leaveAll') expect(await sessions().endAll(session)).toBe(1);
+      if (act === 'leave') await sessions().revoke(token);
+      if (act === 'leaveAll') expect(await sessions().revokeAll(session)).toBe(1);
       if (act === 'leave' || act === 'leaveAll') expect(await status(token)).toBe(401);
       if (act === 'again')
         token = (await sessions().login((await user.login(appId)).code, { appId, replaces: token }))

@@ -49,7 +49,7 @@ export interface TeamApp {
   get<T>(token: Type<T> | (abstract new () => T)): T;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** GET with a session_rd. */
-  as(session_rd: string, path: string): Promise<Response>;
+  as(sessionRd: string, path: string): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -103,8 +103,8 @@ export async function startTeamApp(
     url,
     get: (token) => app.get(token, { strict: false }),
     fetch: (path, init) => fetch(url + path, init),
-    as: (session_rd, path) =>
-      fetch(url + path, { headers: { authorization: `Bearer ${session_rd}` } }),
+    as: (sessionRd, path) =>
+      fetch(url + path, { headers: { authorization: `Bearer ${sessionRd}` } }),
     close: async () => {
       running.delete(started);
       await app.close();

@@ -37,13 +37,13 @@ export class AccountController {
   ) {}
 
   @Post('auth/refresh')
-  refresh(@SessionRd() session_rd = ''): Promise<IssuedSession> {
-    return this.sessions.refresh(session_rd);
+  refresh(@SessionRd() sessionRd = ''): Promise<IssuedSession> {
+    return this.sessions.refresh(sessionRd);
   }
 
   @Post('auth/logout')
-  logout(@SessionRd() session_rd = ''): Promise<void> {
-    return this.sessions.end(session_rd);
+  logout(@SessionRd() sessionRd = ''): Promise<void> {
+    return this.sessions.revoke(sessionRd);
   }
 
   @Put('me/phone')
@@ -52,7 +52,7 @@ export class AccountController {
     @CurrentSession() { openid, appId }: WechatSession,
     @Body('code') code: string,
   ): Promise<WechatPhone> {
-    return this.phones.byCode(code, { openid, appId });
+    return this.phones.getByCode(code, { openid, appId });
   }
 }
 

@@ -36,13 +36,13 @@ class InstanceController {
   }
 
   @Post('refresh')
-  refresh(@SessionRd() session_rd: string): Promise<{ session_rd: string }> {
-    return this.sessions.refresh(session_rd);
+  refresh(@SessionRd() sessionRd: string): Promise<{ session_rd: string }> {
+    return this.sessions.refresh(sessionRd);
   }
 
   @Post('logout')
-  logout(@SessionRd() session_rd: string): Promise<void> {
-    return this.sessions.end(session_rd);
+  logout(@SessionRd() sessionRd: string): Promise<void> {
+    return this.sessions.revoke(sessionRd);
   }
 
   @Post('open-data')

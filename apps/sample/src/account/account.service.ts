@@ -30,7 +30,7 @@ export class AccountService {
     await this.recordings.removeFiles(recordings);
     await this.avatars.removeOf(user);
     await Promise.all(
-      identities.map(({ appId, openid }) => this.sessions.endAll({ appId, openid })),
+      identities.map(({ appId, openid }) => this.sessions.revokeAll({ appId, openid })),
     );
   }
 }

@@ -101,7 +101,7 @@ export class AuthController {
   @ApiAnswer(null)
   @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
   async end(@CurrentSession() session: WechatSession, @Param('id') id: string): Promise<void> {
-    await this.sessions.endById(session, id).catch(notFound);
+    await this.sessions.revokeById(session, id).catch(notFound);
   }
 
   @Post('logout')
@@ -111,8 +111,8 @@ export class AuthController {
   @ApiOperation({ summary: 'End this session' })
   @ApiAnswer(null)
   @ApiFailures('ERR_WECHAT_SESSION')
-  async logout(@SessionRd() session_rd: string): Promise<void> {
-    await this.sessions.end(session_rd);
+  async logout(@SessionRd() sessionRd: string): Promise<void> {
+    await this.sessions.revoke(sessionRd);
   }
 
   @Post('logout-all')
@@ -123,7 +123,7 @@ export class AuthController {
   @ApiAnswer(EndedAnswer)
   @ApiFailures('ERR_WECHAT_SESSION')
   async logoutAll(@CurrentSession() session: WechatSession): Promise<EndedAnswer> {
-    return { ended: await this.sessions.endAll(session) };
+    return { ended: await this.sessions.revokeAll(session) };
   }
 }
 

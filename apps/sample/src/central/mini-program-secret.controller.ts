@@ -73,6 +73,6 @@ export class MiniProgramSecretController {
     ...UPSTREAM_FAILURES,
   )
   async qrCode(@Param('appId') appId: string, @Body() { ...code }: QrCodeDto): Promise<string> {
-    return (await this.codes.getUnlimited({ ...code, appId })).image.toString('base64');
+    return (await this.codes.getUnlimited({ ...code, appId })).data.toString('base64');
   }
 }

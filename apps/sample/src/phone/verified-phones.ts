@@ -17,8 +17,8 @@ export class VerifiedPhones {
     const { appId, openid } = session;
     return phoneOf(
       code
-        ? await this.phones.byCode(code, { appId, openid })
-        : await this.phones.fromOpenData(session, { encryptedData, iv }),
+        ? await this.phones.getByCode(code, { appId, openid })
+        : await this.phones.decrypt(session, { encryptedData, iv }),
     );
   }
 }

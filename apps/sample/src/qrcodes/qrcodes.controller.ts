@@ -36,7 +36,7 @@ export class QrCodesController {
     @CurrentSession() { appId }: WechatSession,
     @Body() { ...code }: QrCodeDto,
   ): Promise<StreamableFile> {
-    const { image, contentType } = await this.codes.getUnlimited({ ...code, appId });
-    return new StreamableFile(image, { type: contentType, length: image.length });
+    const { data, contentType } = await this.codes.getUnlimited({ ...code, appId });
+    return new StreamableFile(data, { type: contentType, length: data.length });
   }
 }

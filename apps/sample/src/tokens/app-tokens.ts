@@ -48,7 +48,7 @@ export class AppTokens {
     const { sub, sid, phone } = (await this.tokens.open('account', token)) ?? {};
     if (!isUUID(sub) || typeof sid !== 'string' || !LOGIN_ID.test(sid))
       throw new WechatSessionError();
-    const session = await this.sessions.findLogin(sid);
+    const session = await this.sessions.findById(sid);
     const user = await this.users.findAccount(String(sub));
     if (!user || !(isOf(user, session) || phone === this.markOf(user.phoneE164)))
       throw new WechatSessionError();

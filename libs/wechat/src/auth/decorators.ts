@@ -29,7 +29,7 @@ export const CurrentUser: ParamDecorator = createParamDecorator(
  * @example
  * ```ts
  * @Post('logout-all') @UseGuards(SessionGuard)
- * logoutAll(@CurrentSession() session: WechatSession) { return this.sessions.endAll(session); }
+ * logoutAll(@CurrentSession() session: WechatSession) { return this.sessions.revokeAll(session); }
  * ```
  */
 export const CurrentSession: ParamDecorator = createParamDecorator(
@@ -43,7 +43,7 @@ export const CurrentSession: ParamDecorator = createParamDecorator(
  * @example
  * ```ts
  * @Post('refresh')
- * refresh(@SessionRd() session_rd = '') { return this.sessions.refresh(session_rd); }
+ * refresh(@SessionRd() sessionRd = '') { return this.sessions.refresh(sessionRd); }
  * ```
  */
 export const SessionRd: ParamDecorator = createParamDecorator(

@@ -51,9 +51,9 @@ export class SessionGuard implements CanActivate {
 
   /** The session, or an error. `undefined` lets the request through without one. */
   protected authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
-    const session_rd = sessionRdFrom(request);
-    if (session_rd === undefined) throw new WechatSessionError();
-    return this.sessions.find(session_rd);
+    const sessionRd = sessionRdFrom(request);
+    if (sessionRd === undefined) throw new WechatSessionError();
+    return this.sessions.find(sessionRd);
   }
 }
 

@@ -43,9 +43,9 @@ export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-se
 
   async validate(request: PassportRequest): Promise<unknown> {
     const { sessions, users, crypto } = request[SERVICES] ?? this;
-    const session_rd = sessionRdFrom(request);
-    if (session_rd === undefined) throw new WechatSessionError();
-    const auth = new RequestAuth(await sessions.find(session_rd), users, crypto);
+    const sessionRd = sessionRdFrom(request);
+    if (sessionRd === undefined) throw new WechatSessionError();
+    const auth = new RequestAuth(await sessions.find(sessionRd), users, crypto);
     setAuth(request, auth);
     return auth.user();
   }

@@ -31,7 +31,7 @@ const ENDPOINT = '/wxa/business/getuserphonenumber';
  *
  * @example
  * ```ts
- * const { phoneNumber } = await phones.byCode(code, { openid, appId });      // '13580006666'
+ * const { phoneNumber } = await phones.getByCode(code, { openid, appId });      // '13580006666'
  * ```
  */
 @Injectable()
@@ -49,7 +49,7 @@ export class PhoneService {
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    * @throws WechatBadRequestError, WechatCodeError, and what WechatApiClient.call throws
    */
-  async byCode(
+  async getByCode(
     code: string,
     { openid, appId }: { openid?: string; appId?: string } = {},
   ): Promise<WechatPhone> {
@@ -73,7 +73,7 @@ export class PhoneService {
    * Decrypts what the phone button gave before it gave codes.
    * @throws what CryptoService.decryptOpenData throws; WechatDecryptError also for open data that is no phone number
    */
-  async fromOpenData(session: WechatSession, data: EncryptedOpenData): Promise<WechatPhone> {
+  async decrypt(session: WechatSession, data: EncryptedOpenData): Promise<WechatPhone> {
     const phone = phoneOf(await this.crypto.decryptOpenData(session, data));
     if (!phone) throw new WechatDecryptError();
     return phone;

@@ -17,12 +17,13 @@ import type {
  *
  * @example
  * ```ts
- * const { image, contentType }: WechatQrCode = await qrCodes.get({ path: 'pages/index/index' });
- * reply.type(contentType).send(image);
+ * const { data, contentType }: WechatQrCode = await qrCodes.get({ path: 'pages/index/index' });
+ * reply.type(contentType).send(data);
  * ```
  */
 export interface WechatQrCode {
-  image: Buffer;
+  /** The bytes of the image. */
+  data: Buffer;
   /** `image/jpeg`, or `image/png` for a transparent one. Read from the image itself. */
   contentType: string;
 }
@@ -35,7 +36,7 @@ const CACHE_FOR = 24 * 60 * 60_000;
  *
  * @example
  * ```ts
- * const { image, contentType } = await qrCodes.getUnlimited({ scene: 'order=42', page: 'pages/order/order' });
+ * const { data, contentType } = await qrCodes.getUnlimited({ scene: 'order=42', page: 'pages/order/order' });
  * ```
  */
 @Injectable()
@@ -108,8 +109,8 @@ export class QrCodeService {
     const { appId } = this.options.app('mini-program', options.appId);
     const key = `wx:qr:${hash('sha256', JSON.stringify([appId, path, body]), 'base64url')}`;
     const base64 = await this.cache.wrap(key, () => this.fetchImage(path, appId, body), CACHE_FOR);
-    const image = Buffer.from(base64, 'base64');
-    return { image, contentType: imageTypeOf(image) ?? 'image/jpeg' };
+    const data = Buffer.from(base64, 'base64');
+    return { data, contentType: imageTypeOf(data) ?? 'image/jpeg' };
   }
 
   /** base64, because a cache may serialise what it keeps. */

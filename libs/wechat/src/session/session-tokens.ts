@@ -24,11 +24,11 @@ export class SessionTokens {
   constructor(@Inject(Keyring) private readonly keyring: Keyring) {}
 
   /** `undefined` for what is not a token of our making; that is not kept, or inventing tokens would push out real ones. */
-  parse(session_rd: string): ProvenToken | undefined {
-    const known = this.proven.get(session_rd);
+  parse(sessionRd: string): ProvenToken | undefined {
+    const known = this.proven.get(sessionRd);
     if (known) return known;
-    const token: ProvenToken | undefined = parseToken('srd', session_rd, this.keyring);
-    if (token) this.proven.set(session_rd, token);
+    const token: ProvenToken | undefined = parseToken('srd', sessionRd, this.keyring);
+    if (token) this.proven.set(sessionRd, token);
     return token;
   }
 }

@@ -32,7 +32,7 @@ const MAX_TRIES = 20;
  * ```ts
  * const { session_rd, expiresIn } = await sessions.login(code);      // what wx.login gave
  * const session = await sessions.find(session_rd);                   // what SessionGuard does
- * await sessions.endAll(session);                                    // logged out everywhere
+ * await sessions.revokeAll(session);                                 // logged out everywhere
  * ```
  */
 @Injectable()
@@ -73,7 +73,7 @@ export class SessionService {
       this.exchanges.get(flight) ?? exchange().finally(() => this.exchanges.delete(flight));
     this.exchanges.set(flight, shared);
     const issued = await shared;
-    if (replaces !== undefined) await this.end(replaces);
+    if (replaces !== undefined) await this.revoke(replaces);
     return issued;
   }
 
@@ -81,8 +81,8 @@ export class SessionService {
    * Whose `session_rd` this is. One read of the store; none for a token that is malformed or not of our making.
    * @throws WechatSessionError, StoreUnavailableError
    */
-  find(session_rd: string): Promise<WechatSession> {
-    return this.telemetry.lookup(() => this.lookUp(session_rd));
+  find(sessionRd: string): Promise<WechatSession> {
+    return this.telemetry.lookup(() => this.lookUp(sessionRd));
   }
 
   /**
@@ -90,26 +90,31 @@ export class SessionService {
    * so an answer that was lost can be asked for again. A token from before that is somebody's copy: the login is ended.
    * @throws WechatSessionError, StoreUnavailableError
    */
-  refresh(session_rd: string): Promise<IssuedSession> {
+  refresh(sessionRd: string): Promise<IssuedSession> {
     return this.telemetry.session('refresh', () =>
-      this.refreshToken(this.tokens.parse(session_rd) ?? refuse()),
+      this.refreshToken(this.tokens.parse(sessionRd) ?? refuse()),
     );
   }
 
-  /** Ends the login that this `session_rd` belongs to. Ending what is not there, or not any more, is no error. */
-  async end(session_rd: string): Promise<void> {
-    const token = this.tokens.parse(session_rd);
+  /**
+   * Revokes the session that this `session_rd` belongs to. Does nothing if the token is unknown or no longer valid.
+   * @throws StoreUnavailableError
+   */
+  async revoke(sessionRd: string): Promise<void> {
+    const token = this.tokens.parse(sessionRd);
     if (!token) return;
     const stored = await this.records.readFor(token);
     if (!stored || this.validUntil(stored.record, token) !== undefined) await this.remove(token.id); // what is gone may have to be made sure of
   }
 
   /**
-   * Ends one login of the same user in the same app.
-   * @throws WechatSessionError if there is no such live login, StoreUnavailableError
+   * Revokes one session of a user in one app.
+   * @param user a session of the user, or `{ appId, openid }`
+   * @param id the `id` of the session to revoke, as `list` returns it
+   * @throws WechatSessionError if the user has no live session with this id, StoreUnavailableError
    */
-  async endById(session: WechatSession, id: string): Promise<void> {
-    const record = await this.users.read(session);
+  async revokeById(user: WechatUserKey, id: string): Promise<void> {
+    const record = await this.users.read(user);
     const isTheirs = record?.logins.some((login) => login.id === id);
     const live = isTheirs && (await this.info(id));
     if (!isTheirs || !(await this.remove(id)) || !live)
@@ -117,10 +122,26 @@ export class SessionService {
   }
 
   /**
-   * Ends all logins of a user in one app, the asking one included. Answers how many of them were live.
-   * @param user a session, or just whose sessions: an administrator and the end of an account have none to show
+   * Revokes all sessions of the same user in the same app except this one.
+   * @returns how many of the revoked sessions were live
+   * @throws StoreUnavailableError
    */
-  async endAll(user: WechatUserKey & { id?: string }): Promise<number> {
+  async revokeOthers(session: WechatSession): Promise<number> {
+    const record = await this.users.read(session);
+    const ids = (record?.logins ?? []).map(({ id }) => id).filter((id) => id !== session.id);
+    const live = await Promise.all(ids.map((id) => this.info(id)));
+    await Promise.all(ids.map((id) => this.remove(id)));
+    await this.users.change(session, (now) => withoutLogins(now, ids));
+    return live.filter((info) => info !== undefined).length;
+  }
+
+  /**
+   * Revokes all sessions of a user in one app.
+   * @param user a session of the user, which is revoked too, or `{ appId, openid }`
+   * @returns how many of the revoked sessions were live
+   * @throws StoreUnavailableError
+   */
+  async revokeAll(user: WechatUserKey & { id?: string }): Promise<number> {
     const record = await this.users.read(user);
     const ids = [
       ...new Set([
@@ -135,20 +156,23 @@ export class SessionService {
     return live.filter((info) => info !== undefined).length;
   }
 
-  /** The live logins of this user in this app, oldest first. */
-  async list(session: WechatSession): Promise<WechatSessionInfo[]> {
-    const record = await this.users.read(session);
-    const infos = await Promise.all(
-      (record?.logins ?? []).map(({ id }) => this.info(id, session.id)),
-    );
+  /**
+   * Lists the live sessions of a user in one app, oldest first.
+   * @param user a session of the user, which is marked as `current` in the list, or `{ appId, openid }`
+   * @throws StoreUnavailableError
+   */
+  async list(user: WechatUserKey & { id?: string }): Promise<WechatSessionInfo[]> {
+    const record = await this.users.read(user);
+    const infos = await Promise.all((record?.logins ?? []).map(({ id }) => this.info(id, user.id)));
     return infos.filter((info) => info !== undefined);
   }
 
   /**
-   * The login with this id, for what belongs to a login and not to one `session_rd`: it may have run out, not ended.
-   * @throws WechatSessionError if it was ended or is over, StoreUnavailableError
+   * Finds a session by its id. Its `session_rd` may have expired; the session itself must not have expired or been revoked.
+   * Use it for tokens of your own that are valid as long as the session.
+   * @throws WechatSessionError if the session was revoked or has expired, StoreUnavailableError
    */
-  async findLogin(id: string): Promise<WechatSession> {
+  async findById(id: string): Promise<WechatSession> {
     const { record } = (await this.records.read(id)) ?? refuse();
     if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
@@ -193,8 +217,8 @@ export class SessionService {
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
   }
 
-  private async lookUp(session_rd: string): Promise<WechatSession> {
-    const token = this.tokens.parse(session_rd) ?? refuse();
+  private async lookUp(sessionRd: string): Promise<WechatSession> {
+    const token = this.tokens.parse(sessionRd) ?? refuse();
     const { id, record } = (await this.records.readFor(token)) ?? refuse();
     return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
   }

@@ -15,7 +15,7 @@ import type { UserRecord } from './user.record.js';
  * @example
  * ```ts
  * const user: WechatUserKey = { appId: 'wx…', openid: 'o…' };
- * await sessions.endAll(user);      // without a session at hand
+ * await sessions.revokeAll(user);      // needs no session
  * ```
  */
 export interface WechatUserKey {
