@@ -151,7 +151,7 @@ export function problems() {
     ...Object.entries(results).flatMap(([id, files]) => gone(id, Object.keys(files))),
     ...Object.keys(ROWS).flatMap((id) => triedTooRarely(id, sumOf(results[id] ?? {}).trials)),
     ...PAGES.filter((page) => withTables(read(page), results) !== read(page)).map(
-      (page) => `${page} is not what ${RESULTS} says.`,
+      (page) => `${page} differs from ${RESULTS}. Run: node tools/faults.mjs --update`,
     ),
   ];
 }

@@ -47,7 +47,9 @@ describe('docs/reliability.md', () => {
 
     it('where the page says something else than the results', () => {
       edit(PAGE, (page) => page.replace(/\| R1 \|.*\n/, ''));
-      expect(problemsOf(copy)).toBe(`${PAGE} is not what etc/faults.json says.\n`);
+      expect(problemsOf(copy)).toBe(
+        `${PAGE} differs from etc/faults.json. Run: node tools/faults.mjs --update\n`,
+      );
     });
 
     it('where a row was tried less often than it should be, or by a test that is gone', () => {

@@ -262,6 +262,31 @@ describeRedis('an application, when', () => {
     expect((await me()).status).toBe(200);
   });
 
+  it.each(trials(20, 1))(
+    'R7 Redis has no memory left: readiness is down although reads work',
+    async () => {
+      const ownStore = await RedisStore.open({ url: redis.url });
+      const health = { imports: [TerminusModule], providers: [WechatHealthIndicator] };
+      const full = await startTeamApp(optionsFor(wechat, { store: ownStore }), health);
+      const indicator = full.get(WechatHealthIndicator);
+      const whoIs = async (): Promise<number> => (await full.as(token, '/me')).status;
+      expect([await whoIs(), await indicator.store('store')]).toEqual([
+        200,
+        { store: { status: 'up' } },
+      ]);
+      await redis.run('CONFIG', 'SET', 'maxmemory', '1');
+      expect([await whoIs(), await indicator.store('store')]).toEqual([
+        200,
+        { store: { status: 'down', error: 'ERR_STORE_UNAVAILABLE' } },
+      ]);
+      await redis.run('CONFIG', 'SET', 'maxmemory', '0');
+      expect(await indicator.store('store')).toEqual({ store: { status: 'up' } });
+      expect(await redis.run('KEYS', '*health*')).toEqual([]);
+      await full.close();
+      await ownStore.close();
+    },
+  );
+
   it.each(trials(20))('R10 Redis is down at the start and comes later', async () => {
     const later = await TestRedis.later();
     const ownStore = await RedisStore.open({ url: later.url });

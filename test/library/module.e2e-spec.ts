@@ -312,7 +312,7 @@ describe('WechatHealthIndicator', () => {
     await login(sessions);
     expect(health.platform('wechat')).toEqual({ wechat: { status: 'up', state: 'ok' } });
     jest
-      .spyOn(app.get(WechatStore, { strict: false }), 'get')
+      .spyOn(app.get(WechatStore, { strict: false }), 'add')
       .mockRejectedValue(new StoreUnavailableError());
     expect(await health.store('store')).toEqual({
       store: { status: 'down', error: 'ERR_STORE_UNAVAILABLE' },

@@ -19,6 +19,8 @@ const VARIABLES = [
     'JWT_TTL',
     'UPLOAD_DIR',
     'LOGIN_RATE_LIMIT',
+    'QRCODE_RATE_LIMIT',
+    'API_DOCS',
     'TRUST_PROXY',
     'LOG_LEVEL',
   ],
@@ -214,8 +216,8 @@ describe('the app', () => {
       expect((await s.call('GET /health/ready')).body.data).toEqual({ status: 'ok' });
     });
 
-    it('is not ready when the store is down, and live all the same', async () => {
-      jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
+    it('is not ready when the store takes no writes, and live all the same', async () => {
+      jest.spyOn(s.app.get(WechatStore), 'add').mockRejectedValue(new StoreUnavailableError());
       const { status, body } = await s.call('GET /health/ready');
       expect([status, body.msg, body.error]).toEqual([
         503,

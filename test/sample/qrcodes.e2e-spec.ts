@@ -140,3 +140,46 @@ describe('POST /qrcodes', () => {
     ]);
   });
 });
+
+describe('the limit of POST /qrcodes', () => {
+  let s: Central;
+  beforeAll(async () => {
+    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s', QRCODE_RATE_LIMIT: '3' } });
+  });
+  beforeEach(() => s.wechat.clear());
+  afterAll(() => s.close());
+
+  const draw = (token: string, scene: string) =>
+    s.call('POST /qrcodes', { token, body: { scene, width: 280 } });
+
+  it('counts the codes of a user over all sessions, and of no other user', async () => {
+    const user = s.wechat.users.create();
+    const [phone, tablet] = [await s.miniToken(user), await s.miniToken(user)];
+    const answers = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((n) => draw(n % 2 ? phone : tablet, `n=${n}`)),
+    );
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+      200, 200, 200, 429, 429, 429,
+    ]);
+    const refused = answers.find(({ status }) => status === 429)!;
+    expect(refused.body.error).toBe('ERR_WECHAT_RATE_LIMIT');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await draw(await s.miniToken(), 'other')).status).toBe(200);
+    expect(s.wechat.requestsTo(UNLIMITED)).toHaveLength(4);
+  });
+
+  it('starts again after a minute', async () => {
+    const token = await s.miniToken();
+    for (const scene of ['a', 'b', 'c']) await draw(token, scene);
+    expect((await draw(token, 'd')).status).toBe(429);
+    s.wechat.clock.advance('61s');
+    expect((await draw(token, 'd')).status).toBe(200);
+  });
+
+  it('does not count a request that is refused before WeChat is called', async () => {
+    const token = await s.miniToken();
+    for (let i = 0; i < 10; i++) expect((await draw(token, 'a'.repeat(33))).status).toBe(400);
+    for (const scene of ['a', 'b', 'c']) expect((await draw(token, scene)).status).toBe(200);
+    expect((await draw(token, 'd')).status).toBe(429);
+  });
+});

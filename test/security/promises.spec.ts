@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import ts from 'typescript';
 
 const ROOT = join(__dirname, '../..');
-const IDS = Array.from({ length: 27 }, (_, i) => `P${i + 1}`);
 const CALLERS = /^(it|test)\b/;
 
 /** Which tests prove each promise: a file, and how the titles of its tests begin. */
@@ -37,10 +36,11 @@ function textOf(node: ts.Node | undefined): string {
 }
 
 describe('the promises of SECURITY.md', () => {
-  it('are all there', () => {
-    expect(Object.keys(PROMISES)).toEqual(IDS);
-    const rows = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8');
-    expect(IDS.filter((id) => !rows.includes(`| ${id} |`))).toEqual([]);
+  it('each have a row in SECURITY.md and a list of tests', () => {
+    const rows = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8').matchAll(/^\| (P\d+) \|/gm);
+    const ids = [...rows].map(([, id]) => id);
+    expect(ids.length).toBeGreaterThan(26);
+    expect(ids).toEqual(Object.keys(PROMISES));
   });
 
   it.each(Object.entries(PROMISES))('%s is proven by tests that exist', (_, proofs) => {
@@ -55,9 +55,9 @@ describe('the promises of SECURITY.md', () => {
 
   it('control: a title that no test has is missed', () => {
     const own = titlesIn('test/security/promises.spec.ts');
-    expect([own.includes('are all there'), own.includes('nothing like this')]).toEqual([
-      true,
-      false,
-    ]);
+    expect([
+      own.includes('each have a row in SECURITY.md and a list of tests'),
+      own.includes('nothing like this'),
+    ]).toEqual([true, false]);
   });
 });

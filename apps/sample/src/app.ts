@@ -8,6 +8,11 @@ import { AppExceptionFilter } from './common/app-exception.filter.js';
 import { EnvelopeAdapter } from './common/envelope.adapter.js';
 import { acceptJsonBodies } from './common/json-body.js';
 import { createLogger, logRequests, nestLogger } from './common/logging.js';
+import {
+  RESPONSE_HEADERS,
+  setResponseHeaders,
+  warnOfUnknownProxy,
+} from './common/response-headers.js';
 import { validation } from './common/validation.js';
 import type { AppConfig } from './config.js';
 import { serveDocs } from './docs/docs.js';
@@ -30,7 +35,7 @@ const answerUnreadablePath = (
   reply: FastifyReply,
 ): void => {
   const { status, body } = new NotFoundError();
-  void reply.status(status).send(body);
+  void reply.headers(RESPONSE_HEADERS).status(status).send(body);
 };
 
 /** A client keeps its connection after the answer. While we close, nobody needs it, and waiting for it would take a minute. */
@@ -68,10 +73,12 @@ export async function createApp(
   });
   app.useGlobalPipes(validation);
   app.useGlobalFilters(new AppExceptionFilter());
+  setResponseHeaders(app);
+  if (!config.trustProxy) warnOfUnknownProxy(app);
   acceptJsonBodies(app);
   acceptUploads(app);
   logRequests(app, logger);
-  serveDocs(app);
+  if (config.apiDocs) serveDocs(app);
   dropConnectionsWhenClosing(app);
   telemetry?.observe(app);
   return app;

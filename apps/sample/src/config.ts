@@ -1,6 +1,6 @@
 import {
+  IsByteLength,
   IsIn,
-  IsNotEmpty,
   IsOptional,
   IsPort,
   Matches,
@@ -33,6 +33,10 @@ export class AppConfig {
   readonly uploadDir: string;
   /** Logins per minute and address; 0: no limit. */
   readonly loginRateLimit: number;
+  /** Mini-program codes per minute and user; 0: no limit. */
+  readonly qrCodeRateLimit: number;
+  /** Whether `/docs` and `/docs-json` are served. */
+  readonly apiDocs: boolean;
   /** Which proxies' X-Forwarded-For is believed, as Fastify takes it. */
   readonly trustProxy: TrustProxy;
   readonly logLevel: string;
@@ -53,6 +57,9 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
+
+/** As long as the output of HMAC-SHA256. A shorter secret can be guessed offline from one token. */
+export const MIN_JWT_SECRET_BYTES = 32;
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
@@ -88,9 +95,8 @@ class Variables {
   DATABASE_URL?: string;
 
   @ValidateIf(({ NODE_ENV }: Variables) => NODE_ENV === 'production')
-  @IsNotEmpty({
-    message:
-      'JWT_SECRET is required when NODE_ENV=production; make one with: openssl rand -base64 32',
+  @IsByteLength(MIN_JWT_SECRET_BYTES, undefined, {
+    message: `JWT_SECRET is required when NODE_ENV=production, with at least ${MIN_JWT_SECRET_BYTES} bytes; make one with: openssl rand -base64 32`,
   })
   JWT_SECRET?: string;
 
@@ -101,6 +107,13 @@ class Variables {
 
   @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 is no limit' })
   LOGIN_RATE_LIMIT = '120';
+
+  @Matches(/^\d{1,9}$/, { message: 'QRCODE_RATE_LIMIT must be a whole number; 0 is no limit' })
+  QRCODE_RATE_LIMIT = '60';
+
+  @IsOptional()
+  @IsIn(['on', 'off'], { message: 'API_DOCS must be on or off' })
+  API_DOCS?: 'on' | 'off';
 
   @IsOptional()
   @IsProxyList(
@@ -129,8 +142,9 @@ export function readConfig(env: Environment): AppConfig {
   );
   const wechat = readWechat(env, problems);
   if (problems.length > 0 || !wechat) throw new ConfigError(problems);
+  const production = variables.NODE_ENV === 'production';
   return new AppConfig({
-    production: variables.NODE_ENV === 'production',
+    production,
     port: Number(variables.PORT),
     wechat,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
@@ -143,6 +157,8 @@ export function readConfig(env: Environment): AppConfig {
     },
     uploadDir: variables.UPLOAD_DIR,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
+    qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),
+    apiDocs: (variables.API_DOCS ?? (production ? 'off' : 'on')) === 'on',
     trustProxy: trustProxyFrom(variables.TRUST_PROXY),
     logLevel: variables.LOG_LEVEL,
     telemetry: variables.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,

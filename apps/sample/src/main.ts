@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { existsSync } from 'node:fs';
 import { createApp } from './app.js';
-import { readConfig } from './config.js';
+import { MIN_JWT_SECRET_BYTES, readConfig } from './config.js';
 import type { AppConfig } from './config.js';
 import { run, serve } from './serve.js';
 
@@ -19,8 +19,10 @@ function warnOfWhatIsMissing({ production, wechat, database, jwt }: AppConfig): 
     logger.warn(
       'JWT_SECRET is not set: app tokens end with this process, and other instances refuse them.',
     );
-  else if ((jwt.secret.symmetricKeySize ?? 0) < 32)
-    logger.warn('JWT_SECRET is shorter than 32 bytes: who has one token can guess it.');
+  else if ((jwt.secret.symmetricKeySize ?? 0) < MIN_JWT_SECRET_BYTES)
+    logger.warn(
+      `JWT_SECRET is shorter than ${MIN_JWT_SECRET_BYTES} bytes: the owner of one token can guess it. A production start refuses it.`,
+    );
   if (production && !wechat.redis)
     logger.warn('REDIS_URL is not set: sessions live in this process and end with it.');
   if (production && 'dir' in database)

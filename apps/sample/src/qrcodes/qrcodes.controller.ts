@@ -4,19 +4,24 @@ import { CurrentSession, QrCodeService, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { ApiFailures } from '../docs/api-answer.decorator.js';
 import { QrCodeDto } from './qrcode.dto.js';
+import { QrCodeRateLimit } from './qrcode-rate-limit.js';
 
 @ApiTags('qrcodes')
 @ApiBearerAuth()
 @Controller('qrcodes')
 @UseGuards(SessionGuard)
 export class QrCodesController {
-  constructor(private readonly codes: QrCodeService) {}
+  constructor(
+    private readonly codes: QrCodeService,
+    private readonly limit: QrCodeRateLimit,
+  ) {}
 
   @Post()
   @HttpCode(200)
   @ApiOperation({
     summary: 'A code that opens the mini program of this session',
-    description: 'Answers the image itself.',
+    description:
+      'Returns the image itself. One user can make QRCODE_RATE_LIMIT codes in a minute, 60 by default.',
   })
   @ApiProduces('image/jpeg', 'image/png')
   @ApiOkResponse({
@@ -33,10 +38,13 @@ export class QrCodesController {
     'ERR_WECHAT_UNAVAILABLE',
   )
   async create(
-    @CurrentSession() { appId }: WechatSession,
+    @CurrentSession() session: WechatSession,
     @Body() { ...code }: QrCodeDto,
   ): Promise<StreamableFile> {
-    const { data, contentType } = await this.codes.getUnlimited({ ...code, appId });
+    const { appId } = session;
+    const { data, contentType } = await this.limit.run(session, () =>
+      this.codes.getUnlimited({ ...code, appId }),
+    );
     return new StreamableFile(data, { type: contentType, length: data.length });
   }
 }

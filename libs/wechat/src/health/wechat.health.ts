@@ -1,16 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
 import { PlatformClient } from '../platform/platform.client.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError } from '../wechat.errors.js';
 
-/** Any key does: that the store answers is the point. */
-const PROBE = 'wx:health';
+/** The key expires by itself if the process ends between the write and the removal. */
+const PROBE_TTL_MS = 5_000;
+const PROBE_VALUE = Buffer.from('1');
 
 /**
- * Health for `@nestjs/terminus`. The store decides whether this instance is ready; WeChat's state is told beside it, because
- * sessions work without WeChat. Nothing here calls WeChat.
+ * Health for `@nestjs/terminus`. The store decides whether this instance is ready. The state of WeChat is reported beside it,
+ * because sessions work without WeChat. Neither indicator calls WeChat.
  *
  * @example
  * ```ts
@@ -25,11 +27,13 @@ export class WechatHealthIndicator {
     @Inject(PlatformClient) private readonly wechat: PlatformClient,
   ) {}
 
-  /** Down while the session store does not answer. */
+  /** Writes a key and removes it. Down while the store does not respond or takes no writes, for example when its memory is full. */
   async store(name: string): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check(name);
     try {
-      await this.sessions.get(PROBE);
+      const probe = `wx:health:${randomUUID()}`;
+      await this.sessions.add(probe, PROBE_VALUE, PROBE_TTL_MS);
+      await this.sessions.remove(probe);
       return indicator.up();
     } catch (error) {
       if (error instanceof StoreUnavailableError) return indicator.down({ error: error.code });

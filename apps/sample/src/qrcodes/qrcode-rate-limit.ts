@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { WechatError, WechatRateLimitError, WechatStore } from 'nestjs-wechat';
+import type { WechatSession } from 'nestjs-wechat';
+import { AppConfig } from '../config.js';
+
+const WINDOW_MS = 60_000;
+
+/** Limits how many mini-program codes one user makes in a minute, over all instances and all sessions of the user. */
+@Injectable()
+export class QrCodeRateLimit {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly store: WechatStore,
+  ) {}
+
+  /**
+   * Runs `work` if the user is within the limit. A request that is refused before WeChat is called does not count.
+   * @throws WechatRateLimitError above the limit, StoreUnavailableError, and what `work` throws
+   */
+  async run<T>({ appId, openid }: WechatSession, work: () => Promise<T>): Promise<T> {
+    const limit = this.config.qrCodeRateLimit;
+    if (limit === 0) return work();
+    const key = `app:qrcodes:${appId}:${openid}`;
+    const { count, resetsIn } = await this.store.count(key, 1, WINDOW_MS);
+    if (count > limit) throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+    try {
+      return await work();
+    } catch (error) {
+      if (isLocalRefusal(error)) await this.store.count(key, -1, WINDOW_MS);
+      throw error;
+    }
+  }
+}
+
+/** An invalid scene or option. WeChat did not see the request, so the error has no errcode. */
+function isLocalRefusal(error: unknown): boolean {
+  return (
+    error instanceof WechatError &&
+    error.errcode === undefined &&
+    ['ERR_BAD_REQUEST', 'ERR_WECHAT_SCENE'].includes(error.code)
+  );
+}
