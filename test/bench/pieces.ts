@@ -58,7 +58,7 @@ async function addLogin(app: INestApplicationContext): Promise<string> {
     since: now,
     logins: [{ id, issuedAt: now, loginExpiresAt }],
   };
-  await app.get(UserRecords).change({ appId: APP.appId, openid }, () => user);
+  await app.get(UserRecords).update({ appId: APP.appId, openid }, () => user);
   return formatToken('srd', token, stored.key);
 }
 

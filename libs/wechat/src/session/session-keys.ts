@@ -28,7 +28,7 @@ export class SessionKeys {
    * sessions that are older than that login, and only for a short while.
    */
   async of(session: WechatSession): Promise<string[]> {
-    const record = await this.users.read(session);
+    const record = (await this.users.get(session))?.record;
     if (!record) return [];
     const { sessionKey, since, previous } = record;
     const raced =
@@ -38,7 +38,7 @@ export class SessionKeys {
 
   /** Whether WeChat still holds the key valid. */
   async check(session: WechatSession): Promise<boolean> {
-    const record = await this.users.read(session);
+    const record = (await this.users.get(session))?.record;
     if (!record) return false;
     try {
       await this.api.call({
@@ -55,7 +55,7 @@ export class SessionKeys {
 
   /** Has WeChat replace the key; the old one is dead at once. */
   async reset(session: WechatSession): Promise<void> {
-    const record = await this.users.read(session);
+    const record = (await this.users.get(session))?.record;
     if (!record) throw new WechatSessionError();
     const call = signedCall('/wxa/resetusersessionkey', session, record.sessionKey);
     const { openid, session_key: sessionKey } = await this.api
@@ -69,7 +69,7 @@ export class SessionKeys {
         { endpoint: call.path },
       );
     }
-    await this.users.change(session, (now) => now && { ...now, sessionKey, previous: undefined });
+    await this.users.update(session, (now) => now && { ...now, sessionKey, previous: undefined });
   }
 }
 

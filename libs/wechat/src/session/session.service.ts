@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { PlatformClient } from '../platform/platform.client.js';
-import { Telemetry } from '../telemetry.js';
+import { SingleFlight } from '../single-flight.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { Telemetry } from '../telemetry.js';
 import { StoreUnavailableError, WechatSessionError } from '../wechat.errors.js';
 import { requireCode } from '../wechat-code.js';
 import { WechatEvents } from '../wechat.events.js';
@@ -16,7 +17,6 @@ import type { StoredSession } from './session-records.js';
 import { formatToken, newSecret, newToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 import { SessionTokens } from './session-tokens.js';
-import type { ProvenToken } from './session-tokens.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
 import type { WechatUserKey } from './user-records.js';
@@ -37,7 +37,7 @@ const MAX_TRIES = 20;
  */
 @Injectable()
 export class SessionService {
-  private readonly exchanges = new Map<string, Promise<IssuedSession>>();
+  private readonly exchanges = new SingleFlight<IssuedSession>();
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
@@ -66,13 +66,9 @@ export class SessionService {
   ): Promise<IssuedSession> {
     requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
-    const flight = `${app.appId} ${code}`;
-    const exchange = (): Promise<IssuedSession> =>
-      this.telemetry.session('login', () => this.exchange(app.appId, code));
-    const shared =
-      this.exchanges.get(flight) ?? exchange().finally(() => this.exchanges.delete(flight));
-    this.exchanges.set(flight, shared);
-    const issued = await shared;
+    const issued = await this.exchanges.run(`${app.appId} ${code}`, () =>
+      this.telemetry.session('login', () => this.exchange(app.appId, code)),
+    );
     if (replaces !== undefined) await this.revoke(replaces);
     return issued;
   }
@@ -103,7 +99,7 @@ export class SessionService {
   async revoke(sessionRd: string): Promise<void> {
     const token = this.tokens.parse(sessionRd);
     if (!token) return;
-    const stored = await this.records.readFor(token);
+    const stored = await this.records.get(token.id);
     if (!stored || this.validUntil(stored.record, token) !== undefined) await this.remove(token.id); // what is gone may have to be made sure of
   }
 
@@ -114,7 +110,7 @@ export class SessionService {
    * @throws WechatSessionError if the user has no live session with this id, StoreUnavailableError
    */
   async revokeById(user: WechatUserKey, id: string): Promise<void> {
-    const record = await this.users.read(user);
+    const record = (await this.users.get(user))?.record;
     const isTheirs = record?.logins.some((login) => login.id === id);
     const live = isTheirs && (await this.info(id));
     if (!isTheirs || !(await this.remove(id)) || !live)
@@ -127,11 +123,11 @@ export class SessionService {
    * @throws StoreUnavailableError
    */
   async revokeOthers(session: WechatSession): Promise<number> {
-    const record = await this.users.read(session);
+    const record = (await this.users.get(session))?.record;
     const ids = (record?.logins ?? []).map(({ id }) => id).filter((id) => id !== session.id);
     const live = await Promise.all(ids.map((id) => this.info(id)));
     await Promise.all(ids.map((id) => this.remove(id)));
-    await this.users.change(session, (now) => withoutLogins(now, ids));
+    await this.users.update(session, (now) => withoutLogins(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
 
@@ -142,7 +138,7 @@ export class SessionService {
    * @throws StoreUnavailableError
    */
   async revokeAll(user: WechatUserKey & { id?: string }): Promise<number> {
-    const record = await this.users.read(user);
+    const record = (await this.users.get(user))?.record;
     const ids = [
       ...new Set([
         ...(user.id === undefined ? [] : [user.id]),
@@ -152,7 +148,7 @@ export class SessionService {
     const live = await Promise.all(ids.map((id) => this.info(id)));
     await Promise.all(ids.filter((id) => id !== user.id).map((id) => this.remove(id)));
     if (user.id !== undefined) await this.remove(user.id); // last: who is told that others could not be ended has to come back
-    await this.users.change(user, (now) => withoutLogins(now, ids));
+    await this.users.update(user, (now) => withoutLogins(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
 
@@ -162,7 +158,7 @@ export class SessionService {
    * @throws StoreUnavailableError
    */
   async list(user: WechatUserKey & { id?: string }): Promise<WechatSessionInfo[]> {
-    const record = await this.users.read(user);
+    const record = (await this.users.get(user))?.record;
     const infos = await Promise.all((record?.logins ?? []).map(({ id }) => this.info(id, user.id)));
     return infos.filter((info) => info !== undefined);
   }
@@ -173,7 +169,7 @@ export class SessionService {
    * @throws WechatSessionError if the session was revoked or has expired, StoreUnavailableError
    */
   async findById(id: string): Promise<WechatSession> {
-    const { record } = (await this.records.read(id)) ?? refuse();
+    const { record } = (await this.records.get(id)) ?? refuse();
     if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
   }
@@ -197,10 +193,10 @@ export class SessionService {
     return this.sessionKeys.reset(session);
   }
 
-  private async refreshToken(token: ProvenToken): Promise<IssuedSession> {
+  private async refreshToken(token: SessionToken): Promise<IssuedSession> {
     const { id } = token;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = (await this.records.readFor(token)) ?? refuse();
+      const stored = (await this.records.get(token.id)) ?? refuse();
       const use = useOf(stored.record, token, this.store.now());
       if (use === 'replayed') {
         this.events.emit('reuse', {
@@ -219,7 +215,7 @@ export class SessionService {
 
   private async lookUp(sessionRd: string): Promise<WechatSession> {
     const token = this.tokens.parse(sessionRd) ?? refuse();
-    const { id, record } = (await this.records.readFor(token)) ?? refuse();
+    const { id, record } = (await this.records.get(token.id)) ?? refuse();
     return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
   }
 
@@ -249,7 +245,7 @@ export class SessionService {
     if (!stored)
       throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
     let first = false;
-    await this.users.change({ appId, openid }, async (user) => {
+    await this.users.update({ appId, openid }, async (user) => {
       first = user === undefined;
       const withKey = withSessionKey(user, sessionKey, now, this.store.now());
       return {
@@ -320,7 +316,7 @@ export class SessionService {
   }
 
   private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
-    const stored = await this.records.read(id);
+    const stored = await this.records.get(id);
     if (!stored || stored.record.expiresAt <= this.store.now()) return undefined;
     const { issuedAt, refreshedAt, expiresAt } = stored.record;
     return {

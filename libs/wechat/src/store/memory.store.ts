@@ -1,5 +1,5 @@
 import type { Cache } from '@nestjs/cache-manager';
-import { Turns } from '../turns.js';
+import { KeyedMutex } from '../keyed-mutex.js';
 import { WechatStore } from './wechat.store.js';
 import type { StoreCount } from './wechat.store.js';
 
@@ -15,7 +15,7 @@ const SWEEP_EVERY = 60_000;
  * logs everybody out. Verbs on one key run one after the other, which is what makes them atomic.
  */
 export class MemoryStore extends WechatStore {
-  private readonly turns = new Turns();
+  private readonly turns = new KeyedMutex();
   private sweptAt = Date.now();
 
   constructor(
@@ -35,7 +35,7 @@ export class MemoryStore extends WechatStore {
   }
 
   add(key: string, value: Buffer, ttl: number): Promise<boolean> {
-    return this.turns.take(key, async () => {
+    return this.turns.run(key, async () => {
       if (await this.read(key)) return false;
       await this.write(key, value, this.now() + ttl);
       return true;
@@ -43,7 +43,7 @@ export class MemoryStore extends WechatStore {
   }
 
   replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
-    return this.turns.take(key, async () => {
+    return this.turns.run(key, async () => {
       if (!(await this.read(key))?.value.equals(expected)) return false;
       await this.write(key, value, this.now() + ttl);
       return true;
@@ -51,7 +51,7 @@ export class MemoryStore extends WechatStore {
   }
 
   remove(key: string, expected?: Buffer): Promise<boolean> {
-    return this.turns.take(key, async () => {
+    return this.turns.run(key, async () => {
       const entry = await this.read(key);
       if (!entry || (expected && !entry.value.equals(expected))) return false;
       return this.cache.del(key);
@@ -59,7 +59,7 @@ export class MemoryStore extends WechatStore {
   }
 
   take(key: string): Promise<Buffer | undefined> {
-    return this.turns.take(key, async () => {
+    return this.turns.run(key, async () => {
       const entry = await this.read(key);
       if (entry) await this.cache.del(key);
       return entry?.value;
@@ -67,7 +67,7 @@ export class MemoryStore extends WechatStore {
   }
 
   count(key: string, by: number, window: number): Promise<StoreCount> {
-    return this.turns.take(key, async () => {
+    return this.turns.run(key, async () => {
       const entry = await this.read(key);
       const count = Number(entry?.value ?? 0) + by;
       const expiresAt = entry?.expiresAt ?? this.now() + window;

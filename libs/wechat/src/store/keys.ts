@@ -1,0 +1,30 @@
+/**
+ * The prefixes of all keys that this library writes. In Redis, `redis.keyPrefix` replaces the leading `wx:`.
+ *
+ * The names are part of the stored format: they are also the additional data of the sealed records.
+ */
+export const KEY_PREFIX = {
+  /** Session record, by session id. */
+  session: 'wx:s:',
+  /** User record: session_key and list of sessions, by a hash of appId and openid. */
+  user: 'wx:u:',
+  /** Mobile login record, by login id. */
+  mobileLogin: 'wx:m:',
+  /** OAuth `state` of a website login, by its hash. */
+  oauthState: 'wx:state:',
+  /** Access token record, by appId. */
+  accessToken: 'wx:at:',
+  /** Lock for fetching an access token, by appId. */
+  accessTokenLock: 'wx:lock:at:',
+  /** Counter of forced access token refreshes within 30 seconds, by appId. */
+  forcedRefresh: 'wx:force:',
+  /** Counter of forced access token refreshes within a day, by appId. */
+  forcedRefreshesToday: 'wx:forced:',
+  /** Counter of failed decryptions, by session id. */
+  decryptFailures: 'wx:f:',
+  /** Cached mini-program code, by a hash of the request. */
+  qrCode: 'wx:qr:',
+} as const;
+
+/** A key that is never written. The health check reads it. */
+export const HEALTH_CHECK_KEY = 'wx:health';
