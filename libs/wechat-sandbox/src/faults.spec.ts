@@ -117,7 +117,7 @@ describe('next()', () => {
     const response = await client.send(LOGIN);
     expect([response.status, await response.text()]).toEqual([
       500,
-      expect.stringContaining('no answer of WeChat: Error: my mistake'),
+      expect.stringContaining('not a response of WeChat: Error: my mistake'),
     ]);
   });
 

@@ -87,29 +87,29 @@ export function assertFault(fault: object): asserts fault is NextFault {
 
 /** Which answers go wrong: those queued for the next calls, then those that always apply. */
 export class FaultPlan {
-  readonly #queued = new Map<string, Fault[]>();
-  readonly #lasting = new Map<string, Fault>();
+  private readonly queued = new Map<string, Fault[]>();
+  private readonly lasting = new Map<string, Fault>();
 
   constructor(private readonly paths: ReadonlySet<string>) {}
 
   /** For the next answer on a path (`'*'`: on any path). Several are used in the order they were queued. */
   next(path: string, { times = 1, ...fault }: NextFault): void {
-    this.#check(path, fault);
-    this.#queued.set(path, [
-      ...(this.#queued.get(path) ?? []),
+    this.check(path, fault);
+    this.queued.set(path, [
+      ...(this.queued.get(path) ?? []),
       ...Array.from({ length: times }, () => fault),
     ]);
   }
 
   /** For every answer on a path (`'*'`: on every path) until {@link FaultPlan.clear}. */
   always(path: string, fault: Fault): void {
-    this.#check(path, fault);
-    this.#lasting.set(path, fault);
+    this.check(path, fault);
+    this.lasting.set(path, fault);
   }
 
   /** Forgets all faults of a path, or all. */
   clear(path?: string): void {
-    for (const plan of [this.#queued, this.#lasting]) {
+    for (const plan of [this.queued, this.lasting]) {
       if (path === undefined) plan.clear();
       else plan.delete(path);
     }
@@ -118,15 +118,15 @@ export class FaultPlan {
   /** The fault for the call that has just arrived. */
   take(path: string): Fault {
     return (
-      this.#queued.get(path)?.shift() ??
-      this.#queued.get('*')?.shift() ??
-      this.#lasting.get(path) ??
-      this.#lasting.get('*') ??
+      this.queued.get(path)?.shift() ??
+      this.queued.get('*')?.shift() ??
+      this.lasting.get(path) ??
+      this.lasting.get('*') ??
       {}
     );
   }
 
-  #check(path: string, fault: Fault): void {
+  private check(path: string, fault: Fault): void {
     if (path !== '*' && !this.paths.has(path)) {
       throw new SandboxError(
         `The sandbox has no WeChat path ${path}. It has: ${[...this.paths].join(', ')}, and '*' for all of them.`,

@@ -1,7 +1,7 @@
 // Start and steer
 export { startWechatSandbox, type WechatSandbox, type WechatSandboxOptions } from './sandbox.js';
 export type { Fault, NextFault } from './faults.js';
-export type { RecordedRequest } from './transport/journal.js';
+export type { RecordedRequest } from './transport/request-log.js';
 export { SandboxError } from './world/sandbox-error.js';
 
 // The world

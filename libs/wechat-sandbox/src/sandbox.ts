@@ -4,12 +4,13 @@ import { controlPlane } from './control/control-plane.js';
 import { FaultPlan, type Fault, type NextFault } from './faults.js';
 import { platformRoutes } from './platform/routes.js';
 import { appAddress } from './simulator/app-address.js';
+import { recordControlCalls } from './simulator/control-traffic.js';
+import { recordPlatformCall } from './simulator/platform-traffic.js';
 import { QrContents } from './simulator/qr-contents.js';
 import { simulator } from './simulator/simulator.js';
 import { Traffic } from './simulator/traffic.js';
-import { tap } from './simulator/wire-tap.js';
-import { exchange } from './transport/exchange.js';
-import { Journal, type RecordedRequest } from './transport/journal.js';
+import { handlePlatformRequest } from './transport/platform-handler.js';
+import { RequestLog, type RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
 import type { AccessTokens } from './world/access-tokens.js';
 import type { SandboxApp } from './world/apps.js';
@@ -18,22 +19,22 @@ import { SandboxError } from './world/sandbox-error.js';
 import type { Users } from './world/users.js';
 import { World, type WorldOptions } from './world/world.js';
 
-/** What `startWechatSandbox()` takes. */
+/** The options of {@link startWechatSandbox}. */
 export interface WechatSandboxOptions extends WorldOptions {
-  /** @default a free one */
+  /** @default a free port */
   port?: number;
-  /** Whoever reaches the sandbox rules it, so keep it on loopback. @default '127.0.0.1' */
+  /** The address to listen on. Every client that reaches the sandbox can control it, so keep it on loopback. @default '127.0.0.1' */
   host?: string;
-  /** The server that the simulator's mini program talks to; {@link WechatSandbox.simulate} tells it later. */
+  /** The server that the simulator's mini program calls. {@link WechatSandbox.simulate} sets it later. */
   simulator?: { appBaseUrl: string };
 }
 
 /**
- * Starts a fake WeChat that answers over HTTP. Point `WECHAT_API_BASE_URL` at its `url`.
+ * Starts a fake WeChat platform on HTTP. Set `WECHAT_API_BASE_URL` to its `url`.
  *
  * @example
  * const wechat = await startWechatSandbox();
- * const { code } = await wechat.users.create().login(); // what wx.login() gives in the mini program
+ * const { code } = await wechat.users.create().login(); // what wx.login() returns in the mini program
  * await wechat.close();
  */
 export async function startWechatSandbox(
@@ -47,7 +48,7 @@ export async function startWechatSandbox(
   } catch (error) {
     if (!isListenFailure(error)) throw error;
     throw new SandboxError(
-      `The sandbox cannot listen on ${host}:${port}. Choose another port, or none for a free one.`,
+      `The sandbox cannot listen on ${host}:${port}. Choose another port, or omit it for a free one.`,
       { cause: error },
     );
   }
@@ -57,22 +58,22 @@ export async function startWechatSandbox(
 const isListenFailure = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'syscall' in error;
 
-/** A running fake WeChat: its people, its time, its moods. */
+/** A running fake WeChat platform. */
 export class WechatSandbox {
-  /** Codes, tokens and quotas live by this clock: `wechat.clock.advance('5m')`. */
+  /** Codes, tokens and quotas expire by this clock: `wechat.clock.advance('5m')`. */
   readonly clock: SandboxClock;
   /** `wechat.users.create({ phoneNumber: '13580006666' })` */
   readonly users: Users;
   /** The registered apps with their defaults filled in. */
   readonly apps: readonly SandboxApp[];
-  /** The judge of the app-level tokens: `isValid(token)`, `current(appId)`, `invalidate(appId?)`. */
+  /** The app-level access tokens: `isValid(token)`, `current(appId)`, `invalidate(appId?)`. */
   readonly accessTokens: AccessTokens;
-  readonly #journal: Journal;
-  readonly #faults: FaultPlan;
-  readonly #server: FastifyInstance;
-  readonly #closing = new AbortController();
-  #url = '';
-  #app?: URL;
+  private readonly requestLog: RequestLog;
+  private readonly faults: FaultPlan;
+  private readonly server: FastifyInstance;
+  private readonly closing = new AbortController();
+  private baseUrl = '';
+  private app?: URL;
 
   /** @internal Use {@link startWechatSandbox}. */
   constructor(options: WorldOptions) {
@@ -81,43 +82,44 @@ export class WechatSandbox {
     this.apps = world.apps.all;
     const rids = new RidLog();
     const routes = new Map(platformRoutes(world, rids).map((route) => [route.path, route]));
-    this.#journal = new Journal(this.clock);
-    this.#faults = new FaultPlan(new Set(routes.keys()));
-    setMaxListeners(0, this.#closing.signal); // as many answers may wait as the tests like
-    const parts = {
-      routes,
-      faults: this.#faults,
-      journal: this.#journal,
-      rids,
-      clock: this.clock,
-      closing: this.#closing.signal,
-    };
-    this.#server = fastify({ forceCloseConnections: true });
-    const traffic = new Traffic(this.clock);
-    const watched = { traffic, journal: this.#journal, qrContents: new QrContents() };
-    this.#server.register(controlPlane(this, this.#journal, traffic), { prefix: '/sandbox' });
-    this.#server.register(simulator({ wechat: this, ...watched, app: () => this.#app }), {
-      prefix: '/simulator',
-    });
-    this.#server.register(async (platform) => {
+    this.requestLog = new RequestLog(this.clock);
+    this.faults = new FaultPlan(new Set(routes.keys()));
+    setMaxListeners(0, this.closing.signal); // any number of responses may be pending
+    const { faults, requestLog, clock } = this;
+    const handlerParts = { routes, faults, requestLog, rids, clock, closing: this.closing.signal };
+    const traffic = new Traffic(clock);
+    const qrContents = new QrContents();
+    this.server = fastify({ forceCloseConnections: true });
+    this.server.register(
+      async (server) => {
+        recordControlCalls(server, traffic);
+        controlPlane(server, { world, faults, requestLog, url: () => this.baseUrl });
+      },
+      { prefix: '/sandbox' },
+    );
+    this.server.register(
+      async (server) => simulator(server, { world, traffic, qrContents, app: () => this.app }),
+      { prefix: '/simulator' },
+    );
+    this.server.register(async (platform) => {
       platform.removeAllContentTypeParsers();
-      platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the exchange reads the body, or breaks off before it
+      platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the handler reads the body, or resets the connection before it
       platform.all('*', (request, reply) => {
         reply.hijack();
-        tap(request.raw, reply.raw, watched);
-        return exchange(request.raw, reply.raw, parts);
+        recordPlatformCall(request.raw, reply.raw, { traffic, requestLog, qrContents });
+        return handlePlatformRequest(request.raw, reply.raw, handlerParts);
       });
     });
   }
 
   /** `http://127.0.0.1:<port>` */
   get url(): string {
-    return this.#url;
+    return this.baseUrl;
   }
 
-  /** All calls to WeChat so far, secrets included, the oldest first. Beyond 10 000 the oldest are dropped. */
+  /** All calls to WeChat so far, secrets included, the oldest first. Only the newest 10 000 are kept. */
   get requests(): RecordedRequest[] {
-    return this.#journal.requests;
+    return this.requestLog.requests;
   }
 
   /** The calls to one path: `wechat.requestsTo('/sns/jscode2session')`. */
@@ -125,46 +127,49 @@ export class WechatSandbox {
     return this.requests.filter((request) => request.path === path);
   }
 
-  /** Spoils the next answer on a path, or the next `times`. Several faults are used in the order they were queued. */
+  /** Replaces the next response on a path, or the next `times` responses. Several faults are used in the order they were queued. */
   next(path: string, fault: NextFault): void {
-    this.#faults.next(path, fault);
+    this.faults.next(path, fault);
   }
 
-  /** Spoils every answer on a path, or with `'*'` on all paths, until {@link WechatSandbox.clear}. Queued faults come first. */
+  /** Replaces every response on a path, or with `'*'` on all paths, until {@link WechatSandbox.clear}. Queued faults come first. */
   always(path: string, fault: Fault): void {
-    this.#faults.always(path, fault);
+    this.faults.always(path, fault);
   }
 
-  /** Forgets the faults of a path, queued and lasting, or all faults. */
+  /** Removes the faults of a path, queued and lasting, or all faults. */
   clear(path?: string): void {
-    this.#faults.clear(path);
+    this.faults.clear(path);
   }
 
-  /** WeChat refuses the app's tokens with 40001 from now on, all apps' tokens without an appId. */
+  /** From now on WeChat refuses the access tokens of the app with 40001. Without an appId, those of all apps. */
   invalidateAccessToken(appId?: string): void {
     this.accessTokens.invalidate(appId);
   }
 
   /**
-   * Lets the simulator's mini program talk to this server, which must run on this machine, and gives the address of the page.
+   * Connects the simulator's mini program to a server on this machine.
+   *
+   * @param appBaseUrl http URL with a loopback host
+   * @returns the URL of the simulator page
    *
    * @example
    * await app.listen(3000);
    * console.log(wechat.simulate('http://127.0.0.1:3000')); // http://127.0.0.1:3001/simulator/
    */
   simulate(appBaseUrl: string): string {
-    this.#app = appAddress(appBaseUrl);
-    return `${this.#url}/simulator/`;
+    this.app = appAddress(appBaseUrl);
+    return `${this.baseUrl}/simulator/`;
   }
 
-  /** Ends at once; connections that hang or wait are cut. */
+  /** Stops at once. Pending and hanging connections are closed. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#server.close();
+    this.closing.abort();
+    await this.server.close();
   }
 
   /** @internal */
   async listen(port: number, host: string): Promise<void> {
-    this.#url = await this.#server.listen({ port, host });
+    this.baseUrl = await this.server.listen({ port, host });
   }
 }

@@ -1,25 +1,31 @@
-import type { FastifyPluginAsync } from 'fastify';
-import { assertFault, type NextFault } from '../faults.js';
-import type { WechatSandbox } from '../sandbox.js';
-import { narrate } from '../simulator/narrate.js';
-import type { Traffic } from '../simulator/traffic.js';
-import type { Journal } from '../transport/journal.js';
-import { acceptAnyJson, explainMistakes, openToPages } from './conventions.js';
+import type { FastifyInstance } from 'fastify';
+import { assertFault, type FaultPlan, type NextFault } from '../faults.js';
+import type { RequestLog } from '../transport/request-log.js';
+import type { World } from '../world/world.js';
 import { Fields } from './fields.js';
-import { act, ACTION_NAMES, createUser, describeUser } from './people.js';
+import { allowPagesOfAnyOrigin, parseJsonBodies, reportErrors } from './json-api.js';
+import { createUser, describeUser, runUserAction, USER_ACTIONS } from './users.js';
+
+/** The parts of the sandbox that the control plane shows and changes. */
+export interface ControlPlaneParts {
+  world: World;
+  faults: FaultPlan;
+  requestLog: RequestLog;
+  url: () => string;
+}
 
 interface Post {
   Body: Record<string, unknown>;
 }
 
-interface Act extends Post {
+interface PostUserAction extends Post {
   Params: { id: string; action: string };
 }
 
 const ROUTES = [
   'GET /sandbox/users',
   'POST /sandbox/users {id?, nickName?, avatarUrl?, phoneNumber?, countryCode?, openid?, highRisk?}',
-  `POST /sandbox/users/:id/${ACTION_NAMES.join('|')} {appId?, scope?}`,
+  `POST /sandbox/users/:id/${USER_ACTIONS.join('|')} {appId?, scope?}`,
   'GET /sandbox/clock',
   'POST /sandbox/clock/advance {by}',
   'POST /sandbox/next {path, times?, ...fault}',
@@ -30,51 +36,47 @@ const ROUTES = [
 ];
 const DONE = { ok: true };
 
-/** The sandbox's own HTTP API, for people with curl and for pages in a browser. It shows no secrets. */
+/** Registers the sandbox's own HTTP API, for curl and for the simulator. It shows no secrets. */
 export function controlPlane(
-  wechat: WechatSandbox,
-  journal: Journal,
-  traffic: Traffic,
-): FastifyPluginAsync {
-  return async (server) => {
-    acceptAnyJson(server);
-    openToPages(server);
-    explainMistakes(server);
-    narrate(server, traffic);
+  server: FastifyInstance,
+  { world, faults, requestLog, url }: ControlPlaneParts,
+): void {
+  parseJsonBodies(server);
+  allowPagesOfAnyOrigin(server);
+  reportErrors(server);
 
-    server.get('/', () => ({
-      url: wechat.url,
-      apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })),
-      routes: ROUTES,
-    }));
-    server.get('/users', () => wechat.users.all.map((user) => describeUser(wechat, user)));
-    server.post<Post>('/users', ({ body }) => createUser(wechat, new Fields(body)));
-    server.post<Act>('/users/:id/:action', ({ params, body }, reply) =>
-      act(wechat, params, new Fields(body), reply),
-    );
-    server.get('/clock', () => time(wechat));
-    server.post<Post>('/clock/advance', ({ body }) => {
-      wechat.clock.advance(new Fields(body).need('by'));
-      return time(wechat);
-    });
-    server.post<Post>('/next', ({ body }) => {
-      wechat.next(...faultOn(body));
-      return DONE;
-    });
-    server.post<Post>('/always', ({ body }) => {
-      wechat.always(...faultOn(body));
-      return DONE;
-    });
-    server.post<Post>('/clear', ({ body }) => {
-      wechat.clear(new Fields(body).text('path'));
-      return DONE;
-    });
-    server.get('/requests', () => journal.masked());
-    server.post<Post>('/access-tokens/invalidate', ({ body }) => {
-      wechat.invalidateAccessToken(new Fields(body).text('appId'));
-      return DONE;
-    });
-  };
+  server.get('/', () => ({
+    url: url(),
+    apps: world.apps.all.map(({ appId, kind, name }) => ({ appId, kind, name })),
+    routes: ROUTES,
+  }));
+  server.get('/users', () => world.users.all.map((user) => describeUser(world, user)));
+  server.post<Post>('/users', ({ body }) => createUser(world, new Fields(body)));
+  server.post<PostUserAction>('/users/:id/:action', ({ params, body }, reply) =>
+    runUserAction(world, params, new Fields(body), reply),
+  );
+  server.get('/clock', () => time(world));
+  server.post<Post>('/clock/advance', ({ body }) => {
+    world.clock.advance(new Fields(body).need('by'));
+    return time(world);
+  });
+  server.post<Post>('/next', ({ body }) => {
+    faults.next(...faultOn(body));
+    return DONE;
+  });
+  server.post<Post>('/always', ({ body }) => {
+    faults.always(...faultOn(body));
+    return DONE;
+  });
+  server.post<Post>('/clear', ({ body }) => {
+    faults.clear(new Fields(body).text('path'));
+    return DONE;
+  });
+  server.get('/requests', () => requestLog.masked());
+  server.post<Post>('/access-tokens/invalidate', ({ body }) => {
+    world.accessTokens.invalidate(new Fields(body).text('appId'));
+    return DONE;
+  });
 }
 
 function faultOn({ path, ...fault }: Record<string, unknown>): [path: string, fault: NextFault] {
@@ -82,4 +84,4 @@ function faultOn({ path, ...fault }: Record<string, unknown>): [path: string, fa
   return [new Fields({ path }).need('path'), fault];
 }
 
-const time = ({ clock }: WechatSandbox): object => ({ now: new Date(clock.now()).toISOString() });
+const time = ({ clock }: World): object => ({ now: new Date(clock.now()).toISOString() });

@@ -1,6 +1,6 @@
-import type { PlatformRoute } from '../transport/answer.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
-import type { TokenAnswer } from '../world/access-tokens.js';
+import type { TokenResponse } from '../world/access-tokens.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { appBySecret, jsonBody, requireGrantType, tokenApi } from './checks.js';
@@ -26,7 +26,7 @@ export function cgiBinRoutes(world: World): PlatformRoute[] {
  * Always a new token.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
  */
-function token(world: World, request: PlatformRequest): TokenAnswer {
+function token(world: World, request: PlatformRequest): TokenResponse {
   return world.accessTokens.issue(admit(world, request, request.query));
 }
 
@@ -34,7 +34,7 @@ function token(world: World, request: PlatformRequest): TokenAnswer {
  * The same token for everyone who asks.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  */
-function stableToken(world: World, request: PlatformRequest): TokenAnswer {
+function stableToken(world: World, request: PlatformRequest): TokenResponse {
   const body = jsonBody(request);
   const appId = admit(world, request, body);
   const { force_refresh: force = false } = body;

@@ -1,9 +1,9 @@
 import {
-  htmlAnswer,
-  redirectAnswer,
-  type Answer,
+  htmlResponse,
+  redirectResponse,
+  type PlatformResponse,
   type PlatformRoute,
-} from '../transport/answer.js';
+} from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
 import type { SandboxApp } from '../world/apps.js';
 import type { OAuthScope } from '../world/user.js';
@@ -37,11 +37,11 @@ export function connectRoutes(world: World): PlatformRoute[] {
   ];
 }
 
-function consent(world: World, request: PlatformRequest, scopes: OAuthScope[]): Answer {
+function consent(world: World, request: PlatformRequest, scopes: OAuthScope[]): PlatformResponse {
   const asked = readRequest(world, request, scopes);
-  if (typeof asked === 'string') return htmlAnswer(problemPage(asked), 400);
+  if (typeof asked === 'string') return htmlResponse(problemPage(asked), 400);
   if (request.method === 'GET')
-    return htmlAnswer(consentPage(asked.app, asked.scope, world.users.all));
+    return htmlResponse(consentPage(asked.app, asked.scope, world.users.all));
   return decide(world, asked, new URLSearchParams(request.body));
 }
 
@@ -50,13 +50,13 @@ function decide(
   world: World,
   { app, scope, redirectUri, state }: ConsentRequest,
   form: URLSearchParams,
-): Answer {
-  if (form.get('decision') !== 'allow') return htmlAnswer(refusedPage(app));
+): PlatformResponse {
+  if (form.get('decision') !== 'allow') return htmlResponse(refusedPage(app));
   const user = world.users.get(form.get('user') ?? '');
-  if (!user) return htmlAnswer(problemPage('Unknown user 用户不存在'), 400);
+  if (!user) return htmlResponse(problemPage('Unknown user 用户不存在'), 400);
   redirectUri.searchParams.set('code', world.oauthCodes.issue({ app, user, scope }));
   redirectUri.searchParams.set('state', state);
-  return redirectAnswer(redirectUri.href);
+  return redirectResponse(redirectUri.href);
 }
 
 /** The request, or what is wrong with it. WeChat shows such errors to the person, not to the app. */

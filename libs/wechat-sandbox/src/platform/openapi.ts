@@ -1,4 +1,4 @@
-import type { PlatformRoute } from '../transport/answer.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
 import type { RidLog } from '../transport/rid-log.js';
 import type { SandboxApp } from '../world/apps.js';

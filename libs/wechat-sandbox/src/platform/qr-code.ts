@@ -1,11 +1,11 @@
-import { Answer, type PlatformRoute } from '../transport/answer.js';
+import { PlatformResponse, type PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
 import type { SandboxApp } from '../world/apps.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { jsonBody, tokenApi } from './checks.js';
 import { drawQrCode } from './qr-image.js';
-import { readLook } from './qr-look.js';
+import { parseQrStyle } from './qr-style.js';
 
 const SCENE = /^[\w!#$&'()*+,/:;=?@\-.~]+$/;
 const VERSIONS: unknown[] = ['release', 'trial', 'develop'];
@@ -27,13 +27,13 @@ export function qrCodeRoutes(world: World): PlatformRoute[] {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getUnlimitedQRCode.html */
-function getUnlimited(app: SandboxApp, request: PlatformRequest): Answer {
+function getUnlimited(app: SandboxApp, request: PlatformRequest): PlatformResponse {
   const body = qrBody(request);
   const { scene, page = '' } = body;
   requireScene(scene);
   requirePage(page, app, body['check_path'] !== false);
-  const look = readLook(body);
-  return drawQrCode({ appid: app.appId, page, scene, env_version: version(body) }, look);
+  const style = parseQrStyle(body);
+  return drawQrCode({ appid: app.appId, page, scene, env_version: version(body) }, style);
 }
 
 /**
@@ -47,19 +47,19 @@ function getLimited(
   app: SandboxApp,
   request: PlatformRequest,
   longest: number,
-): Answer {
+): PlatformResponse {
   const body = qrBody(request);
   const { path } = body;
   if (typeof path !== 'string' || path.length === 0 || path.length > longest)
     throw new WechatFailure(40159);
   refuseReservedName(path);
-  const look = readLook(body);
+  const style = parseQrStyle(body);
   const env_version = version(body);
   const used = (drawn.get(app.appId) ?? 0) + 1;
   if (used > world.qrCodeLimit) throw new WechatFailure(45029);
   drawn.set(app.appId, used);
-  const image = drawQrCode({ appid: app.appId, path, env_version }, look);
-  return new Answer(image.body, { ...image.headers, 'num-used': String(used) });
+  const image = drawQrCode({ appid: app.appId, path, env_version }, style);
+  return new PlatformResponse(image.body, { ...image.headers, 'num-used': String(used) });
 }
 
 /** A token in the body counts as a broken body on these APIs; it belongs in the query. */

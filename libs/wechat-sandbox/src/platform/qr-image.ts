@@ -1,8 +1,8 @@
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import QRCode from 'qrcode';
-import { Answer } from '../transport/answer.js';
-import type { QrLook } from './qr-look.js';
+import { PlatformResponse } from '../transport/response.js';
+import type { QrStyle } from './qr-style.js';
 
 /** Light modules around the code, without which scanners do not find it. */
 const QUIET_ZONE = 4;
@@ -11,23 +11,23 @@ const QUIET_ZONE = 4;
  * A square code that any scanner reads as JSON with these fields; WeChat's own holds a ticket that only WeChat can read.
  * A transparent code is a PNG, any other a JPEG.
  */
-export function drawQrCode(content: object, look: QrLook): Answer {
-  const { width } = look;
+export function drawQrCode(content: object, style: QrStyle): PlatformResponse {
+  const { width } = style;
   const data = paint(
     QRCode.create(JSON.stringify(content), { errorCorrectionLevel: 'L' }).modules,
-    look,
+    style,
   );
-  if (!look.transparent)
-    return new Answer(jpeg.encode({ data, width, height: width }, 92).data, {
+  if (!style.transparent)
+    return new PlatformResponse(jpeg.encode({ data, width, height: width }, 92).data, {
       'content-type': 'image/jpeg',
     });
   const png = new PNG({ width, height: width });
   png.data = data;
-  return new Answer(PNG.sync.write(png), { 'content-type': 'image/png' });
+  return new PlatformResponse(PNG.sync.write(png), { 'content-type': 'image/png' });
 }
 
 /** RGBA pixels: modules of whole pixels, centred. */
-function paint(modules: QRCode.BitMatrix, { width, transparent, colour }: QrLook): Buffer {
+function paint(modules: QRCode.BitMatrix, { width, transparent, colour }: QrStyle): Buffer {
   const scale = Math.max(1, Math.floor(width / (modules.size + 2 * QUIET_ZONE)));
   const margin = Math.floor((width - scale * modules.size) / 2);
   const dark = Buffer.from([...colour, 255]);

@@ -1,4 +1,4 @@
-import type { PlatformRoute } from '../transport/answer.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { RidLog } from '../transport/rid-log.js';
 import type { World } from '../world/world.js';
 import { cgiBinRoutes } from './cgi-bin.js';

@@ -1,4 +1,4 @@
-import type { PlatformRoute } from '../transport/answer.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';

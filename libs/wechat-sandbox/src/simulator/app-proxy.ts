@@ -6,10 +6,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { describeBytes, masked, maskedBody, maskedPath, shortened } from './masking.js';
-import { answerTo, type NumberedMessage, type Traffic } from './traffic.js';
+import type { NumberedMessage, Traffic } from './traffic.js';
 
 /** Of one connection, or of the browser and not of the mini program. `accept-encoding` goes too, so that answers can be shown. */
-const NOT_PASSED_ON =
+const NOT_FORWARDED =
   /^(connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|host|accept-encoding|cookie|origin|referer|sec-.*|simulator-.*)$/;
 /** Longer JSON is passed on all the same, only not shown. */
 const LONGEST_SHOWN = 64 * 1024;
@@ -22,34 +22,25 @@ export interface Destination {
 }
 
 /**
- * Carries one request of the simulated mini program to the server under test and shows both ways. Bodies flow through; redirects are
- * answers like any other.
+ * Forwards one request of the simulated mini program to the server under test, and adds both ways to the diagram. Bodies are streamed.
+ * A redirect is returned to the page like any other response.
  */
-export function passOn(
+export function forward(
   raw: IncomingMessage,
   response: ServerResponse,
   destination: Destination,
   traffic: Traffic,
 ): void {
-  const started = Date.now();
-  const asked = show(raw, destination.path, traffic);
+  const startedAt = Date.now();
+  const request = record(raw, destination.path, traffic);
   const sent = copyOfJson(raw);
-  raw.once('end', () => traffic.amend(asked, { body: sent() }));
-  const answered = (status: number, body?: unknown): void => {
-    traffic.say({
-      ...answerTo(asked),
-      answers: asked.id,
-      status,
-      took: Date.now() - started,
-      body,
-    });
-  };
+  raw.once('end', () => traffic.update(request, { body: sent() }));
+  const respond = (status: number, body?: unknown): void =>
+    traffic.respond(request, { status, durationMs: Date.now() - startedAt, body });
   const upstream = httpRequest(optionsFor(raw, destination), (answer) => {
     const received = copyOfJson(answer);
-    answer.once('close', () =>
-      answered(answer.complete ? (answer.statusCode ?? 0) : 0, received()),
-    );
-    response.writeHead(...outcome(answer, raw.headers));
+    answer.once('close', () => respond(answer.complete ? (answer.statusCode ?? 0) : 0, received()));
+    response.writeHead(...headOf(answer, raw.headers));
     answer.pipe(response);
   });
   upstream.once('error', (error) => {
@@ -57,7 +48,7 @@ export function passOn(
       response.destroy();
       return;
     }
-    answered(0);
+    respond(0);
     refuse(response, `The server at ${destination.app.origin} did not answer: ${error.message}`);
   });
   response.once('close', () => upstream.destroy());
@@ -74,44 +65,44 @@ function optionsFor(
     port: app.port || 80,
     path: app.pathname.replace(/\/$/, '') + path,
     method,
-    headers: passedOn(headers),
+    headers: forwardedHeaders(headers),
   };
 }
 
-/** 502 in words; the page shows them. */
+/** Sends 502 with a text that the page shows. */
 export function refuse(response: ServerResponse, error: string): void {
   response.writeHead(502, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
 }
 
-function show(
+function record(
   { method, headers }: IncomingMessage,
   path: string,
   traffic: Traffic,
 ): NumberedMessage {
   const [pathname = '', search = ''] = path.split('?', 2);
   const { authorization } = headers;
-  const who = headers['simulator-user']?.toString();
-  return traffic.say({
+  const user = headers['simulator-user']?.toString();
+  return traffic.add({
     from: 'client',
     to: 'server',
     title: `${method} ${maskedPath(pathname)}`,
-    ...(who && { who }),
+    ...(user && { user }),
     ...(search && { query: masked(Object.fromEntries(new URLSearchParams(search))) as object }),
     ...(authorization && { headers: { Authorization: shortened(authorization) } }),
   });
 }
 
 /** Browsers write every 4xx into their console. The page wants to see refusals as `wx.request` does, so for it the status travels in a header. */
-function outcome(
+function headOf(
   { statusCode = 502, headers }: IncomingMessage,
   { 'simulator-user': ofPage }: IncomingHttpHeaders,
 ): [number, object & IncomingHttpHeaders] {
-  if (ofPage === undefined) return [statusCode, passedOn(headers)];
-  return [200, { ...passedOn(headers), 'simulator-status': String(statusCode) }];
+  if (ofPage === undefined) return [statusCode, forwardedHeaders(headers)];
+  return [200, { ...forwardedHeaders(headers), 'simulator-status': String(statusCode) }];
 }
 
-function passedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_PASSED_ON.test(name)));
+function forwardedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_FORWARDED.test(name)));
 }
 
 /** Keeps a copy of JSON as it flows by, and counts the bytes of anything else. */

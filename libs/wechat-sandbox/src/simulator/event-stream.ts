@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Traffic } from './traffic.js';
 
 /**
- * Server-sent events: which traffic this is, all that was said so far, `live`, then each message when it is said. A page that comes back
- * gets what it has missed; one that finds another traffic starts anew.
+ * Sends the traffic as server-sent events: `run` with the id of this run, the messages so far, `live`, then each new message.
+ * A page that reconnects gets the messages that it missed. If the run is another one, it gets all.
  */
 export function streamTraffic(
   { headers }: IncomingMessage,

@@ -244,7 +244,7 @@ describe('the traffic', () => {
       from: 'client',
       to: 'server',
       title: 'POST /auth/refresh',
-      who: 'alice',
+      user: 'alice',
       query: { a: '1' },
     });
     expect(question).toMatchObject({
@@ -254,7 +254,7 @@ describe('the traffic', () => {
     expect(reply).toMatchObject({
       from: 'server',
       to: 'client',
-      answers: question!.id,
+      responseTo: question!.id,
       status: 200,
     });
     expect(reply).toMatchObject({ body: { data: { session_rd: 'srd_0123…9abc (47)' } } });
@@ -288,7 +288,7 @@ describe('the traffic', () => {
     await post('users/alice/rotateSessionKey');
     await post('users/nobody/login');
     expect((await traffic()).slice(-4)).toEqual([
-      expect.objectContaining({ from: 'client', to: 'wechat', title: 'wx.login', who: 'alice' }),
+      expect.objectContaining({ from: 'client', to: 'wechat', title: 'wx.login', user: 'alice' }),
       expect.objectContaining({ from: 'wechat', to: 'client', title: 'wx.login', status: 200 }),
       expect.objectContaining({
         from: 'wechat',
@@ -300,7 +300,7 @@ describe('the traffic', () => {
         from: 'wechat',
         to: 'wechat',
         title: 'rotateSessionKey',
-        who: 'alice',
+        user: 'alice',
       }),
     ]);
   });

@@ -1,20 +1,20 @@
 import { buffer } from 'node:stream/consumers';
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import type { WechatSandbox } from '../sandbox.js';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { World } from '../world/world.js';
 import { isLoopback } from './app-address.js';
-import { passOn, refuse } from './app-proxy.js';
+import { forward, refuse } from './app-proxy.js';
 import { streamTraffic } from './event-stream.js';
 import { sendPageFile, sendVendorFile } from './page-files.js';
 import type { QrContents } from './qr-contents.js';
 import type { Traffic } from './traffic.js';
 import { Website } from './website.js';
 
-/** What the simulator shows and steers. */
+/** The parts of the sandbox that the simulator shows. */
 export interface SimulatorParts {
-  wechat: WechatSandbox;
+  world: World;
   traffic: Traffic;
   qrContents: QrContents;
-  /** The server under test, once it is known. */
+  /** The server under test, if one is connected. */
   app: () => URL | undefined;
 }
 
@@ -23,15 +23,13 @@ const NO_APP =
 const LARGEST_IMAGE = 2_000_000;
 
 /** The simulator's page and what it needs: files, the traffic, a way to the server under test. */
-export function simulator(parts: SimulatorParts): FastifyPluginAsync {
-  return async (server) => {
-    server.addHook('onRequest', refuseStrangers);
-    leaveBodiesAlone(server);
-    servePage(server);
-    serveWorld(server, parts);
-    serveWebsite(server, parts);
-    server.all('/app/*', (request, reply) => toApp(request, reply, parts));
-  };
+export function simulator(server: FastifyInstance, parts: SimulatorParts): void {
+  server.addHook('onRequest', refuseStrangers);
+  leaveBodiesAlone(server);
+  servePage(server);
+  serveWorld(server, parts);
+  serveWebsite(server, parts);
+  server.all('/app/*', (request, reply) => toApp(request, reply, parts));
 }
 
 /** The page is used on the machine it runs on; a foreign page must not reach the server under test through it, not even by a name it made up for 127.0.0.1. */
@@ -68,11 +66,11 @@ function servePage(server: FastifyInstance): void {
 
 function serveWorld(
   server: FastifyInstance,
-  { wechat, traffic, qrContents, app }: SimulatorParts,
+  { world, traffic, qrContents, app }: SimulatorParts,
 ): void {
   server.get('/world', () => ({
-    now: wechat.clock.now(),
-    apps: wechat.apps.map(({ appId, kind, name }) => ({ appId, kind, name })),
+    now: world.clock.now(),
+    apps: world.apps.all.map(({ appId, kind, name }) => ({ appId, kind, name })),
     app: app()?.href,
   }));
   server.get('/events', ({ raw }, reply) => {
@@ -86,10 +84,10 @@ function serveWorld(
   });
 }
 
-function serveWebsite(server: FastifyInstance, { wechat, traffic, app }: SimulatorParts): void {
+function serveWebsite(server: FastifyInstance, { world, traffic, app }: SimulatorParts): void {
   server.post<{ Querystring: { code?: string } }>('/website/login', async ({ query }, reply) => {
     const address = app();
-    const mobileApp = wechat.apps.find(({ kind }) => kind === 'mobile');
+    const mobileApp = world.apps.all.find(({ kind }) => kind === 'mobile');
     if (!address || !mobileApp)
       return reply.code(502).send({ error: address ? 'The sandbox has no website app.' : NO_APP });
     return new Website(address, mobileApp, traffic).login(query.code ?? '');
@@ -104,6 +102,6 @@ function toApp(
   reply.hijack();
   const address = app();
   const path = (raw.url ?? '').replace('/simulator/app', '');
-  if (address) passOn(raw, reply.raw, { app: address, path }, traffic);
+  if (address) forward(raw, reply.raw, { app: address, path }, traffic);
   else refuse(reply.raw, NO_APP);
 }

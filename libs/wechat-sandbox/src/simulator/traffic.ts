@@ -1,32 +1,32 @@
 import { randomUUID } from 'node:crypto';
 import type { SandboxClock } from '../world/clock.js';
 
-/** The three who talk. `client` is whatever runs on the user's side: mini program, browser. */
+/** The three columns of the diagram. `client` is the mini program or the browser of the user. */
 export type Lifeline = 'client' | 'server' | 'wechat';
 
-/** One arrow of the diagram, masked already. An arrow from a lifeline to itself is a remark. */
+/** One arrow of the diagram, with secrets masked. An arrow from a lifeline to itself is a remark. */
 export interface Message {
   from: Lifeline;
   to: Lifeline;
-  /** `POST /auth/login`, `wx.login`; of an answer, what it answers. */
+  /** `POST /auth/login` or `wx.login`. A response has the title of its request. */
   title: string;
-  /** Whose phone, where it is known. */
-  who?: string;
-  /** The number of the message that this one answers. */
-  answers?: number;
-  /** Of an answer: the HTTP status; 0 if the connection broke or nobody answered. */
+  /** The id of the user on whose phone it happens, if known. */
+  user?: string;
+  /** Of a response: the number of its request. */
+  responseTo?: number;
+  /** Of a response: the HTTP status, or 0 if there was no complete response. */
   status?: number;
-  /** Of an answer: milliseconds that have really passed. */
-  took?: number;
+  /** Of a response: how long it took, in milliseconds of real time. */
+  durationMs?: number;
   headers?: object;
   query?: object;
   body?: unknown;
 }
 
-/** A message with its place in the whole. */
+/** A message with its number and its time. */
 export interface NumberedMessage extends Message {
   id: number;
-  /** By the sandbox's clock, in milliseconds. */
+  /** In milliseconds, by the sandbox's clock. */
   at: number;
 }
 
@@ -34,53 +34,48 @@ type Listener = (message: NumberedMessage) => void;
 
 const KEPT = 500;
 
-/** Everything that was said between client, server and WeChat, in its order. */
+/** The messages between client, server and WeChat, in order. The newest {@link KEPT} are kept. */
 export class Traffic {
-  /** Tells a page that it talks to another sandbox than before, on the same port. */
+  /** A page uses it to see that another sandbox was started on the same port. */
   readonly run = randomUUID();
-  readonly #messages = new Map<number, NumberedMessage>();
-  readonly #listeners = new Set<Listener>();
-  #last = 0;
+  private readonly messages = new Map<number, NumberedMessage>();
+  private readonly listeners = new Set<Listener>();
+  private lastId = 0;
 
   constructor(private readonly clock: SandboxClock) {}
 
-  say(message: Message): NumberedMessage {
-    const numbered = { ...message, id: ++this.#last, at: this.clock.now() };
-    this.#messages.set(numbered.id, numbered);
-    this.#messages.delete(numbered.id - KEPT);
-    return this.#tell(numbered);
+  /** Adds a message and returns it with its number. */
+  add(message: Message): NumberedMessage {
+    const numbered = { ...message, id: ++this.lastId, at: this.clock.now() };
+    this.messages.set(numbered.id, numbered);
+    this.messages.delete(numbered.id - KEPT);
+    this.notify(numbered);
+    return numbered;
   }
 
-  /** Tells more of a message, such as a body that came after the head. */
-  amend(message: NumberedMessage, more: Partial<Message>): void {
-    const amended = { ...message, ...more };
-    if (this.#messages.has(message.id)) this.#messages.set(message.id, amended);
-    this.#tell(amended);
+  /** Adds fields to a message, for example a body that arrived after its headers. */
+  update(message: NumberedMessage, fields: Partial<Message>): void {
+    const updated = { ...message, ...fields };
+    if (this.messages.has(message.id)) this.messages.set(message.id, updated);
+    this.notify(updated);
   }
 
-  /** A question and its answer, as one. */
-  exchange(question: Message, answer: Pick<Message, 'status' | 'body'>): void {
-    const { id } = this.say(question);
-    this.say({ ...answerTo(question), ...answer, answers: id });
+  /** Adds the response to a request. */
+  respond(
+    { id, from, to, title, user }: NumberedMessage,
+    response: Pick<Message, 'status' | 'durationMs' | 'body'>,
+  ): void {
+    this.add({ from: to, to: from, title, ...(user && { user }), responseTo: id, ...response });
   }
 
-  /** All messages after that number, then every new one. Returns how to stop. */
+  /** Calls the listener for every message after number `after`, and for every new one. Returns a function that stops it. */
   follow(after: number, listener: Listener): () => void {
-    for (const message of this.#messages.values()) if (message.id > after) listener(message);
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    for (const message of this.messages.values()) if (message.id > after) listener(message);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
-  #tell(message: NumberedMessage): NumberedMessage {
-    for (const listener of this.#listeners) listener(message);
-    return message;
+  private notify(message: NumberedMessage): void {
+    for (const listener of this.listeners) listener(message);
   }
 }
-
-/** The way back. */
-export const answerTo = ({ from, to, title, who }: Message): Message => ({
-  from: to,
-  to: from,
-  title,
-  ...(who && { who }),
-});

@@ -1,15 +1,15 @@
 import type { SandboxApp } from '../world/apps.js';
 import { masked, maskedBody } from './masking.js';
-import { answerTo, type Message, type Traffic } from './traffic.js';
+import type { Traffic } from './traffic.js';
 
-/** What a step of the website's login came to. */
+/** The response to one step of the website's login. */
 interface Outcome {
   status: number;
-  /** Of the server's envelope; as a page may see it. */
+  /** The JSON object of the response, or an empty object. */
   body: Record<string, unknown>;
 }
 
-/** The backend of a website that uses the server under test as its central WeChat service. It holds the app's secret; its page does not. */
+/** The backend of a website that uses the server under test as its central WeChat service. It knows the app's secret, its page does not. */
 export class Website {
   constructor(
     private readonly app: URL,
@@ -17,11 +17,11 @@ export class Website {
     private readonly traffic: Traffic,
   ) {}
 
-  /** Trades the code of the consent page for a token, and the token for the person. */
+  /** Exchanges the code of the consent page for a token, then reads the user info with the token. */
   async login(code: string): Promise<object> {
     const { appId, secret } = this.mobileApp;
     const path = `/wx/v1/${encodeURIComponent(appId)}`;
-    const exchanged = await this.#get(
+    const exchanged = await this.get(
       `${path}/${encodeURIComponent(secret)}/oauth2`,
       '/wx/v1/{appId}/{secret}/oauth2',
       { code },
@@ -29,7 +29,7 @@ export class Website {
     const token = exchanged.body['data'];
     if (exchanged.status !== 200 || typeof token !== 'string') return shown(exchanged);
     return shown(
-      await this.#get(
+      await this.get(
         `${path}/${encodeURIComponent(token)}/userInfo`,
         '/wx/v1/{appId}/{token}/userInfo',
         { refresh: 'true' },
@@ -37,35 +37,31 @@ export class Website {
     );
   }
 
-  async #get(path: string, pattern: string, query: Record<string, string>): Promise<Outcome> {
-    const started = Date.now();
-    const question: Message = {
+  private async get(
+    path: string,
+    pattern: string,
+    query: Record<string, string>,
+  ): Promise<Outcome> {
+    const startedAt = Date.now();
+    const request = this.traffic.add({
       from: 'client',
       to: 'server',
       title: `GET ${pattern}`,
-      who: 'website',
+      user: 'website',
       query: masked(query) as object,
-    };
-    const asked = this.traffic.say(question);
-    const answered = (status: number, body?: unknown): void => {
-      this.traffic.say({
-        ...answerTo(question),
-        answers: asked.id,
-        status,
-        took: Date.now() - started,
-        body,
-      });
-    };
+    });
+    const respond = (status: number, body?: unknown): void =>
+      this.traffic.respond(request, { status, durationMs: Date.now() - startedAt, body });
     try {
       const search = new URLSearchParams(query).toString();
-      const answer = await fetch(`${this.app.href.replace(/\/$/, '')}${path}?${search}`, {
+      const response = await fetch(`${this.app.href.replace(/\/$/, '')}${path}?${search}`, {
         redirect: 'manual',
       });
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      answered(answer.status, maskedBody(bytes, answer.headers.get('content-type') ?? ''));
-      return { status: answer.status, body: parse(bytes) };
+      const bytes = Buffer.from(await response.arrayBuffer());
+      respond(response.status, maskedBody(bytes, response.headers.get('content-type') ?? ''));
+      return { status: response.status, body: parse(bytes) };
     } catch {
-      answered(0);
+      respond(0);
       return { status: 0, body: {} };
     }
   }

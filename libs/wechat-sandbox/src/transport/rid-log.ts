@@ -1,7 +1,7 @@
 import { newRid } from '../world/ids.js';
 import type { PlatformRequest } from './request.js';
 
-/** What `cgi-bin/openapi/rid/get` tells about a refused call. */
+/** What `cgi-bin/openapi/rid/get` returns about a refused call. */
 export interface RidRecord {
   invoke_time: number;
   cost_in_ms: number;
@@ -15,12 +15,12 @@ const KEPT = 1000;
 
 /** The newest refused calls by their request id. */
 export class RidLog {
-  readonly #records = new Map<string, RidRecord>();
+  private readonly records = new Map<string, RidRecord>();
 
-  /** Makes the id of a refused call. */
+  /** Records a refused call and returns its new id. */
   add({ url, body, ip }: PlatformRequest, invoke_time: number): string {
     const rid = newRid(invoke_time);
-    this.#records.set(rid, {
+    this.records.set(rid, {
       invoke_time,
       cost_in_ms: 1,
       request_url: url,
@@ -28,17 +28,18 @@ export class RidLog {
       response_body: '',
       client_ip: ip,
     });
-    const [oldest] = this.#records.keys();
-    if (oldest !== undefined && this.#records.size > KEPT) this.#records.delete(oldest);
+    const [oldest] = this.records.keys();
+    if (oldest !== undefined && this.records.size > KEPT) this.records.delete(oldest);
     return rid;
   }
 
-  answered(rid: string, response_body: string): void {
-    const record = this.#records.get(rid);
+  /** Adds the response to the record of a call. */
+  setResponse(rid: string, response_body: string): void {
+    const record = this.records.get(rid);
     if (record) record.response_body = response_body;
   }
 
   get(rid: string): RidRecord | undefined {
-    return this.#records.get(rid);
+    return this.records.get(rid);
   }
 }

@@ -11,7 +11,7 @@ const FORCED_INTERVAL = 30_000;
 export type TokenFamily = 'legacy' | 'stable';
 
 /** What both token APIs answer; `expires_in` in seconds. */
-export type TokenAnswer = { access_token: string; expires_in: number };
+export type TokenResponse = { access_token: string; expires_in: number };
 
 interface Token {
   text: string;
@@ -28,43 +28,43 @@ interface Token {
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  */
 export class AccessTokens {
-  readonly #tokens = new Map<string, Token>();
-  readonly #forced = new Map<string, { at: number; day: number; today: number }>();
+  private readonly tokens = new Map<string, Token>();
+  private readonly forced = new Map<string, { at: number; day: number; today: number }>();
 
   constructor(private readonly clock: SandboxClock) {}
 
   /** `cgi-bin/token`: always a new one; the former lives on for 5 minutes. */
-  issue(appId: string): TokenAnswer {
-    this.#replace(appId, 'legacy', this.clock.now() + OVERLAP);
-    return this.#mint(appId, 'legacy');
+  issue(appId: string): TokenResponse {
+    this.replace(appId, 'legacy', this.clock.now() + OVERLAP);
+    return this.mint(appId, 'legacy');
   }
 
   /** `cgi-bin/stable_token`, normal mode: the same one until 5 minutes before its end, when WeChat renews it and both work. */
-  stable(appId: string): TokenAnswer {
-    const token = this.#newest(appId, 'stable');
+  stable(appId: string): TokenResponse {
+    const token = this.newest(appId, 'stable');
     return token && token.expiresAt - this.clock.now() > OVERLAP
-      ? this.#again(token)
-      : this.#mint(appId, 'stable');
+      ? this.again(token)
+      : this.mint(appId, 'stable');
   }
 
   /** `cgi-bin/stable_token`, `force_refresh`: the former dies at once. Too often, it is the normal mode. */
-  force(appId: string): TokenAnswer {
+  force(appId: string): TokenResponse {
     const now = this.clock.now();
-    const last = this.#forced.get(appId);
+    const last = this.forced.get(appId);
     const day = Calendar.day(now);
     const today = last?.day === day ? last.today : 0;
     if (last && (now - last.at < FORCED_INTERVAL || today >= FORCED_PER_DAY))
       return this.stable(appId);
-    this.#forced.set(appId, { at: now, day, today: today + 1 });
-    this.#replace(appId, 'stable', now);
-    return this.#mint(appId, 'stable');
+    this.forced.set(appId, { at: now, day, today: today + 1 });
+    this.replace(appId, 'stable', now);
+    return this.mint(appId, 'stable');
   }
 
   /** The app that a token on a request stands for, or WeChat's refusal: 41001, 40014, 40001, 42001. */
   verify(text: string | undefined): string {
     if (!text) throw new WechatFailure(41001);
     if (!looksLikeToken(text)) throw new WechatFailure(40014);
-    const token = this.#tokens.get(text);
+    const token = this.tokens.get(text);
     const now = this.clock.now();
     if (!token || token.replacedAt <= now) throw new WechatFailure(40001);
     if (token.expiresAt <= now) throw new WechatFailure(42001);
@@ -73,23 +73,23 @@ export class AccessTokens {
 
   /** Whether WeChat would take this token now. */
   isValid(text: string): boolean {
-    const token = this.#tokens.get(text);
-    return token !== undefined && this.#lives(token);
+    const token = this.tokens.get(text);
+    return token !== undefined && this.lives(token);
   }
 
   /** The newest living token of an app, of one family or of either. */
   current(appId: string, family?: TokenFamily): string | undefined {
-    return this.#newest(appId, family)?.text;
+    return this.newest(appId, family)?.text;
   }
 
   /** All tokens of an app, or of all apps, are refused with 40001 from now on. */
   invalidate(appId?: string): void {
-    for (const token of this.#tokens.values()) {
+    for (const token of this.tokens.values()) {
       if (appId === undefined || token.appId === appId) token.replacedAt = this.clock.now();
     }
   }
 
-  #mint(appId: string, family: TokenFamily): TokenAnswer {
+  private mint(appId: string, family: TokenFamily): TokenResponse {
     const token: Token = {
       text: newToken(),
       appId,
@@ -97,31 +97,31 @@ export class AccessTokens {
       expiresAt: this.clock.now() + LIFE,
       replacedAt: Infinity,
     };
-    this.#tokens.set(token.text, token);
+    this.tokens.set(token.text, token);
     return { access_token: token.text, expires_in: LIFE / 1000 };
   }
 
-  #again(token: Token): TokenAnswer {
+  private again(token: Token): TokenResponse {
     return {
       access_token: token.text,
       expires_in: Math.floor((token.expiresAt - this.clock.now()) / 1000),
     };
   }
 
-  #replace(appId: string, family: TokenFamily, at: number): void {
-    for (const token of this.#tokens.values()) {
+  private replace(appId: string, family: TokenFamily, at: number): void {
+    for (const token of this.tokens.values()) {
       if (token.appId === appId && token.family === family)
         token.replacedAt = Math.min(token.replacedAt, at);
     }
   }
 
-  #newest(appId: string, family?: TokenFamily): Token | undefined {
+  private newest(appId: string, family?: TokenFamily): Token | undefined {
     const fits = (token: Token): boolean =>
-      token.appId === appId && (!family || token.family === family) && this.#lives(token);
-    return [...this.#tokens.values()].findLast(fits);
+      token.appId === appId && (!family || token.family === family) && this.lives(token);
+    return [...this.tokens.values()].findLast(fits);
   }
 
-  #lives(token: Token): boolean {
+  private lives(token: Token): boolean {
     const now = this.clock.now();
     return token.replacedAt > now && token.expiresAt > now;
   }

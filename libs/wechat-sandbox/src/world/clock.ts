@@ -21,14 +21,14 @@ const isSpelled = (text: string): text is ms.StringValue => /^\d+(\.\d+)? *[a-z]
  * delays of answers do not, they take real time.
  */
 export class SandboxClock {
-  #skipped = 0;
+  private skipped = 0;
 
   /** Milliseconds since 1970, like `Date.now()`. */
-  readonly now = (): number => Date.now() + this.#skipped;
+  readonly now = (): number => Date.now() + this.skipped;
 
   /** Skips `by` at once, so that no test has to sleep. Time only runs forward. */
   advance(by: Duration): void {
-    this.#skipped += milliseconds(by);
+    this.skipped += milliseconds(by);
   }
 }
 

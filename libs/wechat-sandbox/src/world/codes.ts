@@ -3,27 +3,27 @@ import { WechatFailure } from './wechat-failure.js';
 
 /** Codes of one kind: each is good for one exchange within its life. */
 export class OneTimeCodes<Claim> {
-  readonly #codes = new Map<string, { claim: Claim; until: number; used: boolean }>();
-  readonly #life: number;
+  private readonly codes = new Map<string, { claim: Claim; until: number; used: boolean }>();
+  private readonly life: number;
 
   constructor(
     private readonly clock: SandboxClock,
     life: Duration,
     private readonly mint: () => string,
   ) {
-    this.#life = milliseconds(life);
+    this.life = milliseconds(life);
   }
 
   issue(claim: Claim): string {
-    this.#forgetExpired();
+    this.forgetExpired();
     const code = this.mint();
-    this.#codes.set(code, { claim, until: this.clock.now() + this.#life, used: false });
+    this.codes.set(code, { claim, until: this.clock.now() + this.life, used: false });
     return code;
   }
 
   /** What an exchangeable code stands for. Refuses with 40029 (unknown, expired) or the errcode for a used one. */
   open(code: string, whenUsed = 40163): Claim {
-    const entry = this.#codes.get(code);
+    const entry = this.codes.get(code);
     if (!entry || entry.until <= this.clock.now()) throw new WechatFailure(40029);
     if (entry.used) throw new WechatFailure(whenUsed);
     return entry.claim;
@@ -31,16 +31,16 @@ export class OneTimeCodes<Claim> {
 
   /** From now on the code is a used one. */
   use(code: string): void {
-    const entry = this.#codes.get(code);
+    const entry = this.codes.get(code);
     if (entry) entry.used = true;
   }
 
   /** All codes of one kind live equally long, so the oldest stand first. */
-  #forgetExpired(): void {
+  private forgetExpired(): void {
     const now = this.clock.now();
-    for (const [code, { until }] of this.#codes) {
+    for (const [code, { until }] of this.codes) {
       if (until > now) return;
-      this.#codes.delete(code);
+      this.codes.delete(code);
     }
   }
 }

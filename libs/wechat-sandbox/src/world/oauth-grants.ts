@@ -18,8 +18,8 @@ export interface Grant extends Consent {
  * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
  */
 export class OAuthGrants {
-  readonly #byAccessToken = new Map<string, Grant>();
-  readonly #byRefreshToken = new Map<string, Grant>();
+  private readonly byAccessToken = new Map<string, Grant>();
+  private readonly byRefreshToken = new Map<string, Grant>();
 
   constructor(private readonly clock: SandboxClock) {}
 
@@ -33,20 +33,20 @@ export class OAuthGrants {
       refreshToken: newToken(),
       refreshUntil,
     };
-    this.#byAccessToken.set(grant.accessToken, grant);
-    this.#byRefreshToken.set(grant.refreshToken, grant);
+    this.byAccessToken.set(grant.accessToken, grant);
+    this.byRefreshToken.set(grant.refreshToken, grant);
     return grant;
   }
 
   /** A living access token is prolonged and stays the same; a dead one is replaced. The refresh token's own life is never prolonged. */
   refresh(refreshToken: string, appId: string): Grant {
-    const grant = this.#byRefreshToken.get(refreshToken);
+    const grant = this.byRefreshToken.get(refreshToken);
     const now = this.clock.now();
     if (grant?.app.appId !== appId) throw new WechatFailure(40030);
     if (grant.refreshUntil <= now) throw new WechatFailure(42002);
     if (grant.accessUntil <= now) grant.accessToken = newToken();
     grant.accessUntil = now + LIFE;
-    this.#byAccessToken.set(grant.accessToken, grant);
+    this.byAccessToken.set(grant.accessToken, grant);
     return grant;
   }
 
@@ -54,7 +54,7 @@ export class OAuthGrants {
   verify(accessToken: string | undefined): Grant {
     if (!accessToken) throw new WechatFailure(41001);
     if (!looksLikeToken(accessToken)) throw new WechatFailure(40014);
-    const grant = this.#byAccessToken.get(accessToken);
+    const grant = this.byAccessToken.get(accessToken);
     if (!grant) throw new WechatFailure(40001);
     if (grant.accessToken !== accessToken || grant.accessUntil <= this.clock.now())
       throw new WechatFailure(42001);

@@ -27,7 +27,7 @@ const RESETS_PER_MONTH = 10;
 
 /** Counts calls and refuses the one too many. */
 export class Quotas {
-  readonly #counters = new Map<string, { window: number; used: number }>();
+  private readonly counters = new Map<string, { window: number; used: number }>();
 
   constructor(
     private readonly clock: SandboxClock,
@@ -39,13 +39,13 @@ export class Quotas {
     const { perDay, perMinute } = this.rule(path);
     const now = this.clock.now();
     const minuteIsFull = path === '/wxa/getwxacodeunlimit' ? 45009 : 45011;
-    this.#count(`${appId} ${path} minute`, Calendar.minute(now), perMinute, minuteIsFull);
-    this.#count(`${appId} ${path} day`, Calendar.day(now), perDay, 45009);
+    this.count(`${appId} ${path} minute`, Calendar.minute(now), perMinute, minuteIsFull);
+    this.count(`${appId} ${path} day`, Calendar.day(now), perDay, 45009);
   }
 
   /** Counts one call that concerns one user. */
   spendForUser(path: string, appId: string, openid: string): void {
-    this.#count(
+    this.count(
       `${appId} ${path} ${openid}`,
       Calendar.minute(this.clock.now()),
       this.rule(path).perUserPerMinute,
@@ -55,25 +55,25 @@ export class Quotas {
 
   /** Calls of this app on this path today. */
   usedToday(path: string, appId: string): number {
-    const counter = this.#counters.get(`${appId} ${path} day`);
+    const counter = this.counters.get(`${appId} ${path} day`);
     return counter?.window === Calendar.day(this.clock.now()) ? counter.used : 0;
   }
 
   /** Sets all of an app's counters to zero, ten times a month. */
   clear(appId: string): void {
-    this.#count(`resets of ${appId}`, Calendar.month(this.clock.now()), RESETS_PER_MONTH, 48006);
-    for (const key of this.#counters.keys())
-      if (key.startsWith(`${appId} `)) this.#counters.delete(key);
+    this.count(`resets of ${appId}`, Calendar.month(this.clock.now()), RESETS_PER_MONTH, 48006);
+    for (const key of this.counters.keys())
+      if (key.startsWith(`${appId} `)) this.counters.delete(key);
   }
 
   rule(path: string): Quota {
     return this.rules[path] ?? {};
   }
 
-  #count(key: string, window: number, limit = Infinity, refusal: number): void {
-    const counter = this.#counters.get(key);
+  private count(key: string, window: number, limit = Infinity, refusal: number): void {
+    const counter = this.counters.get(key);
     const used = counter?.window === window ? counter.used : 0;
     if (used >= limit) throw new WechatFailure(refusal);
-    this.#counters.set(key, { window, used: used + 1 });
+    this.counters.set(key, { window, used: used + 1 });
   }
 }

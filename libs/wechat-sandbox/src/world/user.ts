@@ -84,8 +84,8 @@ export class SandboxUser implements UserProfile {
   countryCode: string;
   highRisk: boolean;
   readonly openids: Readonly<Record<string, string>>;
-  readonly #world: UserWorld;
-  readonly #derived = new Map<string, string>();
+  private readonly world: UserWorld;
+  private readonly derived = new Map<string, string>();
 
   /** @internal Users are made by `wechat.users.create()`. */
   constructor(profile: UserProfile, world: UserWorld) {
@@ -96,29 +96,29 @@ export class SandboxUser implements UserProfile {
     this.countryCode = profile.countryCode;
     this.highRisk = profile.highRisk;
     this.openids = profile.openids;
-    this.#world = world;
+    this.world = world;
   }
 
   /** `wx.login`: a code for `sns/jscode2session`, good once within 5 minutes. It may renew the session_key. */
   async login(appId?: string): Promise<{ errMsg: string; code: string }> {
-    const app = this.#miniProgram(appId);
-    this.#world.sessionKeys.onLogin(this.openid(app.appId));
-    return { errMsg: 'login:ok', code: this.#world.loginCodes.issue(this.#tap(app)) };
+    const app = this.miniProgram(appId);
+    this.world.sessionKeys.onLogin(this.openid(app.appId));
+    return { errMsg: 'login:ok', code: this.world.loginCodes.issue(this.tap(app)) };
   }
 
   /** `wx.getUserInfo` as old versions have it: the real name, and openId and unionId inside the encrypted part. */
   async getUserInfo(appId?: string): Promise<ProfileData> {
-    const app = this.#miniProgram(appId);
+    const app = this.miniProgram(appId);
     const unionId = this.unionid(app.appId);
     const ids = { openId: this.openid(app.appId), ...(unionId && { unionId }) };
-    return this.#profileData('getUserInfo:ok', app, userInfo(this.nickName, this.avatarUrl), ids);
+    return this.profileData('getUserInfo:ok', app, userInfo(this.nickName, this.avatarUrl), ids);
   }
 
   /** `wx.getUserProfile` as it is today: 微信用户 with a grey avatar, and no id anywhere. */
   async getUserProfile(appId?: string): Promise<ProfileData> {
-    return this.#profileData(
+    return this.profileData(
       'getUserProfile:ok',
-      this.#miniProgram(appId),
+      this.miniProgram(appId),
       userInfo('微信用户', ANONYMOUS_AVATAR),
       {},
     );
@@ -126,14 +126,14 @@ export class SandboxUser implements UserProfile {
 
   /** The phone button's event: a code for `wxa/business/getuserphonenumber` and, for old servers, the encrypted number. */
   async getPhoneNumber(appId?: string): Promise<EncryptedData & { errMsg: string; code: string }> {
-    const app = this.#miniProgram(appId);
-    const code = this.#world.phoneCodes.issue(this.#tap(app));
+    const app = this.miniProgram(appId);
+    const code = this.world.phoneCodes.issue(this.tap(app));
     return { errMsg: 'getPhoneNumber:ok', code, ...this.encrypt(this.phoneInfo(), app.appId) };
   }
 
   /** `wx.getWeRunData`: steps of the last 31 days. */
   async getWeRunData(appId?: string): Promise<EncryptedData & { errMsg: string }> {
-    const today = unixSeconds(this.#world.clock.now());
+    const today = unixSeconds(this.world.clock.now());
     const stepInfoList = Array.from({ length: 31 }, (_, day) => ({
       timestamp: today - (30 - day) * 86_400,
       step: randomInt(20_000),
@@ -162,8 +162,8 @@ export class SandboxUser implements UserProfile {
     mobileAppId?: string,
     { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {},
   ): Promise<{ code: string }> {
-    const app = this.#world.apps.pick('mobile', mobileAppId);
-    return { code: this.#world.oauthCodes.issue({ app, user: this, scope }) };
+    const app = this.world.apps.pick('mobile', mobileAppId);
+    return { code: this.world.oauthCodes.issue({ app, user: this, scope }) };
   }
 
   /** Anything at all, encrypted with the current session_key, for tests of what must be refused. An object gets a watermark. */
@@ -172,37 +172,37 @@ export class SandboxUser implements UserProfile {
     appId?: string,
     { watermark }: EncryptOptions = {},
   ): EncryptedData {
-    const app = this.#miniProgram(appId);
+    const app = this.miniProgram(appId);
     const iv = randomBytes(16).toString('base64');
     if (typeof payload === 'string' || Buffer.isBuffer(payload))
       return encryptOpenData(this.sessionKey(app.appId), iv, payload);
-    const truth = { timestamp: unixSeconds(this.#world.clock.now()), appid: app.appId };
+    const truth = { timestamp: unixSeconds(this.world.clock.now()), appid: app.appId };
     const marked = watermark === false ? payload : { ...payload, watermark: watermark ?? truth };
     return encryptOpenData(this.sessionKey(app.appId), iv, JSON.stringify(marked));
   }
 
   /** The user's openid in an app of either kind. */
   openid(appId?: string): string {
-    const app = this.#app(appId).appId;
-    const openid = this.openids[app] ?? this.#derived.get(app) ?? openidOf(app, this.id);
-    this.#derived.set(app, openid);
+    const app = this.app(appId).appId;
+    const openid = this.openids[app] ?? this.derived.get(app) ?? openidOf(app, this.id);
+    this.derived.set(app, openid);
     return openid;
   }
 
   /** The same in all apps of one open-platform account; absent where the app is bound to none. */
   unionid(appId?: string): string | undefined {
-    const { openPlatform } = this.#app(appId);
+    const { openPlatform } = this.app(appId);
     return openPlatform && unionidOf(openPlatform, this.id);
   }
 
   /** The session_key that WeChat holds for this user now. */
   sessionKey(appId?: string): string {
-    return this.#world.sessionKeys.current(this.openid(this.#miniProgram(appId).appId));
+    return this.world.sessionKeys.current(this.openid(this.miniProgram(appId).appId));
   }
 
   /** WeChat renews the key by itself: what the server holds is outdated, and so the next decryption fails. */
   rotateSessionKey(appId?: string): string {
-    return this.#world.sessionKeys.rotate(this.openid(this.#miniProgram(appId).appId));
+    return this.world.sessionKeys.rotate(this.openid(this.miniProgram(appId).appId));
   }
 
   /** The phone number in WeChat's three fields; a foreign one carries its country's code. */
@@ -215,7 +215,7 @@ export class SandboxUser implements UserProfile {
     };
   }
 
-  #profileData(
+  private profileData(
     errMsg: string,
     app: SandboxApp,
     info: ProfileData['userInfo'],
@@ -232,16 +232,16 @@ export class SandboxUser implements UserProfile {
     };
   }
 
-  #tap(app: SandboxApp): UserCode {
-    return { appId: app.appId, user: this, at: unixSeconds(this.#world.clock.now()) };
+  private tap(app: SandboxApp): UserCode {
+    return { appId: app.appId, user: this, at: unixSeconds(this.world.clock.now()) };
   }
 
-  #miniProgram(appId?: string): SandboxApp {
-    return this.#world.apps.pick('mini-program', appId);
+  private miniProgram(appId?: string): SandboxApp {
+    return this.world.apps.pick('mini-program', appId);
   }
 
-  #app(appId?: string): SandboxApp {
-    const app = appId === undefined ? this.#miniProgram() : this.#world.apps.find(appId);
+  private app(appId?: string): SandboxApp {
+    const app = appId === undefined ? this.miniProgram() : this.world.apps.find(appId);
     if (!app)
       throw new SandboxError(
         `There is no app ${appId} in this sandbox. Add it to startWechatSandbox({ apps }).`,

@@ -17,17 +17,17 @@ const DEMO_USERS: NewUser[] = [
 
 /** The people who use WeChat. */
 export class Users {
-  readonly #byId = new Map<string, SandboxUser>();
+  private readonly byId = new Map<string, SandboxUser>();
 
   constructor(private readonly world: UserWorld) {}
 
   get all(): SandboxUser[] {
-    return [...this.#byId.values()];
+    return [...this.byId.values()];
   }
 
   create(wanted: NewUser = {}): SandboxUser {
-    const user = new SandboxUser(this.#profile(wanted), this.world);
-    this.#byId.set(user.id, user);
+    const user = new SandboxUser(this.profile(wanted), this.world);
+    this.byId.set(user.id, user);
     return user;
   }
 
@@ -37,7 +37,7 @@ export class Users {
   }
 
   get(id: string): SandboxUser | undefined {
-    return this.#byId.get(id);
+    return this.byId.get(id);
   }
 
   /** Whose openid this is in that app. */
@@ -45,13 +45,13 @@ export class Users {
     return this.all.find((user) => user.openid(appId) === openid);
   }
 
-  #profile({ openid, ...wanted }: NewUser): UserProfile {
+  private profile({ openid, ...wanted }: NewUser): UserProfile {
     const id = wanted.id ?? `user-${randomBytes(4).toString('hex')}`;
     if (!/^[\w.-]{1,64}$/.test(id))
       throw new SandboxError(
         `The user id ${JSON.stringify(id)} cannot stand in a URL. Use letters, digits, '-'.`,
       );
-    if (this.#byId.has(id))
+    if (this.byId.has(id))
       throw new SandboxError(
         `There is a user ${id} already. Choose another id, or get it with wechat.users.get('${id}').`,
       );
@@ -59,7 +59,7 @@ export class Users {
       typeof openid === 'string'
         ? { [this.world.apps.pick('mini-program').appId]: openid }
         : (openid ?? {});
-    this.#refuseForeignOpenids(openids);
+    this.refuseForeignOpenids(openids);
     return {
       id,
       openids,
@@ -73,7 +73,7 @@ export class Users {
     };
   }
 
-  #refuseForeignOpenids(openids: Record<string, string>): void {
+  private refuseForeignOpenids(openids: Record<string, string>): void {
     const taken = Object.entries(openids).find(([appId, openid]) =>
       this.findByOpenid(appId, openid),
     );

@@ -1,5 +1,5 @@
 import { html } from '../vendor/lit-html.js';
-import { sandbox } from './sandbox.js';
+import { sandbox } from './control-api.js';
 import { currentPhone, now, state, update } from './state.js';
 import { clockTime, t } from './texts.js';
 

@@ -5,7 +5,7 @@ import { icon } from './icons.js';
 import { noteDone } from './tour-steps.js';
 import { state, update } from './state.js';
 import { clockTime, has, t } from './texts.js';
-import { why } from './why.js';
+import { explanationOf } from './explanations.js';
 
 const LIFELINES = ['client', 'server', 'wechat'];
 const KEYS_SHOWN = 3;
@@ -53,24 +53,24 @@ function step(message) {
 }
 
 /** What was done to WeChat by hand. */
-function remark({ title, who, body }) {
+function remark({ title, user, body }) {
   const key = `note.${title === 'always' && body.delay ? 'slow' : title}`;
   return html`<li class="remark">
-    <span>${has(key) ? t(key, { ...body, who: nameOf(who) }) : title}</span>
+    <span>${has(key) ? t(key, { ...body, who: nameOf(user) }) : title}</span>
   </li>`;
 }
 
 function arrow(message) {
-  const { from, to, answers } = message;
+  const { from, to, responseTo } = message;
   const span = [from, to].toSorted((a, b) => LIFELINES.indexOf(a) - LIFELINES.indexOf(b)).join('-');
   const way = LIFELINES.indexOf(from) < LIFELINES.indexOf(to) ? 'right' : 'left';
   return html`<li
-    class="message ${span} ${way} ${from} ${answers ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}"
+    class="message ${span} ${way} ${from} ${responseTo ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}"
   >
     <details @toggle=${({ target }) => target.open && opened(target, message)}>
       <summary>
         <span class="hidden">${t('by', { from: t(from), to: t(to) })}: </span>
-        <span class="label">${answers ? answerLabel(message) : questionLabel(message)}</span>
+        <span class="label">${responseTo ? answerLabel(message) : questionLabel(message)}</span>
         <span class="shaft" aria-hidden="true"></span>
       </summary>
       ${more(message)}
@@ -78,17 +78,17 @@ function arrow(message) {
   </li>`;
 }
 
-const failed = ({ answers, status, body }) =>
-  Boolean(answers) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
+const failed = ({ responseTo, status, body }) =>
+  Boolean(responseTo) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
 
-function opened(details, { title, answers }) {
+function opened(details, { title, responseTo }) {
   details.scrollIntoView({ block: 'nearest' });
-  noteDone(({ opens }) => opens === title && answers !== undefined);
+  noteDone(({ opens }) => opens === title && responseTo !== undefined);
   update();
 }
 
-const questionLabel = ({ title, who }) =>
-  html`${who ? html`<span class="who">${nameOf(who).split(' ')[0]}</span>` : nothing}<code
+const questionLabel = ({ title, user }) =>
+  html`${user ? html`<span class="who">${nameOf(user).split(' ')[0]}</span>` : nothing}<code
       >${breakable(title)}</code
     >`;
 
@@ -102,10 +102,10 @@ const breakable = (title) =>
     .map((part) => html`${part}<wbr />`);
 
 function answerLabel(message) {
-  const { status, took } = message;
+  const { status, durationMs } = message;
   return html`<span class="status">${status === 0 ? t('noAnswer') : status}</span>
     <span class="gist">${gist(message)}</span>
-    ${took > 300 ? html`<span class="took">${t('took', { ms: took })}</span>` : nothing}`;
+    ${durationMs > 300 ? html`<span class="took">${t('took', { ms: durationMs })}</span>` : nothing}`;
 }
 
 /** An answer in a few words: the refusal, or the names of what came. */
@@ -123,8 +123,8 @@ function gist({ body, status }) {
 }
 
 function more(message) {
-  const { title, status, took, headers, query, body, at, answers } = message;
-  const sentence = why(message);
+  const { title, status, durationMs, headers, query, body, at, responseTo } = message;
+  const sentence = explanationOf(message);
   const shown = {
     ...(headers && { headers }),
     ...(query && Object.keys(query).length > 0 && { query }),
@@ -134,7 +134,7 @@ function more(message) {
     ${sentence ? html`<p class="why">${sentence}</p>` : nothing}
     <p class="facts">
       <code>${title}</code
-      >${answers ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: took ?? 0 })}` : nothing}
+      >${responseTo ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: durationMs ?? 0 })}` : nothing}
       · ${t('stepTime', { time: clockTime(at) })}
     </p>
     ${Object.keys(shown).length === 0 ? html`<p class="facts">${t('noBody')}</p>` : html`<pre tabindex="0" aria-label=${t('json')}>${json(shown)}</pre>`}
@@ -143,9 +143,9 @@ function more(message) {
 
 const json = (value) => JSON.stringify(value, undefined, 2);
 
-const nameOf = (who) =>
-  state.users.find(({ id }) => id === who)?.nickName ??
-  (who === 'website' ? t('deviceWebsite') : (who ?? ''));
+const nameOf = (user) =>
+  state.users.find(({ id }) => id === user)?.nickName ??
+  (user === 'website' ? t('deviceWebsite') : (user ?? ''));
 
 let newest = 0;
 

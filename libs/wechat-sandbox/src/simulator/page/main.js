@@ -1,7 +1,7 @@
 import { render } from '../vendor/lit-html.js';
 import { followNewest } from './diagram.js';
 import { page } from './page.js';
-import { followTraffic, learnWorld } from './sandbox.js';
+import { followTraffic, learnWorld } from './control-api.js';
 import { onChange, restorePhones, state, storePhones, update } from './state.js';
 import { t } from './texts.js';
 import { noteDone } from './tour-steps.js';

@@ -1,5 +1,5 @@
 import { now, phoneOf, update } from './state.js';
-import { toneWav } from './tone.js';
+import { createWavFile } from './wav.js';
 import { createWx } from './wx.js';
 
 /** How long the server honours a replaced session_rd, unless it is configured otherwise. */
@@ -153,7 +153,7 @@ export function miniProgramOf(userId) {
     },
 
     async record() {
-      const filePath = toneWav();
+      const filePath = createWavFile();
       const token = phone.session?.session_rd;
       const upload = {
         url: '/recordings',

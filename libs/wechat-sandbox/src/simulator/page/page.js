@@ -1,9 +1,9 @@
 import { html, nothing } from '../vendor/lit-html.js';
 import { controls } from './controls.js';
 import { diagram } from './diagram.js';
-import { avatar } from './people.js';
+import { avatar } from './avatar.js';
 import { phoneView } from './phone.js';
-import { sandbox } from './sandbox.js';
+import { sandbox } from './control-api.js';
 import { secondPhoneView } from './second-phone.js';
 import { sessionCard } from './session.js';
 import { setLanguage, state, update } from './state.js';

@@ -1,7 +1,7 @@
 import { html, nothing } from '../vendor/lit-html.js';
 import { icon } from './icons.js';
 import { miniProgramOf } from './mini-program.js';
-import { avatar } from './people.js';
+import { avatar } from './avatar.js';
 import { result } from './results.js';
 import { currentPhone, miniProgram, now, state, update } from './state.js';
 import { statusBar } from './status-bar.js';

@@ -1,6 +1,6 @@
 import { html, nothing } from '../vendor/lit-html.js';
 import { miniProgramOf } from './mini-program.js';
-import { userNamed } from './people.js';
+import { userNamed } from './avatar.js';
 import { result } from './results.js';
 import { scan, scanner } from './scan.js';
 import { phoneOf, state, update } from './state.js';

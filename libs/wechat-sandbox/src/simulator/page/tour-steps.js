@@ -1,6 +1,6 @@
 import { state } from './state.js';
 
-const ok = (m, title) => m.title === title && m.answers && m.status === 200;
+const ok = (m, title) => m.title === title && m.responseTo && m.status === 200;
 
 /**
  * The guided tour. `done` looks at each message: when it says yes, the step has been tried out. In the texts, `[…]` is a button of the
@@ -69,7 +69,7 @@ export const STEPS = [
       '在控制台点 [更换 session_key]，再取一次资料；然后重新登录。',
       'Press [Rotate session_key] in the controls and get the profile again; then sign in again.',
     ],
-    done: (m) => m.title === 'PUT /me/profile' && m.answers && m.status === 400,
+    done: (m) => m.title === 'PUT /me/profile' && m.responseTo && m.status === 400,
   },
   {
     title: ['手机号', 'The phone number'],
@@ -83,7 +83,7 @@ export const STEPS = [
     ],
     done: (m) =>
       m.title === 'POST /auth/phone-login' &&
-      m.answers &&
+      m.responseTo &&
       (m.status === 200 || m.body?.error === 'ERR_NOT_REGISTERED'),
   },
   {
@@ -105,7 +105,7 @@ export const STEPS = [
       'Once the session has run out, every request is a 401. The mini program should not bother anyone with it, but call `wx.login` again, quietly.',
     ],
     task: ['点 [让会话过期]，再点 [GET /me]。', 'Press [Expire the session], then [GET /me].'],
-    done: (m) => m.title === 'GET /me' && m.answers && m.status === 401,
+    done: (m) => m.title === 'GET /me' && m.responseTo && m.status === 401,
   },
   {
     title: ['微信坏了', 'When WeChat is down'],
@@ -117,7 +117,7 @@ export const STEPS = [
       '把微信设为“断线”，再试一次登录。记得改回“正常”。',
       'Set WeChat to “dead” and try to sign in. Then make it well again.',
     ],
-    done: (m) => m.title === 'POST /auth/login' && m.answers && m.status === 503,
+    done: (m) => m.title === 'POST /auth/login' && m.responseTo && m.status === 503,
   },
 ];
 

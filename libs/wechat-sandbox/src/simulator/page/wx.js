@@ -1,4 +1,4 @@
-import { sandbox } from './sandbox.js';
+import { sandbox } from './control-api.js';
 
 /**
  * The part of WeChat's `wx` that the mini program here uses, on one user's phone. Promises instead of success and fail callbacks;

@@ -1,7 +1,7 @@
 import type { PlatformRequest } from './request.js';
 
 /** A complete HTTP answer. */
-export class Answer {
+export class PlatformResponse {
   constructor(
     readonly body: Buffer,
     readonly headers: Readonly<Record<string, string>>,
@@ -14,20 +14,24 @@ export const jsonType = (path: string): string =>
   path.startsWith('/sns/') ? 'text/plain' : 'application/json; encoding=utf-8';
 
 /** JSON as WeChat writes it, slashes escaped. */
-export function jsonAnswer(path: string, json: unknown): Answer {
-  return new Answer(Buffer.from(JSON.stringify(json).replaceAll('/', '\\/')), {
+export function jsonResponse(path: string, json: unknown): PlatformResponse {
+  return new PlatformResponse(Buffer.from(JSON.stringify(json).replaceAll('/', '\\/')), {
     'content-type': jsonType(path),
   });
 }
 
 /** A page for a browser. */
-export const htmlAnswer = (html: string, status = 200): Answer => {
-  return new Answer(Buffer.from(html), { 'content-type': 'text/html; charset=utf-8' }, status);
+export const htmlResponse = (html: string, status = 200): PlatformResponse => {
+  return new PlatformResponse(
+    Buffer.from(html),
+    { 'content-type': 'text/html; charset=utf-8' },
+    status,
+  );
 };
 
 /** Sends the client elsewhere. */
-export const redirectAnswer = (location: string): Answer =>
-  new Answer(Buffer.alloc(0), { location }, 302);
+export const redirectResponse = (location: string): PlatformResponse =>
+  new PlatformResponse(Buffer.alloc(0), { location }, 302);
 
 /** An API or page of WeChat. A handler returns an object to be sent as JSON, or a whole answer, or throws a WechatFailure. */
 export interface PlatformRoute {

@@ -2,7 +2,7 @@ import { isObject } from '../transport/request.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 
 /** How a code shall look. */
-export interface QrLook {
+export interface QrStyle {
   /** Side in pixels. */
   width: number;
   transparent: boolean;
@@ -11,10 +11,10 @@ export interface QrLook {
 }
 
 /** What WeChat picks for `auto_color`; it goes by the app's main colour, which the sandbox does not know. */
-const AUTO_COLOUR: QrLook['colour'] = [7, 120, 70];
+const AUTO_COLOUR: QrStyle['colour'] = [7, 120, 70];
 
 /** Reads width, colours and transparency of a request. What breaks their limits is 40097. */
-export function readLook(body: Record<string, unknown>): QrLook {
+export function parseQrStyle(body: Record<string, unknown>): QrStyle {
   const {
     width = 430,
     auto_color: auto = false,

@@ -3,77 +3,77 @@ import type { Fault, FaultPlan } from '../faults.js';
 import { unixSeconds, type SandboxClock } from '../world/clock.js';
 import { errmsgOf, WechatFailure } from '../world/wechat-failure.js';
 import {
-  Answer,
-  htmlAnswer,
-  jsonAnswer,
+  PlatformResponse,
+  htmlResponse,
+  jsonResponse,
   jsonType,
-  redirectAnswer,
+  redirectResponse,
   type PlatformRoute,
-} from './answer.js';
-import { deliver } from './delivery.js';
-import type { Journal } from './journal.js';
+} from './response.js';
+import { sendResponse } from './send-response.js';
+import type { RequestLog } from './request-log.js';
 import { parseObject, readAll, readHead, type PlatformRequest } from './request.js';
 import type { RidLog } from './rid-log.js';
 
-/** What an exchange needs. */
-export interface ExchangeParts {
+/** The parts that {@link handlePlatformRequest} needs. */
+export interface HandlerParts {
   routes: ReadonlyMap<string, PlatformRoute>;
   faults: FaultPlan;
-  journal: Journal;
+  requestLog: RequestLog;
   rids: RidLog;
   clock: SandboxClock;
   /** Aborted when the sandbox closes. */
   closing: AbortSignal;
 }
 
-/** One call to the platform, from its first byte to the last of its answer. */
-export async function exchange(
+/** Handles one call to the platform, from the first byte of the request to the last byte of the response. */
+export async function handlePlatformRequest(
   raw: IncomingMessage,
   response: ServerResponse,
-  parts: ExchangeParts,
+  parts: HandlerParts,
 ): Promise<void> {
   try {
-    await converse(raw, response, parts);
+    await handle(raw, response, parts);
   } catch (error) {
     if (!response.headersSent)
       response
         .writeHead(500)
-        .end(`The sandbox itself failed, this is no answer of WeChat: ${String(error)}`);
+        .end(`The sandbox itself failed; this is not a response of WeChat: ${String(error)}`);
   }
 }
 
-async function converse(
+async function handle(
   raw: IncomingMessage,
   response: ServerResponse,
-  parts: ExchangeParts,
+  parts: HandlerParts,
 ): Promise<void> {
-  const { faults, journal, closing } = parts;
+  const { faults, requestLog, closing } = parts;
   const fault = faults.take(readHead(raw).path);
   const broken = fault.reset === 'before-reading';
   const request = broken ? readHead(raw) : await readAll(raw);
-  journal.note(request);
+  requestLog.add(request);
   if (broken || fault.reset === true) raw.socket.resetAndDestroy();
   else if (fault.hang !== true)
-    await deliver(response, answerTo(request, fault, parts), fault, closing);
+    await sendResponse(response, responseTo(request, fault, parts), fault, closing);
 }
 
-function answerTo(request: PlatformRequest, fault: Fault, parts: ExchangeParts): Answer {
-  const answer = faultyAnswer(request, fault, parts) ?? honestAnswer(request, parts);
-  const json = fault.transform && parseObject(answer.body.toString('utf8'));
-  return json ? jsonAnswer(request.path, fault.transform?.(json)) : answer;
+function responseTo(request: PlatformRequest, fault: Fault, parts: HandlerParts): PlatformResponse {
+  const response = faultResponse(request, fault, parts) ?? normalResponse(request, parts);
+  const json = fault.transform && parseObject(response.body.toString('utf8'));
+  return json ? jsonResponse(request.path, fault.transform?.(json)) : response;
 }
 
-function faultyAnswer(
+function faultResponse(
   request: PlatformRequest,
   fault: Fault,
-  parts: ExchangeParts,
-): Answer | undefined {
+  parts: HandlerParts,
+): PlatformResponse | undefined {
   const { errcode, errmsg, status, headers, body, contentType, redirect } = fault;
-  if (redirect !== undefined) return redirectAnswer(redirect);
-  if (errcode !== undefined) return refusal(request, errcode, errmsg, parts);
+  if (redirect !== undefined) return redirectResponse(redirect);
+  if (errcode !== undefined) return errorResponse(request, errcode, errmsg, parts);
   if (status === undefined && body === undefined && headers === undefined) return undefined;
   const type = contentType ?? (body === undefined ? 'text/html' : jsonType(request.path));
-  return new Answer(
+  return new PlatformResponse(
     bytes(body ?? `<html><h1>${status ?? 200}</h1></html>`),
     { 'content-type': type, ...headers },
     status,
@@ -85,35 +85,38 @@ function bytes(body: string | Buffer | object): Buffer {
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-function honestAnswer(request: PlatformRequest, parts: ExchangeParts): Answer {
+function normalResponse(request: PlatformRequest, parts: HandlerParts): PlatformResponse {
   const { method, path } = request;
   const route = parts.routes.get(path);
   if (!route || (method !== 'GET' && method !== 'POST'))
-    return htmlAnswer('<html><h1>404 Not Found</h1></html>', 404);
+    return htmlResponse('<html><h1>404 Not Found</h1></html>', 404);
   try {
     if (route.verb !== 'ANY' && route.verb !== method)
       throw new WechatFailure(route.verb === 'GET' ? 43001 : 43002);
     const result = route.handle(request);
-    return result instanceof Answer ? result : jsonAnswer(path, result);
+    return result instanceof PlatformResponse ? result : jsonResponse(path, result);
   } catch (error) {
     if (error instanceof WechatFailure)
-      return refusal(request, error.errcode, undefined, parts, error.text);
+      return errorResponse(request, error.errcode, undefined, parts, error.text);
     throw error;
   }
 }
 
-/** `{errcode, errmsg}` with the request id that WeChat adds to the text. */
-function refusal(
+/** Builds `{errcode, errmsg}` with the request id that WeChat adds to the text. */
+function errorResponse(
   request: PlatformRequest,
   errcode: number,
   errmsg: string | undefined,
-  parts: ExchangeParts,
+  parts: HandlerParts,
   text = errmsgOf(errcode),
-): Answer {
+): PlatformResponse {
   const { rids, clock } = parts;
   const separator = request.path.startsWith('/sns/') ? ', rid: ' : ' rid: ';
   const rid = rids.add(request, unixSeconds(clock.now()));
-  const answer = jsonAnswer(request.path, { errcode, errmsg: errmsg ?? text + separator + rid });
-  rids.answered(rid, answer.body.toString('utf8'));
-  return answer;
+  const response = jsonResponse(request.path, {
+    errcode,
+    errmsg: errmsg ?? text + separator + rid,
+  });
+  rids.setResponse(rid, response.body.toString('utf8'));
+  return response;
 }

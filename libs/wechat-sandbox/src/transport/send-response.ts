@@ -2,12 +2,12 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../faults.js';
 import { milliseconds } from '../world/clock.js';
-import type { Answer } from './answer.js';
+import type { PlatformResponse } from './response.js';
 
-/** Sends an answer the way a fault wants it sent. Ends early, without a word, when the sandbox closes. */
-export async function deliver(
+/** Sends a response, delayed, slowed down or cut off as the fault says. Stops when the sandbox closes. */
+export async function sendResponse(
   response: ServerResponse,
-  answer: Answer,
+  content: PlatformResponse,
   fault: Fault,
   closing: AbortSignal,
 ): Promise<void> {
@@ -16,34 +16,37 @@ export async function deliver(
       await sleep(milliseconds(fault.delay), undefined, { signal: closing });
     if (fault.hang) return;
     if (fault.reset === 'after-work') response.socket?.resetAndDestroy();
-    else if (fault.reset === 'mid-answer') breakInTheMiddle(response, answer);
-    else if (fault.drip === undefined) writeHead(response, answer).end(answer.body);
-    else await drip(response, answer, fault, closing);
+    else if (fault.reset === 'mid-answer') sendHalf(response, content);
+    else if (fault.drip === undefined) writeHead(response, content).end(content.body);
+    else await drip(response, content, fault, closing);
   } catch (error) {
     if (!closing.aborted) throw error;
   }
 }
 
-function writeHead(response: ServerResponse, { status, headers, body }: Answer): ServerResponse {
+function writeHead(
+  response: ServerResponse,
+  { status, headers, body }: PlatformResponse,
+): ServerResponse {
   return response.writeHead(status, { ...headers, 'content-length': body.length });
 }
 
-function breakInTheMiddle(response: ServerResponse, answer: Answer): void {
-  const half = answer.body.subarray(0, Math.floor(answer.body.length / 2));
-  writeHead(response, answer).write(half, () => response.destroy());
+function sendHalf(response: ServerResponse, content: PlatformResponse): void {
+  const half = content.body.subarray(0, Math.floor(content.body.length / 2));
+  writeHead(response, content).write(half, () => response.destroy());
 }
 
 async function drip(
   response: ServerResponse,
-  answer: Answer,
+  content: PlatformResponse,
   fault: Fault,
   closing: AbortSignal,
 ): Promise<void> {
   const pause = milliseconds(fault.drip ?? 0);
   const { socket } = response;
   const wholeSocket = fault.dripFrom === 'headers' && socket;
-  const target = wholeSocket || writeHead(response, answer);
-  for (const byte of wholeSocket ? Buffer.concat([head(answer), answer.body]) : answer.body) {
+  const target = wholeSocket || writeHead(response, content);
+  for (const byte of wholeSocket ? Buffer.concat([head(content), content.body]) : content.body) {
     if (target.destroyed || socket?.destroyed) return;
     target.write(Buffer.of(byte));
     await sleep(pause, undefined, { signal: closing });
@@ -51,8 +54,8 @@ async function drip(
   target.end();
 }
 
-/** Node sends all headers in one piece, so a dripping head is written by hand. */
-function head({ status, headers, body }: Answer): Buffer {
+/** Node sends all headers in one piece, so slow headers are written to the socket directly. */
+function head({ status, headers, body }: PlatformResponse): Buffer {
   const fields = Object.entries({ ...headers, 'content-length': body.length, connection: 'close' });
   return Buffer.from(
     [

@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 
-/** `curl -d` calls its JSON a form, and a POST without a body means no fields. */
-export function acceptAnyJson(server: FastifyInstance): void {
+/** Parses every body as a JSON object, because `curl -d` sends JSON with the content type of a form. No body is an empty object. */
+export function parseJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
     const json = parseObject(String(body) || '{}');
     if (json) done(null, json);
-    else done(new SandboxError('The body is not a JSON object. Send one such as {"by": "5m"}.'));
+    else
+      done(new SandboxError('The body is not a JSON object. Send one, for example {"by": "5m"}.'));
   });
   server.addHook('preHandler', async (request) => {
     request.body ??= {};
@@ -16,7 +17,7 @@ export function acceptAnyJson(server: FastifyInstance): void {
 }
 
 /** A simulator page may come from any origin; the sandbox holds nothing worth protecting. */
-export function openToPages(server: FastifyInstance): void {
+export function allowPagesOfAnyOrigin(server: FastifyInstance): void {
   server.addHook('onRequest', async (_request, reply) => {
     reply.headers({
       'access-control-allow-origin': '*',
@@ -27,8 +28,8 @@ export function openToPages(server: FastifyInstance): void {
   server.options('/*', (_request, reply) => reply.code(204).send());
 }
 
-/** Mistakes of the caller are 400 with the cure in `error`. */
-export function explainMistakes(server: FastifyInstance): void {
+/** A {@link SandboxError} is 400 with cause and cure in `error`. An unknown route is 404. */
+export function reportErrors(server: FastifyInstance): void {
   server.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof SandboxError)) throw error;
     return reply.code(400).send({ error: error.message });

@@ -1,7 +1,7 @@
 import { state } from './state.js';
 
 /** What each kind of step is for: question, then answer, in Chinese and English. */
-const WHY = {
+const EXPLANATIONS = {
   'wx.login': [
     ['小程序问微信：现在用手机的是谁？', 'The mini program asks WeChat who is holding the phone.'],
     [
@@ -205,8 +205,8 @@ const WHY = {
 };
 
 /** What a step is for, if there is a sentence about it. */
-export function why({ title, answers, status }) {
-  const pair = WHY[title]?.[answers ? 1 : 0];
-  const wentWell = !answers || (status >= 200 && status < 400);
+export function explanationOf({ title, responseTo, status }) {
+  const pair = EXPLANATIONS[title]?.[responseTo ? 1 : 0];
+  const wentWell = !responseTo || (status >= 200 && status < 400);
   return pair && wentWell ? pair[state.lang === 'zh' ? 0 : 1] : undefined;
 }

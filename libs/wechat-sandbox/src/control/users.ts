@@ -1,9 +1,9 @@
 import type { FastifyReply } from 'fastify';
-import type { WechatSandbox } from '../sandbox.js';
 import { OAUTH_SCOPES, type SandboxUser } from '../world/user.js';
+import type { World } from '../world/world.js';
 import type { Fields } from './fields.js';
 
-/** What a user's phone can do, by the name in the URL. */
+/** What a user can do on the phone, by the name in the URL. */
 const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<object>> = {
   login: (user, fields) => user.login(fields.text('appId')),
   getUserInfo: (user, fields) => user.getUserInfo(fields.text('appId')),
@@ -16,32 +16,32 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
     user.authorize(fields.text('appId'), { scope: fields.choice('scope', OAUTH_SCOPES) }),
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
-    return {}; // the key itself is for the server's eyes alone
+    return {}; // the key itself is never shown
   },
 };
 
-/** The names of everything a user can do over HTTP. */
-export const ACTION_NAMES = Object.keys(ACTIONS);
+/** The names of all user actions. */
+export const USER_ACTIONS = Object.keys(ACTIONS);
 
-/** Lets a user tap something; 404 with the known names for an unknown user or action. */
-export async function act(
-  wechat: WechatSandbox,
+/** Runs one action of a user. An unknown user or action is 404 with the known names. */
+export async function runUserAction(
+  { users }: World,
   path: { id: string; action: string },
   fields: Fields,
   reply: FastifyReply,
 ): Promise<object> {
-  const user = wechat.users.get(path.id);
+  const user = users.get(path.id);
   const run = Object.hasOwn(ACTIONS, path.action) && ACTIONS[path.action];
   if (user && run) return run(user, fields);
-  const known = user ? ACTION_NAMES : wechat.users.all.map(({ id }) => id);
+  const known = user ? USER_ACTIONS : users.all.map(({ id }) => id);
   return reply.code(404).send({
     error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.`,
   });
 }
 
-/** Registers a user and shows them. */
-export function createUser(wechat: WechatSandbox, fields: Fields): object {
-  const user = wechat.users.create({
+/** Creates a user and returns the description. */
+export function createUser(world: World, fields: Fields): object {
+  const user = world.users.create({
     id: fields.text('id'),
     nickName: fields.text('nickName'),
     avatarUrl: fields.text('avatarUrl'),
@@ -50,12 +50,12 @@ export function createUser(wechat: WechatSandbox, fields: Fields): object {
     openid: fields.text('openid'),
     highRisk: fields.flag('highRisk'),
   });
-  return describeUser(wechat, user);
+  return describeUser(world, user);
 }
 
-/** A user as the control plane shows them. */
-export function describeUser({ apps }: WechatSandbox, user: SandboxUser): object {
+/** Returns a user as the control plane shows it. */
+export function describeUser({ apps }: World, user: SandboxUser): object {
   const { id, nickName, avatarUrl, phoneNumber, countryCode, highRisk } = user;
-  const openids = Object.fromEntries(apps.map(({ appId }) => [appId, user.openid(appId)]));
+  const openids = Object.fromEntries(apps.all.map(({ appId }) => [appId, user.openid(appId)]));
   return { id, nickName, avatarUrl, phoneNumber, countryCode, highRisk, openids };
 }

@@ -26,13 +26,13 @@ const SECRETS = new Set([
   'signature',
 ]);
 
-/** All calls to WeChat, the newest {@link KEPT} of them. */
-export class Journal {
+/** The newest {@link KEPT} calls to WeChat. */
+export class RequestLog {
   readonly requests: RecordedRequest[] = [];
 
   constructor(private readonly clock: SandboxClock) {}
 
-  note({ method, path, query, headers, body }: PlatformRequest): void {
+  add({ method, path, query, headers, body }: PlatformRequest): void {
     this.requests.push({
       method,
       path,
@@ -44,7 +44,7 @@ export class Journal {
     if (this.requests.length > KEPT) this.requests.shift();
   }
 
-  /** For eyes and screens: the values of secrets replaced. */
+  /** Returns all calls with the values of secrets replaced. */
   masked(): object[] {
     return this.requests.map(({ method, path, query, body, at }) => ({
       at,

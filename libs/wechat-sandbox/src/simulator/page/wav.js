@@ -1,7 +1,7 @@
 const RATE = 16_000;
 
 /** A WAV file with a soft tone: what the simulated microphone hears. */
-export function toneWav(milliseconds = 1000, hertz = 440) {
+export function createWavFile(milliseconds = 1000, hertz = 440) {
   const samples = Math.round((RATE * milliseconds) / 1000);
   const view = new DataView(new ArrayBuffer(44 + samples * 2));
   writeHeader(view, samples * 2);
