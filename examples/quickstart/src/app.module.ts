@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Module, Post, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Module, Post, Put, UseGuards } from '@nestjs/common';
 import {
   CurrentSession,
   CurrentUser,
@@ -37,8 +37,11 @@ export class AccountController {
   ) {}
 
   @Post('auth/refresh')
-  refresh(@SessionRd() sessionRd = ''): Promise<IssuedSession> {
-    return this.sessions.refresh(sessionRd);
+  refresh(
+    @SessionRd() sessionRd = '',
+    @Headers('idempotency-key') requestId?: string,
+  ): Promise<IssuedSession> {
+    return this.sessions.refresh(sessionRd, { requestId });
   }
 
   @Post('auth/logout')

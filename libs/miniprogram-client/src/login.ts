@@ -1,3 +1,4 @@
+import { Kept } from './memory.js';
 import { patiently } from './patience.js';
 import { RequestError, mayPass, promised, requestError } from './request-error.js';
 import { Wx } from './wx.js';
@@ -18,7 +19,12 @@ export interface LoginAnswer extends Issued {
 }
 
 /** POSTs to the server. */
-export type Post = <T>(url: string, session_rd: string | undefined, data: object) => Promise<T>;
+export type Post = <T>(
+  url: string,
+  session_rd: string | undefined,
+  data: object,
+  header?: Record<string, string>,
+) => Promise<T>;
 
 export interface LoginCall {
   url: string;
@@ -50,18 +56,28 @@ export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginAnswer>
   return patiently(attempt, mayPass);
 }
 
-/** The server answers a repeated refresh with the same successor for a grace time, so a lost answer is asked for again at once. */
-export function refreshSession(post: Post, url: string, session_rd: string): Promise<Issued> {
-  return patiently(() => post<Issued>(url, session_rd, {}).then(checked), mayPass);
+/** Refreshes the session. The server returns the same successor to a repetition with the same key, so a lost response is requested again. */
+export function refreshSession(
+  post: Post,
+  url: string,
+  { session_rd, refreshKey }: Kept,
+): Promise<Issued> {
+  const header: Record<string, string> = refreshKey ? { 'Idempotency-Key': refreshKey } : {};
+  return patiently(() => post<Issued>(url, session_rd, {}, header).then(checked), mayPass);
+}
+
+/**
+ * A key for one refresh: 128 bits as 32 hexadecimal digits. `Math.random` is the only source that every base library has. That is
+ * enough: the server revokes the session on the first wrong key, so a thief has one guess.
+ */
+export function newRefreshKey(): string {
+  let key = '';
+  while (key.length < 32) key += ((Math.random() * 16) | 0).toString(16);
+  return key;
 }
 
 /** A 200 from a hotel's login page is no session. */
 function checked<T extends Issued>(answer: T): T {
   if (answer && answer.session_rd && answer.expiresIn > 0) return answer;
-  throw requestError(
-    'ERR_ANSWER',
-    'A login without session_rd and expiresIn. Is baseUrl right?',
-    200,
-    200,
-  );
+  throw requestError('ERR_ANSWER', 'The response has no session_rd. Is baseUrl right?', 200, 200);
 }

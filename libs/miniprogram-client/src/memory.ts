@@ -5,6 +5,11 @@ export interface Kept {
   readonly session_rd: string;
   readonly expiresAt: number;
   readonly refreshAt: number;
+  /**
+   * The idempotency key of the refresh that will replace this session. It is stored before that refresh is sent, so a retry after a
+   * restart carries the same key, and it is overwritten together with the session. Absent if an older version stored the session.
+   */
+  readonly refreshKey?: string;
 }
 
 /** What outlives a restart of the mini program. */

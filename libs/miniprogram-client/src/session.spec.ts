@@ -32,6 +32,8 @@ const failureOf = (promise: Promise<unknown>): Promise<RequestError> =>
   );
 
 const me = () => session.request<{ by: string }>({ url: '/me' });
+const refreshKeys = () =>
+  server.seen.filter(({ path }) => path === '/auth/refresh').map(({ refreshKey }) => refreshKey);
 const passes = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
@@ -367,11 +369,54 @@ describe('refresh', () => {
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
   });
 
-  it('asks again when the answer is lost, and gets the same successor', async () => {
+  it('retries with the same key when the response is lost, and gets the same successor', async () => {
     server.next('/auth/refresh', 'lost');
     await over(session.refresh());
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
     expect(phone.calls['login']).toBe(1);
+    const [first, second] = refreshKeys();
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect(second).toBe(first);
+  });
+
+  it('uses a new key for each refresh, and no key for anything else', async () => {
+    for (let i = 0; i < 3; i++) await over(session.refresh());
+    expect(new Set(refreshKeys()).size).toBe(3);
+    expect(server.seen.filter(({ path }) => path !== '/auth/refresh')).toEqual(
+      expect.not.arrayContaining([expect.objectContaining({ refreshKey: expect.any(String) })]),
+    );
+  });
+
+  it('stores the key before it sends the request, repeats it after a restart, and replaces it with the session', async () => {
+    const stored = (): { refreshKey?: string; session_rd: string } =>
+      JSON.parse(phone.storage.get(`session_rd ${server.url}`)!).kept;
+    let storedWhenSent: string | undefined;
+    server.pause = () => {
+      storedWhenSent ??= stored().refreshKey;
+      return Promise.resolve();
+    };
+    server.next('/auth/refresh', 'lost', 'down', 'down');
+    await failureOf(session.refresh());
+    expect(storedWhenSent).toBe(refreshKeys()[0]);
+    start(); // WeChat ended the mini program after the third try
+    await over(session.refresh());
+    expect(new Set(refreshKeys())).toEqual(new Set([storedWhenSent]));
+    expect(stored().refreshKey).not.toBe(storedWhenSent);
+    expect([await over(me()), phone.calls['login']]).toEqual([
+      expect.objectContaining({ by: 'rd-2' }),
+      1,
+    ]);
+  });
+
+  it('control: a restart that forgets the key loses the session', async () => {
+    server.next('/auth/refresh', 'lost', 'down', 'down');
+    await failureOf(session.refresh());
+    const { kept, signedOut } = JSON.parse(phone.storage.get(`session_rd ${server.url}`)!);
+    delete kept.refreshKey;
+    phone.storage.set(`session_rd ${server.url}`, JSON.stringify({ kept, signedOut }));
+    start();
+    await over(session.refresh());
+    expect(phone.calls['login']).toBe(2);
   });
 
   it('turns into one login when the lost answer is older than the grace time', async () => {
@@ -572,8 +617,6 @@ describe('calls', () => {
     expect(() => createSession({ baseUrl: 'api.example.com', wx: phone.wx })).toThrow(
       'createSession needs a baseUrl like "https://api.example.com".',
     );
-    expect(() => createSession({ baseUrl: server.url })).toThrow(
-      'No wx here: outside WeChat, pass { wx }.',
-    );
+    expect(() => createSession({ baseUrl: server.url })).toThrow('Outside WeChat, pass { wx }.');
   });
 });

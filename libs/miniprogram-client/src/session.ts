@@ -1,6 +1,6 @@
 import { assign } from './assign.js';
 import { lane, shared } from './flights.js';
-import { Issued, LoginAnswer, Post, logIn, refreshSession } from './login.js';
+import { Issued, LoginAnswer, Post, logIn, newRefreshKey, refreshSession } from './login.js';
 import { Kept, createMemory } from './memory.js';
 import { patiently } from './patience.js';
 import {
@@ -99,8 +99,8 @@ export function createSession(options: SessionOptions): Session {
   let alarm: number | undefined;
   let failedLogin: { error: RequestError; restsUntil: number } | undefined;
 
-  const post: Post = (url, session_rd, data) =>
-    wire(wx.request, { url, method: 'POST' as const, data }, session_rd);
+  const post: Post = (url, session_rd, data, header) =>
+    wire(wx.request, { url, method: 'POST' as const, data, header }, session_rd);
 
   // What is kept
 
@@ -119,6 +119,7 @@ export function createSession(options: SessionOptions): Session {
       session_rd: issued.session_rd,
       expiresAt: now + life,
       refreshAt: now + Math.min(refreshEvery, (life * 2) / 3),
+      refreshKey: newRefreshKey(),
     };
     save();
     wakeForRefresh();
@@ -135,8 +136,7 @@ export function createSession(options: SessionOptions): Session {
   // Login
 
   function startLogin(): Promise<Kept> {
-    if (signedOut)
-      throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
+    if (signedOut) throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login().', 0, 0);
     const replaces = alive();
     return logIn(wx, post, {
       url: options.loginPath || '/auth/login',
@@ -206,7 +206,7 @@ export function createSession(options: SessionOptions): Session {
   function renew(): Promise<Kept> {
     const current = alive();
     if (!current) return startLogin();
-    return refreshSession(post, options.refreshPath || '/auth/refresh', current.session_rd).then(
+    return refreshSession(post, options.refreshPath || '/auth/refresh', current).then(
       keep,
       (error: RequestError) => {
         if (!sessionIsGone(error)) throw error;

@@ -73,6 +73,6 @@ declare const wx: Wx | undefined;
 /** The `wx` that was handed in, else WeChat's own. */
 export function theWx(given: Wx | undefined): Wx {
   if (given) return given;
-  if (typeof wx === 'undefined') throw new Error('No wx here: outside WeChat, pass { wx }.');
+  if (typeof wx === 'undefined') throw new Error('Outside WeChat, pass { wx }.');
   return wx;
 }

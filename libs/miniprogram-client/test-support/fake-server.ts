@@ -14,7 +14,7 @@ export type Fault =
     }>;
 
 interface Login {
-  tokens: { session_rd: string; expiresAt: number; replacedAt?: number }[];
+  tokens: { session_rd: string; expiresAt: number; replacedAt?: number; refreshKey?: string }[];
 }
 
 const TTL = 30 * 60_000;
@@ -31,6 +31,7 @@ export class FakeServer {
     method: string;
     path: string;
     session_rd: string | undefined;
+    refreshKey?: string;
     body: HttpCall['body'];
   }[] = [];
   readonly logins: Login[] = [];
@@ -96,11 +97,12 @@ export class FakeServer {
 
   private receive(path: string, call: HttpCall, fault: Fault | undefined): HttpAnswer {
     const session_rd = call.header['Authorization']?.replace(/^Bearer /, '');
-    this.seen.push({ method: call.method, path, session_rd, body: call.body });
+    const refreshKey = call.header['Idempotency-Key'];
+    this.seen.push({ method: call.method, path, session_rd, refreshKey, body: call.body });
     if (typeof fault === 'object') return faulty(fault);
     if (path === '/auth/login') return this.login(call, session_rd);
     const token = this.find(session_rd);
-    if (path === '/auth/refresh') return this.refresh(session_rd);
+    if (path === '/auth/refresh') return this.refresh(session_rd, refreshKey);
     if (!token) return unauthorized();
     if (path === '/auth/logout') return this.logout(session_rd);
     if (call.method === 'GET' && path.endsWith('/content'))
@@ -127,17 +129,19 @@ export class FakeServer {
     });
   }
 
-  /** The successor for the current token and for every retry within the grace time; after it, a reuse ends the login. */
-  private refresh(session_rd: string | undefined): HttpAnswer {
+  /** Returns the successor for the current token, and for a retry with the same key within the grace time. All else is reuse. */
+  private refresh(session_rd: string | undefined, refreshKey: string | undefined): HttpAnswer {
     const login = this.loginOf(session_rd);
     const token = login?.tokens.find((each) => each.session_rd === session_rd);
     if (!login || !token || token.expiresAt <= Date.now()) return unauthorized();
     if (token.replacedAt === undefined) {
       token.replacedAt = Date.now();
+      token.refreshKey = refreshKey;
       return json(200, { code: 200, msg: 'ok', success: true, data: this.mint(login) });
     }
     const successor = login.tokens.at(-1);
-    if (token.replacedAt + GRACE < Date.now() || login.tokens.at(-2) !== token || !successor) {
+    const isRetry = login.tokens.at(-2) === token && token.refreshKey === refreshKey;
+    if (token.replacedAt + GRACE < Date.now() || !isRetry || !successor) {
       this.endLoginOf(session_rd);
       return unauthorized();
     }

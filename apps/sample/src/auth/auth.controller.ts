@@ -1,5 +1,15 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Post,
+  UseGuards,
+} from '@nestjs/common';
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   CurrentSession,
   SessionGuard,
@@ -56,18 +66,31 @@ export class AuthController {
     return { ...issued, isNewUser, user: UserView.of(user) };
   }
 
-  /** Without SessionGuard: a replaced token that comes back must reach `refresh`, which ends the login it belongs to. */
+  /** Without SessionGuard: a replaced token must reach `refresh`, which detects its reuse and revokes the session. */
   @Post('refresh')
   @HttpCode(200)
   @ApiBearerAuth()
   @ApiOperation({
     summary: 'Get the next session_rd',
-    description: 'The old one works for the grace time; a retry with it gets the same successor.',
+    description:
+      'Other routes accept the replaced session_rd until the grace time ends. A retry with it and the same ' +
+      'Idempotency-Key gets the same successor. A retry with another key, or without the key that the first ' +
+      'request had, revokes the session.',
+  })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Random, made by the client for this refresh and repeated with each retry of it',
+    schema: { type: 'string', minLength: 1, maxLength: 128 },
+    example: '9f86d081884c7d659a2feaa0c55ad015',
   })
   @ApiAnswer(RefreshAnswer)
-  @ApiFailures('ERR_WECHAT_SESSION')
-  async refresh(@SessionRd() previous = ''): Promise<RefreshAnswer> {
-    const { session_rd, expiresIn } = await this.sessions.refresh(previous);
+  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  async refresh(
+    @SessionRd() previous = '',
+    @Headers('idempotency-key') requestId?: string,
+  ): Promise<RefreshAnswer> {
+    const { session_rd, expiresIn } = await this.sessions.refresh(previous, { requestId });
     return { session_rd, expiresIn };
   }
 

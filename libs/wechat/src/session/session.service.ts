@@ -4,14 +4,19 @@ import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { Telemetry } from '../telemetry.js';
-import { StoreUnavailableError, WechatSessionError } from '../wechat.errors.js';
+import {
+  StoreUnavailableError,
+  WechatBadRequestError,
+  WechatSessionError,
+} from '../wechat.errors.js';
 import { requireCode } from '../wechat-code.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { code2Session } from './code2session.js';
 import type { Code2Session } from './code2session.js';
 import { SessionKeys, withSessionKey } from './session-keys.js';
-import type { SessionRecord } from './session.record.js';
+import { hashRequestId } from './session.record.js';
+import type { PreviousToken, SessionRecord } from './session.record.js';
 import { SessionRecords } from './session-records.js';
 import type { StoredSession } from './session-records.js';
 import { formatToken, newSecret, newToken } from './session-token.js';
@@ -23,6 +28,7 @@ import type { WechatUserKey } from './user-records.js';
 import type { IssuedSession, WechatSession, WechatSessionInfo } from './wechat-session.js';
 
 const MAX_TRIES = 20;
+const REQUEST_ID = /^[\x20-\x7e]{1,128}$/;
 
 /**
  * Logins. A login is one record in the store, found by its token: a refresh changes it in one compare-and-set, a logout
@@ -82,14 +88,21 @@ export class SessionService {
   }
 
   /**
-   * Gives the next `session_rd`. The old one works for the grace time, and whoever comes with it gets the same successor,
-   * so an answer that was lost can be asked for again. A token from before that is somebody's copy: the login is ended.
-   * @throws WechatSessionError, StoreUnavailableError
+   * Replaces a `session_rd` by its successor. Guards accept the replaced token until the grace time ends.
+   *
+   * A client that lost the response repeats the refresh within the grace time and gets the same successor, if it repeats
+   * with the same `requestId`. A refresh with a replaced token and another `requestId`, or with a token that was replaced
+   * earlier, is reuse: the session is revoked and `reuse` is emitted. If neither the refresh nor its repetition has a
+   * `requestId`, a copy of the token cannot be told from the client during the grace time.
+   *
+   * @param options.requestId made by the client for this refresh, at random; 1 to 128 printable ASCII characters
+   * @throws WechatBadRequestError, WechatSessionError, StoreUnavailableError
    */
-  refresh(sessionRd: string): Promise<IssuedSession> {
-    return this.telemetry.session('refresh', () =>
-      this.refreshToken(this.tokens.parse(sessionRd) ?? refuse()),
-    );
+  refresh(sessionRd: string, { requestId }: { requestId?: string } = {}): Promise<IssuedSession> {
+    return this.telemetry.session('refresh', async () => {
+      const requestHash = requestHashOf(requestId);
+      return this.refreshToken(this.tokens.parse(sessionRd) ?? refuse(), requestHash);
+    });
   }
 
   /**
@@ -193,12 +206,15 @@ export class SessionService {
     return this.sessionKeys.reset(session);
   }
 
-  private async refreshToken(token: SessionToken): Promise<IssuedSession> {
+  private async refreshToken(token: SessionToken, requestHash?: Buffer): Promise<IssuedSession> {
     const { id } = token;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const stored = (await this.records.get(token.id)) ?? refuse();
       const use = useOf(stored.record, token, this.store.now());
-      if (use === 'replayed') {
+      if (
+        use === 'replayed' ||
+        (use === 'previous' && !isRepetition(stored.record.previous, requestHash))
+      ) {
         this.events.emit('reuse', {
           session: sessionOf(id, stored.record, stored.record.expiresAt),
         });
@@ -207,7 +223,7 @@ export class SessionService {
       }
       if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
       if (use === 'previous') return this.issue(token, stored);
-      const next = await this.rotate(token, stored);
+      const next = await this.rotate(token, stored, requestHash);
       if (next) return next;
     }
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
@@ -279,13 +295,18 @@ export class SessionService {
   private async rotate(
     token: SessionToken,
     stored: StoredSession,
+    requestHash: Buffer | undefined,
   ): Promise<IssuedSession | undefined> {
     const { record } = stored;
     const now = this.store.now();
     const next = await this.records.replace(stored, {
       ...record,
       secret: newSecret(),
-      previous: { secret: record.secret, graceUntil: now + this.options.session.refreshGrace },
+      previous: {
+        secret: record.secret,
+        graceUntil: now + this.options.session.refreshGrace,
+        ...(requestHash && { requestHash }),
+      },
       refreshedAt: now,
       expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
     });
@@ -344,6 +365,22 @@ function useOf(
   return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil
     ? 'previous'
     : 'replayed';
+}
+
+/** Whether a refresh with the replaced token is the refresh that replaced it, sent again: both carry the same id, or none. */
+function isRepetition(previous: PreviousToken | undefined, requestHash?: Buffer): boolean {
+  const first = previous?.requestHash;
+  return first && requestHash ? timingSafeEqual(first, requestHash) : first === requestHash;
+}
+
+function requestHashOf(requestId: string | undefined): Buffer | undefined {
+  if (requestId === undefined) return undefined;
+  if (typeof requestId !== 'string' || !REQUEST_ID.test(requestId)) {
+    throw new WechatBadRequestError(
+      'requestId (Idempotency-Key) must be 1 to 128 printable ASCII characters',
+    );
+  }
+  return hashRequestId(requestId);
 }
 
 function sessionOf(
