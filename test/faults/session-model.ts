@@ -17,6 +17,8 @@ interface Login {
   user: string;
   /** All `session_rd` it ever had, the newest last. */
   tokens: string[];
+  /** The request id of the refresh that made the newest token. */
+  requestId?: string | undefined;
   expiresAt: number;
   loginExpiresAt: number;
   graceUntil: number;
@@ -44,10 +46,10 @@ export class Model {
     return this.lives(login) && (age === 0 || (age === 1 && this.now < login.graceUntil));
   }
   /** Older than that: somebody kept a copy. Known for as long as the login could have lived. */
-  betrays(login: Login, token: string): boolean {
+  betrays(login: Login, token: string, requestId: string | undefined): boolean {
     const isCurrent = login.tokens.at(-1) === token;
     const isPrevious = login.tokens.at(-2) === token && this.now < login.graceUntil;
-    return !isCurrent && !isPrevious;
+    return !isCurrent && !(isPrevious && login.requestId === requestId);
   }
 }
 
@@ -64,7 +66,7 @@ const SESSION_ERROR = { code: 'ERR_WECHAT_SESSION' };
 /** A command that acts on one of all tokens there have been, whatever became of them. */
 abstract class TokenCommand implements Command {
   constructor(
-    private readonly which: number,
+    protected readonly which: number,
     protected readonly at: number,
   ) {}
   check(model: Model): boolean {
@@ -106,10 +108,12 @@ class Refresh extends TokenCommand {
     token: string,
     sessions: SessionService,
   ): Promise<void> {
-    const refreshed = sessions.refresh(token);
-    if (!model.admits(login, token)) {
+    const requestId = [undefined, 'one', 'two'][this.which % 3];
+    const refreshed = sessions.refresh(token, { requestId });
+    const betrays = model.betrays(login, token, requestId);
+    if (betrays || !model.admits(login, token)) {
       await expect(refreshed).rejects.toMatchObject(SESSION_ERROR);
-      login.ended ||= model.betrays(login, token);
+      login.ended ||= betrays;
       return;
     }
     const { session_rd, session, expiresIn } = await refreshed;
@@ -117,6 +121,7 @@ class Refresh extends TokenCommand {
     if (token === login.tokens.at(-1)) {
       expect(login.tokens).not.toContain(session_rd);
       login.tokens.push(session_rd);
+      login.requestId = requestId;
       login.graceUntil = model.now + GRACE;
       login.expiresAt = Math.min(model.now + TTL, login.loginExpiresAt);
     }

@@ -1,4 +1,4 @@
-import { SessionService, WechatStore } from 'nestjs-wechat';
+import { SessionService, WechatEvents, WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
@@ -152,6 +152,58 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect((await sessions.refresh(session_rd)).session_rd).toBe(next);
     wechat.clock.advance('1s');
     expect([await status(session_rd), await status(next)]).toEqual([401, 200]);
+  });
+
+  it('gives the same successor to ten parallel refreshes with one request id, and to a retry', async () => {
+    const { session_rd } = await login();
+    const refresh = () => sessions.refresh(session_rd, { requestId: 'one refresh' });
+    const responses = await Promise.all(Array.from({ length: 10 }, refresh));
+    wechat.clock.advance('59s');
+    const successors = new Set([...responses, await refresh()].map((next) => next.session_rd));
+    expect(successors.size).toBe(1);
+    expect(await status(session_rd)).toBe(200); // requests that were under way still pass the guard
+    wechat.clock.advance('1s');
+    const [next = ''] = successors;
+    expect([await status(session_rd), await status(next)]).toEqual([401, 200]);
+  });
+
+  it.each([
+    ['another request id', 'first', 'second'],
+    ['no request id', 'first', undefined],
+    ['a request id that the first refresh did not have', undefined, 'second'],
+  ])('revokes the session when a replaced token is refreshed with %s', async (_, first, second) => {
+    const { session_rd, session } = await login();
+    const next = await sessions.refresh(session_rd, { requestId: first });
+    const reused = new Promise((resolve) => {
+      const stop = app.get(WechatEvents).on('reuse', (event) => (stop(), resolve(event)));
+    });
+    await expect(sessions.refresh(session_rd, { requestId: second })).rejects.toMatchObject({
+      code: 'ERR_WECHAT_SESSION',
+    });
+    expect([await status(session_rd), await status(next.session_rd)]).toEqual([401, 401]);
+    expect(await reused).toMatchObject({ session: { id: session.id } });
+  });
+
+  it('takes request ids of 1 to 128 printable ASCII characters, and asks the store for no other', async () => {
+    const { session_rd } = await login();
+    const get = jest.spyOn(app.get(WechatStore), 'get');
+    for (const requestId of [
+      '',
+      'a'.repeat(129),
+      'a\nb',
+      'é',
+      '\u0000',
+      1 as never,
+      ['a'] as never,
+    ])
+      await expect(sessions.refresh(session_rd, { requestId })).rejects.toMatchObject({
+        code: 'ERR_BAD_REQUEST',
+      });
+    expect(get).not.toHaveBeenCalled();
+    get.mockRestore();
+    const longest = { requestId: ' ~'.repeat(64) };
+    const next = await sessions.refresh(session_rd, longest);
+    expect((await sessions.refresh(session_rd, longest)).session_rd).toBe(next.session_rd);
   });
 
   it('ends the login when a token is refreshed that was replaced before', async () => {

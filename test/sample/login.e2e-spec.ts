@@ -25,7 +25,11 @@ describeOnEachDatabase('a login', (database) => {
       (await s.app.get(DataSource).query<{ n: string }[]>(`SELECT count(*) AS n FROM ${table}`))[0]
         ?.n,
     );
-  const refresh = (token: string) => s.call('POST /auth/refresh', { token });
+  const refresh = (token: string, key?: string) =>
+    s.call('POST /auth/refresh', {
+      token,
+      ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+    });
   const statusOf = async (token: string): Promise<number> =>
     (await s.call('GET /auth/session', { token })).status;
 
@@ -197,6 +201,40 @@ describeOnEachDatabase('a login', (database) => {
       expect([await statusOf(login.session_rd), await statusOf(session_rd)]).toEqual([200, 200]);
       s.wechat.clock.advance('61s');
       expect([await statusOf(login.session_rd), await statusOf(session_rd)]).toEqual([401, 200]);
+    });
+
+    it('is refreshed once for each Idempotency-Key: a retry with it gets the same successor', async () => {
+      const first = await refresh(login.session_rd, 'k1');
+      const again = await refresh(login.session_rd, 'k1');
+      expect([first.status, again.body.data.session_rd]).toEqual([200, first.body.data.session_rd]);
+      expect(await statusOf(login.session_rd)).toBe(200);
+    });
+
+    it.each([
+      ['another Idempotency-Key', 'k2'],
+      ['none', undefined],
+    ])('ends when its replaced token is refreshed with %s', async (_, key) => {
+      const { session_rd } = (await refresh(login.session_rd, 'k1')).body.data;
+      const thief = await refresh(login.session_rd, key);
+      expect([thief.status, thief.body]).toEqual([401, UNAUTHORIZED]);
+      expect([await statusOf(login.session_rd), await statusOf(session_rd)]).toEqual([401, 401]);
+    });
+
+    it('is not refreshed with an Idempotency-Key that is empty, too long or not printable', async () => {
+      for (const key of ['', 'a'.repeat(129), 'caf\u00e9']) {
+        const { status, body } = await refresh(login.session_rd, key);
+        expect([status, body]).toEqual([
+          400,
+          {
+            code: 400,
+            msg: 'requestId (Idempotency-Key) must be 1 to 128 printable ASCII characters',
+            data: null,
+            success: false,
+            error: 'ERR_BAD_REQUEST',
+          },
+        ]);
+      }
+      expect((await refresh(login.session_rd, 'a'.repeat(128))).status).toBe(200);
     });
 
     it('ends as a whole when a replaced token comes back to refresh after its grace time', async () => {

@@ -16,6 +16,12 @@ class Refusal extends Error {
   }
 }
 
+/** The key of one refresh, 128 random bits. It is made with the session, so each retry of the refresh carries the same. */
+const newKey = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
+
 const bearer = (session_rd) => (session_rd ? { Authorization: `Bearer ${session_rd}` } : {});
 
 /**
@@ -27,9 +33,20 @@ export function miniProgramOf(userId) {
   const wx = createWx(userId);
 
   /** One request with the session, or with another token. Gives the envelope's data or the file, or throws a Refusal. */
-  async function call(method, url, data, { token = phone.session?.session_rd, responseType } = {}) {
+  async function call(
+    method,
+    url,
+    data,
+    { token = phone.session?.session_rd, header, responseType } = {},
+  ) {
     return unwrap(
-      await wx.request({ method, url, data, header: bearer(token), responseType }),
+      await wx.request({
+        method,
+        url,
+        data,
+        header: { ...bearer(token), ...header },
+        responseType,
+      }),
       token,
     );
   }
@@ -48,7 +65,13 @@ export function miniProgramOf(userId) {
 
   function keep({ session_rd, expiresIn }, replaced) {
     const start = now();
-    phone.session = { session_rd, start, end: start + expiresIn * 1000, replaced };
+    phone.session = {
+      session_rd,
+      start,
+      end: start + expiresIn * 1000,
+      refreshKey: newKey(),
+      replaced,
+    };
   }
 
   /** Runs one action at a time on this phone; what goes wrong is shown on its screen. */
@@ -76,8 +99,9 @@ export function miniProgramOf(userId) {
     },
 
     async refresh() {
-      const { session_rd } = phone.session ?? {};
-      keep(await call('POST', '/auth/refresh'), { session_rd, at: now() });
+      const { session_rd, refreshKey } = phone.session ?? {};
+      const header = { 'Idempotency-Key': refreshKey };
+      keep(await call('POST', '/auth/refresh', undefined, { header }), { session_rd, at: now() });
       return { kind: 'refreshed', session_rd: phone.session.session_rd };
     },
 

@@ -1,0 +1,46 @@
+import { hashRequestId, packSession, unpackSession } from './session.record.js';
+import type { SessionRecord } from './session.record.js';
+
+const RECORD: SessionRecord = {
+  appId: 'wx1234567890abcdef',
+  openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE',
+  issuedAt: 1,
+  refreshedAt: 2,
+  expiresAt: 3,
+  loginExpiresAt: 4,
+  secret: Buffer.alloc(16, 1),
+};
+const previous = { secret: Buffer.alloc(16, 2), graceUntil: 5 };
+const requestHash = hashRequestId('9f86d081884c7d659a2feaa0c55ad015');
+
+describe('a packed session record', () => {
+  it.each([
+    ['never refreshed', RECORD],
+    ['refreshed without a request id', { ...RECORD, previous }],
+    ['refreshed with one', { ...RECORD, previous: { ...previous, requestHash } }],
+    ['with a unionid', { ...RECORD, unionid: 'u', previous: { ...previous, requestHash } }],
+  ])('is the same after it is read: %s', (_, record) => {
+    expect(unpackSession(packSession(record))).toEqual(record);
+  });
+
+  it('keeps eight bytes of the hash of a request id, after everything that an older version reads', () => {
+    const before = packSession({ ...RECORD, previous });
+    const after = packSession({ ...RECORD, previous: { ...previous, requestHash } });
+    expect(requestHash).toHaveLength(8);
+    expect(after.subarray(2)).toEqual(Buffer.concat([before.subarray(2), requestHash]));
+  });
+
+  it('of the version before request ids is still read', () => {
+    // written by 0.1.0: version 1, flag 2 (a previous token), then the fields
+    const hex =
+      '01020008' +
+      '1234567890abcdef' +
+      '0115' +
+      Buffer.from(RECORD.openid, 'base64url').toString('hex') +
+      '000000000001000000000002000000000003000000000004' +
+      '01'.repeat(16) +
+      '02'.repeat(16) +
+      '000000000005';
+    expect(unpackSession(Buffer.from(hex, 'hex'))).toEqual({ ...RECORD, previous });
+  });
+});
