@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rename } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
@@ -173,15 +173,27 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect((await s.call(`GET /avatars/${name}`)).status).toBe(404);
   });
 
-  it('is swept after a crash: no picture is named that is not there', async () => {
+  it('keeps the address of a picture whose file is missing, and shows it again when the file is back', async () => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
+    const path = join(s.uploads, avatarUrl);
+    await rename(path, join(s.uploads, 'elsewhere'));
     const folders = s.app.get(UploadFolders);
-    await folders['folders']
-      .find(({ folder }) => folder.path.endsWith('avatars'))
-      ?.folder.remove(avatarUrl.slice('/avatars/'.length));
     await folders.onModuleInit(); // the next start
-    await folders.sweep();
-    expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBeNull();
+    await folders.reconcile();
+    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
+    expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBe(avatarUrl);
+    await rename(join(s.uploads, 'elsewhere'), path);
+    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
+  });
+
+  it('leaves one file of thirty uploads at once', async () => {
+    const before = await files();
+    const responses = await Promise.all(
+      Array.from({ length: 30 }, () => upload('PUT /me/avatar', [PNG_PICTURE])),
+    );
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const { avatarUrl } = (await s.call('GET /me', { token: me.session_rd })).body.data;
+    expect(new Set(await files())).toEqual(new Set([...before, basename(avatarUrl)]));
   });
 
   it('needs a session', async () => {

@@ -22,6 +22,13 @@ const NOT_FOUND = {
   success: false,
   error: 'ERR_NOT_FOUND',
 };
+const MISSING = {
+  code: 410,
+  msg: 'the file of this recording is missing; it may come back',
+  data: null,
+  success: false,
+  error: 'ERR_FILE_MISSING',
+};
 const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 const MB = 1024 * 1024;
 
@@ -52,6 +59,13 @@ function given(database?: () => DatabaseConfig) {
 
 describeOnEachDatabase('recordings', (database) => {
   const { context, upload, folder, files, record } = given(database);
+  const trash = () => join(context.s.uploads, 'trash/recordings');
+  /** What a start does with the folders. */
+  const restart = async () => {
+    const folders = context.s.app.get(UploadFolders);
+    await folders.onModuleInit();
+    await folders.reconcile();
+  };
   const sql = (query: string, ...values: unknown[]) =>
     context.s.app.get(DataSource).query(query, values);
 
@@ -268,47 +282,62 @@ describeOnEachDatabase('recordings', (database) => {
       expect([status, body.error, await files()]).toEqual([401, 'ERR_WECHAT_SESSION', before]);
     });
 
-    it('are swept after a crash: a file without a row, a part of a file, a row without a file', async () => {
+    it('keep both after a crash: a file without a row moves to the trash, a row without a file is 410', async () => {
       const [kept, lost] = [await record(), await record()];
       const old = new Date(Date.now() - 2 * 3600_000);
       for (const name of [NO_ID, `${NO_ID}.part`]) {
         await writeFile(join(folder(), name), 'x');
         await utimes(join(folder(), name), old, old);
       }
-      await writeFile(join(folder(), 'young.part'), 'x'); // an upload that is under way
+      await writeFile(join(folder(), 'young.part'), 'x'); // an upload of another instance
       await utimes(join(folder(), kept.id), old, old);
-      await rm(join(folder(), lost.id));
-      expect(
-        (await context.s.call(`GET /recordings/${lost.id}/content`, { token: context.token })).body,
-      ).toEqual(NOT_FOUND);
+      await rename(join(folder(), lost.id), join(context.s.uploads, lost.id));
+      const call = (route: string) => context.s.call(route, { token: context.token });
+      expect((await call(`GET /recordings/${lost.id}/content`)).body).toEqual(MISSING);
+      expect((await call(`GET /recordings/${lost.id}`)).status).toBe(200); // nothing has looked for the file yet
 
-      const folders = context.s.app.get(UploadFolders);
-      await folders.onModuleInit(); // the next start
-      await folders.sweep();
+      await restart();
 
       const names = await readdir(folder());
       expect(
         [NO_ID, `${NO_ID}.part`, 'young.part', kept.id].map((name) => names.includes(name)),
       ).toEqual([false, false, true, true]);
-      expect((await context.s.call('GET /recordings', { token: context.token })).body.data).toEqual(
-        [kept],
-      );
+      expect(await readdir(trash())).toContain(NO_ID);
+      expect((await call('GET /recordings')).body.data).toEqual([lost, kept]);
+      for (const route of [`GET /recordings/${lost.id}`, `GET /recordings/${lost.id}/content`])
+        expect([route, (await call(route)).body]).toEqual([route, MISSING]);
+
+      await rename(join(context.s.uploads, lost.id), join(folder(), lost.id)); // the file is back
+      expect((await call(`GET /recordings/${lost.id}`)).body.data).toEqual(lost);
+      expect((await call(`GET /recordings/${lost.id}/content`)).status).toBe(200);
       await rm(join(folder(), 'young.part'));
     });
 
-    it('lose no row to a volume that is not mounted', async () => {
+    it('come back from the trash when their row does, and leave it after UPLOAD_TRASH_AGE', async () => {
       const { id } = await record();
-      await rename(folder(), `${folder()}.away`);
-      const folders = context.s.app.get(UploadFolders);
-      await folders.onModuleInit(); // as a start without the volume does
-      await folders.sweep();
-      expect(context.s.log.join()).toContain('Is the volume of UPLOAD_DIR mounted?');
-      await rm(folder(), { recursive: true });
-      await rename(`${folder()}.away`, folder());
-      await folders.onModuleInit();
+      const [row] = await sql('SELECT * FROM recordings WHERE id = $1', id);
+      const old = new Date(Date.now() - 2 * 3600_000);
+      await utimes(join(folder(), id), old, old);
+      await sql('DELETE FROM recordings WHERE id = $1', id); // an older copy of the database
+      await restart();
+      expect(await readdir(trash())).toContain(id);
+      await sql(
+        'INSERT INTO recordings SELECT * FROM json_populate_record(null::recordings, $1)',
+        row,
+      );
+      await restart();
       expect(
         (await context.s.call(`GET /recordings/${id}/content`, { token: context.token })).status,
       ).toBe(200);
+
+      await writeFile(join(trash(), 'forgotten'), 'x');
+      const days = (n: number) => new Date(Date.now() - n * 86_400_000);
+      await utimes(join(trash(), 'forgotten'), days(29), days(29));
+      await restart();
+      expect(await readdir(trash())).toContain('forgotten');
+      await utimes(join(trash(), 'forgotten'), days(31), days(31));
+      await restart();
+      expect(await readdir(trash())).not.toContain('forgotten');
     });
   });
 });
@@ -416,10 +445,10 @@ describe('the files of recordings', () => {
         });
       }
       expect(context.s.log.map((line) => JSON.parse(line).msg)).toEqual([
-        'A client told of a recording: duration 600000, not 3024 ms.',
-        `A client told of a recording: fileSize 1, not ${sound.length} bytes.`,
-        'A client told of a recording: duration 0, not 3024 ms.',
-        `A client told of a recording: fileSize 20971520, not ${sound.length} bytes.`,
+        'A client reported of a recording: duration 600000, not 3024 ms.',
+        `A client reported of a recording: fileSize 1, not ${sound.length} bytes.`,
+        'A client reported of a recording: duration 0, not 3024 ms.',
+        `A client reported of a recording: fileSize 20971520, not ${sound.length} bytes.`,
       ]);
     });
 
@@ -551,5 +580,7 @@ describe('the files of recordings', () => {
 });
 
 it('there is no start where files cannot be kept', async () => {
-  await expect(new FileFolder('/dev/null/uploads').prepare()).rejects.toThrow('/dev/null/uploads');
+  await expect(new FileFolder('/dev/null/uploads', '/dev/null/trash').create()).rejects.toThrow(
+    '/dev/null/uploads',
+  );
 });

@@ -1,18 +1,21 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { mp3 } from '../support/audio.js';
 import { buildApp, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
 import { clientOf } from '../support/http.js';
+import { BOUNDARY, file, multipart } from '../support/multipart.js';
 import { environmentFor } from '../support/start.js';
 
 const SECONDS = 1000;
+const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 
 /** The compiled app as a process of its own, which jest's CommonJS cannot show. */
 describe('the compiled app', () => {
@@ -66,6 +69,25 @@ describe('the compiled app', () => {
       expect(second.output()).toMatch(
         /\nThe embedded database in \.\/var\/db is in use by process \d+\..*\n$/,
       );
+    }, 60_000);
+  });
+
+  describe('with a .env file that names another folder for uploads', () => {
+    it('leaves that folder alone (npm start)', async () => {
+      const production = join(cwd, 'production');
+      const recording = join(production, 'recordings', NO_ID);
+      mkdirSync(dirname(recording), { recursive: true });
+      writeFileSync(recording, 'x');
+      utimesSync(recording, 0, 0);
+      writeFileSync(join(cwd, '.env'), `UPLOAD_DIR=${production}\n`);
+      const app = run('demo', { cwd, env: { PORT: await freePort() } });
+      await app.says('Ctrl-C');
+      expect(await app.stop('SIGINT')).toBe(0);
+      expect(readdirSync(production, { recursive: true })).toEqual([
+        'recordings',
+        join('recordings', NO_ID),
+      ]);
+      expect(readdirSync(join(cwd, 'var/demo-uploads'))).toContain('recordings');
     }, 60_000);
   });
 
@@ -125,6 +147,59 @@ describe('the compiled app', () => {
       expect(app.output()).not.toContain('canary');
       expect(app.output()).not.toContain(user.sessionKey());
     }, 60_000);
+
+    describe('during an upload that does not end', () => {
+      const parts = () =>
+        readdirSync(join(cwd, 'var/uploads/recordings')).filter((name) => name.endsWith('.part'));
+      /** Sends a frame every few milliseconds until the connection ends, and returns what the app responds. */
+      const uploadForEver = async (port: string, token: string) => {
+        const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+        let response = '';
+        socket.on('data', (chunk) => (response += String(chunk)));
+        const head = multipart([file(mp3(1000))]).subarray(0, 1000);
+        socket.write(
+          `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 20000000\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n\r\n`,
+        );
+        socket.write(head);
+        const timer = setInterval(() => socket.write(mp3(36)), 20);
+        const ended = new Promise<string>((resolve) =>
+          socket.once('close', () => {
+            clearInterval(timer);
+            resolve(response);
+          }),
+        );
+        while (parts().length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        return { ended };
+      };
+      const startUpload = async () => {
+        const PORT = await freePort();
+        const env = { ...environmentFor(wechat), PORT };
+        const app = run('main', { cwd, env });
+        await app.says('Listening');
+        const login = await clientOf(`http://127.0.0.1:${PORT}`)('POST /auth/login', {
+          body: await wechat.users.create().login(),
+        });
+        return { app, env, ...(await uploadForEver(PORT, login.body.data.session_rd)) };
+      };
+
+      it('ends it with 503 after SIGTERM, and leaves no part of it', async () => {
+        const { app, ended } = await startUpload();
+        const since = Date.now();
+        expect(await app.stop()).toBe(0);
+        expect(Date.now() - since).toBeLessThan(8 * SECONDS); // before the deadline that ends the process anyway
+        expect(await ended).toMatch(/^HTTP\/1.1 503 /);
+        expect(parts()).toEqual([]);
+      }, 60_000);
+
+      it('removes what kill -9 left of it at the next start', async () => {
+        const { app, env } = await startUpload();
+        await app.stop('SIGKILL');
+        expect(parts()).toHaveLength(1);
+        const next = run('main', { cwd, env });
+        await next.says('Listening');
+        while (parts().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      }, 60_000);
+    });
   });
 });
 

@@ -31,6 +31,8 @@ export class AppConfig {
   /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
   readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
   readonly uploadDir: string;
+  /** How long a file without a row stays in the trash, in milliseconds. */
+  readonly uploadTrashAge: number;
   /** Logins per minute and address; 0: no limit. */
   readonly loginRateLimit: number;
   /** Mini-program codes per minute and user; 0: no limit. */
@@ -105,6 +107,9 @@ class Variables {
 
   UPLOAD_DIR = './var/uploads';
 
+  @IsDuration("UPLOAD_TRASH_AGE is not a duration such as '30d' or '12h'")
+  UPLOAD_TRASH_AGE = '30d';
+
   @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 is no limit' })
   LOGIN_RATE_LIMIT = '120';
 
@@ -156,6 +161,7 @@ export function readConfig(env: Environment): AppConfig {
       ttl: parseDuration(variables.JWT_TTL) ?? 0,
     },
     uploadDir: variables.UPLOAD_DIR,
+    uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),
     apiDocs: (variables.API_DOCS ?? (production ? 'off' : 'on')) === 'on',

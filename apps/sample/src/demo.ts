@@ -9,6 +9,8 @@ import { run, serve } from './serve.js';
 const SANDBOX_PORT = 3001;
 /** The sandbox lets everybody be anybody, so the demo stays on this machine. */
 const HOST = '127.0.0.1';
+/** Never the UPLOAD_DIR of a `.env` file: it may be the folder of a production database. */
+const UPLOAD_DIR = './var/demo-uploads';
 
 function startSandbox(): Promise<WechatSandbox> {
   const options = { host: HOST, demoUsers: true };
@@ -34,6 +36,7 @@ function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Enviro
     WECHAT_ENCRYPTION_KEYS: undefined,
     REDIS_URL: undefined,
     DATABASE_URL: undefined,
+    UPLOAD_DIR,
   };
 }
 
@@ -50,7 +53,7 @@ Log in as alice, by hand:
   session_rd=$(curl -s ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
   curl -s ${app}/me -H "Authorization: Bearer $session_rd"
 
-Ctrl-C ends it. The users stay in ./var/db.
+Ctrl-C ends it. The users stay in ./var/db, their files in ./var/demo-uploads.
 `;
 
 /** The reference app with WeChat, store and database inside: nothing to install, no account, no network. */

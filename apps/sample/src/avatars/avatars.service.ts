@@ -3,13 +3,15 @@ import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fileTypeFromFile } from 'file-type';
+import { WechatSessionError } from 'nestjs-wechat';
 import { randomBytes } from 'node:crypto';
-import { IsNull, Not, Repository } from 'typeorm';
+import { In, MoreThan, Repository } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { NotFoundError } from '../common/app-error.js';
 import type { FileFolder } from '../files/file-folder.js';
+import type { FileIndex } from '../files/file-index.js';
 import { receiveUpload, UnsupportedMediaTypeError } from '../files/multipart.js';
 import { sendFile } from '../files/send-file.js';
-import type { FileIndex } from '../files/sweep.js';
 import { UploadFolders } from '../files/upload-folders.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
@@ -26,8 +28,8 @@ const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 const MAX_BYTES = 2 * 1024 * 1024;
 
 /**
- * The pictures that users chose. A picture has a random name and a new one at each upload, because an image element of a mini program
- * sends no token: who knows the name may see the picture, and nobody guesses it.
+ * The pictures that users chose. A picture gets a new random name at each upload. An image element of a mini program sends no token, so the
+ * name is what protects the picture: 128 random bits cannot be guessed.
  */
 @Injectable()
 export class AvatarsService implements FileIndex {
@@ -36,54 +38,81 @@ export class AvatarsService implements FileIndex {
   constructor(
     @InjectRepository(User) private readonly rows: Repository<User>,
     private readonly users: UsersService,
-    folders: UploadFolders,
+    private readonly folders: UploadFolders,
   ) {
     this.folder = folders.add('avatars', this);
   }
 
   async upload(user: User, request: FastifyRequest): Promise<User> {
-    const { file } = await receiveUpload(request, this.folder, MAX_BYTES);
-    const extension = await this.folder.check(file, () => extensionOf(file.path));
+    const { folder, folders } = this;
+    const { file } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
+    const extension = await folder.inspect(file, () => extensionOf(file.path));
     const name = `${randomBytes(16).toString('hex')}.${extension}`;
-    const saved = await this.folder.keep(file, name, () =>
-      this.users.save(user, { avatarFile: name, avatarUrl: `/avatars/${name}` }),
+    await folder.store(file, name, () =>
+      this.replace(user, { avatarFile: name, avatarUrl: `/avatars/${name}` }),
     );
-    await this.removeOf(user);
-    return saved;
+    return this.users.save(user, {});
   }
 
-  /** Saves changes of a user. A picture from elsewhere takes the place of our copy. */
+  /** Saves changes of a user. A new `avatarUrl` of WeChat replaces an uploaded picture. */
   async saveUser(user: User, changes: Partial<User>): Promise<User> {
     if (changes.avatarUrl === undefined) return this.users.save(user, changes);
-    const saved = await this.users.save(user, { ...changes, avatarFile: null });
-    await this.removeOf(user);
-    return saved;
+    await this.replace(user, { ...changes, avatarFile: null });
+    return this.users.save(user, {});
   }
 
   async removeOf({ avatarFile }: Pick<User, 'avatarFile'>): Promise<void> {
     if (avatarFile) await this.folder.remove(avatarFile);
   }
 
-  /** Only while it is somebody's picture, whatever still lies on the disk. */
+  /** Sends a picture only while a user has it, even if the file still exists. */
   async send(reply: FastifyReply, name: string): Promise<StreamableFile> {
-    const isShown = NAME.test(name) && (await this.rows.existsBy({ avatarFile: name }));
-    const file = isShown ? await this.folder.open(name) : undefined;
+    const isInUse = NAME.test(name) && (await this.rows.existsBy({ avatarFile: name }));
+    const file = isInUse ? await this.folder.open(name) : undefined;
     if (!file) throw new NotFoundError();
     const type = TYPES[name.split('.')[1] ?? ''] ?? '';
     return sendFile(reply, file, { name, type, cacheControl: 'private, max-age=86400' });
   }
 
-  async names(): Promise<string[]> {
-    const users = await this.rows.find({
-      select: { id: true, avatarFile: true },
-      where: { avatarFile: Not(IsNull()) },
-    });
-    return users.map(({ avatarFile }) => String(avatarFile));
+  async page(db: EntityManager, after: string, take: number): Promise<string[]> {
+    return namesOf(
+      await db.find(User, {
+        select: { id: true, avatarFile: true },
+        where: { avatarFile: MoreThan(after) },
+        order: { avatarFile: 'ASC' },
+        take,
+      }),
+    );
   }
 
-  async forget(avatarFile: string): Promise<void> {
-    await this.rows.update({ avatarFile }, { avatarFile: null, avatarUrl: null });
+  async existing(db: EntityManager, names: string[]): Promise<string[]> {
+    return namesOf(
+      await db.find(User, {
+        select: { id: true, avatarFile: true },
+        where: { avatarFile: In(names) },
+      }),
+    );
   }
+
+  /** Nothing is marked: the picture's address is 404 until the file is back. */
+  async markMissing(): Promise<void> {}
+
+  async markPresent(): Promise<void> {}
+
+  /** Saves a user and removes the file of the old picture. The row is locked, so that each of several uploads removes the one before it. */
+  private async replace({ id }: User, changes: Partial<User>): Promise<void> {
+    const old = await this.rows.manager.transaction(async (db) => {
+      const user = await db.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
+      if (!user) throw new WechatSessionError();
+      await db.update(User, id, changes);
+      return user;
+    });
+    await this.removeOf(old);
+  }
+}
+
+function namesOf(users: Pick<User, 'avatarFile'>[]): string[] {
+  return users.flatMap(({ avatarFile }) => avatarFile ?? []);
 }
 
 async function extensionOf(path: string): Promise<string> {

@@ -53,6 +53,11 @@ export const FAILURES = {
     },
   },
   ERR_PHONE_TAKEN: { status: 409, code: 409, msg: 'phone in use' },
+  ERR_FILE_MISSING: {
+    status: 410,
+    code: 410,
+    msg: 'the file of this recording is missing; it may come back',
+  },
   TOO_LARGE: {
     status: 413,
     code: 413,

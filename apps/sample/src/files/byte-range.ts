@@ -1,4 +1,4 @@
-/** Both ends included, as HTTP counts. */
+/** Both ends are included, as in HTTP. */
 export interface ByteRange {
   start: number;
   end: number;
@@ -7,8 +7,11 @@ export interface ByteRange {
 const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
 
 /**
- * The part of a file that a Range header asks for. `undefined` says: all of it, also for several ranges and for what is no range, which
- * RFC 9110 §14.2 lets a server ignore. `'outside'` is 416.
+ * Reads a Range header.
+ * @param size the size of the file in bytes
+ * @returns the part to send; `undefined` for the whole file, also if the header is malformed or names several ranges, which a server may
+ * ignore; `'outside'` for 416
+ * @see RFC 9110 §14.1.2 and §14.2
  */
 export function byteRange(
   header: string | undefined,

@@ -9,6 +9,8 @@ import type { IncomingMessage } from 'node:http';
 import { WechatBadRequestError } from 'nestjs-wechat';
 import { AppError } from '../common/app-error.js';
 import type { FileFolder, PartFile } from './file-folder.js';
+import { UploadAbortedError } from './storage-errors.js';
+import type { UploadFolders } from './upload-folders.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,7 +26,10 @@ export interface Upload {
 
 const MULTIPART = /^multipart\/form-data\s*;/i;
 
-/** What wx.uploadFile sends is far below. A second file is refused, further fields are ignored. */
+/** The field that has the file, as `wx.uploadFile({ name: 'file' })` sends it. */
+const FILE_FIELD = 'file';
+
+/** `wx.uploadFile` sends far less. A second file is refused; further text fields are ignored. */
 const LIMITS = {
   files: 1,
   fields: 20,
@@ -34,17 +39,17 @@ const LIMITS = {
   headerSize: 8192,
 };
 
-/** A route that takes a file. Multipart bodies are refused on all others. */
+/** Marks a route that takes a file. All other routes refuse multipart bodies. */
 export function TakesUpload(fields: Record<string, object> = {}): MethodDecorator {
-  const properties = { file: { type: 'string', format: 'binary' }, ...fields };
+  const properties = { [FILE_FIELD]: { type: 'string', format: 'binary' }, ...fields };
   return applyDecorators(
     RouteConfig({ upload: true }),
     ApiConsumes('multipart/form-data'),
-    ApiBody({ schema: { type: 'object', required: ['file'], properties } }),
+    ApiBody({ schema: { type: 'object', required: [FILE_FIELD], properties } }),
   );
 }
 
-/** The body stays in the connection until a handler asks for it, after the guards. @fastify/multipart would cost every request a tenth. */
+/** Leaves a multipart body in the connection until a handler reads it, which is after the guards. */
 export function acceptUploads(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addContentTypeParser('multipart/form-data', ({ routeOptions }, _body, done) =>
@@ -56,28 +61,53 @@ export function acceptUploads(app: NestFastifyApplication): void {
   );
 }
 
+export interface UploadOptions {
+  folders: UploadFolders;
+  folder: FileFolder;
+  maxBytes: number;
+  /** Runs before the first byte is written. It throws to refuse the upload. */
+  check?: () => Promise<void>;
+}
+
 /**
- * Reads a multipart request to its end: its file to the folder, its text fields to the answer. Whatever breaks it off (a hang-up, a limit,
- * a full disk), nothing stays in the folder.
+ * Receives the file of a multipart request into a folder, and returns its text fields. If the upload fails, nothing stays in the folder:
+ * the client disconnects, a limit is reached, the disk is full, or the app closes.
+ * @throws WechatBadRequestError, UnsupportedMediaTypeError, StorageUnavailableError or an error with status 413
  */
 export async function receiveUpload(
   { raw }: FastifyRequest,
-  folder: FileFolder,
-  maxBytes: number,
+  options: UploadOptions,
+): Promise<Upload> {
+  try {
+    await options.folders.checkWritable(options.folder);
+    await options.check?.();
+    return await parseForm(raw, options);
+  } catch (error) {
+    raw.resume(); // the client reads the response only after it has sent its request
+    throw error;
+  }
+}
+
+async function parseForm(
+  raw: IncomingMessage,
+  { folders, folder, maxBytes }: UploadOptions,
 ): Promise<Upload> {
   const form = formFor(raw, maxBytes);
   const fields: Record<string, string> = Object.create(null);
   const sources: BusboyFileStream[] = [];
   const files: Promise<PartFile>[] = [];
+  const closing = folders.closing.signal;
+  let abort = (): void => {};
   try {
     await new Promise<void>((resolve, reject) => {
       form.on('field', (name, value) => (fields[name] = value));
-      form.on('file', (_name, source) => {
-        source.on('error', () => {}); // the form says it too
+      form.on('file', (name, source) => {
+        source.on('error', () => {}); // the form reports it too
+        sources.push(source);
+        if (name !== FILE_FIELD) return reject(new WrongFieldError());
         source.once('limit', () => reject(new TooLargeError(maxBytes)));
         const file = folder.receive(source);
         file.catch(reject);
-        sources.push(source);
         files.push(file);
       });
       form.once('filesLimit', () => reject(new WechatBadRequestError('send one file at a time')));
@@ -85,21 +115,28 @@ export async function receiveUpload(
         reject(new WechatBadRequestError('the multipart body is malformed')),
       );
       form.once('finish', resolve);
-      raw.once(
-        'close',
-        () => raw.readableEnded || reject(new WechatBadRequestError('the upload broke off')),
-      );
+      const disconnected = (): void =>
+        raw.readableEnded
+          ? undefined
+          : reject(new WechatBadRequestError('the upload was interrupted'));
+      if (raw.destroyed) disconnected();
+      raw.once('close', disconnected);
+      abort = () => reject(new UploadAbortedError());
+      if (closing.aborted) abort();
+      closing.addEventListener('abort', abort);
       raw.pipe(form);
     });
     const file = await files[0];
-    if (!file) throw new WechatBadRequestError('there is no file in the request');
+    if (!file) throw new WechatBadRequestError(`there is no file in the field "${FILE_FIELD}"`);
     return { file, fields };
   } catch (error) {
-    raw.unpipe(form).resume(); // lets the client finish sending, else it never reads the answer
-    for (const source of sources) source.destroy(error as Error); // without an error, a pipeline may take it for the end and wait for ever
+    raw.unpipe(form);
+    for (const source of sources) source.destroy(error as Error); // without an error, the pipeline may wait for an end that never comes
     for (const written of await Promise.allSettled(files))
       if (written.status === 'fulfilled') await folder.discard(written.value);
     throw error;
+  } finally {
+    closing.removeEventListener('abort', abort);
   }
 }
 
@@ -110,11 +147,11 @@ function formFor({ headers }: IncomingMessage, fileSize: number): BusboyInstance
   try {
     return new Busboy({ headers: { 'content-type': type }, limits: { ...LIMITS, fileSize } });
   } catch {
-    throw new WechatBadRequestError('the multipart body is malformed'); // no boundary
+    throw new WechatBadRequestError('the multipart body is malformed'); // it has no boundary
   }
 }
 
-/** The file is not of a kind that the route takes, or the body is no form. */
+/** The file has a type that the route does not take, or the body is not a form. */
 export class UnsupportedMediaTypeError extends AppError {
   constructor(msg: string) {
     super(415, 'ERR_BAD_REQUEST', msg);
@@ -124,5 +161,11 @@ export class UnsupportedMediaTypeError extends AppError {
 class TooLargeError extends AppError {
   constructor(maxBytes: number) {
     super(413, 'ERR_BAD_REQUEST', `the file is larger than ${maxBytes / 1024 / 1024} MB`);
+  }
+}
+
+class WrongFieldError extends WechatBadRequestError {
+  constructor() {
+    super(`send the file in the field "${FILE_FIELD}"`);
   }
 }

@@ -5,20 +5,23 @@ import { AppError } from '../common/app-error.js';
 import { byteRange } from './byte-range.js';
 
 export interface SentFile {
-  /** Of our making: it goes into a header. */
+  /** It goes into a header, so it must not come from a client. */
   name: string;
   type: string;
   cacheControl: string;
 }
 
-/** What users upload is shown as what it is or not at all: no sniffing, no scripts, a name of ours. */
-const HARMLESS = {
+/** A browser must not guess another type for an uploaded file, and must not run scripts in it. */
+const SAFE_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Content-Security-Policy': "default-src 'none'; sandbox",
   'Accept-Ranges': 'bytes',
 };
 
-/** A file, or the part that the request's Range asks for. It never changes under its name, so the name is its ETag. */
+/**
+ * Sends a file, or the part that the request's Range header asks for. A file never changes under its name, so the name is its ETag.
+ * @param file an open file; it is closed when it is sent
+ */
 export async function sendFile(
   reply: FastifyReply,
   file: FileHandle,
@@ -29,9 +32,9 @@ export async function sendFile(
   const etag = `"${name}"`;
   const range = byteRange(ifRange === undefined || ifRange === etag ? header : undefined, size);
   if (range === 'outside') await file.close();
-  if (range === 'outside') throw new RangeOutsideError(size);
+  if (range === 'outside') throw new RangeNotSatisfiableError(size);
   const { start, end } = range ?? { start: 0, end: size - 1 };
-  void reply.headers({ ...HARMLESS, ETag: etag, 'Cache-Control': cacheControl });
+  void reply.headers({ ...SAFE_HEADERS, ETag: etag, 'Cache-Control': cacheControl });
   if (range) void reply.status(206).header('Content-Range', `bytes ${start}-${end}/${size}`);
   return new StreamableFile(file.createReadStream({ start, end }), {
     type,
@@ -40,7 +43,7 @@ export async function sendFile(
   });
 }
 
-class RangeOutsideError extends AppError {
+class RangeNotSatisfiableError extends AppError {
   constructor(size: number) {
     super(416, 'ERR_BAD_REQUEST', 'the range lies outside of the file', {
       headers: { 'Content-Range': `bytes */${size}` },

@@ -4,44 +4,95 @@ import type {
   OnApplicationBootstrap,
   OnModuleInit,
 } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
+import { DataSource } from 'typeorm';
 import { AppConfig } from '../config.js';
 import { FileFolder } from './file-folder.js';
-import { sweep } from './sweep.js';
-import type { FileIndex } from './sweep.js';
+import type { FileIndex } from './file-index.js';
+import { checkFolderId } from './folder-id.js';
+import type { Indexed } from './folder-id.js';
+import { reconcile } from './reconcile.js';
+import { StorageUnavailableError } from './storage-errors.js';
 
-/** The folders of UPLOAD_DIR: there before the first request, or there is no start; swept once at the start, beside the requests. */
+const DAY_MS = 86_400_000;
+/** Uploads have so long to end by themselves after SIGTERM. `serve.ts` ends the process after nine seconds. */
+const SHUTDOWN_GRACE_MS = 5000;
+const TRASH = 'trash';
+
+/**
+ * The folders inside UPLOAD_DIR. They exist before the first request, or the app does not start. They are reconciled with the database at
+ * the start and then once a day, unless UPLOAD_DIR and the database do not belong together.
+ */
 @Injectable()
 export class UploadFolders
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
 {
-  private readonly folders: { folder: FileFolder; index: FileIndex }[] = [];
+  /** Why files cannot be stored; `undefined` if they can. */
+  problem: string | undefined;
+  /** Aborts uploads that are under way when the app closes. */
+  readonly closing = new AbortController();
+  private readonly folders: Indexed[] = [];
   private readonly logger = new Logger(UploadFolders.name);
-  private sweeping: Promise<void>;
+  private readonly stopping = new AbortController();
+  private reconciling = Promise.resolve();
+  private timer: NodeJS.Timeout;
 
-  constructor(private readonly config: AppConfig) {}
+  constructor(
+    private readonly config: AppConfig,
+    @InjectDataSource() private readonly dataSource: DataSource,
+  ) {
+    setMaxListeners(0, this.closing.signal); // one for each upload
+  }
 
-  /** For a constructor: who keeps files says so before the app starts. */
+  /** Call it in a constructor, so that the folder is known before the app starts. */
   add(name: string, index: FileIndex): FileFolder {
-    const folder = new FileFolder(join(this.config.uploadDir, name));
+    const { uploadDir } = this.config;
+    const folder = new FileFolder(join(uploadDir, name), join(uploadDir, TRASH, name));
     this.folders.push({ folder, index });
     return folder;
   }
 
   async onModuleInit(): Promise<void> {
-    for (const { folder } of this.folders) await folder.prepare();
+    for (const { folder } of this.folders) await folder.create();
+    this.problem = await checkFolderId(
+      this.dataSource.manager,
+      this.config.uploadDir,
+      this.folders,
+    );
+    if (this.problem !== undefined) this.logger.error(this.problem);
   }
 
   onApplicationBootstrap(): void {
-    this.sweeping = this.sweep().catch((error: unknown) => this.logger.error(error));
+    const run = (): void => {
+      this.reconciling = this.reconcile().catch((error: unknown) => this.logger.error(error));
+    };
+    run();
+    this.timer = setInterval(run, DAY_MS).unref();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.sweeping;
+    clearInterval(this.timer);
+    this.stopping.abort();
+    setTimeout(() => this.closing.abort(), SHUTDOWN_GRACE_MS).unref();
+    await this.reconciling;
   }
 
-  async sweep(): Promise<void> {
-    for (const { folder, index } of this.folders) await sweep(folder, index);
+  async reconcile(): Promise<void> {
+    if (this.problem !== undefined) return;
+    const db = this.dataSource.manager;
+    for (const { folder, index } of this.folders) {
+      await reconcile({ folder, index, db, signal: this.stopping.signal });
+      await folder.emptyTrash(this.config.uploadTrashAge);
+    }
+  }
+
+  /** @throws StorageUnavailableError if UPLOAD_DIR is not the folder of this database, or if its disk is full */
+  async checkWritable(folder: FileFolder): Promise<void> {
+    if (this.problem !== undefined)
+      throw new StorageUnavailableError(undefined, { 'Retry-After': '60' });
+    await folder.checkFreeSpace();
   }
 }
 

@@ -5,11 +5,12 @@ import type { HealthCheckResult } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { UnavailableError } from '../common/app-error.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { UploadFolders } from '../files/upload-folders.js';
 
 export class HealthAnswer {
   @ApiProperty({
     description:
-      'degraded: everything of ours is well, WeChat is not; only what needs WeChat fails',
+      'degraded: store and database work, and WeChat fails or UPLOAD_DIR does not belong to the database',
     enum: ['ok', 'degraded'],
   })
   status: 'ok' | 'degraded';
@@ -24,6 +25,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly wechat: WechatHealthIndicator,
     private readonly database: TypeOrmHealthIndicator,
+    private readonly uploads: UploadFolders,
   ) {}
 
   @Get('live')
@@ -47,6 +49,7 @@ export class HealthController {
         () => this.database.pingCheck('database', { timeout: 1000 }),
       ])
       .catch(notReady);
+    if (this.uploads.problem !== undefined) return { status: 'degraded' };
     return { status: this.wechat.platform('wechat').wechat.state };
   }
 }

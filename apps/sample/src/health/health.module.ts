@@ -1,10 +1,11 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
+import { FilesModule } from '../files/upload-folders.js';
 import { HealthController } from './health.controller.js';
 
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false })], // the request's own line tells
+  imports: [FilesModule, TerminusModule.forRoot({ logger: false })], // the request's own line tells
   controllers: [HealthController],
   providers: [WechatHealthIndicator],
 })

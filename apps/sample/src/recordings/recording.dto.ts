@@ -39,7 +39,7 @@ export class RecordingView {
   }
 }
 
-/** What is no id names no recording. */
+/** Refuses a text that is not an id with 404. */
 @Injectable()
 export class RecordingIdPipe implements PipeTransform<string, string> {
   transform(id: string): string {

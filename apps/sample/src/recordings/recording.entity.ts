@@ -1,7 +1,7 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { AudioFormat } from './audio.js';
 
-/** What is known of a recording; the sound lies in a file that is named by the id. */
+/** A recording. Its sound is in a file that is named by the id. */
 @Entity('recordings')
 export class Recording {
   @PrimaryColumn('uuid')
@@ -20,6 +20,10 @@ export class Recording {
   /** Milliseconds. */
   @Column({ type: 'integer' })
   duration: number;
+
+  /** Since when the file has been missing; `null` if it is there. */
+  @Column({ name: 'missing_since', type: 'timestamptz', nullable: true })
+  missingSince: Date | null;
 
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt: Date;

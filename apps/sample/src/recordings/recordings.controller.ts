@@ -17,7 +17,7 @@ import { AUDIO_TYPES } from './audio.js';
 import { RecordingIdPipe, RecordingView } from './recording.dto.js';
 import { RecordingsService } from './recordings.service.js';
 
-const CLAIM = { type: 'string', pattern: '^\\d+(\\.\\d+)?$' };
+const NUMBER = { type: 'string', pattern: '^\\d+(\\.\\d+)?$' };
 const BINARY = { type: 'string', format: 'binary' };
 
 @ApiTags('recordings')
@@ -29,13 +29,13 @@ export class RecordingsController {
 
   @Post()
   @TakesUpload({
-    duration: { ...CLAIM, description: 'Milliseconds, as onStop told', example: '8000' },
-    fileSize: { ...CLAIM, description: 'Bytes, as onStop told', example: '48128' },
+    duration: { ...NUMBER, description: 'Milliseconds, as onStop reports', example: '8000' },
+    fileSize: { ...NUMBER, description: 'Bytes, as onStop reports', example: '48128' },
   })
   @ApiOperation({
     summary: 'Keep a recording, as wx.uploadFile sends it',
-    description: `mp3, m4a, aac (ADTS) or wav, by content; up to 20 MB and 10 minutes. The file's name is ignored, as are further fields.
-      \`duration\` and \`fileSize\` are compared with the content: where they are far off, the log says so, and the answer has what is true.`,
+    description: `mp3, m4a, aac (ADTS) or wav, by content; up to 20 MB and 10 minutes. The file's name and further fields are ignored.
+      \`duration\` and \`fileSize\` are compared with the content. If they are far off, a line is logged. The response has the values of the content.`,
   })
   @ApiAnswer(RecordingView, { status: 201 })
   @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
@@ -52,9 +52,9 @@ export class RecordingsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'One of them' })
+  @ApiOperation({ summary: 'One of my recordings' })
   @ApiAnswer(RecordingView)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING')
   async one(
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,
@@ -66,13 +66,13 @@ export class RecordingsController {
   @ApiOperation({
     summary: 'The sound',
     description:
-      'Play it through wx.downloadFile, which sends the session; an audio element does not. Range, If-Range and HEAD are answered.',
+      'Play it through wx.downloadFile, which sends the session; an audio element does not. Range, If-Range and HEAD are supported.',
   })
   @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
   @ApiProduces(...Object.values(AUDIO_TYPES))
-  @ApiResponse({ status: 200, description: 'all of it', schema: BINARY })
+  @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
   @ApiResponse({ status: 206, description: 'the part that Range asks for', schema: BINARY })
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'RANGE_OUTSIDE')
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING', 'RANGE_OUTSIDE')
   content(
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,

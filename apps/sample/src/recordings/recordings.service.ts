@@ -4,22 +4,26 @@ import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { WechatSessionError } from 'nestjs-wechat';
 import { randomUUID } from 'node:crypto';
-import { Repository } from 'typeorm';
+import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { NotFoundError } from '../common/app-error.js';
 import { isForeignKeyViolation } from '../database/database-errors.js';
 import type { FileFolder } from '../files/file-folder.js';
+import type { FileIndex } from '../files/file-index.js';
 import { receiveUpload } from '../files/multipart.js';
 import { sendFile } from '../files/send-file.js';
-import type { FileIndex } from '../files/sweep.js';
+import { FileMissingError } from '../files/storage-errors.js';
 import { UploadFolders } from '../files/upload-folders.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES, readAudio } from './audio.js';
-import { claimsIn, differences } from './claims.js';
 import { Recording } from './recording.entity.js';
+import { describeDifferences, readReportedValues } from './reported-values.js';
 
 const MAX_BYTES = 20 * 1024 * 1024;
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Recorded audio (录音): a file and its row, or neither. Another user's is not there. */
+/** Recorded audio (录音): a file and its row. Another user's recording is 404. */
 @Injectable()
 export class RecordingsService implements FileIndex {
   private readonly folder: FileFolder;
@@ -27,37 +31,43 @@ export class RecordingsService implements FileIndex {
 
   constructor(
     @InjectRepository(Recording) private readonly rows: Repository<Recording>,
-    folders: UploadFolders,
+    private readonly folders: UploadFolders,
   ) {
     this.folder = folders.add('recordings', this);
   }
 
   async add({ id: userId }: User, request: FastifyRequest): Promise<Recording> {
-    const { file, fields } = await receiveUpload(request, this.folder, MAX_BYTES);
-    const { claims, ...audio } = await this.folder.check(file, async () => ({
-      claims: claimsIn(fields),
+    const { folder, folders } = this;
+    const { file, fields } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
+    const { reported, ...audio } = await folder.inspect(file, async () => ({
+      reported: readReportedValues(fields),
       ...(await readAudio(file)),
     }));
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
-    for (const difference of differences(claims, recording))
-      this.logger.warn(`A client told of a recording: ${difference}.`);
-    return this.folder.keep(file, recording.id, () => this.insert(recording));
+    for (const difference of describeDifferences(reported, recording))
+      this.logger.warn(`A client reported of a recording: ${difference}.`);
+    return folder.store(file, recording.id, () => this.insert(recording));
   }
 
+  /** Recordings whose file is missing are in the list, so that their owner can delete them. */
   list({ id: userId }: User): Promise<Recording[]> {
     return this.rows.find({ where: { userId }, order: { createdAt: 'DESC', id: 'ASC' } });
   }
 
-  async find({ id: userId }: User, id: string): Promise<Recording> {
-    const recording = await this.rows.findOneBy({ id, userId });
-    if (!recording) throw new NotFoundError();
+  /** @throws NotFoundError, or FileMissingError if the row is marked and the file is not back */
+  async find(user: User, id: string): Promise<Recording> {
+    const recording = await this.findRow(user, id);
+    if (recording.missingSince === null) return recording;
+    if (!(await this.folder.has(id))) throw new FileMissingError();
+    await this.markPresent(this.rows.manager, [id]);
     return recording;
   }
 
+  /** @throws NotFoundError, or FileMissingError if there is no file */
   async send(reply: FastifyReply, user: User, recordingId: string): Promise<StreamableFile> {
     const { id, format } = await this.find(user, recordingId);
     const file = await this.folder.open(id);
-    if (!file) throw new NotFoundError();
+    if (!file) throw new FileMissingError();
     return sendFile(reply, file, {
       name: `${id}.${format}`,
       type: AUDIO_TYPES[format],
@@ -65,24 +75,56 @@ export class RecordingsService implements FileIndex {
     });
   }
 
-  /** The row first: a file without a row is out of sight, and swept if this breaks off. */
+  /** Deletes the row first. A file without a row cannot be reached, and moves to the trash if this is interrupted. */
   async remove({ id: userId }: User, id: string): Promise<void> {
     const { affected } = await this.rows.delete({ id, userId });
     if (!affected) throw new NotFoundError();
     await this.folder.remove(id);
   }
 
-  /** For rows that are gone already. */
+  /** Removes the files of rows that are deleted already. */
   async removeFiles(recordings: Pick<Recording, 'id'>[]): Promise<void> {
     await Promise.all(recordings.map(({ id }) => this.folder.remove(id)));
   }
 
-  async names(): Promise<string[]> {
-    return (await this.rows.find({ select: { id: true } })).map(({ id }) => id);
+  async page(db: EntityManager, after: string, take: number): Promise<string[]> {
+    const rows = await db.find(Recording, {
+      select: { id: true },
+      where: { id: MoreThan(after === '' ? FIRST_ID : after) },
+      order: { id: 'ASC' },
+      take,
+    });
+    return rows.map(({ id }) => id);
   }
 
-  async forget(id: string): Promise<void> {
-    await this.rows.delete({ id });
+  async existing(db: EntityManager, names: string[]): Promise<string[]> {
+    const ids = names.filter((name) => UUID.test(name));
+    const rows = await db.find(Recording, { select: { id: true }, where: { id: In(ids) } });
+    return rows.map(({ id }) => id);
+  }
+
+  async markMissing(db: EntityManager, ids: string[]): Promise<void> {
+    if (ids.length > 0)
+      await db.update(
+        Recording,
+        { id: In(ids), missingSince: IsNull() },
+        { missingSince: () => 'now()' },
+      );
+  }
+
+  async markPresent(db: EntityManager, ids: string[]): Promise<void> {
+    if (ids.length > 0)
+      await db.update(
+        Recording,
+        { id: In(ids), missingSince: Not(IsNull()) },
+        { missingSince: null },
+      );
+  }
+
+  private async findRow({ id: userId }: User, id: string): Promise<Recording> {
+    const recording = await this.rows.findOneBy({ id, userId });
+    if (!recording) throw new NotFoundError();
+    return recording;
   }
 
   private async insert(recording: Recording): Promise<Recording> {
@@ -90,7 +132,7 @@ export class RecordingsService implements FileIndex {
       await this.rows.insert(recording);
       return recording;
     } catch (error) {
-      throw isForeignKeyViolation(error) ? new WechatSessionError() : error; // the account was deleted while the file came in
+      throw isForeignKeyViolation(error) ? new WechatSessionError() : error; // the account was deleted while the file was received
     }
   }
 }

@@ -1,5 +1,10 @@
 import { CreateUsers1763600000000 } from './1763600000000-create-users.js';
 import { OnePerson1763700000000 } from './1763700000000-one-person.js';
+import { MissingFiles1763850000000 } from './1763850000000-missing-files.js';
 
 /** In the order of their dates. A list, not a glob: the same in TypeScript, in dist/ and under jest. */
-export const MIGRATIONS = [CreateUsers1763600000000, OnePerson1763700000000];
+export const MIGRATIONS = [
+  CreateUsers1763600000000,
+  OnePerson1763700000000,
+  MissingFiles1763850000000,
+];

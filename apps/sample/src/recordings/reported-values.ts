@@ -2,8 +2,8 @@ import { WechatBadRequestError } from 'nestjs-wechat';
 import type { Upload } from '../files/multipart.js';
 import type { Recording } from './recording.entity.js';
 
-/** What the recorder's onStop said of the file, as the client passes it on: milliseconds and bytes. */
-export interface Claims {
+/** What the recorder's `onStop` reported, as the client sends it: milliseconds and bytes. */
+export interface ReportedValues {
   duration?: number;
   fileSize?: number;
 }
@@ -11,14 +11,14 @@ export interface Claims {
 /** Recorders round, and leave out the encoder's padding. */
 const TOLERANCE = { factor: 0.1, duration: 1000 };
 
-/** @throws WechatBadRequestError for what is no number */
-export function claimsIn({ duration, fileSize }: Upload['fields']): Claims {
-  return { duration: numberIn('duration', duration), fileSize: numberIn('fileSize', fileSize) };
+/** @throws WechatBadRequestError if a field is not a number */
+export function readReportedValues({ duration, fileSize }: Upload['fields']): ReportedValues {
+  return { duration: readNumber('duration', duration), fileSize: readNumber('fileSize', fileSize) };
 }
 
-/** In which fields the client's word is far off. A wrong recorder, or a file that was cut, is worth a look; the recording is good. */
-export function differences(
-  { duration, fileSize }: Claims,
+/** Describes the reported values that are far from the real ones. They show a wrong recorder or a cut file; the recording is kept. */
+export function describeDifferences(
+  { duration, fileSize }: ReportedValues,
   real: Pick<Recording, 'duration' | 'fileSize'>,
 ): string[] {
   const allowed = Math.max(TOLERANCE.duration, real.duration * TOLERANCE.factor);
@@ -32,7 +32,7 @@ export function differences(
   ];
 }
 
-function numberIn(field: string, text: string | undefined): number | undefined {
+function readNumber(field: string, text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   if (!/^\d{1,12}(\.\d{1,12})?$/.test(text))
     throw new WechatBadRequestError(`${field} must be a number`);

@@ -1,0 +1,203 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import type { DatabaseConfig } from '../../apps/sample/src/config.js';
+import { mp3 } from '../support/audio.js';
+import { onPostgres } from '../support/databases.js';
+import { file, uploadTo } from '../support/multipart.js';
+import { PNG_PICTURE } from '../support/pictures.js';
+import { startPostgres } from '../support/postgres.js';
+import type { Postgres } from '../support/postgres.js';
+import { start } from '../support/start.js';
+import type { Started } from '../support/start.js';
+
+const EMPTY_DATABASE: DatabaseConfig = { dir: 'memory://' };
+
+onPostgres('the upload folder and the database', (bin) => {
+  let postgres: Postgres;
+  let root: string;
+  let database: DatabaseConfig;
+  let apps: Started[] = [];
+  beforeAll(async () => {
+    postgres = await startPostgres(bin);
+  });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'nestjs-wechat-folders-'));
+    database = { url: await postgres.createDatabase() };
+  });
+  afterEach(async () => {
+    await stop();
+    await rm(root, { recursive: true });
+  });
+  afterAll(() => postgres.stop());
+
+  const stop = async () => {
+    for (const app of apps.splice(0)) await app.close();
+  };
+  const startOn = async (of: DatabaseConfig, folder: string) => {
+    const env = { LOG_LEVEL: 'warn', UPLOAD_DIR: join(root, folder) };
+    const app = await start({ database: of, env });
+    apps.push(app);
+    return app;
+  };
+  const state = async (app: Started) => (await app.call('GET /health/ready')).body.data.status;
+  const errors = (app: Started) =>
+    app.log.map((line) => JSON.parse(line)).filter(({ level }) => level === 'error');
+  const markerOf = async (folder: string) =>
+    (await readFile(join(root, folder, '.folder-id'), 'utf8')).trim();
+  const filesOf = async (folder: string) =>
+    (await readdir(join(root, folder), { recursive: true })).toSorted();
+  /** Uploads two hours old, which no grace time protects, and the session that owns them. */
+  const fill = async (app: Started, folder: string) => {
+    const { session_rd: token } = await app.login();
+    const upload = uploadTo(app.url);
+    const { id } = (await upload('POST /recordings', token, [file(mp3(1000))])).body.data;
+    await upload('PUT /me/avatar', token, [file(PNG_PICTURE)]);
+    const old = new Date(Date.now() - 2 * 3600_000);
+    for (const kind of ['recordings', 'avatars'])
+      for (const name of await readdir(join(root, folder, kind)))
+        await utimes(join(root, folder, kind, name), old, old);
+    return { token, id };
+  };
+  const count = async (app: Started) =>
+    Number(
+      (
+        await app.app
+          .get(DataSource)
+          .query(
+            'SELECT (SELECT count(*) FROM recordings WHERE missing_since IS NULL) + (SELECT count(avatar_file) FROM users) AS n',
+          )
+      )[0].n,
+    );
+  const upload = async (app: Started) =>
+    uploadTo(app.url)('POST /recordings', (await app.login()).session_rd, [file(mp3(1000))]);
+
+  it('lose no file to an empty database, as when DATABASE_URL was forgotten', async () => {
+    await fill(await startOn(database, 'uploads'), 'uploads');
+    await stop();
+    const before = await filesOf('uploads');
+
+    for (let starts = 0; starts < 2; starts++) {
+      const app = await startOn(EMPTY_DATABASE, 'uploads');
+      expect(await state(app)).toBe('degraded');
+      expect(errors(app).map(({ msg }) => msg)).toEqual([
+        expect.stringMatching(/UPLOAD_DIR .* belongs to another database.*Check DATABASE_URL/),
+      ]);
+      const { status, headers, body } = await upload(app);
+      expect([status, headers.get('retry-after'), body.error]).toEqual([
+        503,
+        '60',
+        'ERR_STORE_UNAVAILABLE',
+      ]);
+      await stop();
+      expect(await filesOf('uploads')).toEqual(before);
+    }
+
+    const app = await startOn(database, 'uploads');
+    expect([await state(app), await count(app), errors(app)]).toEqual(['ok', 2, []]);
+    expect((await upload(app)).status).toBe(201);
+  });
+
+  it('control: a sweep that deletes what has no row empties the folder', async () => {
+    await fill(await startOn(database, 'uploads'), 'uploads');
+    await stop();
+    const rows = new Set<string>(); // an empty database
+    for (const kind of ['recordings', 'avatars'])
+      for (const name of await readdir(join(root, 'uploads', kind)))
+        if (!rows.has(name)) await rm(join(root, 'uploads', kind, name));
+    expect(await filesOf('uploads')).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/\/[0-9a-f]{8}/)]),
+    );
+  });
+
+  it('lose no row to a volume that is not mounted, not even at the second start', async () => {
+    const { id } = await fill(await startOn(database, 'uploads'), 'uploads');
+    await stop();
+    await rename(join(root, 'uploads'), join(root, 'volume'));
+
+    for (let starts = 0; starts < 2; starts++) {
+      const app = await startOn(database, 'uploads');
+      expect([await state(app), await count(app)]).toEqual(['degraded', 2]);
+      expect(errors(app).map(({ msg }) => msg)).toEqual([
+        expect.stringMatching(/is not the folder of this database.*the volume is mounted/),
+      ]);
+      expect((await upload(app)).status).toBe(503);
+      await stop();
+    }
+
+    await rm(join(root, 'uploads'), { recursive: true });
+    await rename(join(root, 'volume'), join(root, 'uploads'));
+    const app = await startOn(database, 'uploads');
+    expect([await state(app), await count(app)]).toEqual(['ok', 2]);
+    expect(await filesOf('uploads')).toContain(join('recordings', id));
+  });
+
+  it('are told apart by their ids, and the error line says how to join them', async () => {
+    await fill(await startOn(database, 'uploads'), 'uploads');
+    await stop();
+    const other = { url: await postgres.createDatabase() };
+    await fill(await startOn(other, 'others'), 'others');
+    await stop();
+    const before = await filesOf('others');
+
+    const app = await startOn(database, 'others');
+    expect([await state(app), await count(app)]).toEqual(['degraded', 2]);
+    const [{ msg }] = errors(app);
+    const [, id, marker] = /write (\S+) into (\S+), and restart/.exec(msg) ?? [];
+    expect([id, marker]).toEqual([await markerOf('uploads'), join(root, 'others', '.folder-id')]);
+    await stop();
+    expect(await filesOf('others')).toEqual(before);
+  });
+
+  it('of an older version are adopted when they fit', async () => {
+    const app = await startOn(database, 'uploads');
+    await fill(app, 'uploads');
+    await app.app.get(DataSource).query('DELETE FROM upload_folder');
+    await stop();
+    await rm(join(root, 'uploads', '.folder-id'));
+
+    const upgraded = await startOn(database, 'uploads');
+    const [{ id }] = await upgraded.app.get(DataSource).query('SELECT id FROM upload_folder');
+    expect([await state(upgraded), await markerOf('uploads')]).toEqual(['ok', id]);
+  });
+
+  it('of an older version are not adopted when they do not fit', async () => {
+    const app = await startOn(database, 'uploads');
+    await fill(app, 'uploads');
+    await app.app.get(DataSource).query('DELETE FROM upload_folder');
+    await stop();
+    await mkdir(join(root, 'others'));
+    await cp(join(root, 'uploads', 'avatars'), join(root, 'others', 'recordings'), {
+      recursive: true,
+    });
+    const before = await readdir(join(root, 'others', 'recordings'));
+
+    const upgraded = await startOn(database, 'others');
+    expect([await state(upgraded), await count(upgraded)]).toEqual(['degraded', 2]);
+    expect(errors(upgraded)[0].msg).toContain('do not belong together');
+    expect(await readdir(join(root, 'others', 'recordings'))).toEqual(before);
+    await expect(markerOf('others')).rejects.toThrow('ENOENT');
+  });
+
+  it('get one id when three instances start on them together', async () => {
+    const started = await Promise.all([1, 2, 3].map(() => startOn(database, 'uploads')));
+    const rows = await started[0]?.app.get(DataSource).query('SELECT id FROM upload_folder');
+    expect(rows).toEqual([{ id: await markerOf('uploads') }]);
+    expect(await Promise.all(started.map(state))).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  it('are compared a page at a time: 2,000 rows without a file are marked, and none is deleted', async () => {
+    const app = await startOn(database, 'uploads');
+    await fill(app, 'uploads');
+    await app.app.get(DataSource).query(
+      `INSERT INTO recordings (id, user_id, format, file_size, duration)
+       SELECT gen_random_uuid(), (SELECT user_id FROM recordings), 'mp3', 1, 1 FROM generate_series(1, 2000)`,
+    );
+    await stop();
+    const again = await startOn(database, 'uploads');
+    while ((await count(again)) > 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    const [{ n }] = await again.app.get(DataSource).query('SELECT count(*) AS n FROM recordings');
+    expect(Number(n)).toBe(2001);
+  });
+});
