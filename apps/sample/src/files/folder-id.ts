@@ -85,8 +85,11 @@ async function compare(
     for (const name of page) if (await folder.has(name)) rowsWithFile++;
   }
   if (files === 0 && rows === 0) return 'both empty';
-  const isHalf = (part: number, whole: number): boolean => whole > 0 && part * 2 >= whole;
   return isHalf(filesWithRow, files) && isHalf(rowsWithFile, rows) ? 'same' : 'different';
+}
+
+function isHalf(part: number, whole: number): boolean {
+  return whole > 0 && part * 2 >= whole;
 }
 
 async function someNames(folder: FileFolder): Promise<string[]> {

@@ -97,7 +97,7 @@ async function parseForm(
   const sources: BusboyFileStream[] = [];
   const files: Promise<PartFile>[] = [];
   const closing = folders.closing.signal;
-  let abort = (): void => {};
+  let abort: (() => void) | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       form.on('field', (name, value) => (fields[name] = value));
@@ -136,7 +136,7 @@ async function parseForm(
       if (written.status === 'fulfilled') await folder.discard(written.value);
     throw error;
   } finally {
-    closing.removeEventListener('abort', abort);
+    if (abort) closing.removeEventListener('abort', abort);
   }
 }
 
