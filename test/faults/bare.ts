@@ -11,7 +11,6 @@ import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
 import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
-import { Telemetry } from '../../libs/wechat/src/telemetry.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
 
@@ -144,7 +143,6 @@ export function bareInstance(
     users,
     keys,
     events,
-    new Telemetry(),
   ] as const;
   return { sessions: new SessionService(...parts), events };
 }

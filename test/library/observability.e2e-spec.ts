@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import {
   CryptoService,
   MobileOAuthService,
@@ -10,12 +11,22 @@ import {
 import type { WechatEventMap } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import {
+  accessTokenChannel,
+  callChannel,
+  retryChannel,
+  sessionChannel,
+  storeChannel,
+} from '../../libs/wechat/src/diagnostics.js';
+import type { Tracing } from '../../libs/wechat/src/diagnostics.js';
 import { MapStore } from '../faults/bare.js';
 import { observe } from '../support/observed.js';
 import type { Observed } from '../support/observed.js';
 import { describeRedis, TestRedis } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
+
+const CHANNELS = [accessTokenChannel, callChannel, retryChannel, sessionChannel, storeChannel];
 
 let observed: Observed;
 let wechat: WechatSandbox;
@@ -211,24 +222,50 @@ describe('the store', () => {
     expect(told).toContainEqual(['wechat store add', 'ERR_STORE_UNAVAILABLE']);
   });
 
-  it("stays the team's own: of its class, with its methods, its private fields and Nest's hooks", async () => {
+  it('is injected as the same object, whether an SDK is there or not', async () => {
     const store = new TeamStore();
     const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
-    const injected = team.get(WechatStore) as TeamStore;
-    expect([injected === store, injected instanceof TeamStore, injected.isOpen()]).toEqual([
-      false,
-      true,
-      true,
-    ]);
+    expect(team.get(WechatStore)).toBe(store);
+    expect([store instanceof TeamStore, store.isOpen()]).toEqual([true, true]);
     await team.close();
     expect(store.closed).toBe(true);
   });
 
-  it('is not touched while no SDK is there, so nothing is measured and nothing costs', async () => {
+  it('is not measured without an SDK', async () => {
+    await closeTeamApps();
     await observed.stop();
-    const store = new TeamStore();
-    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
-    expect(team.get(WechatStore)).toBe(store);
+    await login(
+      await startTeamApp(optionsFor(wechat, { store: new TeamStore(), clock: undefined })),
+    );
+    for (const channel of CHANNELS) expect(channel.hasSubscribers).toBe(false);
+  });
+
+  it('is counted once where two applications of one process are observed, and until both are closed', async () => {
+    const [second, third] = await Promise.all([
+      startTeamApp(optionsFor(wechat)),
+      startTeamApp(optionsFor(wechat)),
+    ]);
+    await second.close();
+    const { session_rd } = await login(third);
+    const before = await verbs();
+    await third.as(session_rd, '/session');
+    expect(await verbs()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
+    await closeTeamApps();
+    for (const channel of CHANNELS) expect(channel.hasSubscribers).toBe(false);
+  });
+
+  it('runs within its span, so that spans of other instrumentations become its children', async () => {
+    const active: unknown[] = [];
+    class TracedStore extends TeamStore {
+      protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
+        active.push((trace.getActiveSpan() as { name?: string } | undefined)?.name);
+        return super.do(verb, key, work);
+      }
+    }
+    await login(
+      await startTeamApp(optionsFor(wechat, { store: new TracedStore(), clock: undefined })),
+    );
+    expect(active).toEqual(['wechat store add', 'wechat login', 'wechat store add']);
   });
 
   it('is in the traces of who has traces alone', async () => {
@@ -255,6 +292,31 @@ describe('the store', () => {
         point?.value.buckets.boundaries.filter((bound: number) => bound < 5).length,
       ).toBeGreaterThan(3); // where Redis answers
     });
+  });
+});
+
+describe('the diagnostics channels', () => {
+  /** All that a subscriber of a channel receives while `work` runs, as text. */
+  async function received(channel: Tracing<object>, work: () => Promise<unknown>): Promise<string> {
+    const messages: unknown[] = [];
+    const subscriber = (message: unknown): void => void messages.push(message);
+    channel.asyncEnd.subscribe(subscriber);
+    await work().finally(() => channel.asyncEnd.unsubscribe(subscriber));
+    return JSON.stringify(messages);
+  }
+
+  it("never carry a result, which can be a session_key; Node's own tracePromise does", async () => {
+    const user = wechat.users.create();
+    const { code } = await user.login();
+    const published = await received(callChannel, () => app.get(SessionService).login(code));
+    expect(published).toContain('/sns/jscode2session');
+    expect(published).not.toContain(user.sessionKey());
+
+    const reply = async () => ({ session_key: user.sessionKey() });
+    const control = await received(callChannel, () =>
+      callChannel.tracePromise(reply, { endpoint: '/sns/jscode2session' }),
+    );
+    expect(control).toContain(user.sessionKey());
   });
 });
 

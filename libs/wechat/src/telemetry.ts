@@ -1,4 +1,7 @@
+import { Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import {
+  context,
   createNoopMeter,
   metrics,
   ProxyTracerProvider,
@@ -6,150 +9,166 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
-import type { Attributes, Counter, Histogram, Span } from '@opentelemetry/api';
-import { Injectable } from '@nestjs/common';
-import type { StoreVerb } from './store/measured.store.js';
+import type { Attributes, Context, Span } from '@opentelemetry/api';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  accessTokenChannel,
+  callChannel,
+  retryChannel,
+  sessionChannel,
+  storeChannel,
+} from './diagnostics.js';
+import type { Tracing, WechatCallRetry } from './diagnostics.js';
 import { WechatError } from './wechat.errors.js';
 
 const NAME = 'nestjs-wechat';
-const OK: Attributes = { outcome: 'ok' };
-/** Redis next door answers in fractions of a millisecond, and after 250 ms it counts as gone. */
+/** Milliseconds. Redis in the same network responds within a millisecond, and the store gives up after 250 ms. */
 const STORE_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000];
 
+/** The observed applications of this process. Channels belong to the process, so all of them share one subscription. */
+const observed = new Set<Telemetry>();
+let unsubscribe: (() => void) | undefined;
+
 /**
- * Spans and metrics through `@opentelemetry/api`, which does nothing until the application starts an SDK; start it before
- * Nest. Attributes are endpoints, numbers and codes: never a URL, a token, an openid or a text from outside.
+ * Makes OpenTelemetry spans and metrics of the diagnostics channels. It subscribes only if an SDK was started before the
+ * application. Attributes are endpoints, verbs, numbers and codes, never a URL, a token, an openid or a text from outside.
  */
 @Injectable()
-export class Telemetry {
-  /** Whether an SDK was there when the application was made. What would cost without anybody seeing it is left out then. */
-  readonly isObserved: boolean;
-  private readonly tracer = trace.getTracer(NAME);
-  private readonly calls: Histogram;
-  private readonly retries: Counter;
-  private readonly tokens: Counter;
-  private readonly sessions: Counter;
-  private readonly stores: Histogram;
-
+export class Telemetry implements OnApplicationShutdown {
   constructor() {
-    const meter = metrics.getMeter(NAME);
-    this.isObserved = meter !== createNoopMeter() || isTracing();
-    this.calls = meter.createHistogram('wechat.call.duration', {
-      unit: 'ms',
-      description: 'Calls to WeChat, by endpoint and outcome',
-    });
-    this.retries = meter.createCounter('wechat.call.retries', {
-      description: 'Attempts after the first, by endpoint',
-    });
-    this.tokens = meter.createCounter('wechat.access_token.fetches', {
-      description: 'Access tokens fetched, by mode and outcome',
-    });
-    this.sessions = meter.createCounter('wechat.session.operations', {
-      description: 'Logins, refreshes and lookups, by outcome',
-    });
-    this.stores = meter.createHistogram('wechat.store.duration', {
-      unit: 'ms',
-      description: 'What was asked of the store, by verb and outcome',
-      advice: { explicitBucketBoundaries: STORE_BUCKETS },
-    });
+    if (!isSdkStarted()) return;
+    unsubscribe?.(); // the SDK can be a newer one than that of the previous application
+    unsubscribe = subscribe();
+    observed.add(this);
   }
 
-  /** One call to WeChat, its attempts included. */
-  async call<T>(endpoint: string, work: (span: Span) => Promise<T>): Promise<T> {
-    const started = performance.now();
-    return this.span(
-      `wechat ${endpoint}`,
-      { 'wechat.endpoint': endpoint },
-      SpanKind.CLIENT,
-      work,
-      (outcome) => this.calls.record(performance.now() - started, { endpoint, ...outcome }),
-    );
-  }
-
-  /** An attempt failed and the next one follows. The call may yet go well, so what failed is told here or nowhere. */
-  retried(endpoint: string, span: Span, failed: WechatError): void {
-    this.retries.add(1, { endpoint });
-    span.addEvent('retry', attributesOf(failed));
-  }
-
-  /** One fetch of an access token. */
-  tokenFetch<T>(mode: string, work: () => Promise<T>): Promise<T> {
-    return this.span(
-      'wechat access token',
-      { 'wechat.mode': mode },
-      SpanKind.INTERNAL,
-      work,
-      (outcome) => this.tokens.add(1, { mode, ...outcome }),
-    );
-  }
-
-  /** A login or a refresh. */
-  session<T>(operation: 'login' | 'refresh', work: () => Promise<T>): Promise<T> {
-    return this.span(`wechat ${operation}`, {}, SpanKind.INTERNAL, work, (outcome) =>
-      this.sessions.add(1, { operation, ...outcome }),
-    );
-  }
-
-  /** The look at a session that every guarded request takes. It is counted without a span: the hot path stays bare. */
-  lookup<T>(work: () => Promise<T>): Promise<T> {
-    return this.isObserved
-      ? counted(work, (outcome) => this.sessions.add(1, { operation: 'find', ...outcome }))
-      : work();
-  }
-
-  /** One verb of the store. Writes are spans; reads are not, because every guarded request is one. */
-  store<T>(verb: StoreVerb, work: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    const count = (outcome: Attributes): void =>
-      this.stores.record(performance.now() - started, { verb, ...outcome });
-    return verb === 'get'
-      ? counted(work, count)
-      : this.span(`wechat store ${verb}`, {}, SpanKind.INTERNAL, work, count);
-  }
-
-  private span<T>(
-    name: string,
-    attributes: Attributes,
-    kind: SpanKind,
-    work: (span: Span) => Promise<T>,
-    count: (outcome: Attributes) => void,
-  ): Promise<T> {
-    return this.tracer.startActiveSpan(name, { kind, attributes }, async (span) => {
-      try {
-        return await counted(() => work(span), count);
-      } catch (error) {
-        span.setAttributes(attributesOf(error));
-        span.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(error) });
-        throw error;
-      } finally {
-        span.end();
-      }
-    });
+  onApplicationShutdown(): void {
+    if (!observed.delete(this) || observed.size > 0) return;
+    unsubscribe?.();
+    unsubscribe = undefined;
   }
 }
 
-/** Before an SDK is registered the API hands out a stand-in without a tracer behind it. */
-function isTracing(): boolean {
+/** Subscribes to every channel. Returns the function that ends the subscriptions. */
+function subscribe(): () => void {
+  const meter = metrics.getMeter(NAME);
+  const calls = meter.createHistogram('wechat.call.duration', {
+    unit: 'ms',
+    description: 'Calls to WeChat, by endpoint and outcome',
+  });
+  const retries = meter.createCounter('wechat.call.retries', {
+    description: 'Attempts after the first, by endpoint',
+  });
+  const fetches = meter.createCounter('wechat.access_token.fetches', {
+    description: 'Access tokens fetched, by mode and outcome',
+  });
+  const sessions = meter.createCounter('wechat.session.operations', {
+    description: 'Logins, refreshes and lookups, by outcome',
+  });
+  const stores = meter.createHistogram('wechat.store.duration', {
+    unit: 'ms',
+    description: 'Operations of the store, by verb and outcome',
+    advice: { explicitBucketBoundaries: STORE_BUCKETS },
+  });
+  const onRetry = (message: unknown): void => {
+    const { call, error } = message as WechatCallRetry;
+    retries.add(1, { endpoint: call.endpoint });
+    running.get(call)?.span?.addEvent('retry', attributesOf(error));
+  };
+  retryChannel.subscribe(onRetry);
+  const ends = [
+    () => retryChannel.unsubscribe(onRetry),
+    observe(callChannel, {
+      span: ({ endpoint }) => ({
+        name: `wechat ${endpoint}`,
+        kind: SpanKind.CLIENT,
+        attributes: { 'wechat.endpoint': endpoint },
+      }),
+      record: ({ endpoint }, outcome, ms) => calls.record(ms, { endpoint, ...outcome }),
+    }),
+    observe(accessTokenChannel, {
+      span: ({ mode }) => ({ name: 'wechat access token', attributes: { 'wechat.mode': mode } }),
+      record: ({ mode }, outcome) => fetches.add(1, { mode, ...outcome }),
+    }),
+    // Every guarded request finds a session and reads the store once. Both are counted and make no span.
+    observe(sessionChannel, {
+      span: ({ operation }) => (operation === 'find' ? undefined : { name: `wechat ${operation}` }),
+      record: ({ operation }, outcome) => sessions.add(1, { operation, ...outcome }),
+    }),
+    observe(storeChannel, {
+      span: ({ verb }) => (verb === 'get' ? undefined : { name: `wechat store ${verb}` }),
+      record: ({ verb }, outcome, ms) => stores.record(ms, { verb, ...outcome }),
+    }),
+  ];
+  return () => ends.forEach((end) => end());
+}
+
+/** What a channel becomes in OpenTelemetry. */
+interface Observer<Message> {
+  /** The span of an operation, or `undefined` for none. */
+  span: (
+    message: Message,
+  ) => { name: string; kind?: SpanKind; attributes?: Attributes } | undefined;
+  record: (message: Message, outcome: Attributes, ms: number) => void;
+}
+
+/** The operations that have started and not ended, by their message. */
+const running = new WeakMap<object, { startedAt: number; span?: Span }>();
+
+function observe<Message extends object>(
+  channel: Tracing<Message>,
+  { span: spanOf, record }: Observer<Message>,
+): () => void {
+  const tracer = trace.getTracer(NAME);
+  const activeContext = new ActiveContext();
+  const onStart = (message: Message): Context => {
+    const parent = context.active();
+    const { name, ...options } = spanOf(message) ?? {};
+    const span = name === undefined ? undefined : tracer.startSpan(name, options, parent);
+    running.set(message, { startedAt: performance.now(), span });
+    return span ? trace.setSpan(parent, span) : parent;
+  };
+  const onEnd = (message: unknown): void => {
+    const operation = running.get(message as Message);
+    if (!operation) return; // it started before the subscription
+    const { error } = message as { error?: unknown };
+    record(message as Message, outcomeOf(error), performance.now() - operation.startedAt);
+    if (error !== undefined) {
+      operation.span?.setAttributes(attributesOf(error));
+      operation.span?.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(error) });
+    }
+    operation.span?.end();
+  };
+  channel.start.bindStore(activeContext, onStart);
+  channel.asyncEnd.subscribe(onEnd);
+  return () => {
+    channel.start.unbindStore(activeContext);
+    channel.asyncEnd.unsubscribe(onEnd);
+  };
+}
+
+/** Lets a channel bind OpenTelemetry's active context, whose own AsyncLocalStorage is private. */
+class ActiveContext extends AsyncLocalStorage<Context> {
+  override run<R>(active: Context, callback: () => R): R {
+    return context.with(active, callback);
+  }
+}
+
+/** Before an SDK is started, the API returns a no-op meter and a tracer provider without a tracer. */
+function isSdkStarted(): boolean {
   const provider = trace.getTracerProvider();
   return (
-    !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined
+    metrics.getMeter(NAME) !== createNoopMeter() ||
+    !(provider instanceof ProxyTracerProvider) ||
+    provider.getDelegateTracer(NAME) !== undefined
   );
 }
 
-/** Tells how it went, with WeChat's number if WeChat gave one. A rid is no attribute of a metric: each is another. */
-async function counted<T>(
-  work: () => Promise<T>,
-  count: (outcome: Attributes) => void,
-): Promise<T> {
-  try {
-    const result = await work();
-    count(OK);
-    return result;
-  } catch (error) {
-    const { errcode } = error instanceof WechatError ? error : {};
-    count({ outcome: codeOf(error), ...(errcode !== undefined && { errcode }) });
-    throw error;
-  }
+/** The labels of a metric. A rid is not one of them, because each call has another. */
+function outcomeOf(error: unknown): Attributes {
+  if (error === undefined) return { outcome: 'ok' };
+  const { errcode } = error instanceof WechatError ? error : {};
+  return { outcome: codeOf(error), ...(errcode !== undefined && { errcode }) };
 }
 
 function attributesOf(error: unknown): Attributes {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Keyring } from '../crypto/keyring.js';
 import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
-import { Telemetry } from '../telemetry.js';
+import { accessTokenChannel, traced } from '../diagnostics.js';
 import { WechatStore } from '../store/wechat.store.js';
 import {
   StoreUnavailableError,
@@ -57,7 +57,6 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(Keyring) private readonly keyring: Keyring,
-    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   /**
@@ -214,7 +213,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 
   private fetchAs(mode: AccessTokenMode, app: WechatApp, deadline: number): Promise<AccessToken> {
-    return this.telemetry.tokenFetch(mode, () =>
+    return traced(accessTokenChannel, { mode }, () =>
       fetchAccessToken(this.platform, app, mode, this.store.now(), deadline),
     );
   }

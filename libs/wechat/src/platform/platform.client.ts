@@ -1,7 +1,6 @@
 import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import type { Span } from '@opentelemetry/api';
 import { isAxiosError } from 'axios';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
@@ -9,7 +8,8 @@ import { Agent as HttpsAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { MinuteLog } from '../minute-log.js';
-import { Telemetry } from '../telemetry.js';
+import { callChannel, retryChannel, traced } from '../diagnostics.js';
+import type { WechatCall } from '../diagnostics.js';
 import {
   WechatConfigError,
   WechatError,
@@ -85,7 +85,6 @@ export class PlatformClient implements OnApplicationShutdown {
   constructor(
     @Inject(HttpService) private readonly http: HttpService,
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   onApplicationShutdown(): void {
@@ -120,20 +119,19 @@ export class PlatformClient implements OnApplicationShutdown {
 
   private send<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>): Promise<T> {
     const deadline = request.deadline ?? this.deadline();
-    return this.telemetry.call(request.path, (span) =>
+    const call: WechatCall = { endpoint: request.path };
+    return traced(callChannel, call, () =>
       this.circuit.call(request.path, () =>
-        this.sendObserved({ ...request, deadline }, maxBytes, read, span),
+        this.attempts(request, { call, deadline, maxBytes }, read),
       ),
     );
   }
 
-  private async sendObserved<T>(
-    request: PlatformRequest & { deadline: number },
-    maxBytes: number,
+  private async attempts<T>(
+    request: PlatformRequest,
+    { call, deadline, maxBytes }: { call: WechatCall; deadline: number; maxBytes: number },
     read: ReadAnswer<T>,
-    span: Span,
   ): Promise<T> {
-    const { deadline } = request;
     let baseUrl = this.options.api.baseUrl;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -147,7 +145,7 @@ export class PlatformClient implements OnApplicationShutdown {
           attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
         if (spent) throw this.observed(error.error);
         if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
-        this.telemetry.retried(request.path, span, error.error);
+        retryChannel.publish({ call, error: error.error });
         await sleep(wait);
       }
     }

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
+import { sessionChannel, traced } from '../diagnostics.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { Telemetry } from '../telemetry.js';
 import {
   StoreUnavailableError,
   WechatBadRequestError,
@@ -54,7 +54,6 @@ export class SessionService {
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
     @Inject(WechatEvents) private readonly events: WechatEvents,
-    @Inject(Telemetry) private readonly telemetry: Telemetry,
   ) {}
 
   /**
@@ -73,7 +72,7 @@ export class SessionService {
     requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
     const issued = await this.exchanges.run(`${app.appId} ${code}`, () =>
-      this.telemetry.session('login', () => this.exchange(app.appId, code)),
+      traced(sessionChannel, { operation: 'login' }, () => this.exchange(app.appId, code)),
     );
     if (replaces !== undefined) await this.revoke(replaces);
     return issued;
@@ -84,7 +83,11 @@ export class SessionService {
    * @throws WechatSessionError, StoreUnavailableError
    */
   find(sessionRd: string): Promise<WechatSession> {
-    return this.telemetry.lookup(() => this.lookUp(sessionRd));
+    return traced(sessionChannel, { operation: 'find' }, async () => {
+      const token = this.tokens.parse(sessionRd) ?? refuse();
+      const { id, record } = (await this.records.get(token.id)) ?? refuse();
+      return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
+    });
   }
 
   /**
@@ -99,7 +102,7 @@ export class SessionService {
    * @throws WechatBadRequestError, WechatSessionError, StoreUnavailableError
    */
   refresh(sessionRd: string, { requestId }: { requestId?: string } = {}): Promise<IssuedSession> {
-    return this.telemetry.session('refresh', async () => {
+    return traced(sessionChannel, { operation: 'refresh' }, async () => {
       const requestHash = requestHashOf(requestId);
       return this.refreshToken(this.tokens.parse(sessionRd) ?? refuse(), requestHash);
     });
@@ -227,12 +230,6 @@ export class SessionService {
       if (next) return next;
     }
     throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
-  }
-
-  private async lookUp(sessionRd: string): Promise<WechatSession> {
-    const token = this.tokens.parse(sessionRd) ?? refuse();
-    const { id, record } = (await this.records.get(token.id)) ?? refuse();
-    return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
   }
 
   private async exchange(appId: string, code: string): Promise<IssuedSession> {

@@ -6,8 +6,6 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
 import { createCache } from 'cache-manager';
 import { cacheStores, unboundedMemory } from './cache.js';
-import { Telemetry } from '../telemetry.js';
-import { measured } from './measured.store.js';
 import { MemoryStore } from './memory.store.js';
 import type { RedisConnection } from './redis.connection.js';
 import { WechatStore } from './wechat.store.js';
@@ -38,15 +36,11 @@ export function cacheModule(foundation: DynamicModule): DynamicModule {
   });
 }
 
-/** The team's store, else one in Redis, else one in memory; timed if an SDK listens. */
+/** The store of `options.store`, else one in Redis, else one in memory. */
 export const storeProvider: FactoryProvider<WechatStore> = {
   provide: WechatStore,
-  inject: [Telemetry, ResolvedWechatOptions, { token: REDIS, optional: true }],
-  useFactory: async (
-    telemetry: Telemetry,
-    options: ResolvedWechatOptions,
-    redis: RedisConnection | undefined,
-  ) => measured(await createStore(options, redis), telemetry),
+  inject: [ResolvedWechatOptions, { token: REDIS, optional: true }],
+  useFactory: createStore,
 };
 
 /** Loaded only where it is used: a team without Redis needs no `redis` package. */

@@ -1,3 +1,5 @@
+import { storeChannel, traced } from '../diagnostics.js';
+
 /**
  * A counter of `WechatStore.count`.
  *
@@ -11,6 +13,8 @@ export interface StoreCount {
   /** Milliseconds until the counter starts at zero again. */
   resetsIn: number;
 }
+
+const VERBS = ['get', 'add', 'replace', 'remove', 'take', 'count'] as const;
 
 /**
  * Where sessions, tokens and tickets live. Each verb touches one key and is atomic, so a Redis Cluster, or any store with
@@ -27,6 +31,16 @@ export interface StoreCount {
  * ```
  */
 export abstract class WechatStore {
+  /** Every verb of every store is published on a diagnostics channel, whichever part of the application calls it. */
+  constructor() {
+    for (const verb of VERBS) {
+      const run = this[verb] as (...args: unknown[]) => Promise<unknown>;
+      const value = (...args: unknown[]): Promise<unknown> =>
+        traced(storeChannel, { verb }, () => run.apply(this, args));
+      Object.defineProperty(this, verb, { value, writable: true, configurable: true });
+    }
+  }
+
   /** The one clock of all instances, in milliseconds since 1970. Expiry follows it, whatever an instance's own clock says. */
   abstract now(): number;
 

@@ -1,0 +1,69 @@
+import { channel, tracingChannel } from 'node:diagnostics_channel';
+import type { Channel, TracingChannel } from 'node:diagnostics_channel';
+import type { WechatError } from './wechat.errors.js';
+
+/** A login, a refresh, or the lookup of a session by a guard. */
+export interface SessionOperation {
+  operation: 'login' | 'refresh' | 'find';
+}
+
+/** One verb of the store. */
+export interface StoreOperation {
+  verb: 'get' | 'add' | 'replace' | 'remove' | 'take' | 'count';
+}
+
+/** One call to WeChat, its retries included. */
+export interface WechatCall {
+  endpoint: string;
+}
+
+/** A failed attempt of a call that is followed by another attempt. */
+export interface WechatCallRetry {
+  call: WechatCall;
+  error: WechatError;
+}
+
+/** One fetch of an access token from WeChat. */
+export interface AccessTokenFetch {
+  mode: string;
+}
+
+/*
+ * The diagnostics channels of this library. They belong to the process, not to one Nest application.
+ * Messages hold endpoints, verbs and errors, and never a secret.
+ */
+export const sessionChannel = tracing<SessionOperation>('nestjs-wechat:session');
+export const storeChannel = tracing<StoreOperation>('nestjs-wechat:store');
+export const callChannel = tracing<WechatCall>('nestjs-wechat:call');
+export const accessTokenChannel = tracing<AccessTokenFetch>('nestjs-wechat:access-token');
+export const retryChannel: Channel = channel('nestjs-wechat:call:retry');
+
+export type Tracing<Message extends object> = TracingChannel<unknown, Message>;
+
+/**
+ * Runs `work` and publishes its start, its end and its error on the channel. Without a subscriber it only runs `work`.
+ * The result is not published, because it can hold a secret, such as a session_key.
+ */
+export function traced<Message extends object, T>(
+  on: Tracing<Message>,
+  message: Message,
+  work: () => Promise<T>,
+): Promise<T> {
+  return on.hasSubscribers ? published(on, message, work) : work();
+}
+
+async function published<Message extends object, T>(
+  on: Tracing<Message>,
+  message: Message,
+  work: () => Promise<T>,
+): Promise<T> {
+  let result!: T;
+  await on.tracePromise(async () => {
+    result = await work();
+  }, message);
+  return result;
+}
+
+function tracing<Message extends object>(name: string): Tracing<Message> {
+  return tracingChannel<unknown, Message>(name);
+}
