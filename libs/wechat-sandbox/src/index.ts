@@ -4,11 +4,24 @@ export type { Fault, NextFault } from './faults.js';
 export type { RecordedRequest } from './transport/request-log.js';
 export { SandboxError } from './world/sandbox-error.js';
 
+// WeChat Pay and everything that WeChat sends
+export type {
+  Delivery,
+  DeliveryAttempt,
+  DeliveryFault,
+  NextDelivery,
+  Tampering,
+} from './deliveries/delivery.js';
+export type { PayEnv, PayMerchant, PayMerchantOptions } from './pay/merchant.js';
+export type { PayOrder, TradeState } from './pay/order.js';
+export type { NotifyOptions, PayOptions, WechatPay } from './pay/wechat-pay.js';
+
 // The world
 export type { AccessTokens, TokenFamily } from './world/access-tokens.js';
 export { DEFAULT_APPS, type SandboxApp, type SandboxAppOptions } from './world/apps.js';
 export { SandboxClock, type Duration } from './world/clock.js';
 export { DEFAULT_QUOTAS, type Quota } from './world/quotas.js';
+export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
 export type { EncryptOptions, OAuthScope, ProfileData, SandboxUser } from './world/user.js';
 export type { NewUser, Users } from './world/users.js';
 export type { WorldOptions } from './world/world.js';

@@ -1,7 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import fastify, { type FastifyInstance } from 'fastify';
 import { controlPlane } from './control/control-plane.js';
+import { Deliveries } from './deliveries/deliveries.js';
+import type { Delivery, DeliveryFault, NextDelivery } from './deliveries/delivery.js';
 import { FaultPlan, type Fault, type NextFault } from './faults.js';
+import { PayRoutes } from './pay/pay-routes.js';
+import { WechatPay, type PayOptions } from './pay/wechat-pay.js';
 import { platformRoutes } from './platform/routes.js';
 import { appAddress } from './simulator/app-address.js';
 import { recordControlCalls } from './simulator/control-traffic.js';
@@ -13,6 +17,7 @@ import { handlePlatformRequest } from './transport/platform-handler.js';
 import { RequestLog, type RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
 import type { AccessTokens } from './world/access-tokens.js';
+import { Agenda } from './world/agenda.js';
 import type { SandboxApp } from './world/apps.js';
 import type { SandboxClock } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
@@ -27,6 +32,8 @@ export interface WechatSandboxOptions extends WorldOptions {
   host?: string;
   /** The server that the simulator's mini program calls. {@link WechatSandbox.simulate} sets it later. */
   simulator?: { appBaseUrl: string };
+  /** The merchants of WeChat Pay. */
+  pay?: PayOptions;
 }
 
 /**
@@ -68,6 +75,10 @@ export class WechatSandbox {
   readonly apps: readonly SandboxApp[];
   /** The app-level access tokens: `isValid(token)`, `current(appId)`, `invalidate(appId?)`. */
   readonly accessTokens: AccessTokens;
+  /** WeChat Pay: `pay.merchant.env({ notifyUrl })`, `pay.orders`, `pay.notify(outTradeNo)`. */
+  readonly pay: WechatPay;
+  private readonly agenda: Agenda;
+  private readonly deliveryQueue: Deliveries;
   private readonly requestLog: RequestLog;
   private readonly faults: FaultPlan;
   private readonly server: FastifyInstance;
@@ -76,17 +87,30 @@ export class WechatSandbox {
   private app?: URL;
 
   /** @internal Use {@link startWechatSandbox}. */
-  constructor(options: WorldOptions) {
+  constructor(options: WechatSandboxOptions) {
     const world = new World(options);
     ({ clock: this.clock, users: this.users, accessTokens: this.accessTokens } = world);
     this.apps = world.apps.all;
+    this.agenda = new Agenda(this.clock);
+    this.deliveryQueue = new Deliveries(this.clock, this.agenda, this.closing.signal);
+    this.pay = new WechatPay(world, this.deliveryQueue, options.pay ?? {}, () => this.baseUrl);
+    world.pay = this.pay;
+    const pay = new PayRoutes(this.pay);
     const rids = new RidLog();
     const routes = new Map(platformRoutes(world, rids).map((route) => [route.path, route]));
     this.requestLog = new RequestLog(this.clock);
-    this.faults = new FaultPlan(new Set(routes.keys()));
+    this.faults = new FaultPlan(new Set([...routes.keys(), ...pay.paths]));
     setMaxListeners(0, this.closing.signal); // any number of responses may be pending
     const { faults, requestLog, clock } = this;
-    const handlerParts = { routes, faults, requestLog, rids, clock, closing: this.closing.signal };
+    const handlerParts = {
+      routes,
+      pay,
+      faults,
+      requestLog,
+      rids,
+      clock,
+      closing: this.closing.signal,
+    };
     const traffic = new Traffic(clock);
     const qrContents = new QrContents();
     this.server = fastify({ forceCloseConnections: true });
@@ -140,6 +164,32 @@ export class WechatSandbox {
   /** Removes the faults of a path, queued and lasting, or all faults. */
   clear(path?: string): void {
     this.faults.clear(path);
+    if (path === undefined) this.deliveryQueue.clear();
+  }
+
+  /** Every notification and push with its attempts, the oldest first. Only the newest 10 000 are kept. */
+  get deliveries(): Delivery[] {
+    return this.deliveryQueue.all;
+  }
+
+  /** Applies a fault to the next attempt of any delivery: `wechat.nextDelivery({ drop: true })`. Several are used in the order they were queued. */
+  nextDelivery(fault: NextDelivery): void {
+    this.deliveryQueue.next(fault);
+  }
+
+  /** Applies a fault to every attempt of every delivery, until `everyDelivery({})` or `clear()`. Queued faults come first. */
+  everyDelivery(fault: DeliveryFault): void {
+    this.deliveryQueue.every(fault);
+  }
+
+  /** Sends a notification or push once more, also an acknowledged one, and returns it after this attempt. */
+  deliverAgain(id: string): Promise<Delivery> {
+    return this.deliveryQueue.again(id);
+  }
+
+  /** Resolves when everything that is due by the clock has been sent and has its response. */
+  async settle(): Promise<void> {
+    await this.agenda.settle();
   }
 
   /** From now on WeChat refuses the access tokens of the app with 40001. Without an appId, those of all apps. */
@@ -165,6 +215,7 @@ export class WechatSandbox {
   /** Stops at once. Pending and hanging connections are closed. */
   async close(): Promise<void> {
     this.closing.abort();
+    this.agenda.close();
     await this.server.close();
   }
 

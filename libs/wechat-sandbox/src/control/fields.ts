@@ -2,7 +2,7 @@ import { SandboxError } from '../world/sandbox-error.js';
 
 /** The fields of a JSON body, read with their types. */
 export class Fields {
-  constructor(private readonly json: Record<string, unknown>) {}
+  constructor(readonly json: Record<string, unknown>) {}
 
   /** A text, or undefined where the field is absent. */
   text(name: string): string | undefined {

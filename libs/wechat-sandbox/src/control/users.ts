@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import type { RequestPaymentParams } from '../world/request-payment.js';
 import { OAUTH_SCOPES, type SandboxUser } from '../world/user.js';
 import type { World } from '../world/world.js';
 import type { Fields } from './fields.js';
@@ -14,6 +15,11 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
   getGroupEnterInfo: (user, fields) => user.getGroupEnterInfo(fields.text('appId')),
   authorize: (user, fields) =>
     user.authorize(fields.text('appId'), { scope: fields.choice('scope', OAUTH_SCOPES) }),
+  requestPayment: (user, fields) =>
+    user.requestPayment(fields.json as unknown as RequestPaymentParams, {
+      outcome: fields.choice('outcome', ['ok', 'cancel', 'fail']),
+      appId: fields.text('appId'),
+    }),
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
     return {}; // the key itself is never shown

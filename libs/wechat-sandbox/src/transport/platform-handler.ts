@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Fault, FaultPlan } from '../faults.js';
+import { isPayPath, type PayRoutes } from '../pay/pay-routes.js';
 import { unixSeconds, type SandboxClock } from '../world/clock.js';
 import { errmsgOf, WechatFailure } from '../world/wechat-failure.js';
 import {
@@ -18,6 +19,7 @@ import type { RidLog } from './rid-log.js';
 /** The parts that {@link handlePlatformRequest} needs. */
 export interface HandlerParts {
   routes: ReadonlyMap<string, PlatformRoute>;
+  pay: PayRoutes;
   faults: FaultPlan;
   requestLog: RequestLog;
   rids: RidLog;
@@ -47,8 +49,9 @@ async function handle(
   response: ServerResponse,
   parts: HandlerParts,
 ): Promise<void> {
-  const { faults, requestLog, closing } = parts;
-  const fault = faults.take(readHead(raw).path);
+  const { faults, requestLog, pay, closing } = parts;
+  const { path } = readHead(raw);
+  const fault = faults.take(pay.patternOf(path) ?? path);
   const broken = fault.reset === 'before-reading';
   const request = broken ? readHead(raw) : await readAll(raw);
   requestLog.add(request);
@@ -60,7 +63,11 @@ async function handle(
 function responseTo(request: PlatformRequest, fault: Fault, parts: HandlerParts): PlatformResponse {
   const response = faultResponse(request, fault, parts) ?? normalResponse(request, parts);
   const json = fault.transform && parseObject(response.body.toString('utf8'));
-  return json ? jsonResponse(request.path, fault.transform?.(json)) : response;
+  if (!json) return response;
+  const changed = fault.transform?.(json);
+  return isPayPath(request.path)
+    ? parts.pay.rewrite(response, changed)
+    : jsonResponse(request.path, changed);
 }
 
 function faultResponse(
@@ -87,6 +94,7 @@ function bytes(body: string | Buffer | object): Buffer {
 
 function normalResponse(request: PlatformRequest, parts: HandlerParts): PlatformResponse {
   const { method, path } = request;
+  if (isPayPath(path)) return parts.pay.respond(request);
   const route = parts.routes.get(path);
   if (!route || (method !== 'GET' && method !== 'POST'))
     return htmlResponse('<html><h1>404 Not Found</h1></html>', 404);

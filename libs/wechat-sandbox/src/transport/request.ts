@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 
 /** A request to the platform, read to its end. */
 export interface PlatformRequest {
@@ -13,6 +13,8 @@ export interface PlatformRequest {
   headers: IncomingHttpHeaders;
   ip: string;
   body: string;
+  /** The body as it was sent. */
+  bytes: Buffer;
 }
 
 /** The request without its body. */
@@ -27,6 +29,7 @@ export function readHead(raw: IncomingMessage): PlatformRequest {
     headers,
     ip: (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     body: '',
+    bytes: Buffer.alloc(0),
   };
 }
 
@@ -38,7 +41,8 @@ function firstValues(parameters: URLSearchParams): Record<string, string> {
 
 /** The request with its body, as text whatever its content type says. */
 export async function readAll(raw: IncomingMessage): Promise<PlatformRequest> {
-  return { ...readHead(raw), body: await text(raw) };
+  const bytes = await buffer(raw);
+  return { ...readHead(raw), body: new TextDecoder().decode(bytes), bytes };
 }
 
 /** The JSON object in a body, or undefined if it is anything else. WeChat never looks at the content type. */

@@ -22,6 +22,7 @@ const isSpelled = (text: string): text is ms.StringValue => /^\d+(\.\d+)? *[a-z]
  */
 export class SandboxClock {
   private skipped = 0;
+  private readonly listeners = new Set<() => void>();
 
   /** Milliseconds since 1970, like `Date.now()`. */
   readonly now = (): number => Date.now() + this.skipped;
@@ -29,6 +30,13 @@ export class SandboxClock {
   /** Skips `by` at once, so that no test has to sleep. Time only runs forward. */
   advance(by: Duration): void {
     this.skipped += milliseconds(by);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Calls a listener after every {@link SandboxClock.advance}. Returns a function that removes it. */
+  onAdvance(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 }
 

@@ -4,6 +4,7 @@ import { unixSeconds, type SandboxClock } from './clock.js';
 import type { OneTimeCodes } from './codes.js';
 import { newGroupId, openidOf, unionidOf } from './ids.js';
 import { encryptOpenData, signRawData, type EncryptedData } from './open-data.js';
+import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
 
@@ -36,6 +37,13 @@ export interface UserWorld {
   loginCodes: OneTimeCodes<UserCode>;
   phoneCodes: OneTimeCodes<UserCode>;
   oauthCodes: OneTimeCodes<Consent>;
+  pay: {
+    requestPayment(
+      user: SandboxUser,
+      params: RequestPaymentParams,
+      options: RequestPaymentOptions,
+    ): { errMsg: string };
+  };
 }
 
 /** Who a WeChat user is. */
@@ -129,6 +137,17 @@ export class SandboxUser implements UserProfile {
     const app = this.miniProgram(appId);
     const code = this.world.phoneCodes.issue(this.tap(app));
     return { errMsg: 'getPhoneNumber:ok', code, ...this.encrypt(this.phoneInfo(), app.appId) };
+  }
+
+  /**
+   * `wx.requestPayment`: the phone checks signature, age, mini program and payer, and the person confirms or not. WeChat notifies the
+   * server afterwards.
+   */
+  async requestPayment(
+    params: RequestPaymentParams,
+    options: RequestPaymentOptions = {},
+  ): Promise<{ errMsg: string }> {
+    return this.world.pay.requestPayment(this, params, options);
   }
 
   /** `wx.getWeRunData`: steps of the last 31 days. */

@@ -41,6 +41,8 @@ export class World implements UserWorld {
   readonly quotas: Quotas;
   readonly qrCodeLimit: number;
   readonly countryCodeAs: 'string' | 'number';
+  /** Set by the sandbox, since WeChat Pay sends notifications. */
+  pay: UserWorld['pay'];
 
   constructor(options: WorldOptions) {
     this.clock = options.clock ?? new SandboxClock();

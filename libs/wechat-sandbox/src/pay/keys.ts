@@ -1,0 +1,34 @@
+import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+
+/** An RSA key pair of 2048 bits. */
+export interface KeyPair {
+  privateKey: KeyObject;
+  publicKey: KeyObject;
+}
+
+const pairs = new Map<string, KeyPair>();
+
+/**
+ * The key pair of a purpose. It is generated when it is first asked for, and once per process, because that takes up to half a second:
+ * all sandboxes of a process share it.
+ */
+export function keyPair(purpose: string): KeyPair {
+  const pair = pairs.get(purpose) ?? generateKeyPairSync('rsa', { modulusLength: 2048 });
+  pairs.set(purpose, pair);
+  return pair;
+}
+
+/** PKCS#8, as in `apiclient_key.pem`. */
+export const privatePem = ({ privateKey }: KeyPair): string =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+/** SubjectPublicKeyInfo, as in `pub_key.pem`. */
+export const publicPem = ({ publicKey }: KeyPair): string =>
+  publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+/** Serial of a certificate: 40 hex digits. The first is not above 7, since a serial is a positive number. */
+export function newSerial(): string {
+  const bytes = randomBytes(20);
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40;
+  return bytes.toString('hex').toUpperCase();
+}

@@ -1,0 +1,175 @@
+import { createHash, randomInt } from 'node:crypto';
+import { SandboxError } from '../world/sandbox-error.js';
+import { keyPair, newSerial, privatePem, publicPem, type KeyPair } from './keys.js';
+
+/** A merchant (商户号) as a team registers it at WeChat Pay. Everything is optional. */
+export interface PayMerchantOptions {
+  /** 8 to 10 digits. @default made up */
+  mchId?: string;
+  /** The mini programs that are bound to this merchant. @default the first mini program of the sandbox */
+  appIds?: readonly string[];
+  /**
+   * What WeChat signs with: the public key of newer merchants, the platform certificates of older ones, or both while a merchant switches.
+   * @default 'public-key'
+   */
+  verifyWith?: 'public-key' | 'certificates' | 'switching';
+}
+
+/** The variables that `merchant.env()` gives. */
+export type PayEnv = Record<`WECHAT_PAY_${string}`, string>;
+
+/** A key of WeChat's that signs responses and notifications. */
+export interface PlatformKey {
+  /** `PUB_KEY_ID_…`, or the serial of a platform certificate. */
+  id: string;
+  pair: KeyPair;
+}
+
+/** A merchant of the sandbox. Its keys are generated when they are first needed. */
+export class PayMerchant {
+  readonly mchId: string;
+  readonly appIds: readonly string[];
+  readonly verifyWith: 'public-key' | 'certificates' | 'switching';
+  /** Serial of the merchant's API certificate. */
+  readonly certificateSerial = newSerial();
+  /** Encrypts notifications and platform certificates: 32 characters. */
+  readonly apiV3Key = newApiV3Key();
+  /** How many of 100 notifications the public key signs. Changed by `wechat.pay.switchTo()`. */
+  publicKeyPercent: number;
+  private readonly publicKeyId: string;
+  private readonly certificateKeys: PlatformKey[] = [];
+
+  /** @internal Merchants are made by `startWechatSandbox({ pay: { merchants } })`. */
+  constructor(
+    options: Required<PayMerchantOptions>,
+    private readonly index: number,
+    private readonly baseUrl: () => string,
+  ) {
+    this.mchId = options.mchId;
+    this.appIds = options.appIds;
+    this.verifyWith = options.verifyWith;
+    this.publicKeyPercent = this.verifyWith === 'public-key' ? 100 : 0;
+    this.publicKeyId = publicKeyIdOf(this.mchId);
+  }
+
+  /**
+   * The `WECHAT_PAY_*` variables of an application of this merchant, the private key included.
+   *
+   * @param notifyUrl where the application takes notifications; on this machine, or nothing arrives
+   */
+  env({ notifyUrl }: { notifyUrl: string }): PayEnv {
+    return {
+      WECHAT_PAY_MCH_ID: this.mchId,
+      WECHAT_PAY_PRIVATE_KEY: this.privateKey,
+      WECHAT_PAY_CERT_SERIAL: this.certificateSerial,
+      WECHAT_PAY_API_V3_KEY: this.apiV3Key,
+      ...(this.publicKey && {
+        WECHAT_PAY_PUBLIC_KEY_ID: this.publicKey.id,
+        WECHAT_PAY_PUBLIC_KEY: this.publicKey.pem,
+      }),
+      ...(this.verifyWith === 'switching' && { WECHAT_PAY_PLATFORM_CERTIFICATES: 'download' }),
+      WECHAT_PAY_NOTIFY_URL: notifyUrl,
+      WECHAT_PAY_BASE_URL: this.baseUrl(),
+    };
+  }
+
+  /** The merchant's private key (`apiclient_key.pem`). */
+  get privateKey(): string {
+    return privatePem(this.ownKeys);
+  }
+
+  /** 微信支付公钥 with its id; undefined for a merchant that has only platform certificates. */
+  get publicKey(): { id: string; pem: string } | undefined {
+    const key = this.platformPublicKey;
+    return key && { id: key.id, pem: publicPem(key.pair) };
+  }
+
+  /** @internal */
+  get ownKeys(): KeyPair {
+    return keyPair(`merchant ${this.index}`);
+  }
+
+  /** @internal The keys behind the platform certificates, the newest last; none for a merchant that has only the public key. */
+  get platformCertificateKeys(): readonly PlatformKey[] {
+    if (this.verifyWith !== 'public-key' && this.certificateKeys.length === 0)
+      this.addCertificateKey();
+    return this.certificateKeys;
+  }
+
+  /** @internal */
+  get platformPublicKey(): PlatformKey | undefined {
+    return this.verifyWith === 'certificates'
+      ? undefined
+      : { id: this.publicKeyId, pair: keyPair(`public key ${this.index}`) };
+  }
+
+  /** @internal The key with this id, for a request that names one in `Wechatpay-Serial`. */
+  platformKey(id: string): PlatformKey | undefined {
+    return [this.platformPublicKey, ...this.platformCertificateKeys].find((key) => key?.id === id);
+  }
+
+  /** @internal The key for a response to a request that names none. */
+  get usualKey(): PlatformKey {
+    return this.platformCertificateKeys.at(-1) ?? this.platformPublicKey!;
+  }
+
+  /** @internal The key of one notification: while a merchant switches, WeChat draws it for each message. */
+  get notificationKey(): PlatformKey {
+    const drawn = randomInt(100) < this.publicKeyPercent;
+    return (drawn && this.platformPublicKey) || this.usualKey;
+  }
+
+  private addCertificateKey(): void {
+    const pair = keyPair(`certificate ${this.index}.${this.certificateKeys.length}`);
+    this.certificateKeys.push({ id: newSerial(), pair });
+  }
+}
+
+const ALPHANUMERIC = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+const newApiV3Key = (): string =>
+  Array.from({ length: 32 }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join('');
+
+/** `PUB_KEY_ID_` and 28 digits, the merchant's number at their beginning. */
+function publicKeyIdOf(mchId: string): string {
+  const digits = BigInt(`0x${createHash('sha256').update(mchId).digest('hex')}`).toString();
+  return `PUB_KEY_ID_0${mchId}${digits}`.slice(0, 39);
+}
+
+/** All merchants, with their defaults filled in. */
+export function registerMerchants(
+  options: readonly PayMerchantOptions[],
+  miniPrograms: readonly string[],
+  baseUrl: () => string,
+): PayMerchant[] {
+  const merchants = options.map((one, index) => {
+    const wanted = {
+      mchId: one.mchId ?? String(1900000109 + index),
+      appIds: one.appIds ?? miniPrograms.slice(0, 1),
+      verifyWith: one.verifyWith ?? 'public-key',
+    };
+    assertMerchant(wanted, miniPrograms);
+    return new PayMerchant(wanted, index, baseUrl);
+  });
+  const numbers = new Set(merchants.map(({ mchId }) => mchId));
+  if (numbers.size < merchants.length)
+    throw new SandboxError('Two merchants have the same mchId. Give each merchant its own.');
+  return merchants;
+}
+
+function assertMerchant(
+  { mchId, appIds, verifyWith }: Required<PayMerchantOptions>,
+  miniPrograms: readonly string[],
+): void {
+  if (!/^\d{8,10}$/.test(mchId))
+    throw new SandboxError(`The mchId ${JSON.stringify(mchId)} does not have 8 to 10 digits.`);
+  const unknown = appIds.find((appId) => !miniPrograms.includes(appId));
+  if (unknown !== undefined)
+    throw new SandboxError(
+      `Merchant ${mchId} names the mini program ${unknown}, which is not in startWechatSandbox({ apps }).`,
+    );
+  if (!['public-key', 'certificates', 'switching'].includes(verifyWith))
+    throw new SandboxError(
+      `verifyWith of merchant ${mchId} must be 'public-key', 'certificates' or 'switching'.`,
+    );
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import type { Deliveries } from '../deliveries/deliveries.js';
+import type { Delivery, Letter, Message, Tampering } from '../deliveries/delivery.js';
+import { milliseconds, type Duration, type SandboxClock } from '../world/clock.js';
+import type { PayMerchant, PlatformKey } from './merchant.js';
+import { beijingTime, encryptResource, newRequestId, signatureHeaders } from './signing.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/**
+ * From each attempt to the next: 15 repeats in 24 hours and 4 minutes.
+ * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791902
+ */
+const REPEAT_AFTER = [
+  15 * SECOND,
+  15 * SECOND,
+  30 * SECOND,
+  3 * MINUTE,
+  10 * MINUTE,
+  20 * MINUTE,
+  30 * MINUTE,
+  30 * MINUTE,
+  30 * MINUTE,
+  60 * MINUTE,
+  3 * HOUR,
+  3 * HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  6 * HOUR,
+];
+
+/** What a notification says. */
+export interface NotificationContent {
+  /** `TRANSACTION.SUCCESS` */
+  event: string;
+  /** `transaction` or `refund`. */
+  originalType: string;
+  summary: string;
+  /** For people who look at the deliveries. */
+  title: string;
+  url: string;
+  resource: object;
+  /** How old the signature is, in real time. @default 0 */
+  age?: Duration;
+  /** Replaces `Wechatpay-Serial`. @default that of the key that signs */
+  serial?: string;
+}
+
+/** Encrypts, signs and sends WeChat Pay's notifications. */
+export class Notifications {
+  constructor(
+    private readonly clock: SandboxClock,
+    private readonly deliveries: Deliveries,
+  ) {}
+
+  /** Starts a notification. Resolves after its first attempt. */
+  send(merchant: PayMerchant, content: NotificationContent): Promise<Delivery> {
+    return this.deliveries.send(new Notification(merchant, content, this.clock.now()));
+  }
+}
+
+/** One notification. Its body stays the same in every attempt; each attempt is signed anew. */
+class Notification implements Message {
+  readonly kind = 'pay';
+  readonly title: string;
+  readonly url: string;
+  readonly repeatAfter = REPEAT_AFTER;
+  private readonly body: Buffer;
+
+  constructor(
+    private readonly merchant: PayMerchant,
+    private readonly content: NotificationContent,
+    now: number,
+  ) {
+    const { title, url, event, originalType, summary, resource } = content;
+    this.title = title;
+    this.url = url;
+    const encrypted = encryptResource(JSON.stringify(resource), originalType, merchant.apiV3Key);
+    this.body = jsonBytes({
+      id: randomUUID(),
+      create_time: beijingTime(now),
+      resource_type: 'encrypt-resource',
+      event_type: event,
+      summary,
+      resource: { original_type: originalType, ...encrypted },
+    });
+  }
+
+  isAcknowledgement(status: number): boolean {
+    return status === 200 || status === 204;
+  }
+
+  isRepeatedAfter(): boolean {
+    return true;
+  }
+
+  write(spoiled?: Tampering | 'signTest'): Letter {
+    const key = this.merchant.notificationKey;
+    const body = spoiled === 'ciphertext' ? withBrokenCiphertext(this.body) : this.body;
+    const signed = this.sign(key, spoiled === 'signature' ? Buffer.from('{}') : body);
+    const headers = spoiled === 'signTest' ? asProbe(signed) : signed;
+    // a space after the JSON: an application that does not verify notices nothing
+    return { headers, body: spoiled === 'body' ? Buffer.concat([body, Buffer.from(' ')]) : body };
+  }
+
+  private sign(key: PlatformKey, body: Buffer): Record<string, string> {
+    const { age = 0, serial } = this.content;
+    return {
+      'Content-Type': 'application/json',
+      Accept: '*/*',
+      'User-Agent': 'Mozilla/4.0',
+      'Request-ID': newRequestId(0),
+      ...signatureHeaders(key, body, Date.now() - milliseconds(age)),
+      ...(serial !== undefined && { 'Wechatpay-Serial': serial }),
+    };
+  }
+}
+
+const jsonBytes = (json: unknown): Buffer => Buffer.from(JSON.stringify(json));
+
+function asProbe(headers: Record<string, string>): Record<string, string> {
+  const signature = `WECHATPAY/SIGNTEST/${headers['Wechatpay-Signature']}`;
+  return { ...headers, 'Wechatpay-Signature': signature };
+}
+
+function withBrokenCiphertext(body: Buffer): Buffer {
+  const json = JSON.parse(body.toString('utf8')) as { resource: { ciphertext: string } };
+  const bytes = Buffer.from(json.resource.ciphertext, 'base64');
+  bytes[0]! ^= 1;
+  json.resource.ciphertext = bytes.toString('base64');
+  return jsonBytes(json);
+}

@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Apps } from '../world/apps.js';
+import type { SandboxClock } from '../world/clock.js';
+import type { Users } from '../world/users.js';
+import { fieldFailure, type PrepayBody } from './body-schemas.js';
+import { newPrepayId, newTransactionId } from './ids.js';
+import { KeptMap } from './kept-map.js';
+import type { PayMerchant } from './merchant.js';
+import { OrderRecord, type PayOrder } from './order.js';
+import { PayFailure } from './pay-failure.js';
+
+const DAY = 86_400_000;
+/** An unpaid order without `time_expire` closes itself after this time. */
+const DEFAULT_LIFE = 7 * DAY;
+const LONGEST_LIFE = 90 * DAY;
+const SHORTEST_LIFE = 60_000;
+const PREPAY_ID_LIFE = 2 * 3600_000;
+const KEPT = 20_000;
+
+/** A prepay id that was issued. */
+interface PrepayId {
+  order: OrderRecord;
+  /** Milliseconds by the sandbox's clock. */
+  until: number;
+}
+
+/** All orders of all merchants. */
+export class Orders {
+  private readonly orders = new KeptMap<OrderRecord>(KEPT);
+  private readonly byTransaction = new KeptMap<OrderRecord>(KEPT);
+  private readonly prepayIds = new KeptMap<PrepayId>(KEPT);
+  /** Numbers that were closed before they were ordered: they cannot be ordered afterwards. */
+  private readonly burnt = new KeptMap<true>(KEPT);
+
+  constructor(
+    private readonly clock: SandboxClock,
+    private readonly users: Users,
+    private readonly apps: Apps,
+  ) {}
+
+  /** The oldest first. */
+  get all(): PayOrder[] {
+    return [...this.orders.values()].map((order) => this.current(order).view());
+  }
+
+  /** Orders, or orders again: the identical request is given another prepay id of the same order. */
+  prepay(merchant: PayMerchant, body: PrepayBody): { prepay_id: string } {
+    if (body.mchid !== merchant.mchId)
+      throw fieldFailure('/mchid', body.mchid, 'http header中的mchid与post payload中的mchid不匹配');
+    if (!merchant.appIds.includes(body.appid)) throw new PayFailure('APPID_MCHID_NOT_MATCH');
+    this.checkPayer(body);
+    const order = this.find(merchant, body.out_trade_no) ?? this.create(merchant, body);
+    if (order.isPaid) throw new PayFailure('ORDERPAID');
+    if (order.state === 'CLOSED') throw new PayFailure('ORDER_CLOSED');
+    if (!isDeepStrictEqual(order.body, body))
+      throw new PayFailure('INVALID_REQUEST', {
+        message: '请求重入时，参数与首次请求时不一致',
+        suffix: 268498688,
+      });
+    const prepayId = newPrepayId(this.clock.now());
+    this.prepayIds.set(prepayId, { order, until: this.clock.now() + PREPAY_ID_LIFE });
+    return { prepay_id: prepayId };
+  }
+
+  /** The order with this number of the merchant. */
+  find(merchant: PayMerchant, outTradeNo: string): OrderRecord | undefined {
+    const order = this.orders.get(keyOf(merchant, outTradeNo));
+    return order && this.current(order);
+  }
+
+  findByTransaction(merchant: PayMerchant, transactionId: string): OrderRecord | undefined {
+    const order = this.byTransaction.get(transactionId);
+    return order?.merchant === merchant ? order : undefined;
+  }
+
+  /** Closes an order. A number that was never ordered is closed too, for ever. */
+  close(merchant: PayMerchant, outTradeNo: string): void {
+    const order = this.find(merchant, outTradeNo);
+    if (!order) this.burnt.set(keyOf(merchant, outTradeNo), true);
+    else if (order.isPaid) throw new PayFailure('ORDER_PAID');
+    else order.state = 'CLOSED';
+  }
+
+  /** The order of a prepay id that is still usable. */
+  findByPrepayId(prepayId: string): OrderRecord | undefined {
+    const found = this.prepayIds.get(prepayId);
+    if (!found || this.clock.now() >= found.until) return undefined;
+    return this.current(found.order);
+  }
+
+  /** The payer pays. */
+  pay(order: OrderRecord): void {
+    const now = this.clock.now();
+    order.transactionId = newTransactionId(now);
+    order.paidAt = new Date(now);
+    order.state = 'SUCCESS';
+    this.byTransaction.set(order.transactionId, order);
+  }
+
+  private create(merchant: PayMerchant, body: PrepayBody): OrderRecord {
+    const key = keyOf(merchant, body.out_trade_no);
+    if (this.burnt.get(key)) throw new PayFailure('ORDER_CLOSED');
+    const now = this.clock.now();
+    const order = new OrderRecord(merchant, body, new Date(now), this.expiry(body, now));
+    this.orders.set(key, order);
+    return order;
+  }
+
+  /** At least a minute and at most 90 days from now, as WeChat adjusts it. */
+  private expiry({ time_expire: wanted }: PrepayBody, now: number): Date {
+    if (wanted === undefined) return new Date(now + DEFAULT_LIFE);
+    const at = Date.parse(wanted);
+    if (!(at > now))
+      throw fieldFailure('/time_expire', wanted, 'must be a time in the future', 268435464);
+    return new Date(Math.min(Math.max(at, now + SHORTEST_LIFE), now + LONGEST_LIFE));
+  }
+
+  private checkPayer({ appid, payer: { openid } }: PrepayBody): void {
+    if (this.users.findByOpenid(appid, openid)) return;
+    if (this.apps.all.some(({ appId }) => this.users.findByOpenid(appId, openid)))
+      throw new PayFailure('OPENID_MISMATCH');
+    throw fieldFailure('/payer/openid', openid, '无效的openid');
+  }
+
+  /** An unpaid order whose time has come is closed. */
+  private current(order: OrderRecord): OrderRecord {
+    if (order.state === 'NOTPAY' && this.clock.now() >= order.expiresAt.getTime())
+      order.state = 'CLOSED';
+    return order;
+  }
+}
+
+const keyOf = ({ mchId }: PayMerchant, outTradeNo: string): string => `${mchId} ${outTradeNo}`;
