@@ -19,7 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(out, { recursive: true }));
 
-/** TypeScript writes the same for ES5 as for today's engines only where nothing newer than ES5 is said. */
+/** TypeScript emits the same code for ES5 as for current engines only if the code uses nothing newer than ES5. */
 function isES5(code: string): boolean {
   const { ES5, ESNext } = ts.ScriptTarget;
   return writtenFor(ES5, code) === writtenFor(ESNext, code);
@@ -50,16 +50,16 @@ describe('the built package', () => {
     }
   });
 
-  it('is under 6 KB when minified, as WeChat uploads it', async () => {
+  it('is under 8 KB when minified, as WeChat uploads it', async () => {
     const { code } = await minify(built, {
       compress: { toplevel: true, passes: 3 },
       mangle: { toplevel: true },
       ecma: 5,
     });
-    expect(code.length).toBeLessThan(6 * 1024);
+    expect(code.length).toBeLessThan(8 * 1024);
   });
 
-  it('runs where there is nothing but ES5, Promise, timers and wx', async () => {
+  it('runs with nothing but ES5, Promise, timers and wx', async () => {
     const server = new FakeServer();
     const { wx } = createPhone({ send: server.send, login: server.wxLogin });
     const exports: Partial<typeof client> = {};

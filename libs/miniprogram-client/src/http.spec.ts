@@ -5,7 +5,7 @@ import { createPhone } from '../test-support/wx-shim.js';
 import { FakeServer } from '../test-support/fake-server.js';
 import { createSession } from './index.js';
 
-/** The fake server behind a real port. Uploads arrive as the text of their multipart body. */
+/** Starts the fake server on a real port. It receives uploads as the text of their multipart body. */
 async function listen(fake: FakeServer) {
   const received: string[] = [];
   const server = createServer((request, response) => {
@@ -41,7 +41,7 @@ async function listen(fake: FakeServer) {
 }
 
 describe('the shim over real HTTP', () => {
-  it('logs in, requests, uploads, downloads, refreshes and hears 503 and lost answers', async () => {
+  it('logs in, requests, uploads, downloads, refreshes, and gets 503 and lost responses', async () => {
     const fake = new FakeServer();
     const server = await listen(fake);
     const phone = createPhone({ send: httpSend, login: fake.wxLogin });

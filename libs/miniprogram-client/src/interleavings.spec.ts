@@ -3,7 +3,7 @@ import { Phone, createPhone } from '../test-support/wx-shim.js';
 import { FakeServer, Fault } from '../test-support/fake-server.js';
 import { Session, createSession } from './index.js';
 
-/** What can happen on a phone and to a server, in any order. */
+/** Events on a phone and on a server, in any order. */
 const EVENTS = [
   'request',
   'upload',
@@ -14,11 +14,11 @@ const EVENTS = [
   'show',
   'hide',
   'the session_key goes stale',
-  'the server forgets',
+  'the server loses its sessions',
   'minutes pass',
   'an hour passes',
 ];
-const CALLS_PER_EVENT = 13; // three tries, four login exchanges, three tries, three of a refresh
+const CALLS_PER_EVENT = 13; // three attempts, four login exchanges, three attempts, three refreshes
 
 const fault: fc.Arbitrary<Fault> = fc.constantFrom<Fault>(
   'lost',
@@ -70,7 +70,7 @@ class Story {
     }
   }
 
-  /** The faults are over: whatever state the story left, login() and a request must work. */
+  /** Ends the faults. From any state, login() and a request must succeed then. */
   async end(): Promise<unknown> {
     this.server.recover();
     let answer: unknown;
@@ -81,7 +81,7 @@ class Story {
     return answer;
   }
 
-  /** Either one answer of those under way arrives, or time passes. */
+  /** Delivers one pending response, or lets time pass. */
   private async step(): Promise<void> {
     const timeRuns: boolean = this.timeRuns.next().value;
     if (this.order.count() > 0 && !timeRuns) await this.order.waitNext(1);
@@ -99,7 +99,7 @@ class Story {
     if (event === 'show') this.session.onShow();
     if (event === 'hide') this.session.onHide();
     if (event === 'the session_key goes stale') this.phone.sessionKeyIsValid = false;
-    if (event === 'the server forgets') this.server.endAll();
+    if (event === 'the server loses its sessions') this.server.endAll();
     if (event === 'minutes pass') await jest.advanceTimersByTimeAsync(2 * 60_000);
     if (event === 'an hour passes') await jest.advanceTimersByTimeAsync(60 * 60_000);
   }
@@ -111,7 +111,7 @@ class Story {
   }
 }
 
-describe('whatever happens, in whatever order the answers come', () => {
+describe('for all events, in any order of the responses', () => {
   beforeEach(() =>
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }),
   );

@@ -1,18 +1,20 @@
-import { Kept } from './memory.js';
-import { patiently } from './patience.js';
-import { RequestError, mayPass, promised, requestError } from './request-error.js';
+import { assign } from './assign.js';
+import { RequestError, isTransient, requestError } from './request-error.js';
+import { withRetries } from './retry.js';
+import { StoredSession } from './session-storage.js';
 import { Wx } from './wx.js';
+import { callWx } from './wx-call.js';
 
-/** What the server answers to a refresh, and the least it answers to a login. */
-export interface Issued {
+/** The server's response to a refresh, and the required part of its response to a login. */
+export interface IssuedSession {
   session_rd: string;
   /** Seconds. */
   expiresIn: number;
 }
 
-/** What the server answers to a login. */
-export interface LoginAnswer extends Issued {
-  /** The server met this user for the first time. */
+/** The server's response to a login. */
+export interface LoginResponse extends IssuedSession {
+  /** The server registered this user with this login. */
   isNewUser?: boolean;
   /** The server's own record of the user. */
   user?: unknown;
@@ -29,22 +31,22 @@ export type Post = <T>(
 export interface LoginCall {
   url: string;
   appId?: string;
-  /** The session this login replaces; the server ends it, so that one phone does not fill the user's list of devices. */
+  /** The session that this login replaces. The server revokes it, so that one phone does not fill the user's list of devices. */
   replaces?: string;
+  /** The deadline of `wx.login` in milliseconds. */
+  timeout: number;
 }
 
 /**
- * `wx.login`, then the server. Every try takes a code of its own: a code works once, and after a lost answer or a 503 nobody knows
- * whether WeChat has seen it. A code that the server calls invalid is replaced once; a second refusal is a fault that codes don't cure.
+ * Calls `wx.login`, then the server. Each attempt gets a new code, because a code works once, and after a lost response or a 503
+ * WeChat may have seen it. If the server refuses a code, one more attempt follows.
  */
-export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginAnswer> {
+export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginResponse> {
   let mayReplaceCode = true;
 
-  function attempt(): Promise<LoginAnswer> {
-    return promised(wx.login)
-      .then((result) =>
-        post<LoginAnswer>(call.url, call.replaces, { code: result.code, appId: call.appId }),
-      )
+  function attempt(): Promise<LoginResponse> {
+    return loginCode(wx, call.timeout)
+      .then((code) => post<LoginResponse>(call.url, call.replaces, { code, appId: call.appId }))
       .then(checked)
       .catch((error: RequestError) => {
         if (error.error !== 'ERR_WECHAT_CODE' || !mayReplaceCode) throw error;
@@ -53,17 +55,30 @@ export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginAnswer>
       });
   }
 
-  return patiently(attempt, mayPass);
+  return withRetries(attempt, isTransient);
+}
+
+function loginCode(wx: Wx, timeout: number): Promise<string> {
+  return callWx<{ code: string }>(
+    (callbacks) => wx.login(assign({ timeout }, callbacks)),
+    timeout,
+  ).then((result) => {
+    if (result && result.code) return result.code;
+    throw requestError('ERR_WX', 'wx.login succeeded without a code', 0, 0);
+  });
 }
 
 /** Refreshes the session. The server returns the same successor to a repetition with the same key, so a lost response is requested again. */
 export function refreshSession(
   post: Post,
   url: string,
-  { session_rd, refreshKey }: Kept,
-): Promise<Issued> {
+  { session_rd, refreshKey }: StoredSession,
+): Promise<IssuedSession> {
   const header: Record<string, string> = refreshKey ? { 'Idempotency-Key': refreshKey } : {};
-  return patiently(() => post<Issued>(url, session_rd, {}, header).then(checked), mayPass);
+  return withRetries(
+    () => post<IssuedSession>(url, session_rd, {}, header).then(checked),
+    isTransient,
+  );
 }
 
 /**
@@ -76,8 +91,13 @@ export function newRefreshKey(): string {
   return key;
 }
 
-/** A 200 from a hotel's login page is no session. */
-function checked<T extends Issued>(answer: T): T {
-  if (answer && answer.session_rd && answer.expiresIn > 0) return answer;
-  throw requestError('ERR_ANSWER', 'The response has no session_rd. Is baseUrl right?', 200, 200);
+/** The login page of a public network can respond with 200 too. */
+function checked<T extends IssuedSession>(response: T): T {
+  if (response && response.session_rd && response.expiresIn > 0) return response;
+  throw requestError(
+    'ERR_ANSWER',
+    'The response has no session_rd and expiresIn. Is baseUrl right?',
+    200,
+    200,
+  );
 }

@@ -1,15 +1,14 @@
 import { assign } from './assign.js';
-import { WxFailure } from './wx.js';
 
 /**
- * Why a call did not succeed: an `Error` that carries the server's failure envelope.
+ * Why a call failed: an `Error` with the fields of the server's failure envelope.
  *
- * `error` is the stable name to decide by. The server's names are in its own table, `ERR_WECHAT_BLOCKED` and so on;
- * this package adds four, all but `ERR_ANSWER` with `statusCode` 0:
+ * `error` is the stable name to decide by. The server documents its names, such as `ERR_WECHAT_BLOCKED`.
+ * This package adds four. All but `ERR_ANSWER` have `statusCode` 0:
  *
- * - `ERR_NETWORK`: no answer came. The server may or may not have done what was asked.
- * - `ERR_ANSWER`: an answer came that is not an envelope, say from a proxy.
- * - `ERR_WX`: a function of `wx` refused, say `wx.login`; `code` is WeChat's `errno`.
+ * - `ERR_NETWORK`: no response. The server may or may not have carried out the request.
+ * - `ERR_ANSWER`: a response without an envelope, for example from a proxy. `data` is its body.
+ * - `ERR_WX`: a function of `wx` failed, threw or did not call back; `code` is WeChat's `errno`.
  * - `ERR_SIGNED_OUT`: `logout()` was called and `login()` was not called since.
  */
 export interface RequestError extends Error {
@@ -18,11 +17,11 @@ export interface RequestError extends Error {
   /** One sentence, the same as `message`. */
   msg: string;
   error: string;
-  /** The HTTP status, 0 if there was none. */
+  /** The HTTP status, 0 without a response. */
   statusCode: number;
-  /** What the failure carries, say `{ phoneNumber, registrationTicket }` with `ERR_NOT_REGISTERED`. */
+  /** Data of the failure, for example `{ phoneNumber, registrationTicket }` with `ERR_NOT_REGISTERED`. */
   data?: unknown;
-  /** For how many milliseconds the server asked to be left alone (its `Retry-After`). */
+  /** How many milliseconds the server asked to wait (its `Retry-After`). */
   retryAfter?: number;
 }
 
@@ -35,32 +34,17 @@ export function requestError(
   return assign(new Error(msg), { name: 'RequestError', error, msg, code, statusCode });
 }
 
-/** Calls a `wx` function and promises its result. `wx.login` and others have no promise style of their own. */
-export function promised<T>(call: (callbacks: WxPromise<T>) => void, error = 'ERR_WX'): Promise<T> {
-  return new Promise((success, reject) =>
-    call({
-      success,
-      fail: (failure) => reject(requestError(error, failure.errMsg, failure.errno || 0, 0)),
-    }),
-  );
+/** The server does not accept the session: unknown, expired and revoked look the same. */
+export function isSessionGone(error: RequestError): boolean {
+  return error.error === 'ERR_WECHAT_SESSION';
 }
 
-export interface WxPromise<T> {
-  success: (result: T) => void;
-  fail: (failure: WxFailure) => void;
-}
-
-/** The server does not know the session that was sent: unknown, expired and ended all look like this. */
-export function sessionIsGone(error: RequestError): boolean {
-  return error.statusCode === 401 && error.error === 'ERR_WECHAT_SESSION';
-}
-
-/** The server, or something before it, cannot answer at the moment. It says nothing about the session. */
+/** The server, or a proxy before it, is unavailable. The session may still be valid. */
 export function isUnavailable(error: RequestError): boolean {
   return error.statusCode === 503;
 }
 
-/** Failures that may be gone a moment later, for calls that are safe to repeat when nobody knows whether they were carried out. */
-export function mayPass(error: RequestError): boolean {
+/** A failure that may pass, for calls that are safe to repeat although the server may have carried them out. */
+export function isTransient(error: RequestError): boolean {
   return isUnavailable(error) || error.error === 'ERR_NETWORK';
 }

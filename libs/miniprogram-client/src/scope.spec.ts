@@ -8,27 +8,27 @@ const record = (phone: ReturnType<typeof newPhone>) =>
   ensureScope('scope.record', { wx: phone.wx, reason: '录音' });
 
 describe('ensureScope', () => {
-  it('asks the user who was never asked', async () => {
+  it('asks a user who was never asked', async () => {
     const phone = newPhone();
     expect(await record(phone)).toBe(true);
     expect(phone.calls).toEqual({ requirePrivacyAuthorize: 1, getSetting: 1, authorize: 1 });
   });
 
-  it('asks nothing of the user who has allowed it', async () => {
+  it('does not ask a user who has allowed it', async () => {
     const phone = newPhone();
     phone.permissions['scope.record'] = true;
     expect(await record(phone)).toBe(true);
     expect(phone.calls['authorize']).toBeUndefined();
   });
 
-  it('takes a fresh refusal for an answer and does not nag', async () => {
+  it('returns false after a first refusal, and shows no dialog', async () => {
     const phone = newPhone();
     phone.user.allows = false;
     expect(await record(phone)).toBe(false);
     expect(phone.calls['showModal']).toBeUndefined();
   });
 
-  it('leads the user who refused earlier to the settings', async () => {
+  it('leads a user who refused earlier to the settings', async () => {
     const phone = newPhone();
     phone.permissions['scope.record'] = false;
     expect(await record(phone)).toBe(true);
@@ -46,7 +46,7 @@ describe('ensureScope', () => {
     expect(await record(phone)).toBe(false);
   });
 
-  it('throws what only the developer can cure', async () => {
+  it('throws an error that only the developer can fix', async () => {
     const phone = newPhone();
     phone.failNext('requirePrivacyAuthorize', {
       errMsg: 'api scope is not declared in the privacy agreement',
@@ -57,7 +57,7 @@ describe('ensureScope', () => {
     await expect(record(phone)).rejects.toMatchObject({ code: 1025 });
   });
 
-  it('works with base libraries that know no privacy consent', async () => {
+  it('works with base libraries without privacy consent', async () => {
     const phone = newPhone();
     delete phone.wx.requirePrivacyAuthorize;
     expect(await record(phone)).toBe(true);

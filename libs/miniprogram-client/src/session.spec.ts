@@ -8,13 +8,13 @@ let server: FakeServer;
 let phone: Phone;
 let session: Session;
 
-/** A mini program starts on this phone: a new session object over the storage of the last one. */
+/** Starts the mini program on this phone: a new session object with the storage of the last one. */
 function start(options: Partial<SessionOptions> = {}): Session {
   session = createSession({ baseUrl: server.url, wx: phone.wx, ...options });
   return session;
 }
 
-/** Lets time pass until the promise is settled. */
+/** Lets time pass until the promise settles. */
 async function over<T>(promise: Promise<T>): Promise<T> {
   const state = { settled: false };
   const mark = () => (state.settled = true);
@@ -49,7 +49,7 @@ beforeEach(() => {
 afterEach(() => jest.useRealTimers());
 
 describe('login', () => {
-  it('happens by itself with the first request, which then carries the session', async () => {
+  it('happens with the first request, which then carries the session', async () => {
     expect(session.state).toEqual({ signedIn: false });
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
     expect(session.state).toEqual({ signedIn: true, expiresAt: Date.now() + 30 * MINUTE });
@@ -59,7 +59,7 @@ describe('login', () => {
     ]);
   });
 
-  it('outlives a restart of the mini program, and so does no garbage in storage', async () => {
+  it('survives a restart of the mini program, and garbage in the storage is ignored', async () => {
     await over(me());
     start();
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
@@ -70,18 +70,18 @@ describe('login', () => {
     }
   });
 
-  it('is kept apart per server, so that a test session never reaches production', async () => {
+  it('is stored per server, so that a session of a test server is never sent to production', async () => {
     await over(me());
     expect(start({ baseUrl: 'https://test.example.com' }).state.signedIn).toBe(false);
   });
 
-  it('keeps a living session if wx.checkSession agrees', async () => {
+  it('keeps a live session if wx.checkSession succeeds', async () => {
     await over(session.login());
     await over(session.login());
     expect(phone.calls).toMatchObject({ login: 1, checkSession: 1 });
   });
 
-  it('replaces a living session whose session_key is stale, and the server ends the old one', async () => {
+  it('replaces a live session whose session_key is stale, and the server revokes the old one', async () => {
     await over(session.login());
     phone.sessionKeyIsValid = false;
     await over(Promise.all([session.login(), session.login()]));
@@ -90,7 +90,7 @@ describe('login', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('keeps the living session if replacing it fails', async () => {
+  it('keeps the live session if replacing it fails', async () => {
     await over(session.login());
     phone.sessionKeyIsValid = false;
     server.next('/auth/login', { statusCode: 403, error: 'ERR_WECHAT_BLOCKED' });
@@ -98,13 +98,13 @@ describe('login', () => {
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
   });
 
-  it('is not preceded by wx.checkSession in ordinary requests', async () => {
+  it('calls no wx.checkSession for ordinary requests', async () => {
     await over(Promise.all([me(), me()]));
     await over(me());
     expect(phone.calls['checkSession']).toBeUndefined();
   });
 
-  it('sends the appId, and tells the app, whose own mistake does not spoil the login', async () => {
+  it('sends the appId, and calls onLogin, whose exception does not fail the login', async () => {
     const told: unknown[] = [];
     start({ appId: 'wx1', onLogin: (answer) => told.push(answer) });
     await over(me());
@@ -114,26 +114,26 @@ describe('login', () => {
     ]);
   });
 
-  it('takes paths of its own', async () => {
+  it('uses the paths of the options', async () => {
     start({ loginPath: '/v2/login' });
     server.next('/v2/login', { statusCode: 404, error: 'ERR_NOT_FOUND' });
     expect((await failureOf(me())).error).toBe('ERR_NOT_FOUND');
   });
 
-  it('takes a new code, once, when the server refuses the first', async () => {
+  it('uses a new code, once, when the server refuses the first', async () => {
     server.next('/auth/login', { statusCode: 401, code: 40029, error: 'ERR_WECHAT_CODE' });
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('gives up when the server refuses the second code too', async () => {
+  it('fails when the server refuses the second code too', async () => {
     const refusal = { statusCode: 401, code: 40029, error: 'ERR_WECHAT_CODE' };
     server.next('/auth/login', refusal, refusal, refusal);
     expect(await failureOf(me())).toMatchObject({ ...refusal, msg: 'failed with ERR_WECHAT_CODE' });
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('gives up at once when WeChat has blocked the user, for everyone who waits, and rests', async () => {
+  it('fails at once for all waiting requests when WeChat has blocked the user, and pauses', async () => {
     const blocked = { statusCode: 403, code: 40226, error: 'ERR_WECHAT_BLOCKED' };
     server.next('/auth/login', blocked, blocked);
     const failures = await Promise.all(Array.from({ length: 50 }, () => failureOf(me())));
@@ -147,14 +147,14 @@ describe('login', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('is tried at once after a failure if the app asks for it', async () => {
+  it('starts at once after a failure if the app calls login()', async () => {
     server.next('/auth/login', { statusCode: 403, error: 'ERR_WECHAT_BLOCKED' });
     await failureOf(me());
     await over(session.login());
     expect(session.state.signedIn).toBe(true);
   });
 
-  it('repeats a lost exchange with a new code', async () => {
+  it('retries a lost exchange with a new code', async () => {
     server.next('/auth/login', 'lost', 'down');
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
     expect(
@@ -163,7 +163,7 @@ describe('login', () => {
     ).toBe(2);
   });
 
-  it('hands on what wx.login says', async () => {
+  it('rejects with the errMsg and errno of wx.login', async () => {
     phone.failNext('login', { errMsg: 'login:fail 操作太频繁', errno: 1003 });
     expect(await failureOf(me())).toMatchObject({
       error: 'ERR_WX',
@@ -173,13 +173,13 @@ describe('login', () => {
     });
   });
 
-  it("does not take a hotel's page for a session", async () => {
+  it('does not accept the login page of a public network as a session', async () => {
     server.next('/auth/login', { statusCode: 200, html: '<h1>Welcome</h1>' });
     expect(await failureOf(me())).toMatchObject({ error: 'ERR_ANSWER', statusCode: 200 });
     expect(session.state).toEqual({ signedIn: false });
   });
 
-  it('works with a full storage, until the restart', async () => {
+  it('works with a full storage until the restart', async () => {
     phone.storageIsFull = true;
     await over(me());
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
@@ -187,10 +187,10 @@ describe('login', () => {
   });
 });
 
-describe('a session that is gone', () => {
+describe('a session that the server does not accept', () => {
   beforeEach(() => over(me()));
 
-  it('costs one login for fifty requests, and every one gets its answer', async () => {
+  it('costs one login for fifty requests, and each gets its response', async () => {
     server.endAll();
     const answers = await over(Promise.all(Array.from({ length: 50 }, me)));
     expect(answers.map((answer) => answer.by)).toEqual(Array(50).fill('rd-2'));
@@ -206,7 +206,7 @@ describe('a session that is gone', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('costs no second login for an answer that comes late', async () => {
+  it('costs no second login for a late response', async () => {
     const gates: (() => void)[] = [];
     server.pause = () => new Promise<void>((open) => gates.push(open));
     server.endAll();
@@ -219,7 +219,7 @@ describe('a session that is gone', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('is not sent once its time is over', async () => {
+  it('is not sent after its expiry', async () => {
     await passes(31 * MINUTE);
     expect(session.state.signedIn).toBe(false);
     await over(me());
@@ -231,7 +231,7 @@ describe('a session that is gone', () => {
     ]);
   });
 
-  it('is replaced once per request: the second 401 is handed to the caller', async () => {
+  it('is replaced once per request, and the second 401 goes to the caller', async () => {
     const gone = { statusCode: 401, code: 1000, error: 'ERR_WECHAT_SESSION' };
     server.next('/me', gone, gone, gone);
     expect(await failureOf(me())).toMatchObject(gone);
@@ -239,7 +239,7 @@ describe('a session that is gone', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('is not what another 401 means', async () => {
+  it('is not the reason of every 401', async () => {
     server.next('/me/phone', { statusCode: 401, code: 40029, error: 'ERR_WECHAT_CODE' });
     const failure = await failureOf(
       session.request({ url: '/me/phone', method: 'PUT', data: { code: 'used' } }),
@@ -249,10 +249,10 @@ describe('a session that is gone', () => {
   });
 });
 
-describe('a server that cannot answer', () => {
+describe('an unavailable server', () => {
   beforeEach(() => over(me()));
 
-  it('is asked again after a pause, and no login is made of it', async () => {
+  it('gets the request again after a pause, and no login', async () => {
     server.next('/me', {}, {});
     const before = Date.now();
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
@@ -260,7 +260,7 @@ describe('a server that cannot answer', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('is given up after three tries', async () => {
+  it('gets three attempts', async () => {
     server.next('/me', {}, {}, {}, {});
     expect(await failureOf(me())).toMatchObject({
       statusCode: 503,
@@ -270,7 +270,7 @@ describe('a server that cannot answer', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('gets the rest it asks for', async () => {
+  it('gets the pause of its Retry-After', async () => {
     server.next('/me', { retryAfter: 4 });
     const answer = me();
     await passes(3900);
@@ -279,13 +279,13 @@ describe('a server that cannot answer', () => {
     expect(server.count('/me')).toBe(3);
   });
 
-  it('is not waited for when it asks for more than ten seconds', async () => {
+  it('is not waited for when Retry-After is over ten seconds', async () => {
     server.next('/me', { retryAfter: 30 });
     expect(await failureOf(me())).toMatchObject({ statusCode: 503, retryAfter: 30_000 });
     expect(server.count('/me')).toBe(2);
   });
 
-  it('is left alone by logins for as long as it asked, then found again', async () => {
+  it('gets no login before its Retry-After is over', async () => {
     server.endAll();
     server.next('/auth/login', { retryAfter: 60, error: 'ERR_WECHAT_UNAVAILABLE' });
     expect((await failureOf(me())).error).toBe('ERR_WECHAT_UNAVAILABLE');
@@ -296,7 +296,7 @@ describe('a server that cannot answer', () => {
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
   });
 
-  it('sees three logins of fifty requests, each with a code of its own', async () => {
+  it('gets three logins for fifty requests, each with its own code', async () => {
     server.endAll();
     server.next('/auth/login', {}, {}, {});
     const failures = await Promise.all(Array.from({ length: 50 }, () => failureOf(me())));
@@ -306,7 +306,7 @@ describe('a server that cannot answer', () => {
     expect(logins).toHaveLength(3);
   });
 
-  it('is not asked twice by a request whose answer was lost: only the caller knows whether that is safe', async () => {
+  it('does not get a request again whose response was lost: only the caller knows whether that is safe', async () => {
     server.next('/orders', 'lost');
     expect(await failureOf(session.request({ url: '/orders', method: 'POST' }))).toMatchObject({
       error: 'ERR_NETWORK',
@@ -322,14 +322,14 @@ describe('refresh', () => {
     session.onShow();
   });
 
-  it('comes every twenty minutes while the app is in front, so the session does not end', async () => {
+  it('runs every twenty minutes in the foreground, so the session does not expire', async () => {
     await passes(65 * MINUTE);
     expect(server.count('/auth/refresh')).toBe(3);
     expect(await over(me())).toMatchObject({ by: 'rd-4' });
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('pauses in the background and is made up for at once', async () => {
+  it('stops in the background, and runs at once in the foreground if it is due', async () => {
     session.onHide();
     await passes(25 * MINUTE);
     expect(server.count('/auth/refresh')).toBe(0);
@@ -338,7 +338,7 @@ describe('refresh', () => {
     expect(server.count('/auth/refresh')).toBe(1);
   });
 
-  it('leaves a session that ended in the background to the next request', async () => {
+  it('leaves a session that expired in the background to the next request', async () => {
     session.onHide();
     await passes(45 * MINUTE);
     session.onShow();
@@ -348,7 +348,7 @@ describe('refresh', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('comes when two thirds of a shorter life are over, and as often as the app says', async () => {
+  it('runs after two thirds of a shorter life, and as often as the options say', async () => {
     start({ refreshEvery: 5 * MINUTE });
     session.onShow();
     await over(session.refresh());
@@ -357,12 +357,12 @@ describe('refresh', () => {
     expect(server.count('/auth/refresh') - before).toBe(3);
   });
 
-  it('is one call for all who ask', async () => {
+  it('is one call for all callers', async () => {
     await over(Promise.all([session.refresh(), session.refresh(), session.refresh()]));
     expect(server.count('/auth/refresh')).toBe(1);
   });
 
-  it('lets requests run on with the old session meanwhile', async () => {
+  it('lets requests use the old session meanwhile', async () => {
     const refreshing = session.refresh();
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
     await over(refreshing);
@@ -398,7 +398,7 @@ describe('refresh', () => {
     server.next('/auth/refresh', 'lost', 'down', 'down');
     await failureOf(session.refresh());
     expect(storedWhenSent).toBe(refreshKeys()[0]);
-    start(); // WeChat ended the mini program after the third try
+    start(); // WeChat ended the mini program after the third attempt
     await over(session.refresh());
     expect(new Set(refreshKeys())).toEqual(new Set([storedWhenSent]));
     expect(stored().refreshKey).not.toBe(storedWhenSent);
@@ -419,15 +419,15 @@ describe('refresh', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('turns into one login when the lost answer is older than the grace time', async () => {
+  it('becomes one login when the lost response is older than the grace time', async () => {
     server.next('/auth/refresh', 'lost', 'down', 'down');
     await failureOf(session.refresh());
-    await passes(3 * MINUTE); // the next try looks like the reuse of a stolen session, and ends it
+    await passes(3 * MINUTE); // the next attempt looks like the reuse of a stolen session, so the server revokes it
     expect(await over(me())).toMatchObject({ by: 'rd-3' });
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('survives being cut off in the background', async () => {
+  it('survives an interruption in the background', async () => {
     server.pause = () => new Promise<void>(() => {});
     const refreshing = session.refresh();
     await passes(0);
@@ -440,14 +440,14 @@ describe('refresh', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('logs in once when the server no longer knows the session', async () => {
+  it('logs in once when the server does not accept the session', async () => {
     server.endAll();
     await over(Promise.all([session.refresh(), me(), me(), session.refresh(), session.login()]));
     expect(server.mostLoginsAtOnce).toBe(1);
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('keeps the session through an outage and comes back for it', async () => {
+  it('keeps the session during an outage and refreshes it afterwards', async () => {
     server.next('/auth/refresh', {}, {}, {}, {}, {}, {});
     await passes(20 * MINUTE);
     await passes(MINUTE / 2);
@@ -458,7 +458,7 @@ describe('refresh', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('does not sleep for days when the clock of the phone is set back', async () => {
+  it('is not delayed for days when the clock of the phone is set back', async () => {
     jest.setSystemTime(Date.now() - 24 * 60 * MINUTE);
     session.onShow();
     await passes(21 * MINUTE);
@@ -469,7 +469,7 @@ describe('refresh', () => {
 describe('logout', () => {
   beforeEach(() => over(me()));
 
-  it('ends the session on the server and holds until login(), over a restart too', async () => {
+  it('revokes the session on the server and lasts until login(), also after a restart', async () => {
     await over(session.logout());
     expect(server.logins).toHaveLength(0);
     expect((await failureOf(me())).error).toBe('ERR_SIGNED_OUT');
@@ -479,7 +479,7 @@ describe('logout', () => {
     expect(await over(me())).toMatchObject({ by: 'rd-2' });
   });
 
-  it('is not undone by a request that was under way', async () => {
+  it('is not undone by a pending request', async () => {
     const gates: (() => void)[] = [];
     server.pause = () => new Promise<void>((open) => gates.push(open));
     const straggler = me();
@@ -491,7 +491,7 @@ describe('logout', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('ends the session of a login that was under way', async () => {
+  it('revokes the session of a pending login', async () => {
     server.endAll();
     const waiting = me().catch((error: RequestError) => error.error);
     await passes(0);
@@ -501,7 +501,7 @@ describe('logout', () => {
     expect(session.state.signedIn).toBe(false);
   });
 
-  it('signs out of the phone even if the server cannot be told, and says so', async () => {
+  it('signs out on the phone even if the server is unavailable, and rejects', async () => {
     server.next('/auth/logout', 'down', 'down', 'down');
     const failure = failureOf(session.logout());
     expect(session.state.signedIn).toBe(false);
@@ -509,14 +509,14 @@ describe('logout', () => {
     expect((await failureOf(me())).error).toBe('ERR_SIGNED_OUT');
   });
 
-  it('is done when the server does not know the session any more, or there is none', async () => {
+  it('resolves when the server does not accept the session, or there is none', async () => {
     server.endAll();
     await over(session.logout());
     await over(session.logout());
     expect(server.count('/auth/logout')).toBe(1);
   });
 
-  it('gives way to a login that is asked for in the same breath', async () => {
+  it('is followed by a login that is called at the same time', async () => {
     const leaving = session.logout();
     await over(session.login());
     await over(leaving);
@@ -533,7 +533,7 @@ describe('logout', () => {
 });
 
 describe('calls', () => {
-  it('resolve with the data, and send data the way wx.request does', async () => {
+  it('resolve with the data, and send data as wx.request does', async () => {
     expect(
       await over(session.request({ url: '/me', method: 'PUT', data: { nickName: '小明' } })),
     ).toMatchObject({
@@ -545,7 +545,7 @@ describe('calls', () => {
     expect(server.seen.at(-1)).toMatchObject({ path: '/recordings', session_rd: 'rd-1' });
   });
 
-  it('reject with what the failure carries', async () => {
+  it('reject with the fields of the failure', async () => {
     server.next('/auth/phone-login', { statusCode: 404, code: 404, error: 'ERR_NOT_REGISTERED' });
     const failure = await failureOf(
       session.request({ url: '/auth/phone-login', method: 'POST', data: { code: 'c' } }),
@@ -560,7 +560,7 @@ describe('calls', () => {
     });
   });
 
-  it('reject as ERR_ANSWER when a proxy answers for the server', async () => {
+  it('reject with ERR_ANSWER when a proxy responds for the server', async () => {
     server.next('/me', { statusCode: 502, html: '<h1>Bad gateway</h1>' });
     expect(await failureOf(me())).toMatchObject({
       error: 'ERR_ANSWER',
@@ -569,7 +569,57 @@ describe('calls', () => {
     });
   });
 
-  it('upload a file and parse the answer, after a login if need be', async () => {
+  it.each([
+    ['a field named success', { success: true, orderId: 7 }],
+    ['success false and a reason', { success: false, reason: 'sold out' }],
+    ['code and data, but no msg', { code: 200, data: null, success: true }],
+    ['a code that is text', { code: 'OK', msg: 'ok', data: 1, success: true }],
+    ['a list', [1, 2]],
+    ['nothing but text', 'ok'],
+  ])('resolve with the whole body if it is not an envelope: %s', async (_, body) => {
+    server.next('/orders', { statusCode: 200, html: JSON.stringify(body) });
+    expect(await over(session.request({ url: '/orders' }))).toEqual(body);
+  });
+
+  it('control: a test for the field success alone loses the body', () => {
+    const naive = (body: object) => ('success' in body ? (body as { data?: unknown }).data : body);
+    expect(naive({ success: true, orderId: 7 })).toBeUndefined();
+  });
+
+  it('reject if the envelope of a 200 says success: false', async () => {
+    const envelope = { code: 7, msg: 'no', data: { left: 0 }, success: false, error: 'ERR_SOLD' };
+    server.next('/orders', { statusCode: 200, html: JSON.stringify(envelope) });
+    expect(await failureOf(session.request({ url: '/orders' }))).toMatchObject({
+      error: 'ERR_SOLD',
+      code: 7,
+      data: { left: 0 },
+    });
+  });
+
+  it('keep the body of a failure without an envelope', async () => {
+    server.next('/orders', { statusCode: 422, html: JSON.stringify({ field: 'count' }) });
+    expect(await failureOf(session.request({ url: '/orders' }))).toMatchObject({
+      error: 'ERR_ANSWER',
+      statusCode: 422,
+      data: { field: 'count' },
+    });
+  });
+
+  it('take the payload from unwrap, if the server has its own format', async () => {
+    const unwrap: SessionOptions['unwrap'] = ({ statusCode, data }) => {
+      const { data: payload, error } = data as { data?: unknown; error?: string };
+      if (statusCode < 300) return { wrapped: payload, ...(payload as object) };
+      throw Object.assign(new Error('refused'), { error });
+    };
+    start({ unwrap });
+    expect(await over(me())).toMatchObject({ by: 'rd-1', wrapped: { path: '/me' } });
+    server.endAll();
+    expect(await over(me())).toMatchObject({ by: 'rd-2' });
+    server.next('/me', { statusCode: 403, error: 'ERR_OWN' });
+    expect(await failureOf(me())).toMatchObject({ error: 'ERR_OWN', message: 'refused' });
+  });
+
+  it('upload a file and parse the response, after a login if needed', async () => {
     await over(me());
     server.endAll();
     phone.files.set('http://tmp/voice.mp3', new Uint8Array(10));
@@ -584,7 +634,7 @@ describe('calls', () => {
     });
   });
 
-  it('read the failure of a binary request out of its bytes', async () => {
+  it('read the failure of a binary request from its bytes', async () => {
     server.next('/qrcodes', { statusCode: 400, code: 40169, error: 'ERR_WECHAT_SCENE' });
     const image = session.request({
       url: '/qrcodes',
@@ -595,7 +645,7 @@ describe('calls', () => {
     expect(await failureOf(image)).toMatchObject({ code: 40169, error: 'ERR_WECHAT_SCENE' });
   });
 
-  it('download a file, after a login if need be', async () => {
+  it('download a file, after a login if needed', async () => {
     await over(me());
     server.endAll();
     const path = await over(session.downloadFile({ url: '/recordings/1/content' }));
@@ -606,17 +656,19 @@ describe('calls', () => {
     });
   });
 
-  it('go nowhere but to the server', async () => {
+  it('are sent only to the server', async () => {
     const elsewhere = await failureOf(session.request({ url: 'https://evil.example.com/' }));
     expect(elsewhere.message).toBe(
       'url is a path under baseUrl, like "/me"; it was "https://evil.example.com/".',
     );
   });
 
-  it('are refused where the session is made wrongly, with the cure', () => {
+  it('throw if the options are invalid, and name the fix', () => {
     expect(() => createSession({ baseUrl: 'api.example.com', wx: phone.wx })).toThrow(
       'createSession needs a baseUrl like "https://api.example.com".',
     );
-    expect(() => createSession({ baseUrl: server.url })).toThrow('Outside WeChat, pass { wx }.');
+    expect(() => createSession({ baseUrl: server.url })).toThrow(
+      'There is no global wx. Outside WeChat, pass { wx }.',
+    );
   });
 });

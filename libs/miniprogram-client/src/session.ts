@@ -1,18 +1,26 @@
 import { assign } from './assign.js';
-import { lane, shared } from './flights.js';
-import { Issued, LoginAnswer, Post, logIn, newRefreshKey, refreshSession } from './login.js';
-import { Kept, createMemory } from './memory.js';
-import { patiently } from './patience.js';
+import { serialQueue, singleFlight } from './concurrency.js';
+import { DownloadOptions, RequestOptions, UploadOptions, createHttpClient } from './http-client.js';
+import {
+  IssuedSession,
+  LoginResponse,
+  Post,
+  logIn,
+  newRefreshKey,
+  refreshSession,
+} from './login.js';
 import {
   RequestError,
+  isSessionGone,
+  isTransient,
   isUnavailable,
-  mayPass,
-  promised,
   requestError,
-  sessionIsGone,
 } from './request-error.js';
-import { DownloadOptions, RequestOptions, UploadOptions, createWire } from './wire.js';
-import { Wx, theWx } from './wx.js';
+import { ResponseToUnwrap } from './response.js';
+import { withRetries } from './retry.js';
+import { StoredSession, createSessionStorage } from './session-storage.js';
+import { Wx, wxOrGlobal } from './wx.js';
+import { callWx } from './wx-call.js';
 
 /** What {@link createSession} takes. Only `baseUrl` is required. */
 export interface SessionOptions {
@@ -20,9 +28,9 @@ export interface SessionOptions {
   baseUrl: string;
   /** Sent with the login, for a server that serves several mini programs. */
   appId?: string;
-  /** How long a session is used before it is refreshed, in milliseconds. Never more than two thirds of its life. @default 1200000 (20 minutes) */
+  /** How long a session is used before it is refreshed, in milliseconds; at most two thirds of its life. @default 1200000 (20 minutes) */
   refreshEvery?: number;
-  /** Where in `wx` storage the session is kept. @default 'session_rd ' + baseUrl, so that a test server's session stays its own */
+  /** The key of the session in `wx` storage. @default 'session_rd ' + baseUrl, so that sessions of a test server stay separate */
   storageKey?: string;
   /** @default '/auth/login' */
   loginPath?: string;
@@ -30,54 +38,64 @@ export interface SessionOptions {
   refreshPath?: string;
   /** @default '/auth/logout' */
   logoutPath?: string;
-  /** Called after every login that reached the server, the silent ones included. */
-  onLogin?: (answer: LoginAnswer) => void;
+  /** Called after every login that succeeded, the silent ones included. */
+  onLogin?: (response: LoginResponse) => void;
+  /**
+   * For a server with its own response format: returns the payload of a response, or throws an error. If the server does not
+   * accept the session, the error's `error` must be `ERR_WECHAT_SESSION`. @default the `data` of the envelope of nestjs-wechat
+   */
+  unwrap?: (response: ResponseToUnwrap) => unknown;
+  /** Milliseconds until a call of `wx` or a request fails. An upload or a download has 60000. @default 10000 */
+  timeout?: number;
   /** @default WeChat's global `wx` */
   wx?: Wx;
 }
 
-/** What is known of the session without asking the server. */
+/** The state of the session as the phone knows it. */
 export interface SessionState {
-  /** There is a session, and by this phone's clock it has not run out. */
+  /** There is a session, and it has not expired by the phone's clock. */
   signedIn: boolean;
-  /** When it runs out unless it is refreshed, in milliseconds since 1970. */
+  /** When it expires unless it is refreshed, in milliseconds since 1970. */
   expiresAt?: number;
 }
 
 /** One user's session with one server. Every promise rejects with a {@link RequestError}. */
 export interface Session {
   /**
-   * Makes sure there is a session, on the server and at WeChat. Keeps the one there is if `wx.checkSession` agrees.
-   * Call it before you fetch `encryptedData`, and after `logout()`. Requests need no `login()` before them: they log in by themselves.
+   * Ensures a session on the server and a valid session_key at WeChat. Keeps the current session if `wx.checkSession` succeeds.
+   * Call it before you fetch `encryptedData`, and after `logout()`. Requests need no `login()` before them, they log in by themselves.
    */
   login(): Promise<void>;
-  /** `wx.request` with the session. Resolves with the envelope's `data`, or with the body if the answer has no envelope. */
+  /** `wx.request` with the session. Resolves with the envelope's `data`, or with the whole body if the body is not an envelope. */
   request<T = unknown>(options: RequestOptions): Promise<T>;
-  /** `wx.uploadFile` with the session. The answer is parsed, as `request` does. */
+  /** `wx.uploadFile` with the session. Resolves as `request` does. */
   uploadFile<T = unknown>(options: UploadOptions): Promise<T>;
   /** `wx.downloadFile` with the session. Resolves with the temporary path, for example for an audio player that cannot send headers. */
   downloadFile(options: DownloadOptions): Promise<string>;
-  /** Exchanges the session for its successor now. Logs in if the server no longer knows it. */
+  /** Replaces the session by its successor now. Logs in if the server does not accept the session any more. */
   refresh(): Promise<void>;
-  /** Ends the session here at once and on the server as soon as it answers. Until `login()` every request fails with `ERR_SIGNED_OUT`. */
+  /** Removes the session from the phone at once and revokes it on the server. Until `login()` every request fails with `ERR_SIGNED_OUT`. */
   logout(): Promise<void>;
-  /** Call it in `App.onShow`: while the app is in front the session is refreshed, at once if that is overdue. */
+  /** Call it in `App.onShow`. In the foreground the session is refreshed, at once if the refresh is due. */
   onShow(): void;
-  /** Call it in `App.onHide`: WeChat freezes timers in the background and cuts running requests off. */
+  /** Call it in `App.onHide`. In the background WeChat stops timers and interrupts requests. */
   onHide(): void;
   readonly state: SessionState;
 }
 
 const TWENTY_MINUTES = 20 * 60 * 1000;
 const A_MINUTE = 60 * 1000;
-/** For this long a failed login answers for everyone, so that fifty pages waiting for a session do not log in fifty times. */
-const LOGIN_REST = 3000;
+/** In milliseconds. After a failed login, requests fail with the same error for this long, so that fifty pages do not log in fifty times. */
+const LOGIN_PAUSE = 3000;
+const DEFAULT_TIMEOUT = 10000;
+/** WeChat's own default. A recording of several minutes takes long on a slow network. */
+const TRANSFER_TIMEOUT = 60000;
 
 declare function setTimeout(run: () => void, ms: number): number;
 declare function clearTimeout(timer: number | undefined): void;
 
 /**
- * The client half of nestjs-wechat's session protocol. Make one per mini program, in a file of its own.
+ * The client of nestjs-wechat's session protocol. Create one per mini program, in its own file.
  *
  * @example
  * const session = createSession({ baseUrl: 'https://api.example.com' });
@@ -85,34 +103,47 @@ declare function clearTimeout(timer: number | undefined): void;
  * const me = await session.request({ url: '/me' }); // { id: '…', openid: '…', nickName: '…' }
  */
 export function createSession(options: SessionOptions): Session {
-  const wx = theWx(options.wx);
-  const wire = createWire(options.baseUrl);
-  const memory = createMemory(wx, options.storageKey || 'session_rd ' + options.baseUrl);
+  const wx = wxOrGlobal(options.wx);
+  const send = createHttpClient(options.baseUrl, options.unwrap);
+  const storage = createSessionStorage(wx, options.storageKey || 'session_rd ' + options.baseUrl);
   const refreshEvery = options.refreshEvery || TWENTY_MINUTES;
-  /** Login, refresh and logout take turns. Each sees what the one before left. */
-  const inTurn = lane();
+  const timeout = options.timeout || DEFAULT_TIMEOUT;
+  /** Login, refresh and logout run one after the other. Each sees the result of the one before. */
+  const queued = serialQueue();
 
-  const remembered = memory.read();
-  let kept = remembered.kept;
-  let signedOut = remembered.signedOut;
-  let inFront = false;
-  let alarm: number | undefined;
-  let failedLogin: { error: RequestError; restsUntil: number } | undefined;
+  let kept: StoredSession | undefined;
+  let signedOut = false;
+  /** The state in memory is current: it was read from storage, or a login or logout has replaced it. */
+  let isLoaded = false;
+  let inForeground = false;
+  let refreshTimer: number | undefined;
+  let failedLogin: { error: RequestError; until: number } | undefined;
 
   const post: Post = (url, session_rd, data, header) =>
-    wire(wx.request, { url, method: 'POST' as const, data, header }, session_rd);
+    send(wx.request, { url, method: 'POST' as const, data, header }, timeout, session_rd);
 
-  // What is kept
+  // The stored session
 
-  function alive(): Kept | undefined {
+  /** Storage that cannot be read at the start is read again with the next call. */
+  function load(): void {
+    const found = isLoaded ? undefined : storage.read();
+    if (!found) return;
+    kept = found.kept;
+    signedOut = found.signedOut;
+    isLoaded = true;
+  }
+
+  function liveSession(): StoredSession | undefined {
+    load();
     return !signedOut && kept && Date.now() < kept.expiresAt ? kept : undefined;
   }
 
   function save(): void {
-    memory.write({ kept, signedOut });
+    isLoaded = true;
+    storage.write({ kept, signedOut });
   }
 
-  function keep(issued: Issued): Kept {
+  function keep(issued: IssuedSession): StoredSession {
     const now = Date.now();
     const life = issued.expiresIn * 1000;
     kept = {
@@ -122,12 +153,12 @@ export function createSession(options: SessionOptions): Session {
       refreshKey: newRefreshKey(),
     };
     save();
-    wakeForRefresh();
+    scheduleRefresh();
     return kept;
   }
 
-  /** Does nothing if another request has replaced `gone` already. */
-  function forget(gone: Kept): void {
+  /** Does nothing if another request has already replaced `gone`. */
+  function forget(gone: StoredSession): void {
     if (kept !== gone) return;
     kept = undefined;
     save();
@@ -135,51 +166,56 @@ export function createSession(options: SessionOptions): Session {
 
   // Login
 
-  function startLogin(): Promise<Kept> {
-    if (signedOut) throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login().', 0, 0);
-    const replaces = alive();
+  function startLogin(): Promise<StoredSession> {
+    if (signedOut)
+      throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
+    const replaces = liveSession();
     return logIn(wx, post, {
       url: options.loginPath || '/auth/login',
       appId: options.appId,
       replaces: replaces && replaces.session_rd,
+      timeout,
     }).then(
-      (answer) => {
-        if (options.onLogin) void Promise.resolve(answer).then(options.onLogin); // on its own: its exception must not look like a failed login
-        return keep(answer);
+      (response) => {
+        if (options.onLogin) void Promise.resolve(response).then(options.onLogin); // separate, so that its exception does not fail the login
+        return keep(response);
       },
       (error: RequestError) => {
         failedLogin = {
           error,
-          restsUntil: Date.now() + Math.max(error.retryAfter || 0, LOGIN_REST),
+          until: Date.now() + Math.max(error.retryAfter || 0, LOGIN_PAUSE),
         };
         throw error;
       },
     );
   }
 
-  /** Runs in turn, so what was under way may have brought a session. */
-  function aliveOrLogin(): Promise<Kept> {
-    if (failedLogin && Date.now() < failedLogin.restsUntil) throw failedLogin.error;
-    const living = alive();
-    return living ? Promise.resolve(living) : startLogin();
+  /** Runs in the queue, so an earlier login in the queue may have brought a session. */
+  function liveSessionOrLogin(): Promise<StoredSession> {
+    const live = liveSession();
+    if (live) return Promise.resolve(live);
+    if (failedLogin && Date.now() < failedLogin.until) throw failedLogin.error;
+    return startLogin();
   }
 
-  /** The first of many who wait for a session logs in; those behind it find what it left, a session or a failure. */
-  function usable(): Promise<Kept> {
-    const living = alive();
-    return living ? Promise.resolve(living) : inTurn(aliveOrLogin);
+  /** The first of many requests without a session logs in. Those behind it in the queue find its session or its failure. */
+  function usableSession(): Promise<StoredSession> {
+    const live = liveSession();
+    return live ? Promise.resolve(live) : queued(liveSessionOrLogin);
   }
 
   /**
-   * `wx.checkSession` speaks of WeChat's session_key, not of our session_rd, and WeChat counts the calls. It is asked here and nowhere
-   * else: whoever calls `login()` over a living session is about to fetch `encryptedData`, and that needs a key the server still has.
+   * `wx.checkSession` checks WeChat's session_key, not the session_rd, and WeChat limits the number of calls. So only `login()` with a
+   * live session calls it: the caller is about to fetch `encryptedData`, and the server needs the current session_key to decrypt it.
    */
-  const freshSession = shared(() => {
-    if (!alive()) return usable();
-    return promised(wx.checkSession).then(usable, () => inTurn(startLogin));
+  const freshSession = singleFlight(() => {
+    if (!liveSession()) return usableSession();
+    return callWx(wx.checkSession, timeout).then(usableSession, () => queued(startLogin));
   });
 
   function login(): Promise<void> {
+    load();
+    isLoaded = true;
     signedOut = false;
     failedLogin = undefined;
     return freshSession().then(nothing);
@@ -187,107 +223,113 @@ export function createSession(options: SessionOptions): Session {
 
   // Requests
 
-  /** A session that is gone is replaced once, together with every other request that found it gone. A second 401 is the caller's. */
-  function withSession<T>(send: (session_rd: string) => Promise<T>): Promise<T> {
-    function deliver(current: Kept): Promise<T> {
-      return patiently(() => send(current.session_rd), isUnavailable);
+  /** A session that the server does not accept is replaced once, for all requests that met it. The second 401 goes to the caller. */
+  function withSession<T>(request: (session_rd: string) => Promise<T>): Promise<T> {
+    function sendWith(session: StoredSession): Promise<T> {
+      return withRetries(() => request(session.session_rd), isUnavailable);
     }
-    return usable().then((first) =>
-      deliver(first).catch((error: RequestError) => {
-        if (!sessionIsGone(error)) throw error;
+    return usableSession().then((first) =>
+      sendWith(first).catch((error: RequestError) => {
+        if (!isSessionGone(error)) throw error;
         forget(first);
-        return usable().then(deliver);
+        return usableSession().then(sendWith);
       }),
     );
   }
 
   // Refresh
 
-  function renew(): Promise<Kept> {
-    const current = alive();
+  function renew(): Promise<StoredSession> {
+    const current = liveSession();
     if (!current) return startLogin();
     return refreshSession(post, options.refreshPath || '/auth/refresh', current).then(
       keep,
       (error: RequestError) => {
-        if (!sessionIsGone(error)) throw error;
+        if (!isSessionGone(error)) throw error;
         forget(current);
         return startLogin();
       },
     );
   }
 
-  const refreshed = shared(() => {
+  const refreshed = singleFlight(() => {
+    load();
     const seen = kept;
-    return inTurn(() => (kept === seen ? renew() : aliveOrLogin())); // a login that was under way has done it
+    return queued(() => (kept === seen ? renew() : liveSessionOrLogin())); // an earlier login in the queue has replaced it
   });
 
-  function wakeIn(ms: number): void {
-    clearTimeout(alarm);
-    if (inFront) alarm = setTimeout(refreshInFront, ms);
+  function refreshIn(ms: number): void {
+    clearTimeout(refreshTimer);
+    if (inForeground) refreshTimer = setTimeout(refreshInForeground, ms);
   }
 
-  function wakeForRefresh(): void {
-    if (kept) wakeIn(Math.min(Math.max(kept.refreshAt - Date.now(), 0), refreshEvery)); // a clock set back must not sleep for days
+  function scheduleRefresh(): void {
+    load();
+    if (kept) refreshIn(Math.min(Math.max(kept.refreshAt - Date.now(), 0), refreshEvery)); // bounded, because the phone's clock can be set back
   }
 
-  /** A session that has run out is left to the next request: without one, nobody needs a login. */
-  function refreshInFront(): void {
-    if (alive())
+  /** An expired session is left to the next request. Without a request no login is needed. */
+  function refreshInForeground(): void {
+    if (liveSession())
       refreshed().catch((error: RequestError) =>
-        wakeIn(Math.max(error.retryAfter || 0, A_MINUTE) * (1 + Math.random())),
+        refreshIn(Math.max(error.retryAfter || 0, A_MINUTE) * (1 + Math.random())),
       );
   }
 
   // Logout
 
   function logout(): Promise<void> {
+    load();
     signedOut = true;
     save();
-    clearTimeout(alarm);
-    return inTurn(() => {
-      const leaving = kept;
+    clearTimeout(refreshTimer);
+    return queued(() => {
+      const last = kept;
       kept = undefined;
       save();
-      return leaving ? endOnServer(leaving) : Promise.resolve();
+      return last ? revokeOnServer(last) : Promise.resolve();
     });
   }
 
-  function endOnServer(leaving: Kept): Promise<void> {
-    return patiently(
-      () => post(options.logoutPath || '/auth/logout', leaving.session_rd, {}),
-      mayPass,
+  function revokeOnServer({ session_rd }: StoredSession): Promise<void> {
+    return withRetries(
+      () => post(options.logoutPath || '/auth/logout', session_rd, {}),
+      isTransient,
     ).then(nothing, (error: RequestError) => {
-      if (!sessionIsGone(error)) throw error;
+      if (!isSessionGone(error)) throw error;
     });
   }
 
   return {
     login,
-    // With a body even where there is nothing to say: wx.request announces JSON, and a server may refuse an empty text as JSON.
+    // The body is {} by default: wx.request always announces JSON, and a server may refuse an empty text as JSON.
     request: (call) =>
       withSession((session_rd) =>
-        wire(wx.request, assign({ method: 'GET' as const, data: {} }, call), session_rd),
+        send(wx.request, assign({ method: 'GET' as const, data: {} }, call), timeout, session_rd),
       ),
     uploadFile: (call) =>
-      withSession((session_rd) => wire(wx.uploadFile, assign({ name: 'file' }, call), session_rd)),
-    downloadFile: (call) => withSession((session_rd) => wire(wx.downloadFile, call, session_rd)),
+      withSession((session_rd) =>
+        send(wx.uploadFile, assign({ name: 'file' }, call), TRANSFER_TIMEOUT, session_rd),
+      ),
+    downloadFile: (call) =>
+      withSession((session_rd) => send(wx.downloadFile, call, TRANSFER_TIMEOUT, session_rd)),
     refresh: () => refreshed().then(nothing),
     logout,
     onShow() {
-      inFront = true;
-      wakeForRefresh();
+      inForeground = true;
+      scheduleRefresh();
     },
     onHide() {
-      inFront = false;
-      clearTimeout(alarm);
+      inForeground = false;
+      clearTimeout(refreshTimer);
     },
     get state() {
-      const living = alive();
-      return living ? { signedIn: true, expiresAt: living.expiresAt } : { signedIn: false };
+      const live = liveSession();
+      return live ? { signedIn: true, expiresAt: live.expiresAt } : { signedIn: false };
     },
   };
 }
 
 function nothing(): void {
-  // promises of "done" carry no value
+  // the result is not part of the public promise
 }

@@ -1,4 +1,4 @@
-/** What a `wx` function hands to `fail`. */
+/** What a `wx` function passes to `fail`. */
 export interface WxFailure {
   errMsg: string;
   /** WeChat's number for the cause; base library 2.24 and later. */
@@ -11,13 +11,13 @@ export interface WxCallbacks<T> {
   fail?(failure: WxFailure): void;
 }
 
-/** What the server answered, whatever its status. `header` is missing from some versions' uploads and downloads. */
+/** A response of the server, whatever its status. In uploads and downloads of some versions `header` is missing. */
 export interface WxReply {
   statusCode: number;
   header?: Record<string, string | undefined>;
 }
 
-/** A permission by scope: true is allowed, false is refused, absent was never asked. */
+/** The user's decisions by scope: true is allowed, false is refused, absent was never asked. */
 export interface WxSettings {
   authSetting: Record<string, boolean | undefined>;
 }
@@ -25,9 +25,9 @@ export interface WxSettings {
 /** The methods `wx.request` knows. PATCH is not one of them. */
 export type WxMethod = 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT';
 
-/** The part of WeChat's global `wx` that this package touches. Tests and other platforms hand in their own. */
+/** The part of WeChat's global `wx` that this package uses. Tests and other platforms pass their own. */
 export interface Wx {
-  login: (options: WxCallbacks<{ code: string }>) => void;
+  login: (options: WxCallbacks<{ code: string }> & { timeout?: number }) => void;
   checkSession: (options: WxCallbacks<unknown>) => void;
   request: (
     options: WxCallbacks<WxReply & { data: unknown }> & {
@@ -70,9 +70,10 @@ export interface Wx {
 
 declare const wx: Wx | undefined;
 
-/** The `wx` that was handed in, else WeChat's own. */
-export function theWx(given: Wx | undefined): Wx {
+/** Returns the `wx` that was passed, else WeChat's global one. */
+export function wxOrGlobal(given: Wx | undefined): Wx {
   if (given) return given;
-  if (typeof wx === 'undefined') throw new Error('Outside WeChat, pass { wx }.');
+  if (typeof wx === 'undefined')
+    throw new Error('There is no global wx. Outside WeChat, pass { wx }.');
   return wx;
 }

@@ -1,6 +1,6 @@
 import { HttpAnswer, HttpCall, HttpSend, UploadBody } from './http.js';
 
-/** What goes wrong with one call. `lost`: carried out, but the answer never arrives. `down`: never reaches the server. */
+/** A fault of one call. `lost`: the server carries it out, but the response is lost. `down`: it never reaches the server. */
 export type Fault =
   | 'lost'
   | 'down'
@@ -35,9 +35,9 @@ export class FakeServer {
     body: HttpCall['body'];
   }[] = [];
   readonly logins: Login[] = [];
-  /** The most logins that were being carried out at one time. */
+  /** The most logins for which the phone waited at one time. */
   mostLoginsAtOnce = 0;
-  /** Waited for before a call arrives and again before its answer leaves. A test puts its own order here. */
+  /** Awaited before a call arrives and before its response is sent. A test sets it to control the order. */
   pause: () => Promise<unknown> = () => Promise.resolve();
 
   private loginsUnderWay = 0;
@@ -47,29 +47,29 @@ export class FakeServer {
   private readonly faults = new Map<string, Fault[]>();
   private readonly replies = new Map<string, unknown>();
 
-  /** WeChat's part: a code that works once. */
+  /** Plays WeChat: returns a code that works once. */
   readonly wxLogin = async (): Promise<{ code: string }> => {
     const code = `code-${++this.codes}`;
     this.freshCodes.add(code);
     return { code };
   };
 
-  /** The next calls to this path go wrong, one fault each. */
+  /** Makes the next calls of this path fail, one fault each. */
   next(path: string, ...faults: Fault[]): void {
     this.faults.set(path, [...(this.faults.get(path) ?? []), ...faults]);
   }
 
-  /** What a path of the app's own answers from now on. The others answer with what was sent and by whom. */
+  /** Sets the response of a path. Other paths return what was sent and by which session. */
   reply(path: string, data: unknown): void {
     this.replies.set(path, data);
   }
 
-  /** Nothing goes wrong any more. */
+  /** Removes all pending faults. */
   recover(): void {
     this.faults.clear();
   }
 
-  /** Ends every session, as a restart without a store or a `logout-all` does. */
+  /** Revokes every session, as a restart with the in-memory store or a `logout-all` does. */
   endAll(): void {
     this.logins.length = 0;
   }
@@ -80,8 +80,7 @@ export class FakeServer {
 
   readonly send: HttpSend = async (call) => {
     const path = new URL(call.url).pathname;
-    const isLogin = path === '/auth/login';
-    if (isLogin) this.mostLoginsAtOnce = Math.max(this.mostLoginsAtOnce, ++this.loginsUnderWay);
+    const settled = path === '/auth/login' ? this.countLogin(call.signal) : () => {};
     try {
       await this.pause();
       const fault = this.faults.get(path)?.shift();
@@ -91,9 +90,21 @@ export class FakeServer {
       if (fault === 'lost') throw new Error('connection reset');
       return answer;
     } finally {
-      if (isLogin) this.loginsUnderWay--;
+      settled();
     }
   };
+
+  /** A login counts until it has its response or the phone gives it up. */
+  private countLogin(signal: AbortSignal | undefined): () => void {
+    let underWay = true;
+    const settled = (): void => {
+      if (underWay) this.loginsUnderWay--;
+      underWay = false;
+    };
+    this.mostLoginsAtOnce = Math.max(this.mostLoginsAtOnce, ++this.loginsUnderWay);
+    signal?.addEventListener('abort', settled);
+    return settled;
+  }
 
   private receive(path: string, call: HttpCall, fault: Fault | undefined): HttpAnswer {
     const session_rd = call.header['Authorization']?.replace(/^Bearer /, '');

@@ -1,10 +1,12 @@
-/** A call as it leaves the phone, and an answer as it comes back: what WeChat does below `wx.request` and its sisters. */
+/** A request as it leaves the phone, and its response: the transport below `wx.request`, `wx.uploadFile` and `wx.downloadFile`. */
 export interface HttpCall {
   method: string;
   url: string;
   header: Record<string, string>;
-  /** Text of the body, or the one file and the text parts of an upload. */
+  /** The text of the body, or the file and the text fields of an upload. */
   body?: string | UploadBody;
+  /** Aborted when the phone gives the call up. */
+  signal?: AbortSignal;
 }
 
 export interface UploadBody {
@@ -20,13 +22,14 @@ export interface HttpAnswer {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Carries a call; rejects when no answer comes. */
+/** Sends a call; rejects without a response. */
 export type HttpSend = (call: HttpCall) => Promise<HttpAnswer>;
 
-/** Real HTTP, for tests against a running server. */
-export const httpSend: HttpSend = async ({ method, url, header, body }) => {
+/** Sends over HTTP, for tests against a running server. */
+export const httpSend: HttpSend = async ({ method, url, header, body, signal }) => {
   const sent: RequestInit = {
     method,
+    signal,
     headers: headersFor(body, header),
     body: bodyFor(method, body),
   };
@@ -55,7 +58,7 @@ function headersFor(
   );
 }
 
-/** WeChat guesses the part's type from the name. */
+/** WeChat derives the type of the file from its name. */
 function typeOf(fileName: string): string {
   const types: Record<string, string> = {
     mp3: 'audio/mpeg',

@@ -4,49 +4,51 @@ import type { Wx, WxCallbacks, WxFailure, WxMethod } from '../src/wx.js';
 import { HttpAnswer, HttpCall, HttpSend } from './http.js';
 
 export interface PhoneOptions {
-  /** What carries the phone's requests: a fake server's `send`, or `httpSend` for a running server. */
+  /** The transport of the phone's requests: `send` of a fake server, or `httpSend` for a running server. */
   send: HttpSend;
-  /** What `wx.login` gives: the sandbox's `user.login`, or codes of the test's own. */
+  /** The implementation of `wx.login`, for example the sandbox's `user.login`. */
   login(): Promise<{ code: string }>;
 }
 
-/** A phone: the part of `wx` the client uses, as strict as WeChat's, and the handles a test turns. */
+/** A phone: the part of `wx` that the client uses, as strict as WeChat's, with controls for tests. */
 export interface Phone {
   wx: Wx;
-  /** What `wx.setStorageSync` wrote; survives a new session, as it survives a restart of the mini program. */
+  /** The values of `wx.setStorageSync`. They survive a new session, as they survive a restart of the mini program. */
   storage: Map<string, string>;
   /** Temporary files, by path. A path that is not here is read from the disk. */
   files: Map<string, Uint8Array<ArrayBuffer>>;
   /** How often each `wx` function was called. */
   calls: Record<string, number>;
-  /** The verdict of `wx.checkSession`. */
+  /** Whether `wx.checkSession` succeeds. */
   sessionKeyIsValid: boolean;
   storageIsFull: boolean;
-  /** The user's decisions so far, as `wx.getSetting` tells them. */
+  /** The user's decisions so far, as `wx.getSetting` returns them. */
   permissions: Record<string, boolean | undefined>;
-  /** What the user will answer to the next question: a permission, a dialog, the privacy statement, the switch in the settings. */
+  /** The user's next decisions: a permission, a dialog, the privacy statement, the switch in the settings. */
   user: { allows: boolean; confirms: boolean; agreesToPrivacy: boolean; switchesOn: boolean };
   /** Makes the named `wx` function fail the next time it is called. */
   failNext(name: string, failure: WxFailure): void;
-  /** What WeChat does to running requests once the app has been in the background for five seconds. */
+  /** Interrupts running requests, as WeChat does after five seconds in the background. */
   interrupt(): void;
 }
 
 const METHODS: WxMethod[] = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT'];
-/** WeChat carries ten requests, uploads and downloads at a time; the others wait. */
+/** WeChat runs ten requests, uploads and downloads at a time; the others wait. */
 const CONCURRENCY = 10;
+/** WeChat's own default, in milliseconds. */
+const DEFAULT_TIMEOUT = 60_000;
 
 export function createPhone(options: PhoneOptions): Phone {
   const failures = new Map<string, WxFailure>();
   const running = new Set<(failure: WxFailure) => void>();
   const waiting: (() => void)[] = [];
 
-  /** One `wx` function: counts, checks what it is given, works, calls back. Like WeChat it never throws for what happens later. */
+  /** Runs one `wx` function: counts the call, checks its options, works, calls back. Like WeChat it throws only for invalid options. */
   function wxFunction<T>(
     name: string,
     given: object & WxCallbacks<T>,
-    work: () => Promise<T> | T,
-  ): void {
+    work: (task: AbortController) => Promise<T> | T,
+  ): { abort(): void } {
     phone.calls[name] = (phone.calls[name] ?? 0) + 1;
     const undefinedField = Object.entries(given).find(([, value]) => value === undefined);
     if (undefinedField)
@@ -55,23 +57,38 @@ export function createPhone(options: PhoneOptions): Phone {
       );
     const failure = failures.get(name);
     failures.delete(name);
-    const outcome = failure ? Promise.reject<T>(asError(failure)) : Promise.resolve().then(work);
+    const task = new AbortController();
+    const outcome = failure
+      ? Promise.reject<T>(asError(failure))
+      : Promise.resolve(task).then(work);
     outcome.then(
       (result) => given.success?.(result),
       (error: Error) => given.fail?.(asFailure(name, error)),
     );
+    return { abort: () => task.abort() };
   }
 
-  async function carry(call: HttpCall): Promise<HttpAnswer> {
+  async function carry(
+    call: HttpCall,
+    task: AbortController,
+    timeout = DEFAULT_TIMEOUT,
+  ): Promise<HttpAnswer> {
     if (running.size >= CONCURRENCY) await new Promise<void>((go) => waiting.push(go));
     return new Promise<HttpAnswer>((resolve, reject) => {
-      const cutOff = (failure: WxFailure) => finish(() => reject(asError(failure)));
+      const cutOff = (failure: WxFailure) => {
+        finish(() => reject(asError(failure)));
+        task.abort();
+      };
       const finish = (settle: () => void) => {
+        clearTimeout(deadline);
         if (running.delete(cutOff)) waiting.shift()?.();
         settle();
       };
+      const deadline = setTimeout(() => cutOff({ errMsg: 'request:fail timeout' }), timeout);
       running.add(cutOff);
-      options.send(call).then(
+      if (task.signal.aborted) return cutOff({ errMsg: 'request:fail abort' });
+      task.signal.addEventListener('abort', () => cutOff({ errMsg: 'request:fail abort' }));
+      options.send({ ...call, signal: task.signal }).then(
         (answer) => finish(() => resolve(answer)),
         (error: Error) => cutOff({ errMsg: `request:fail ${error.message}` }),
       );
@@ -97,14 +114,18 @@ export function createPhone(options: PhoneOptions): Phone {
         }),
 
       request: (given) =>
-        wxFunction('request', given, async () => {
+        wxFunction('request', given, async (task) => {
           const method = given.method ?? 'GET';
           if (!METHODS.includes(method)) throw new Error('method is invalid');
-          const answer = await carry({
-            method,
-            url: withQuery(given.url, method, given.data),
-            ...sentBody(method, given),
-          });
+          const answer = await carry(
+            {
+              method,
+              url: withQuery(given.url, method, given.data),
+              ...sentBody(method, given),
+            },
+            task,
+            given.timeout,
+          );
           return {
             ...head(answer),
             data:
@@ -113,31 +134,30 @@ export function createPhone(options: PhoneOptions): Phone {
         }),
 
       uploadFile: (given) =>
-        wxFunction('uploadFile', given, async () => {
+        wxFunction('uploadFile', given, async (task) => {
           const bytes =
             phone.files.get(given.filePath) ?? new Uint8Array(readFileSync(given.filePath));
           const fields = Object.fromEntries(
             Object.entries(given.formData ?? {}).map(([name, value]) => [name, String(value)]),
           );
           const body = { name: given.name, fileName: basename(given.filePath), bytes, fields };
-          const answer = await carry({
-            method: 'POST',
-            url: given.url,
-            header: { ...given.header },
-            body,
-          });
-          return { statusCode: answer.statusCode, data: textOf(answer) }; // no header: older base libraries give none
+          const answer = await carry(
+            { method: 'POST', url: given.url, header: { ...given.header }, body },
+            task,
+            given.timeout,
+          );
+          return { statusCode: answer.statusCode, data: textOf(answer) }; // older base libraries return no header
         }),
 
       downloadFile: (given) =>
-        wxFunction('downloadFile', given, async () => {
-          const answer = await carry({
-            method: 'GET',
-            url: given.url,
-            header: { ...given.header },
-          });
+        wxFunction('downloadFile', given, async (task) => {
+          const answer = await carry(
+            { method: 'GET', url: given.url, header: { ...given.header } },
+            task,
+            given.timeout,
+          );
           const tempFilePath = `http://tmp/${phone.files.size + 1}`;
-          phone.files.set(tempFilePath, answer.bytes); // whatever the status: a failure's body becomes a file too
+          phone.files.set(tempFilePath, answer.bytes); // the body of a failure becomes a file too
           return { ...head(answer), tempFilePath };
         }),
 
@@ -151,7 +171,7 @@ export function createPhone(options: PhoneOptions): Phone {
         wxFunction('getSetting', given, () => ({ authSetting: { ...phone.permissions } })),
       authorize: (given) =>
         wxFunction('authorize', given, () => {
-          phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks once; later it repeats the answer
+          phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks once; later it repeats the decision
           if (!phone.permissions[given.scope]) throw new Error('auth deny');
         }),
       openSetting: (given) =>
@@ -171,7 +191,7 @@ export function createPhone(options: PhoneOptions): Phone {
   return phone;
 }
 
-/** GET turns data into the query, everything else sends it as JSON, which WeChat announces even for an empty body. */
+/** A GET has data in its query, every other method as JSON. WeChat announces JSON even for an empty body. */
 function withQuery(url: string, method: string, data: unknown): string {
   if (
     method !== 'GET' ||

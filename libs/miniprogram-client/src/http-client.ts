@@ -1,14 +1,14 @@
-import { Reply, unwrap } from './answer.js';
 import { assign } from './assign.js';
-import { WxPromise, promised } from './request-error.js';
+import { Reply, Unwrap, payloadOf } from './response.js';
 import { WxMethod } from './wx.js';
+import { WxPromise, callWx } from './wx-call.js';
 
 interface Call {
   /** Path under `baseUrl`, starting with a slash. */
   url: string;
   /** Further headers. `Authorization` is set for you. */
   header?: Record<string, string>;
-  /** Milliseconds; WeChat's own default is 60000. */
+  /** Milliseconds until the call fails with `ERR_NETWORK`. @default 10000 for a request, 60000 for an upload or a download */
   timeout?: number;
 }
 
@@ -16,7 +16,7 @@ interface Call {
 export interface RequestOptions extends Call {
   /** @default 'GET' */
   method?: WxMethod;
-  /** Becomes the query of a GET and the JSON body of everything else. */
+  /** Becomes the query of a GET and the JSON body of every other method. */
   data?: unknown;
   /** `arraybuffer` for an image or a sound. */
   responseType?: 'text' | 'arraybuffer';
@@ -24,11 +24,11 @@ export interface RequestOptions extends Call {
 
 /** What {@link Session.uploadFile} takes: the fields of `wx.uploadFile`, which is always a multipart POST. */
 export interface UploadOptions extends Call {
-  /** The temporary path WeChat gave, from a recorder or a picker. */
+  /** The temporary path that WeChat returned from a recorder or a picker. */
   filePath: string;
-  /** The part's name. @default 'file' */
+  /** The name of the multipart field. @default 'file' */
   name?: string;
-  /** Further text parts. */
+  /** Further text fields. */
   formData?: Record<string, unknown>;
 }
 
@@ -36,32 +36,42 @@ export interface UploadOptions extends Call {
 export type DownloadOptions = Call;
 
 /** `wx.request`, `wx.uploadFile` or `wx.downloadFile`. */
-type Carrier<C> = (options: C & { header: Record<string, string> } & WxPromise<Reply>) => unknown;
+type WxTransfer<C> = (
+  options: C & { header: Record<string, string> } & WxPromise<Reply>,
+) => unknown;
 
-/** Promises the answer's `data`, or rejects with a `RequestError`. */
-export type Wire = <T, C extends Call>(
-  carrier: Carrier<C>,
+/** Sends a call and returns its payload, or rejects with a `RequestError`. */
+export type HttpClient = <T, C extends Call>(
+  transfer: WxTransfer<C>,
   call: C,
+  timeoutMs: number,
   session_rd?: string,
 ) => Promise<T>;
 
-/** The only door to the server. Knows what a call looks like, and nothing of sessions. */
-export function createWire(baseUrl: string): Wire {
+/** The only sender of requests to the server. It does not know sessions. */
+export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
   if (!/^https?:/.test(baseUrl))
     throw new Error('createSession needs a baseUrl like "https://api.example.com".');
   const base = baseUrl.replace(/\/+$/, '');
 
-  return <T, C extends Call>(carrier: Carrier<C>, call: C, session_rd?: string) => {
-    // Only paths, so that a session_rd never travels to another host.
+  return <T, C extends Call>(
+    transfer: WxTransfer<C>,
+    call: C,
+    timeoutMs: number,
+    session_rd?: string,
+  ) => {
+    // Only paths, so that a session_rd is never sent to another host.
     if (call.url.charAt(0) !== '/')
       throw new Error('url is a path under baseUrl, like "/me"; it was "' + call.url + '".');
     const bearer: Record<string, string> = session_rd
       ? { Authorization: 'Bearer ' + session_rd }
       : {};
-    const sent = { url: base + call.url, header: assign({}, call.header || {}, bearer) };
-    return promised<Reply>(
-      (callbacks) => carrier(assign({}, call, sent, callbacks)),
+    const timeout = call.timeout || timeoutMs;
+    const sent = { url: base + call.url, header: assign({}, call.header || {}, bearer), timeout };
+    return callWx<Reply>(
+      (callbacks) => transfer(assign({}, call, sent, callbacks)),
+      timeout,
       'ERR_NETWORK',
-    ).then((reply) => unwrap<T>(reply));
+    ).then((reply) => payloadOf<T>(reply, unwrap));
   };
 }
