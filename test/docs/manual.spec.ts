@@ -33,7 +33,7 @@ import {
   WechatModule,
 } from 'nestjs-wechat';
 import type {
-  ErrorAnswer,
+  WechatErrorResponse,
   WechatModuleOptions,
   WechatSession,
   WechatUserProfile,
@@ -207,13 +207,13 @@ class EitherController {
 // #region envelope
 @Catch(WechatError)
 class TeamExceptionFilter extends WechatExceptionFilter {
-  override answerTo(error: WechatError): ErrorAnswer {
-    const answer = super.answerTo(error);
+  override toResponse(error: WechatError): WechatErrorResponse {
+    const response = super.toResponse(error);
     return {
-      ...answer,
+      ...response,
       body: {
-        ...answer.body,
-        msg: error instanceof WechatBlockedError ? 'call our hotline' : answer.body.msg,
+        ...response.body,
+        msg: error instanceof WechatBlockedError ? 'call our hotline' : response.body.msg,
       },
     };
   }

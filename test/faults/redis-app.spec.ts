@@ -27,7 +27,7 @@ interface Answer {
 
 const UNAVAILABLE = {
   code: 503,
-  msg: 'the session store cannot answer; try again shortly',
+  msg: 'the session store is unavailable; try again shortly',
   data: null,
   success: false,
   error: 'ERR_STORE_UNAVAILABLE',

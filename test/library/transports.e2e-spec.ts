@@ -410,7 +410,7 @@ describe('GraphQL', () => {
       const { errors } = await ask(app, '{ weather }', (await login(app)).session_rd);
       expect(errors).toEqual([
         expect.objectContaining({
-          message: 'WeChat cannot answer; try again shortly',
+          message: 'WeChat is unavailable; try again shortly',
           extensions: { code: 'ERR_WECHAT_UNAVAILABLE', status: 503, retryAfter: 1 },
         }),
       ]);

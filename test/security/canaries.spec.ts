@@ -1,11 +1,12 @@
-import { Logger } from '@nestjs/common';
-import type { LoggerService } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { Logger } from '@nestjs/common';
+import type { LoggerService } from '@nestjs/common';
+import axios from 'axios';
 import {
   AccessTokenService,
   CryptoService,
@@ -342,7 +343,9 @@ describe('an error of the library', () => {
       expect(texts.flatMap((text) => canaries.in(text).map((kind) => `${kind}: ${text}`))).toEqual(
         [],
       );
-      expect(error).not.toHaveProperty('cause');
+      const fields = Object.keys((error.cause as object | undefined) ?? {});
+      const harmless = ['code', 'syscall', 'hostname', 'address', 'port'];
+      expect(fields.filter((field) => !harmless.includes(field))).toEqual([]);
     };
     for (const fault of FAULTS) {
       wechat.always('*', fault);
@@ -353,5 +356,16 @@ describe('an error of the library', () => {
     expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual(
       [],
     );
+  });
+
+  it('P10 control: as the cause, the error of the HTTP client would show the secret', async () => {
+    const { secret } = wechat.apps[0]!;
+    wechat.always('*', { reset: true });
+    const cause: unknown = await axios
+      .get(`${wechat.url}/sns/jscode2session`, { params: { secret } })
+      .catch((error: unknown) => error);
+    wechat.clear();
+    const naive = new Error('WeChat is unavailable', { cause });
+    expect(canaries.in(inspect(naive, { depth: 20 }))).toEqual(['appSecret']);
   });
 });

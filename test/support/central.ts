@@ -106,14 +106,14 @@ export const REFUSALS = {
   ],
   page: [400, refusal(41030, 'invalid parameter: page', 'ERR_WECHAT_PAGE')],
   config: [500, refusal(500, 'internal error', 'ERR_WECHAT_CONFIG')],
-  response: [502, refusal(502, 'WeChat gave an answer that cannot be used', 'ERR_WECHAT_RESPONSE')],
+  response: [502, refusal(502, 'WeChat returned an unusable response', 'ERR_WECHAT_RESPONSE')],
   unavailable: [
     503,
-    refusal(503, 'WeChat cannot answer; try again shortly', 'ERR_WECHAT_UNAVAILABLE'),
+    refusal(503, 'WeChat is unavailable; try again shortly', 'ERR_WECHAT_UNAVAILABLE'),
   ],
   store: [
     503,
-    refusal(503, 'the session store cannot answer; try again shortly', 'ERR_STORE_UNAVAILABLE'),
+    refusal(503, 'the session store is unavailable; try again shortly', 'ERR_STORE_UNAVAILABLE'),
   ],
 } satisfies Record<string, [number, object]>;
 

@@ -60,7 +60,7 @@ export { rememberHandshake } from './auth/request-of.js';
 export { sessionRdFrom } from './auth/credentials.js';
 export type { RequestWithHeaders } from './auth/credentials.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
-export type { ErrorAnswer } from './auth/wechat-exception.filter.js';
+export type { WechatErrorResponse } from './auth/wechat-exception.filter.js';
 
 // The store
 export { WechatStore } from './store/wechat.store.js';

@@ -1,10 +1,7 @@
-/**
- * Every error of this library. Each has a stable `code`, says the cause and the cure, and never a secret:
- * no URL, no token, no request and no foreign error is kept inside.
- */
+import { HttpException } from '@nestjs/common';
 
 /**
- * The stable codes. A team may branch on them; the texts may change.
+ * Stable error codes. Branch on them; the messages may change.
  *
  * @example
  * ```ts
@@ -30,7 +27,54 @@ export type WechatErrorCode =
   | 'ERR_STORE_UNAVAILABLE';
 
 /**
- * What is known about the call to WeChat that failed. The endpoint is a path, never a URL: WeChat's URLs carry secrets.
+ * The response body of an error, as `getResponse()` returns it.
+ *
+ * @example
+ * ```ts
+ * const { code, msg, error }: WechatErrorBody = exception.getResponse();      // 1000, 'unauthorized', 'ERR_WECHAT_SESSION'
+ * ```
+ */
+export interface WechatErrorBody {
+  /** A number for clients: WeChat's errcode, one of the library's own from 1000 on, or the HTTP status. */
+  code: number;
+  msg: string;
+  data: null;
+  success: false;
+  error: WechatErrorCode;
+}
+
+/**
+ * HTTP status, `code` and `msg` of each error. Default `code`: the status. Default `msg`: the error's message, which is then
+ * written for clients.
+ */
+const RESPONSES: Record<WechatErrorCode, { status: number; code?: number; msg?: string }> = {
+  ERR_BAD_REQUEST: { status: 400 },
+  ERR_WECHAT_SESSION: { status: 401, code: 1000, msg: 'unauthorized' },
+  ERR_WECHAT_CODE: { status: 401, code: 40029, msg: 'invalid parameter: code' },
+  ERR_WECHAT_DECRYPT: { status: 400, code: 1004, msg: 'error: decode failed' },
+  ERR_WECHAT_SIGNATURE: { status: 400, code: 1005, msg: 'error: signature mismatch' },
+  ERR_WECHAT_APP: { status: 400, code: 40013, msg: 'invalid parameter: appId' },
+  ERR_WECHAT_SCENE: {
+    status: 400,
+    code: 40169,
+    msg: 'invalid length for scene, or the data is not json string',
+  },
+  ERR_WECHAT_PAGE: { status: 400, code: 41030, msg: 'invalid parameter: page' },
+  ERR_WECHAT_BLOCKED: { status: 403, code: 40226, msg: 'user blocked' },
+  ERR_WECHAT_UNIONID_REQUIRED: { status: 403, msg: 'unionid required' },
+  ERR_WECHAT_PHONE_REQUIRED: { status: 403, msg: 'phone number required' },
+  ERR_WECHAT_RATE_LIMIT: { status: 429, msg: 'too many requests' },
+  ERR_WECHAT_CONFIG: { status: 500, msg: 'internal error' },
+  ERR_WECHAT_RESPONSE: { status: 502, msg: 'WeChat returned an unusable response' },
+  ERR_WECHAT_UNAVAILABLE: { status: 503, msg: 'WeChat is unavailable; try again shortly' },
+  ERR_STORE_UNAVAILABLE: {
+    status: 503,
+    msg: 'the session store is unavailable; try again shortly',
+  },
+};
+
+/**
+ * The call to WeChat that failed. The endpoint is a path and never a URL, because WeChat's URLs carry secrets.
  *
  * @example
  * ```ts
@@ -40,9 +84,9 @@ export type WechatErrorCode =
 export interface WechatCallInfo {
   /** Path of WeChat's API, such as `/sns/jscode2session`. */
   endpoint?: string;
-  /** WeChat's own number for the failure. */
+  /** WeChat's error number. */
   errcode?: number;
-  /** WeChat's request id; its console can look it up for seven days. */
+  /** WeChat's request id. Its console can look it up for seven days. */
   rid?: string;
   /** Which attempt failed, from 1. */
   attempt?: number;
@@ -51,7 +95,27 @@ export interface WechatCallInfo {
 }
 
 /**
- * Base of all errors of this library: `catch (e) { if (e instanceof WechatError) … e.code … }`.
+ * What the constructors of the errors take: the failed call, and the error that caused this one. Pass only a cause that
+ * holds no secret: an error of an HTTP client holds the URL.
+ *
+ * @example
+ * ```ts
+ * throw new WechatUnavailableError('WeChat cannot be reached.', { endpoint: '/sns/jscode2session', cause: dnsError });
+ * ```
+ */
+export interface WechatErrorDetails extends WechatCallInfo {
+  cause?: unknown;
+}
+
+/** Marks the errors of every copy of this package in the process. */
+const BRAND = Symbol.for('nestjs-wechat:error');
+
+/**
+ * Base class of all errors of this library. It is an `HttpException`, so every exception filter of Nest finds the right status
+ * and body in it. The message names cause and cure for developers, and never a secret.
+ *
+ * `instanceof` also recognises the errors of a second copy of this package. npm installs a second copy if two packages depend
+ * on different versions; `npm ls nestjs-wechat` shows them.
  *
  * @example
  * ```ts
@@ -60,52 +124,91 @@ export interface WechatCallInfo {
  * }
  * ```
  */
-export abstract class WechatError extends Error implements WechatCallInfo {
-  abstract readonly code: WechatErrorCode;
+export abstract class WechatError<Code extends WechatErrorCode = WechatErrorCode>
+  extends HttpException
+  implements WechatCallInfo
+{
+  /** The code of the class. */
+  static readonly code: WechatErrorCode;
+
+  readonly code: Code;
   readonly endpoint?: string;
   readonly errcode?: number;
   readonly rid?: string;
   readonly attempt?: number;
   readonly ms?: number;
+  /** Seconds after which a retry makes sense. Sent as `Retry-After`. */
+  readonly retryAfter?: number;
 
-  constructor(message: string, call: WechatCallInfo = {}) {
-    super(message);
-    this.name = new.target.name;
-    for (const [key, value] of Object.entries(call))
+  static {
+    Object.defineProperty(this.prototype, BRAND, { value: true });
+  }
+
+  constructor(message: string, details: WechatErrorDetails = {}) {
+    super(message, RESPONSES[new.target.code].status);
+    this.code = new.target.code as Code;
+    for (const [key, value] of Object.entries(details))
       if (value !== undefined) Object.assign(this, { [key]: value });
   }
 
-  /** What a log keeps of the error when it writes JSON. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    if (typeof value !== 'object' || value === null || !(BRAND in value)) return false;
+    return this === WechatError || (Object.hasOwn(this, 'code') && this.code === codeOf(value));
+  }
+
+  /** The response body for the client. */
+  override getResponse(): WechatErrorBody {
+    const { status, code = status, msg = this.message } = RESPONSES[this.code];
+    return { code, msg, data: null, success: false, error: this.code };
+  }
+
+  /** The response headers for the client: `WWW-Authenticate` for a 401, and `Retry-After`. */
+  getHeaders(): Record<string, string> {
+    if (this.getStatus() === 401) return { 'WWW-Authenticate': 'Bearer' };
+    return this.retryAfter === undefined ? {} : { 'Retry-After': String(this.retryAfter) };
+  }
+
+  /** The fields for a log in JSON. */
   toJSON(): object {
-    return Object.assign({ message: this.message }, this);
+    const {
+      response: _body,
+      options: _options,
+      cause,
+      ...fields
+    } = Object.assign({}, this) as Record<string, unknown>;
+    return cause instanceof Error
+      ? { ...fields, cause: Object.assign({ message: cause.message }, cause) }
+      : fields;
   }
 }
 
 /**
- * The caller sent something of the wrong shape. Nothing was sent to WeChat or to the store.
+ * The caller passed a value of the wrong shape. Nothing was sent to WeChat or to the store.
  *
  * @example
  * ```ts
  * if (error instanceof WechatBadRequestError) return reply.status(400).send(error.message);      // sessions.login(undefined)
  * ```
  */
-export class WechatBadRequestError extends WechatError {
-  readonly code = 'ERR_BAD_REQUEST';
+export class WechatBadRequestError extends WechatError<'ERR_BAD_REQUEST'> {
+  static override readonly code = 'ERR_BAD_REQUEST';
 }
 
 /**
- * No session: none was sent, or it is unknown, expired or ended. All of these look the same from outside.
+ * The session is absent, unknown, expired or revoked. A client cannot tell which.
  *
- * It has no stack. It is an answer rather than a fault, and finding out where it was thrown would be a quarter of what refusing
- * a request costs, which a flood of invented tokens would have us pay for each.
+ * It has no stack. Recording the stack takes a quarter of the time of a refused request, and a flood of invented tokens would
+ * make the server pay that for each of them.
  *
  * @example
  * ```ts
- * if (error instanceof WechatSessionError) return redirectToLogin();      // sessions.find(ended)
+ * if (error instanceof WechatSessionError) return redirectToLogin();      // sessions.find(expired)
  * ```
  */
-export class WechatSessionError extends WechatError {
-  readonly code = 'ERR_WECHAT_SESSION';
+export class WechatSessionError extends WechatError<'ERR_WECHAT_SESSION'> {
+  static override readonly code = 'ERR_WECHAT_SESSION';
+
   constructor(message = 'Session is unknown or has expired. Call wx.login() again.') {
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
@@ -115,34 +218,37 @@ export class WechatSessionError extends WechatError {
 }
 
 /**
- * WeChat refused a code: of `wx.login`, of the phone button or of OAuth. It is unknown, too old, used, or another app's.
+ * WeChat refused a code of `wx.login`, of the phone button or of OAuth. It is unknown, expired, already used, or belongs to
+ * another app.
  *
  * @example
  * ```ts
  * if (error instanceof WechatCodeError) return askForFreshCode();      // sessions.login(usedCode)
  * ```
  */
-export class WechatCodeError extends WechatError {
-  readonly code = 'ERR_WECHAT_CODE';
-  constructor(call: WechatCallInfo = {}) {
+export class WechatCodeError extends WechatError<'ERR_WECHAT_CODE'> {
+  static override readonly code = 'ERR_WECHAT_CODE';
+
+  constructor(details: WechatErrorDetails = {}) {
     super(
       'WeChat refused the code: it is unknown, expired or already used. Ask the client for a fresh one.',
-      call,
+      details,
     );
   }
 }
 
 /**
- * Open data could not be decrypted or is not for this session. Why is never told: answers that differ would let a
- * client forge data without the session_key.
+ * Open data could not be decrypted, or it is not for this session. The error never says why, because errors that differ would
+ * let a client forge data without the session_key.
  *
  * @example
  * ```ts
  * if (error instanceof WechatDecryptError) return askForLogin();      // crypto.decryptOpenData(session, forged)
  * ```
  */
-export class WechatDecryptError extends WechatError {
-  readonly code = 'ERR_WECHAT_DECRYPT';
+export class WechatDecryptError extends WechatError<'ERR_WECHAT_DECRYPT'> {
+  static override readonly code = 'ERR_WECHAT_DECRYPT';
+
   constructor() {
     super(
       'Open data could not be decrypted. Call wx.login() again, then ask the user for the data once more.',
@@ -151,99 +257,118 @@ export class WechatDecryptError extends WechatError {
 }
 
 /**
- * The signature of rawData is not made with this user's session_key.
+ * The signature of rawData was not made with this user's session_key.
  *
  * @example
  * ```ts
  * if (error instanceof WechatSignatureError) return askForLogin();      // crypto.verifyRawData(session, forged)
  * ```
  */
-export class WechatSignatureError extends WechatError {
-  readonly code = 'ERR_WECHAT_SIGNATURE';
+export class WechatSignatureError extends WechatError<'ERR_WECHAT_SIGNATURE'> {
+  static override readonly code = 'ERR_WECHAT_SIGNATURE';
+
   constructor() {
     super(
-      'rawData does not match its signature. Send rawData exactly as WeChat gave it, or call wx.login() again.',
+      'rawData does not match its signature. Send rawData exactly as WeChat returned it, or call wx.login() again.',
     );
   }
 }
 
 /**
- * The app is not one of `options.apps`, or the secret that the caller named is not the app's.
+ * The app is not one of `options.apps`, or the caller named a secret that is not the app's.
  *
  * @example
  * ```ts
  * if (error instanceof WechatAppError) return reply.status(400).send(error.parameter);      // sessions.login(code, { appId: unknown })
  * ```
  */
-export class WechatAppError extends WechatError {
-  readonly code = 'ERR_WECHAT_APP';
+export class WechatAppError extends WechatError<'ERR_WECHAT_APP'> {
+  static override readonly code = 'ERR_WECHAT_APP';
+
+  /** @param parameter which parameter is wrong */
   constructor(readonly parameter: 'appId' | 'secret' = 'appId') {
     super(
       parameter === 'appId'
         ? 'This appId is not configured. Add it to the apps of WechatModule.'
-        : 'The secret is not the one of this app.',
+        : 'The secret is not the secret of this app.',
     );
+  }
+
+  override getResponse(): WechatErrorBody {
+    const body = super.getResponse();
+    return this.parameter === 'secret'
+      ? { ...body, code: 40125, msg: 'invalid parameter: secret' }
+      : body;
   }
 }
 
 /**
- * The scene of a mini-program code is empty, too long or has characters that WeChat does not take.
+ * The scene of a mini-program code is empty, too long, or has characters that WeChat does not accept.
  *
  * @example
  * ```ts
  * if (error instanceof WechatSceneError) return reply.status(400).send(error.message);      // qrCodes.getUnlimited({ scene: '' })
  * ```
  */
-export class WechatSceneError extends WechatError {
-  readonly code = 'ERR_WECHAT_SCENE';
-  constructor(call: WechatCallInfo = {}) {
-    super("scene must be 1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~", call);
+export class WechatSceneError extends WechatError<'ERR_WECHAT_SCENE'> {
+  static override readonly code = 'ERR_WECHAT_SCENE';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super("scene must be 1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~", details);
   }
 }
 
 /**
- * WeChat does not know the page: it must be a page of the released version, without leading slash and query.
+ * WeChat does not know the page. It must be a page of the released version, without leading slash and without query.
  *
  * @example
  * ```ts
  * if (error instanceof WechatPageError) return codeOfHomePage(scene);      // qrCodes.getUnlimited({ scene, page: 'pages/nowhere' })
  * ```
  */
-export class WechatPageError extends WechatError {
-  readonly code = 'ERR_WECHAT_PAGE';
-  constructor(call: WechatCallInfo = {}) {
+export class WechatPageError extends WechatError<'ERR_WECHAT_PAGE'> {
+  static override readonly code = 'ERR_WECHAT_PAGE';
+
+  constructor(details: WechatErrorDetails = {}) {
     super(
       'WeChat does not know this page. Name a released page without leading slash and query, or pass checkPath: false.',
-      call,
+      details,
     );
+  }
+
+  override getResponse(): WechatErrorBody {
+    return withErrcode(super.getResponse(), this);
   }
 }
 
 /**
- * WeChat blocked the login of a high-risk user. Do not retry; tell the user.
+ * WeChat blocked the login of a high-risk user. Do not retry. Tell the user.
  *
  * @example
  * ```ts
  * if (error instanceof WechatBlockedError) return showBlocked();      // sessions.login(codeOfBlockedUser)
  * ```
  */
-export class WechatBlockedError extends WechatError {
-  readonly code = 'ERR_WECHAT_BLOCKED';
-  constructor(call: WechatCallInfo = {}) {
-    super('WeChat blocked this user as high-risk.', call);
+export class WechatBlockedError extends WechatError<'ERR_WECHAT_BLOCKED'> {
+  static override readonly code = 'ERR_WECHAT_BLOCKED';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super('WeChat blocked this user as high-risk.', details);
   }
 }
 
 /**
- * `@RequireUnionId()` met a session without one: WeChat gives it only for an app that is bound to an open-platform account.
+ * `@RequireUnionId()` refused a session that has no unionid. WeChat returns one only if the app is bound to an open-platform
+ * account.
  *
  * @example
  * ```ts
  * if (error instanceof WechatUnionIdRequiredError) return showHelp();      // @RequireUnionId()
  * ```
  */
-export class WechatUnionIdRequiredError extends WechatError {
-  readonly code = 'ERR_WECHAT_UNIONID_REQUIRED';
+export class WechatUnionIdRequiredError extends WechatError<'ERR_WECHAT_UNIONID_REQUIRED'> {
+  static override readonly code = 'ERR_WECHAT_UNIONID_REQUIRED';
+
   constructor() {
     super(
       'This needs a unionid. Bind the app to an open-platform account (open.weixin.qq.com), then call wx.login() again.',
@@ -252,112 +377,165 @@ export class WechatUnionIdRequiredError extends WechatError {
 }
 
 /**
- * `@RequirePhone()` met a user without a phone number. The client shows its phone button and tries again.
+ * `@RequirePhone()` refused a user who has no phone number. The client shows its phone button and tries again.
  *
  * @example
  * ```ts
  * if (error instanceof WechatPhoneRequiredError) return showPhoneButton();      // @RequirePhone()
  * ```
  */
-export class WechatPhoneRequiredError extends WechatError {
-  readonly code = 'ERR_WECHAT_PHONE_REQUIRED';
+export class WechatPhoneRequiredError extends WechatError<'ERR_WECHAT_PHONE_REQUIRED'> {
+  static override readonly code = 'ERR_WECHAT_PHONE_REQUIRED';
+
   constructor() {
     super('This needs a phone number. Ask the user for it first.');
   }
 }
 
 /**
- * A quota is used up: WeChat's (45009, 45011), or ours for failed decryptions of one session.
+ * A quota is used up: WeChat's (45009, 45011), or the library's limit of failed decryptions in one session.
  *
  * @example
  * ```ts
  * if (error instanceof WechatRateLimitError) return tryAgainIn(error.retryAfter);      // errcode 45011
  * ```
  */
-export class WechatRateLimitError extends WechatError {
-  readonly code = 'ERR_WECHAT_RATE_LIMIT';
+export class WechatRateLimitError extends WechatError<'ERR_WECHAT_RATE_LIMIT'> {
+  static override readonly code = 'ERR_WECHAT_RATE_LIMIT';
+
+  /** @param retryAfter seconds after which a retry makes sense */
   constructor(
-    /** Seconds after which a retry makes sense. */
-    readonly retryAfter: number,
-    call: WechatCallInfo = {},
+    override readonly retryAfter: number,
+    details: WechatErrorDetails = {},
   ) {
-    super(`Too many requests. Try again in ${retryAfter} s.`, call);
+    super(`Too many requests. Try again in ${retryAfter} s.`, details);
+  }
+
+  override getResponse(): WechatErrorBody {
+    return withErrcode(super.getResponse(), this);
   }
 }
 
 /**
- * Our own configuration is wrong: found at boot, or told by WeChat, which refused the credentials or the server's IP address.
+ * The configuration of the module is wrong. Thrown at the start, and when WeChat refuses the credentials or the IP address of
+ * the server.
  *
  * @example
  * ```ts
  * if (error instanceof WechatConfigError) process.stderr.write(error.problems.join('\n'));      // WechatModule.forRoot({ apps: [] })
  * ```
  */
-export class WechatConfigError extends WechatError {
-  readonly code = 'ERR_WECHAT_CONFIG';
+export class WechatConfigError extends WechatError<'ERR_WECHAT_CONFIG'> {
+  static override readonly code = 'ERR_WECHAT_CONFIG';
+
+  /** @param problems every problem found. Each names the option or variable, and never its value */
   constructor(
-    /** Every problem found, each naming the option or variable, never its value. */
     readonly problems: string[],
-    call: WechatCallInfo = {},
+    details: WechatErrorDetails = {},
   ) {
     super(
       `nestjs-wechat is not configured correctly:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-      call,
+      details,
     );
   }
 }
 
 /**
- * An answer from WeChat that is not what its protocol says, or an errcode that nobody here can act on.
+ * WeChat returned a response that its protocol does not describe, or an errcode that has no error class of its own. Also thrown
+ * when WeChat refuses the access token (40001, 40014, 42001) a second time, after a fresh one was fetched.
  *
  * @example
  * ```ts
- * if (error instanceof WechatResponseError) logger.error({ errcode: error.errcode, rid: error.rid });      // an errcode that has no error of its own
+ * if (error instanceof WechatResponseError) logger.error({ errcode: error.errcode, rid: error.rid });
  * ```
  */
-export class WechatResponseError extends WechatError {
-  readonly code = 'ERR_WECHAT_RESPONSE';
+export class WechatResponseError extends WechatError<'ERR_WECHAT_RESPONSE'> {
+  static override readonly code = 'ERR_WECHAT_RESPONSE';
 }
 
 /**
- * WeChat refused the access token itself (40001, 40014, 42001), also after a fresh one.
- *
- * @example
- * ```ts
- * if (error instanceof WechatAccessTokenError) alert(error.rid);      // errcode 40001 also after a fresh token
- * ```
- */
-export class WechatAccessTokenError extends WechatResponseError {}
-
-/**
- * WeChat cannot be reached, did not answer in time, or says that it is busy.
+ * WeChat cannot be reached, does not respond in time, or reports that it is busy. `cause` names the error of the network, if
+ * there was one.
  *
  * @example
  * ```ts
  * if (error instanceof WechatUnavailableError) return tryAgainIn(error.retryAfter);      // a timeout
  * ```
  */
-export class WechatUnavailableError extends WechatError {
-  readonly code = 'ERR_WECHAT_UNAVAILABLE';
-  /** Seconds after which a retry makes sense. */
-  readonly retryAfter = 1;
+export class WechatUnavailableError extends WechatError<'ERR_WECHAT_UNAVAILABLE'> {
+  static override readonly code = 'ERR_WECHAT_UNAVAILABLE';
+  override readonly retryAfter = 1;
 }
 
 /**
- * The store cannot answer. Whether a session exists is not known, so nobody is logged out and nobody let in.
+ * The session store is unavailable. It is not known whether the session exists, so the request is neither accepted nor treated
+ * as logged out. `cause` names the error of Redis or of the connection, if there was one.
  *
  * @example
  * ```ts
  * if (error instanceof StoreUnavailableError) return tryAgainIn(error.retryAfter);      // Redis is down
  * ```
  */
-export class StoreUnavailableError extends WechatError {
-  readonly code = 'ERR_STORE_UNAVAILABLE';
-  /** Seconds after which a retry makes sense. */
-  readonly retryAfter = 1;
+export class StoreUnavailableError extends WechatError<'ERR_STORE_UNAVAILABLE'> {
+  static override readonly code = 'ERR_STORE_UNAVAILABLE';
+  override readonly retryAfter = 1;
+
   constructor(
-    message = 'The session store did not answer. See its own log lines; it is retried by itself.',
+    message = 'The session store did not respond. Its log lines name the cause. The connection is retried automatically.',
+    { cause }: { cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, { cause });
   }
+}
+
+/**
+ * All error classes of this library as one union. `switch (error.code)` narrows it to one class.
+ *
+ * @example
+ * ```ts
+ * function isTemporary(error: AnyWechatError): boolean {
+ *   switch (error.code) {
+ *     case 'ERR_WECHAT_RATE_LIMIT': return error.retryAfter < 10;      // a WechatRateLimitError
+ *     default: return error.getStatus() === 503;
+ *   }
+ * }
+ * ```
+ */
+export type AnyWechatError =
+  | WechatBadRequestError
+  | WechatSessionError
+  | WechatCodeError
+  | WechatDecryptError
+  | WechatSignatureError
+  | WechatAppError
+  | WechatSceneError
+  | WechatPageError
+  | WechatBlockedError
+  | WechatUnionIdRequiredError
+  | WechatPhoneRequiredError
+  | WechatRateLimitError
+  | WechatConfigError
+  | WechatResponseError
+  | WechatUnavailableError
+  | StoreUnavailableError;
+
+/**
+ * Like `error instanceof WechatError`, and narrows to `AnyWechatError`.
+ *
+ * @example
+ * ```ts
+ * catch (error) { if (isWechatError(error) && error.code === 'ERR_WECHAT_APP') logger.warn(error.parameter); }
+ * ```
+ */
+export function isWechatError(error: unknown): error is AnyWechatError {
+  return error instanceof WechatError;
+}
+
+function codeOf(error: object): unknown {
+  return 'code' in error ? error.code : undefined;
+}
+
+/** The body with WeChat's errcode, if WeChat returned one, as its `code`. */
+function withErrcode(body: WechatErrorBody, { errcode }: WechatCallInfo): WechatErrorBody {
+  return errcode === undefined ? body : { ...body, code: errcode };
 }

@@ -62,7 +62,13 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     WechatUsers,
     SessionGuard,
     OptionalSessionGuard,
-    { provide: APP_FILTER, useClass: WechatExceptionFilter },
+    {
+      provide: APP_FILTER,
+      inject: [ResolvedWechatOptions],
+      // Nest skips a global filter that is undefined.
+      useFactory: ({ errorFilter }: ResolvedWechatOptions) =>
+        errorFilter ? new WechatExceptionFilter() : undefined,
+    },
   ],
   exports: [
     FoundationModule,

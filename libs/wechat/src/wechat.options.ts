@@ -101,6 +101,11 @@ export interface WechatModuleOptions {
   store?: WechatStore;
   /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
   users?: Type<WechatUserResolver>;
+  /**
+   * Whether the module registers WechatExceptionFilter for the whole application. `false`: it registers no filter, and your own
+   * `APP_FILTER` or Nest's own filter handles the errors. They are HttpExceptions, so status and body stay right. @default true
+   */
+  errorFilter?: boolean;
   /** What moves time, in milliseconds since 1970; for tests. @default the process's clock; with redis, Redis's own time */
   clock?: () => number;
 }
@@ -124,6 +129,7 @@ export class ResolvedWechatOptions {
   readonly redis?: WechatModuleOptions['redis'];
   readonly store?: WechatStore;
   readonly users?: Type<WechatUserResolver>;
+  readonly errorFilter: boolean;
   readonly clock?: () => number;
 
   /**
@@ -162,6 +168,7 @@ export class ResolvedWechatOptions {
     this.redis = check.redis(options.redis);
     this.store = options.store;
     this.users = options.users;
+    this.errorFilter = options.errorFilter ?? true;
     this.clock = options.clock;
     check.expect(
       !(options.redis && options.store),

@@ -16,7 +16,7 @@ export class AppExceptionFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const { status, headers, body } =
-      error instanceof WechatError ? this.wechat.answerTo(error) : this.refusalFor(error);
+      error instanceof WechatError ? this.wechat.toResponse(error) : this.refusalFor(error);
     if (status >= 500) this.logger.error(error);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).headers(headers).send(body);
   }

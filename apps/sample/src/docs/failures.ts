@@ -78,11 +78,11 @@ export const FAILURES = {
   },
   ERR_WECHAT_RATE_LIMIT: { status: 429, code: 429, msg: 'too many requests' },
   ERR_WECHAT_CONFIG: { status: 500, code: 500, msg: 'internal error' },
-  ERR_WECHAT_RESPONSE: { status: 502, code: 502, msg: 'WeChat gave an answer that cannot be used' },
+  ERR_WECHAT_RESPONSE: { status: 502, code: 502, msg: 'WeChat returned an unusable response' },
   ERR_WECHAT_UNAVAILABLE: {
     status: 503,
     code: 503,
-    msg: 'WeChat cannot answer; try again shortly',
+    msg: 'WeChat is unavailable; try again shortly',
   },
   NO_ROOM: {
     status: 503,
@@ -93,7 +93,7 @@ export const FAILURES = {
   ERR_STORE_UNAVAILABLE: {
     status: 503,
     code: 503,
-    msg: 'the session store cannot answer; try again shortly',
+    msg: 'the session store is unavailable; try again shortly',
   },
 } as const;
 

@@ -9,7 +9,7 @@ import { accessTokenChannel, traced } from '../diagnostics.js';
 import { WechatStore } from '../store/wechat.store.js';
 import {
   StoreUnavailableError,
-  WechatAccessTokenError,
+  WechatResponseError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
@@ -75,7 +75,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
 
   /**
    * The token to use after WeChat refused `refused`: somebody else's newer one if there is one, else a fresh one.
-   * @throws WechatAccessTokenError if WeChat keeps handing out the refused token and no forced refresh is left
+   * @throws WechatResponseError if WeChat keeps handing out the refused token and no forced refresh is left
    */
   async renew(appId: string, refused: string): Promise<string> {
     const app = this.options.app('mini-program', appId);
@@ -224,7 +224,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
       recent.count === 1 ? await this.store.count(`wx:forced:${appId}`, 1, DAY) : undefined;
     if (!today || today.count > FORCED_A_DAY) {
       this.tokens.delete(appId);
-      throw new WechatAccessTokenError(
+      throw new WechatResponseError(
         'WeChat refuses the access token that it hands out, and no forced refresh is left for now.',
       );
     }

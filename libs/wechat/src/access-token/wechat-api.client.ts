@@ -1,12 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import type { PlatformFile, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
-import {
-  WechatAccessTokenError,
-  WechatBadRequestError,
-  WechatUnavailableError,
-} from '../wechat.errors.js';
+import { WechatBadRequestError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
@@ -55,7 +52,7 @@ export class WechatApiClient {
   ) {}
 
   /**
-   * @throws WechatBadRequestError for a path that is none, WechatAppError, WechatAccessTokenError, WechatCodeError,
+   * @throws WechatBadRequestError for a path that is not valid, WechatAppError, WechatCodeError,
    *   WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
   async call(call: WechatApiCall & { expect: 'binary' }): Promise<PlatformFile>;
@@ -69,7 +66,7 @@ export class WechatApiClient {
     try {
       return await this.send(call, token, deadline);
     } catch (error) {
-      if (!(error instanceof WechatAccessTokenError)) throw error;
+      if (!isAccessTokenRefused(error)) throw error;
       return this.send(call, await inTime(this.tokens.renew(appId, token), deadline), deadline);
     }
   }

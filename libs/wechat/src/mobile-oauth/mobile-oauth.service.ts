@@ -2,12 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { sealJson, unsealJson } from '../crypto/sealed-json.js';
+import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { formatToken, newToken, parseToken } from '../session/session-token.js';
 import { WechatStore } from '../store/wechat.store.js';
 import {
   StoreUnavailableError,
-  WechatAccessTokenError,
   WechatBadRequestError,
   WechatSessionError,
 } from '../wechat.errors.js';
@@ -208,7 +208,7 @@ export class MobileOAuthService {
         await fetchUserInfo(this.platform, current.record.grant, deadline),
       );
     } catch (error) {
-      if (!(error instanceof WechatAccessTokenError) || current !== stored) throw error;
+      if (!isAccessTokenRefused(error) || current !== stored) throw error;
       const renewed = await this.refreshed(stored, deadline);
       return this.remembered(
         renewed,

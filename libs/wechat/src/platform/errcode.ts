@@ -1,5 +1,4 @@
 import {
-  WechatAccessTokenError,
   WechatBlockedError,
   WechatCodeError,
   WechatConfigError,
@@ -97,8 +96,13 @@ function refusedConfig(what: string, call: WechatCallInfo): WechatConfigError {
   );
 }
 
-function refusedToken(errmsg: string, call: WechatCallInfo): WechatAccessTokenError {
-  return new WechatAccessTokenError(`WeChat refuses the access token: ${errmsg}`, call);
+function refusedToken(errmsg: string, call: WechatCallInfo): WechatResponseError {
+  return new WechatResponseError(`WeChat refuses the access token: ${errmsg}`, call);
+}
+
+/** Whether WeChat refused the access token of a call. */
+export function isAccessTokenRefused(error: unknown): boolean {
+  return error instanceof WechatResponseError && [40001, 40014, 42001].includes(error.errcode ?? 0);
 }
 
 function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {

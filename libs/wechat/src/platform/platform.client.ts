@@ -7,6 +7,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
+import { safeCause } from '../error-cause.js';
 import { MinuteLog } from '../minute-log.js';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
@@ -279,8 +280,9 @@ const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'
 /** What axios throws holds the URL with the secret in it, so it is looked at here and goes no further. */
 function transportFailure(error: unknown, info: CallInfo): FailedAttempt {
   const code = isAxiosError(error) ? (error.code ?? '') : '';
+  const cause = isAxiosError(error) ? safeCause(error.cause, code) : undefined;
   const gone = (failure: Failure, what: string): FailedAttempt =>
-    new FailedAttempt(failure, new WechatUnavailableError(what, info));
+    new FailedAttempt(failure, new WechatUnavailableError(what, { ...info, cause }));
   if (code === 'ERR_CANCELED') return gone('lost', `WeChat did not answer within ${info.ms} ms.`);
   if (UNSENT.has(code) || neverConnected(error))
     return gone('unsent', `WeChat cannot be reached (${code}).`);

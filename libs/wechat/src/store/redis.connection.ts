@@ -1,5 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { RedisClientType } from 'redis';
+import { safeCause } from '../error-cause.js';
 import { MinuteLog } from '../minute-log.js';
 import { StoreUnavailableError } from '../wechat.errors.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
@@ -206,7 +207,9 @@ export class RedisConnection implements OnApplicationShutdown {
     else if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
     if (code === 'READONLY' && performance.now() - this.renewedAt > RENEW_AGAIN_IN)
       this.renew(client);
-    throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError();
+    throw error instanceof StoreUnavailableError
+      ? error
+      : new StoreUnavailableError(undefined, { cause: safeCause(error, code) });
   }
 
   private onNodeReady(): void {
