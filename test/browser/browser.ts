@@ -30,8 +30,8 @@ export const describeBrowser: (name: string, stories: () => void) => void = (nam
   );
 };
 
-export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+export const launch = (flags: string[] = []): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
 
 /** A page of its own, and all that its console complained about. */
 export interface Visit {

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
-/* eslint-disable no-console -- a command speaks on the console */
+/* eslint-disable no-console -- a command writes to the console */
 import { parseArgs } from 'node:util';
 import { startWechatSandbox, type WechatSandbox } from './sandbox.js';
 
 const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1] [--app http://127.0.0.1:3000]
+                             [--allow-origin http://localhost:5173]
 
-Starts a fake WeChat platform for development: no account, no network, nothing is kept.
---app names your server: the simulator, a phone in the browser, talks to it.`;
+Starts a fake WeChat platform for development. It needs no account and no network, and stores nothing.
+--host          the name or address to listen on; clients use it or a loopback name
+--app           the URL of your server, which the simulator, a phone in the browser, calls
+--allow-origin  a page of this origin may call the control plane; can be repeated`;
 
 try {
   await run();
@@ -16,11 +19,18 @@ try {
 }
 
 async function run(): Promise<void> {
-  const { port, host, app, help } = parseArgs({
+  const {
+    port,
+    host,
+    app,
+    help,
+    'allow-origin': allowedOrigins,
+  } = parseArgs({
     options: {
       port: { type: 'string', default: '3100' },
       host: { type: 'string', default: '127.0.0.1' },
       app: { type: 'string' },
+      'allow-origin': { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   }).values;
@@ -31,6 +41,7 @@ async function run(): Promise<void> {
   const wechat = await startWechatSandbox({
     port: Number(port),
     host,
+    allowedOrigins,
     demoUsers: true,
     ...(app && { simulator: { appBaseUrl: app } }),
   });
@@ -53,7 +64,7 @@ ${appLines.join('\n')}
 Users
 ${userLines.join('\n')}
 
-A login code, as wx.login() gives it:  curl -X POST ${url}/sandbox/users/alice/login
-All there is:                          curl ${url}/sandbox
-A phone in the browser:                ${url}/simulator/`;
+A login code, as from wx.login():  curl -X POST ${url}/sandbox/users/alice/login
+All routes:                        curl ${url}/sandbox
+A phone in the browser:            ${url}/simulator/`;
 }

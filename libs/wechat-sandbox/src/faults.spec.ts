@@ -210,7 +210,7 @@ it('teaches whoever writes a fault that cannot be', () => {
     'A fault has no field errCode. It has: errcode, ',
   );
   expect(() => wechat.next(LOGIN, { errcode: '1' as unknown as number })).toThrow(
-    "errcode: '1' is not a value",
+    "errcode: '1' is not a valid value. It must be an integer",
   );
   expect(() => wechat.always(LOGIN, { delay: 'soon' })).toThrow('"soon" is not a duration');
   expect(() => wechat.always(LOGIN, { reset: 'sometimes' as unknown as true })).toThrow(

@@ -1,113 +1,178 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { inspect } from 'node:util';
+import { isObject } from './transport/request.js';
 import { milliseconds, type Duration } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
 
 /**
- * What goes wrong with one answer. Times in a fault are real time. Fields combine where that makes sense, for example
- * `{ errcode: -1, delay: '2s' }`. Without any of `errcode`, `status`, `body` and `redirect`, the platform does its work as usual.
+ * What goes wrong with one response. Times in a fault are real time. Fields can be combined, for example `{ errcode: -1, delay: '2s' }`.
+ * Without `errcode`, `status`, `body` and `redirect`, the platform handles the call as usual.
  */
 export interface Fault {
-  /** WeChat's refusal: HTTP 200 with `{errcode, errmsg}`. Nothing is done, a code stays unused. */
+  /** WeChat's refusal: HTTP 200 with `{errcode, errmsg}`. The call has no effect, so a code stays unused. */
   errcode?: number;
   /** @default WeChat's usual text for the errcode, with a rid */
   errmsg?: string;
-  /** An HTTP status, as gateways in front of WeChat answer. */
+  /** An HTTP status from 200 to 599, as a gateway in front of WeChat returns it. */
   status?: number;
+  /** At most 50 headers. The security headers of the sandbox cannot be replaced. */
   headers?: Record<string, string>;
-  /** Sent as it is; an object as JSON. */
+  /** A text or Buffer is sent as it is, an object as JSON. At most 16 MiB. */
   body?: string | Buffer | object;
-  /** @default what WeChat uses on this path, `text/html` for a bare status */
+  /** @default the type that WeChat uses on this path; `text/html` for a bare status */
   contentType?: string;
-  /** Answers 302 to this address. */
+  /** Redirects with 302 to this address. */
   redirect?: string;
-  /** Changes the JSON of the true answer, after the work is done. */
+  /** Changes the JSON of the usual response, after the call has taken effect. */
   transform?: (json: Record<string, unknown>) => unknown;
-  /** The work is done at once, the answer leaves this much later. */
+  /** The call takes effect at once and the response is sent this much later, at most one day. */
   delay?: Duration;
-  /** One byte leaves per this much time. */
+  /** Sends one byte per this much time. */
   drip?: Duration;
-  /** Which part drips: the head with all that follows, or only the body. @default 'body' */
+  /** Which part is sent byte by byte: the headers and the body, or only the body. @default 'body' */
   dripFrom?: 'headers' | 'body';
   /**
-   * The connection breaks: `true` when the request has been read, `'before-reading'` before its body, `'after-work'` when the work is
-   * done (the code is used) and no byte has been answered, `'mid-answer'` after half of the body.
+   * Resets the connection: `true` when the request has been read, `'before-reading'` before its body is read, `'after-work'` when the
+   * call has taken effect (the code is used) and before the response, `'mid-answer'` after half of the response body.
    */
   reset?: true | 'before-reading' | 'after-work' | 'mid-answer';
-  /** The connection stays open and no byte is ever answered: `true` without the work, `'after-work'` with it. */
+  /** Keeps the connection open and sends nothing: `true` without effect of the call, `'after-work'` with it. */
   hang?: true | 'after-work';
 }
 
-/** A {@link Fault} for the next answer. */
+/** A {@link Fault} for the next responses. */
 export interface NextFault extends Fault {
-  /** For how many answers in a row. @default 1 */
+  /** The number of responses, from 1 to 10 000. @default 1 */
   times?: number;
 }
 
-const isText = (value: unknown): boolean => typeof value === 'string';
-const isNumber = (value: unknown): boolean => typeof value === 'number';
-const isDuration = (value: unknown): boolean =>
-  (typeof value === 'number' || typeof value === 'string') && milliseconds(value) >= 0;
-const oneOf =
-  (...choices: unknown[]) =>
-  (value: unknown): boolean =>
-    choices.includes(value);
+const LONGEST_TEXT = 8192;
+const LARGEST_BODY = 16 * 1024 * 1024;
+const LONGEST_DELAY = milliseconds('1d');
+const MOST_HEADERS = 50;
+const MOST_TIMES = 10_000;
+const MOST_QUEUED = 1000;
 
-/** The fields of a fault and what each may hold. Faults also come from curl, so TypeScript alone does not guard them. */
-const FIELDS: Record<keyof NextFault, (value: unknown) => boolean> = {
-  errcode: isNumber,
-  errmsg: isText,
-  status: isNumber,
-  headers: (value) => typeof value === 'object',
-  body: (value) => isText(value) || typeof value === 'object',
-  contentType: isText,
-  redirect: isText,
-  transform: (value) => typeof value === 'function',
-  delay: isDuration,
-  drip: isDuration,
+const isInteger = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+const isText = (value: unknown): boolean =>
+  typeof value === 'string' && value.length <= LONGEST_TEXT;
+const isDelay = (value: unknown): boolean =>
+  (typeof value === 'number' || typeof value === 'string') && milliseconds(value) <= LONGEST_DELAY;
+const isHeaderValue = (value: unknown): boolean =>
+  typeof value === 'string' && isText(value) && isValid(() => validateHeaderValue('x', value));
+const isHeaders = (value: unknown): boolean =>
+  isObject(value) &&
+  Object.keys(value).length <= MOST_HEADERS &&
+  Object.entries(value).every(
+    ([name, text]) => isValid(() => validateHeaderName(name)) && isHeaderValue(text),
+  );
+const isBody = (value: unknown): boolean =>
+  (typeof value === 'string' && value.length <= LARGEST_BODY) ||
+  (Buffer.isBuffer(value) && value.length <= LARGEST_BODY) ||
+  (typeof value === 'object' && value !== null && !Buffer.isBuffer(value));
+
+function isValid(validate: () => void): boolean {
+  try {
+    validate();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a field of a fault may hold. */
+interface Rule {
+  allows: (value: unknown) => boolean;
+  /** Completes the sentence "It must be …". */
+  must: string;
+}
+
+const TEXT: Rule = { allows: isText, must: `a text of at most ${LONGEST_TEXT} characters` };
+const HEADER_VALUE: Rule = {
+  allows: isHeaderValue,
+  must: `a text of at most ${LONGEST_TEXT} characters without line breaks`,
+};
+const DELAY: Rule = { allows: isDelay, must: 'a duration of at most one day' };
+const oneOf = (...choices: unknown[]): Rule => ({
+  allows: (value) => choices.includes(value),
+  must: `one of ${choices.map((choice) => inspect(choice)).join(', ')}`,
+});
+
+/** The fields of a fault. Faults also come from curl, so TypeScript alone does not check them. */
+const FIELDS: Record<keyof NextFault, Rule> = {
+  errcode: {
+    allows: (value) => isInteger(value, -(2 ** 31), 2 ** 31 - 1),
+    must: 'an integer of 32 bits',
+  },
+  errmsg: TEXT,
+  status: { allows: (value) => isInteger(value, 200, 599), must: 'an integer from 200 to 599' },
+  headers: {
+    allows: isHeaders,
+    must: `an object of at most ${MOST_HEADERS} valid HTTP headers, each a text of at most ${LONGEST_TEXT} characters`,
+  },
+  body: { allows: isBody, must: `an object, or a text or Buffer of at most ${LARGEST_BODY} bytes` },
+  contentType: HEADER_VALUE,
+  redirect: HEADER_VALUE,
+  transform: { allows: (value) => typeof value === 'function', must: 'a function' },
+  delay: DELAY,
+  drip: DELAY,
   dripFrom: oneOf('headers', 'body'),
   reset: oneOf(true, 'before-reading', 'after-work', 'mid-answer'),
   hang: oneOf(true, 'after-work'),
-  times: isNumber,
+  times: {
+    allows: (value) => isInteger(value, 1, MOST_TIMES),
+    must: `an integer from 1 to ${MOST_TIMES}`,
+  },
 };
 
-/** Checks a fault of unknown origin. */
+/** Throws a {@link SandboxError} if an object is not a valid fault. */
 export function assertFault(fault: object): asserts fault is NextFault {
   const rules = new Map(Object.entries(FIELDS));
   for (const [field, value] of Object.entries(fault)) {
-    if (!rules.has(field))
+    const rule = rules.get(field);
+    if (!rule)
       throw new SandboxError(
-        `A fault has no field ${field}. It has: ${[...rules.keys()].join(', ')}.`,
+        `A fault has no field ${field.slice(0, 64)}. It has: ${[...rules.keys()].join(', ')}.`,
       );
-    if (value !== undefined && !rules.get(field)?.(value))
+    if (value !== undefined && !rule.allows(value))
       throw new SandboxError(
-        `${field}: ${inspect(value)} is not a value of this field of a fault.`,
+        `${field}: ${inspect(value, { depth: 1, maxArrayLength: 3, maxStringLength: 64 })} is not a valid value. It must be ${rule.must}.`,
       );
   }
 }
 
-/** Which answers go wrong: those queued for the next calls, then those that always apply. */
+/** A queued fault and for how many responses it is still used. */
+interface QueuedFault {
+  fault: Fault;
+  left: number;
+}
+
+/** Decides which responses go wrong: first those that are queued for the next calls, then those that always apply. */
 export class FaultPlan {
-  private readonly queued = new Map<string, Fault[]>();
+  private readonly queued = new Map<string, QueuedFault[]>();
   private readonly lasting = new Map<string, Fault>();
 
   constructor(private readonly paths: ReadonlySet<string>) {}
 
-  /** For the next answer on a path (`'*'`: on any path). Several are used in the order they were queued. */
+  /** Queues a fault for the next responses on a path (`'*'`: on any path). Faults are used in the order they were queued. */
   next(path: string, { times = 1, ...fault }: NextFault): void {
-    this.check(path, fault);
-    this.queued.set(path, [
-      ...(this.queued.get(path) ?? []),
-      ...Array.from({ length: times }, () => fault),
-    ]);
+    this.check(path, { ...fault, times });
+    const queue = this.queued.get(path) ?? [];
+    if (queue.length >= MOST_QUEUED)
+      throw new SandboxError(
+        `${MOST_QUEUED} faults are queued for ${path}. Use times, or remove them with clear().`,
+      );
+    this.queued.set(path, [...queue, { fault, left: times }]);
   }
 
-  /** For every answer on a path (`'*'`: on every path) until {@link FaultPlan.clear}. */
+  /** Sets the fault of every response on a path (`'*'`: on every path) until {@link FaultPlan.clear}. */
   always(path: string, fault: Fault): void {
     this.check(path, fault);
     this.lasting.set(path, fault);
   }
 
-  /** Forgets all faults of a path, or all. */
+  /** Removes all faults of a path, or all faults. */
   clear(path?: string): void {
     for (const plan of [this.queued, this.lasting]) {
       if (path === undefined) plan.clear();
@@ -115,21 +180,30 @@ export class FaultPlan {
     }
   }
 
-  /** The fault for the call that has just arrived. */
+  /** Returns the fault for the call that has just arrived, and counts it as used. */
   take(path: string): Fault {
     return (
-      this.queued.get(path)?.shift() ??
-      this.queued.get('*')?.shift() ??
+      this.takeQueued(path) ??
+      this.takeQueued('*') ??
       this.lasting.get(path) ??
       this.lasting.get('*') ??
       {}
     );
   }
 
-  private check(path: string, fault: Fault): void {
+  private takeQueued(path: string): Fault | undefined {
+    const queue = this.queued.get(path);
+    const first = queue?.[0];
+    if (!queue || !first) return undefined;
+    first.left--;
+    if (first.left === 0) queue.shift();
+    return first.fault;
+  }
+
+  private check(path: string, fault: object): void {
     if (path !== '*' && !this.paths.has(path)) {
       throw new SandboxError(
-        `The sandbox has no WeChat path ${path}. It has: ${[...this.paths].join(', ')}, and '*' for all of them.`,
+        `The sandbox has no WeChat path ${path.slice(0, 128)}. It has: ${[...this.paths].join(', ')}, and '*' for all of them.`,
       );
     }
     assertFault(fault);

@@ -14,6 +14,12 @@ import { QrContents } from './simulator/qr-contents.js';
 import { simulator } from './simulator/simulator.js';
 import { Traffic } from './simulator/traffic.js';
 import { handlePlatformRequest } from './transport/platform-handler.js';
+import {
+  assertOrigins,
+  refuseBrowsers,
+  requireKnownHost,
+  requireOwnOrigin,
+} from './transport/request-guard.js';
 import { RequestLog, type RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
 import type { AccessTokens } from './world/access-tokens.js';
@@ -24,12 +30,25 @@ import { SandboxError } from './world/sandbox-error.js';
 import type { Users } from './world/users.js';
 import { World, type WorldOptions } from './world/world.js';
 
+const LOOPBACK_ADDRESS = '127.0.0.1';
+
 /** The options of {@link startWechatSandbox}. */
 export interface WechatSandboxOptions extends WorldOptions {
   /** @default a free port */
   port?: number;
-  /** The address to listen on. Every client that reaches the sandbox can control it, so keep it on loopback. @default '127.0.0.1' */
+  /**
+   * The name or address to listen on. Clients use this name or a loopback name, and no other. Every client that reaches the sandbox can
+   * control it, so keep it on loopback.
+   *
+   * @default '127.0.0.1'
+   */
   host?: string;
+  /**
+   * Origins of other pages that may call the control plane from a browser, for example `['http://localhost:5173']`.
+   *
+   * @default none
+   */
+  allowedOrigins?: readonly string[];
   /** The server that the simulator's mini program calls. {@link WechatSandbox.simulate} sets it later. */
   simulator?: { appBaseUrl: string };
   /** The merchants of WeChat Pay. */
@@ -47,7 +66,7 @@ export interface WechatSandboxOptions extends WorldOptions {
 export async function startWechatSandbox(
   options: WechatSandboxOptions = {},
 ): Promise<WechatSandbox> {
-  const { port = 0, host = '127.0.0.1' } = options;
+  const { port = 0, host = LOOPBACK_ADDRESS } = options;
   const sandbox = new WechatSandbox(options);
   if (options.simulator) sandbox.simulate(options.simulator.appBaseUrl);
   try {
@@ -113,19 +132,27 @@ export class WechatSandbox {
     };
     const traffic = new Traffic(clock);
     const qrContents = new QrContents();
+    const { host = LOOPBACK_ADDRESS, allowedOrigins = [] } = options;
+    assertOrigins(allowedOrigins);
     this.server = fastify({ forceCloseConnections: true });
+    requireKnownHost(this.server, host);
     this.server.register(
       async (server) => {
+        requireOwnOrigin(server, allowedOrigins);
         recordControlCalls(server, traffic);
         controlPlane(server, { world, faults, requestLog, url: () => this.baseUrl });
       },
       { prefix: '/sandbox' },
     );
     this.server.register(
-      async (server) => simulator(server, { world, traffic, qrContents, app: () => this.app }),
+      async (server) => {
+        requireOwnOrigin(server);
+        simulator(server, { world, traffic, qrContents, app: () => this.app });
+      },
       { prefix: '/simulator' },
     );
     this.server.register(async (platform) => {
+      refuseBrowsers(platform);
       platform.removeAllContentTypeParsers();
       platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the handler reads the body, or resets the connection before it
       platform.all('*', (request, reply) => {

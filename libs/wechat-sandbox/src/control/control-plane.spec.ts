@@ -134,9 +134,96 @@ it.each([
   expect(await post(path, body)).toEqual({ status, error: expect.stringContaining(cure) });
 });
 
-it('is open to pages of any origin', async () => {
-  const preflight = await fetch(`${wechat.url}/sandbox/users/alice/login`, { method: 'OPTIONS' });
-  expect(preflight.status).toBe(204);
-  expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
-  expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, POST');
+it.each([
+  ['times', 3e7, 'an integer from 1 to 10000'],
+  ['times', 0, 'an integer from 1 to 10000'],
+  ['times', 1.5, 'an integer from 1 to 10000'],
+  ['errcode', 1e12, 'an integer of 32 bits'],
+  ['status', 700, 'an integer from 200 to 599'],
+  ['status', 100, 'an integer from 200 to 599'],
+  ['delay', '30d', 'a duration of at most one day'],
+  ['drip', '25h', 'a duration of at most one day'],
+  ['errmsg', 'x'.repeat(8193), 'at most 8192 characters'],
+  ['contentType', 'text/html\r\n\r\n<script>', 'without line breaks'],
+  ['redirect', '/\r\nset-cookie: a=b', 'without line breaks'],
+  ['headers', { 'x-a': 'a\r\nset-cookie: a=b' }, 'valid HTTP headers'],
+  ['headers', { 'x a': 'a' }, 'valid HTTP headers'],
+  [
+    'headers',
+    Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`x-${n}`, 'a'])),
+    'at most 50',
+  ],
+  ['body', null, 'an object, or a text or Buffer of at most 16777216 bytes'],
+])('bounds %s of a fault: %p is 400', async (field, value, rule) => {
+  const before = process.memoryUsage().rss;
+  for (const route of ['/next', '/always'])
+    expect(await post(route, { path: '/sns/jscode2session', [field]: value })).toEqual({
+      status: 400,
+      error: expect.stringMatching(new RegExp(`^${field}: .*${rule}`, 's')),
+    });
+  expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
+});
+
+it('bounds the queue of faults, the clock, texts and bodies', async () => {
+  for (let n = 0; n < 1000; n++) wechat.next('/sns/jscode2session', { errcode: -1, times: 10_000 });
+  expect(await post('/next', { path: '/sns/jscode2session', errcode: -1 })).toEqual({
+    status: 400,
+    error: expect.stringContaining('1000 faults are queued'),
+  });
+  expect(await post('/clock/advance', { by: '36501d' })).toEqual({
+    status: 400,
+    error: expect.stringContaining('at most 100 years'),
+  });
+  expect(await post('/users', { nickName: 'x'.repeat(2049) })).toEqual({
+    status: 400,
+    error: 'nickName must be a text of at most 2048 characters.',
+  });
+  expect(await post('/users', { nickName: 'x'.repeat(1_100_000) })).toEqual({
+    status: 413,
+    error: 'A body may have at most 1 MiB.',
+  });
+  const { body, status } = await client.send(
+    '/wxa/getwxacode',
+    {},
+    {
+      method: 'POST',
+      body: 'x'.repeat(2 * 1024 * 1024 + 1),
+    },
+  );
+  await body?.cancel();
+  expect(status).toBe(413);
+  expect(wechat.requests).toEqual([]);
+});
+
+describe('the pages that may call it', () => {
+  const call = async (origin: string, method = 'POST'): Promise<Response> =>
+    fetch(`${wechat.url}/sandbox/users/alice/login`, { method, headers: { origin } });
+
+  it('are its own', async () => {
+    expect((await call(wechat.url)).status).toBe(200);
+    for (const origin of ['http://localhost:5173', 'https://example.com', 'null'])
+      for (const method of ['POST', 'OPTIONS']) {
+        const response = await call(origin, method);
+        expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([
+          403,
+          null,
+        ]);
+      }
+  });
+
+  it('are those of an origin that a test allows', async () => {
+    await wechat.close();
+    const origin = 'http://localhost:5173';
+    wechat = await startWechatSandbox({ demoUsers: true, allowedOrigins: [origin] });
+    expect((await call(origin, 'OPTIONS')).status).toBe(204);
+    const response = await call(origin);
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([
+      200,
+      origin,
+    ]);
+    expect((await call('http://localhost:5174')).status).toBe(403);
+    await expect(startWechatSandbox({ allowedOrigins: ['localhost:5173'] })).rejects.toThrow(
+      'is not a valid origin',
+    );
+  });
 });

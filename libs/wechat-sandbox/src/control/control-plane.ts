@@ -3,7 +3,7 @@ import { assertFault, type FaultPlan, type NextFault } from '../faults.js';
 import type { RequestLog } from '../transport/request-log.js';
 import type { World } from '../world/world.js';
 import { Fields } from './fields.js';
-import { allowPagesOfAnyOrigin, parseJsonBodies, reportErrors } from './json-api.js';
+import { parseJsonBodies, reportErrors } from './json-api.js';
 import { createUser, describeUser, runUserAction, USER_ACTIONS } from './users.js';
 
 /** The parts of the sandbox that the control plane shows and changes. */
@@ -42,7 +42,6 @@ export function controlPlane(
   { world, faults, requestLog, url }: ControlPlaneParts,
 ): void {
   parseJsonBodies(server);
-  allowPagesOfAnyOrigin(server);
   reportErrors(server);
 
   server.get('/', () => ({

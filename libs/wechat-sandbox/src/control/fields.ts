@@ -1,24 +1,27 @@
 import { SandboxError } from '../world/sandbox-error.js';
 
-/** The fields of a JSON body, read with their types. */
+const LONGEST_TEXT = 2048;
+
+/** Reads the fields of a JSON body with their types. */
 export class Fields {
   constructor(readonly json: Record<string, unknown>) {}
 
-  /** A text, or undefined where the field is absent. */
+  /** Returns a text, or undefined if the field is absent. */
   text(name: string): string | undefined {
     const value = this.json[name];
-    if (value === undefined || typeof value === 'string') return value;
-    throw new SandboxError(`${name} must be a text.`);
+    if (value === undefined || (typeof value === 'string' && value.length <= LONGEST_TEXT))
+      return value;
+    throw new SandboxError(`${name} must be a text of at most ${LONGEST_TEXT} characters.`);
   }
 
-  /** A text that must be there. */
+  /** Returns a text that is required. */
   need(name: string): string {
     const value = this.text(name);
     if (value !== undefined) return value;
     throw new SandboxError(`${name} is missing. Send it in the JSON body: {"${name}": "…"}.`);
   }
 
-  /** One of some texts. */
+  /** Returns one of some texts, or undefined if the field is absent. */
   choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
     const value = this.text(name);
     const choice = choices.find((one) => one === value);

@@ -16,26 +16,18 @@ export function parseJsonBodies(server: FastifyInstance): void {
   });
 }
 
-/** A simulator page may come from any origin; the sandbox holds nothing worth protecting. */
-export function allowPagesOfAnyOrigin(server: FastifyInstance): void {
-  server.addHook('onRequest', async (_request, reply) => {
-    reply.headers({
-      'access-control-allow-origin': '*',
-      'access-control-allow-headers': '*',
-      'access-control-allow-methods': 'GET, POST',
-    });
-  });
-  server.options('/*', (_request, reply) => reply.code(204).send());
-}
-
-/** A {@link SandboxError} is 400 with cause and cure in `error`. An unknown route is 404. */
+/** Responds with cause and cure in `error`: 400 for a {@link SandboxError}, 413 for a large body, 404 for an unknown route. */
 export function reportErrors(server: FastifyInstance): void {
   server.setErrorHandler((error, _request, reply) => {
+    if (isTooLarge(error)) return reply.code(413).send({ error: 'A body may have at most 1 MiB.' });
     if (!(error instanceof SandboxError)) throw error;
     return reply.code(400).send({ error: error.message });
   });
   server.route({ method: ['GET', 'POST'], url: '/*', handler: noSuchRoute });
 }
+
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE';
 
 function noSuchRoute(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return reply.code(404).send({ error: 'There is no such route. GET /sandbox lists all.' });

@@ -8,9 +8,9 @@ import type { PlatformRequest } from '../transport/request.js';
 import type { SandboxApp } from '../world/apps.js';
 import type { OAuthScope } from '../world/user.js';
 import type { World } from '../world/world.js';
-import { consentPage, problemPage, refusedPage } from './consent-page.js';
+import { consentPage, pagePolicy, problemPage, refusedPage } from './consent-page.js';
 
-/** A consent page that an app may ask for. */
+/** What an app asks the user for. */
 interface ConsentRequest {
   app: SandboxApp;
   scope: OAuthScope;
@@ -19,7 +19,7 @@ interface ConsentRequest {
 }
 
 /**
- * The pages of open.weixin.qq.com, on which a person says yes. A GET shows the page, its form posts back to the same address.
+ * The pages of open.weixin.qq.com on which a user consents. A GET shows the page, and its form is posted to the same address.
  * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
  */
 export function connectRoutes(world: World): PlatformRoute[] {
@@ -37,29 +37,36 @@ export function connectRoutes(world: World): PlatformRoute[] {
   ];
 }
 
+const page = (html: string, status = 200): PlatformResponse =>
+  htmlResponse(html, status, pagePolicy());
+
 function consent(world: World, request: PlatformRequest, scopes: OAuthScope[]): PlatformResponse {
   const asked = readRequest(world, request, scopes);
-  if (typeof asked === 'string') return htmlResponse(problemPage(asked), 400);
+  if (typeof asked === 'string') return page(problemPage(asked), 400);
   if (request.method === 'GET')
-    return htmlResponse(consentPage(asked.app, asked.scope, world.users.all));
+    return htmlResponse(
+      consentPage(asked.app, asked.scope, world.users.all),
+      200,
+      pagePolicy(asked.redirectUri.origin),
+    );
   return decide(world, asked, new URLSearchParams(request.body));
 }
 
-/** Yes takes the browser back with a code; after a no, WeChat does not redirect. */
+/** Consent redirects the browser to the app with a code. After a refusal WeChat does not redirect. */
 function decide(
   world: World,
   { app, scope, redirectUri, state }: ConsentRequest,
   form: URLSearchParams,
 ): PlatformResponse {
-  if (form.get('decision') !== 'allow') return htmlResponse(refusedPage(app));
+  if (form.get('decision') !== 'allow') return page(refusedPage(app));
   const user = world.users.get(form.get('user') ?? '');
-  if (!user) return htmlResponse(problemPage('Unknown user 用户不存在'), 400);
+  if (!user) return page(problemPage('Unknown user 用户不存在'), 400);
   redirectUri.searchParams.set('code', world.oauthCodes.issue({ app, user, scope }));
   redirectUri.searchParams.set('state', state);
   return redirectResponse(redirectUri.href);
 }
 
-/** The request, or what is wrong with it. WeChat shows such errors to the person, not to the app. */
+/** Returns the request, or what is wrong with it. WeChat shows such errors to the user, not to the app. */
 function readRequest(
   world: World,
   { query }: PlatformRequest,
@@ -75,7 +82,7 @@ function readRequest(
     ? new URL(query['redirect_uri'] ?? '')
     : undefined;
   if (!redirectUri || !isAllowed(redirectUri, app))
-    return 'redirect_uri 参数错误 10003 (redirect_uri is no http(s) URL of an allowed domain)';
+    return 'redirect_uri 参数错误 10003 (redirect_uri is not an http(s) URL of an allowed domain)';
   return { app, scope, redirectUri, state: query['state'] ?? '' };
 }
 

@@ -1,7 +1,29 @@
+import { hashSource } from '../transport/security-headers.js';
 import type { SandboxApp } from '../world/apps.js';
 import type { OAuthScope, SandboxUser } from '../world/user.js';
 
-/** Asks which of the users sits at the browser, and whether they agree. */
+const STYLE = `
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
+label { display: block; padding: .4rem 0 }
+button { font: inherit; min-height: 2.75rem; padding: .5rem 1.5rem; margin: 1rem .5rem 0 0; border: 1px solid #0a6b3d; border-radius: .4rem; background: #fff; color: #0a6b3d }
+button[value=allow] { background: #0a6b3d; color: #fff }
+`;
+
+/**
+ * Returns the content security policy of these pages: no script, one style, no frames on other websites.
+ *
+ * @param redirectOrigin where the form may lead, because browsers check the redirect after it too
+ */
+export const pagePolicy = (redirectOrigin = ''): string =>
+  [
+    "default-src 'none'",
+    `style-src ${hashSource(STYLE)}`,
+    `form-action 'self' ${redirectOrigin}`.trim(),
+    "base-uri 'none'",
+    "frame-ancestors 'self'",
+  ].join('; ');
+
+/** Asks which user sits at the browser, and whether the user agrees. */
 export function consentPage(app: SandboxApp, scope: OAuthScope, users: SandboxUser[]): string {
   if (users.length === 0)
     return problemPage('还没有用户 No users yet: POST /sandbox/users, then reload this page');
@@ -18,7 +40,7 @@ ${users.map(choice).join('\n')}
   );
 }
 
-/** After a no: WeChat does not go back to the app. */
+/** The page after a refusal. WeChat does not redirect to the app. */
 export function refusedPage(app: SandboxApp): string {
   return page(
     '已拒绝 Refused',
@@ -26,7 +48,7 @@ export function refusedPage(app: SandboxApp): string {
   );
 }
 
-/** What is wrong with the app's request, told to the person. */
+/** The page that shows what is wrong with the app's request. */
 export function problemPage(problem: string): string {
   return page('出错了 Something is wrong', `<p role="alert">${escapeHtml(problem)}</p>`);
 }
@@ -43,12 +65,7 @@ function page(title: string, content: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} – nestjs-wechat-sandbox</title>
-<style>
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
-label { display: block; padding: .4rem 0 }
-button { font: inherit; min-height: 2.75rem; padding: .5rem 1.5rem; margin: 1rem .5rem 0 0; border: 1px solid #0a6b3d; border-radius: .4rem; background: #fff; color: #0a6b3d }
-button[value=allow] { background: #0a6b3d; color: #fff }
-</style>
+<style>${STYLE}</style>
 </head>
 <body>
 <main>

@@ -1,11 +1,7 @@
+import { isLoopback } from '../transport/request-guard.js';
 import { SandboxError } from '../world/sandbox-error.js';
 
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
-
-/** Whether a host name means this machine and no other. */
-export const isLoopback = (hostname: string): boolean => LOOPBACK.has(hostname);
-
-/** The server under test. The simulator passes requests on to it, so it must not become a way to anywhere else. */
+/** Parses the URL of the server under test. The simulator forwards requests to it, so it must be on this machine. */
 export function appAddress(baseUrl: string): URL {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   if (url?.protocol === 'http:' && isLoopback(url.hostname)) return url;

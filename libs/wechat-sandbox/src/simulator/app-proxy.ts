@@ -5,19 +5,26 @@ import {
   type RequestOptions,
   type ServerResponse,
 } from 'node:http';
+import { INERT } from '../transport/security-headers.js';
 import { describeBytes, masked, maskedBody, maskedPath, shortened } from './masking.js';
 import type { NumberedMessage, Traffic } from './traffic.js';
 
-/** Of one connection, or of the browser and not of the mini program. `accept-encoding` goes too, so that answers can be shown. */
+/**
+ * Headers that are not forwarded: those of one connection, those that the browser adds and a mini program does not send, and
+ * `accept-encoding`, so that the diagram can show responses. `origin` is forwarded: the server may refuse other websites by it.
+ */
 const NOT_FORWARDED =
-  /^(connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|host|accept-encoding|cookie|origin|referer|sec-.*|simulator-.*)$/;
-/** Longer JSON is passed on all the same, only not shown. */
+  /^(connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|host|accept-encoding|cookie|referer|sec-.*|simulator-.*)$/;
+/** Headers that would change the browser's state for the origin of the sandbox. */
+const NOT_RETURNED =
+  /^(set-cookie|clear-site-data|service-worker-allowed|refresh|access-control-.*|content-security-policy.*)$/;
+/** Longer JSON is forwarded and not shown. */
 const LONGEST_SHOWN = 64 * 1024;
 
-/** Where a request goes. */
+/** Where a request is forwarded to. */
 export interface Destination {
   app: URL;
-  /** Path and query, from the first slash. */
+  /** Path and query, beginning with a slash. */
   path: string;
 }
 
@@ -65,13 +72,15 @@ function optionsFor(
     port: app.port || 80,
     path: app.pathname.replace(/\/$/, '') + path,
     method,
-    headers: forwardedHeaders(headers),
+    headers: without(NOT_FORWARDED, headers),
   };
 }
 
-/** Sends 502 with a text that the page shows. */
-export function refuse(response: ServerResponse, error: string): void {
-  response.writeHead(502, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+/** Sends an error with a text that the page shows. */
+export function refuse(response: ServerResponse, error: string, status = 502): void {
+  response
+    .writeHead(status, { ...INERT, 'content-type': 'application/json' })
+    .end(JSON.stringify({ error }));
 }
 
 function record(
@@ -92,20 +101,23 @@ function record(
   });
 }
 
-/** Browsers write every 4xx into their console. The page wants to see refusals as `wx.request` does, so for it the status travels in a header. */
+/**
+ * Returns status and headers for the page. Browsers write every 4xx to their console, and the page shows refusals itself, as `wx.request`
+ * does. So a request of the page gets 200, with the status in a header.
+ */
 function headOf(
   { statusCode = 502, headers }: IncomingMessage,
-  { 'simulator-user': ofPage }: IncomingHttpHeaders,
+  { 'simulator-user': user }: IncomingHttpHeaders,
 ): [number, object & IncomingHttpHeaders] {
-  if (ofPage === undefined) return [statusCode, forwardedHeaders(headers)];
-  return [200, { ...forwardedHeaders(headers), 'simulator-status': String(statusCode) }];
+  const returned = { ...without(NOT_RETURNED, without(NOT_FORWARDED, headers)), ...INERT };
+  if (user === undefined) return [statusCode, returned];
+  return [200, { ...returned, 'simulator-status': String(statusCode) }];
 }
 
-function forwardedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_FORWARDED.test(name)));
-}
+const without = (names: RegExp, headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !names.test(name)));
 
-/** Keeps a copy of JSON as it flows by, and counts the bytes of anything else. */
+/** Copies a JSON body while it is streamed, and counts the bytes of any other body. */
 function copyOfJson(message: IncomingMessage): () => unknown {
   const type = message.headers['content-type'];
   const isJson = type?.includes('json') ?? false;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { INERT } from '../transport/security-headers.js';
 import type { Traffic } from './traffic.js';
 
 /**
@@ -11,7 +12,11 @@ export function streamTraffic(
   traffic: Traffic,
 ): void {
   const { run } = traffic;
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  response.writeHead(200, {
+    ...INERT,
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+  });
   response.write(`retry: 1000\nevent: run\ndata: ${run}\n\n`);
   const [seenRun, seenId] = (headers['last-event-id']?.toString() ?? '').split('/');
   const stop = traffic.follow(seenRun === run ? Number(seenId) : 0, (message) => {

@@ -12,7 +12,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Everything the page is made of comes from here; it asks no other machine for anything. */
+/** The page loads everything from the sandbox, and calls no other host. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -24,22 +24,33 @@ const POLICY = [
   "form-action 'self'",
   "base-uri 'none'",
   "frame-ancestors 'self'",
+  "require-trusted-types-for 'script'",
+  'trusted-types lit-html',
 ].join('; ');
 
 /**
- * The page's own files are plain modules that no compiler touches. They lie beside this file, or, once it is compiled, in the sources of
- * the package or of the repository around it.
+ * The page consists of plain JavaScript modules that are not compiled. They are beside this file or, when it is compiled, in the sources
+ * of the package or of the repository around it.
  */
 const PAGE = ['page', 'src/simulator/page', 'libs/wechat-sandbox/src/simulator/page'];
 const FILE = /^[\w-]+\.(html|css|js|svg)$/;
 const VENDOR_FILE = /^(directives\/)?[\w-]+\.js$/;
 
-/** Sends a file of the page; 404 for anything else. */
+/** Sends the page with the token that its own requests carry. */
+export async function sendIndex(reply: FastifyReply, token: string): Promise<FastifyReply> {
+  const html = await readFile(join(pageFolder(), 'index.html'), 'utf8');
+  return reply
+    .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-store' })
+    .type(TYPES['.html'] ?? '')
+    .send(html.replace('{token}', token));
+}
+
+/** Sends a file of the page. Any other name is 404. */
 export function sendPageFile(reply: FastifyReply, name: string): Promise<FastifyReply> {
   return send(reply, FILE.test(name) && join(pageFolder(), name));
 }
 
-/** Sends a file of lit-html, which the browser loads as it is published. */
+/** Sends a file of lit-html as it is published. */
 export function sendVendorFile(reply: FastifyReply, name: string): Promise<FastifyReply> {
   return send(reply, VENDOR_FILE.test(name) && join(litFolder(), name));
 }
@@ -48,11 +59,7 @@ async function send(reply: FastifyReply, path: string | false): Promise<FastifyR
   if (!path || !existsSync(path))
     return reply.code(404).type('text/plain').send('There is no such file.');
   return reply
-    .headers({
-      'content-security-policy': POLICY,
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-cache',
-    })
+    .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
     .type(TYPES[extname(path)] ?? 'application/octet-stream')
     .send(await readFile(path));
 }
@@ -70,7 +77,7 @@ function ancestors(folder: string): string[] {
   return parent === folder ? [folder] : [folder, ...ancestors(parent)];
 }
 
-/** Where Node finds its own build of lit-html, one or two folders above which the browser's lies. */
+/** Returns the folder of the package lit-html. Node resolves to a build in a folder below it. */
 function litFolder(): string {
   const entry = createRequire(import.meta.url).resolve('lit-html');
   return (

@@ -18,14 +18,28 @@ beforeAll(async () => {
   await new Promise((resolve) => app.once('listening', resolve));
   wechat = await startWechatSandbox({ demoUsers: true });
   wechat.simulate(`http://127.0.0.1:${(app.address() as AddressInfo).port}`);
+  token = await tokenOf(wechat);
 });
 afterAll(async () => {
   await wechat.close();
   app.close();
 });
 
-const get = (path: string, init?: RequestInit): Promise<Response> =>
-  fetch(`${wechat.url}/simulator${path}`, { redirect: 'manual', ...init });
+let token: string;
+
+/** Calls the simulator as its page does. */
+const get = (path: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`${wechat.url}/simulator${path}`, {
+    redirect: 'manual',
+    ...init,
+    headers: { 'simulator-token': token, ...(init.headers as object) },
+  });
+
+/** Reads the token from the page. */
+async function tokenOf({ url }: WechatSandbox): Promise<string> {
+  const html = await (await fetch(`${url}/simulator/`)).text();
+  return /name="simulator-token" content="([\w-]{43})"/.exec(html)?.[1] ?? '';
+}
 
 type Said = NumberedMessage & { run: string };
 
@@ -157,21 +171,39 @@ describe('the way to the server', () => {
     ]);
   });
 
-  it('keeps what is the browser’s to itself', async () => {
+  it('forwards the Origin, and no other header that the browser adds', async () => {
     answer = (request, response) => response.end(JSON.stringify(request.headers));
     const headers = {
       ...page,
       cookie: 'a=b',
-      origin: 'http://127.0.0.1',
-      referer: 'http://127.0.0.1/x',
+      origin: wechat.url,
+      referer: `${wechat.url}/x`,
       'sec-fetch-site': 'same-origin',
     };
-    const seen = (await (await get('/app/', { headers })).json()) as object;
+    const seen = (await (await get('/app/', { headers })).json()) as Record<string, string>;
+    expect(seen['origin']).toBe(wechat.url);
     expect(Object.keys(seen)).not.toEqual(
-      expect.arrayContaining([
-        expect.stringMatching(/^(cookie|origin|referer|sec-.*|simulator-.*)$/),
-      ]),
+      expect.arrayContaining([expect.stringMatching(/^(cookie|referer|sec-.*|simulator-.*)$/)]),
     );
+  });
+
+  it('returns no header that changes the browser’s state, and an inert body', async () => {
+    answer = (_request, response) =>
+      response
+        .writeHead(200, {
+          'content-type': 'text/html',
+          'set-cookie': 'a=b',
+          'access-control-allow-origin': '*',
+          'content-security-policy': "script-src 'unsafe-inline'",
+          refresh: '0;url=/',
+        })
+        .end('<script>1</script>');
+    const { headers } = await get('/app/');
+    expect(headers.get('content-security-policy')).toBe(
+      "default-src 'none'; frame-ancestors 'self'; sandbox",
+    );
+    for (const name of ['set-cookie', 'access-control-allow-origin', 'refresh'])
+      expect([name, headers.get(name)]).toEqual([name, null]);
   });
 
   it('tells the page a refusal without making it an error of the browser', async () => {
@@ -184,7 +216,11 @@ describe('the way to the server', () => {
   it('says so when the server is not there', async () => {
     const lonely = await startWechatSandbox();
     const ask = async (): Promise<unknown> =>
-      (await fetch(`${lonely.url}/simulator/app/me`)).json();
+      (
+        await fetch(`${lonely.url}/simulator/app/me`, {
+          headers: { 'simulator-token': await tokenOf(lonely) },
+        })
+      ).json();
     expect(await ask()).toEqual({ error: expect.stringContaining('wechat.simulate(url)') });
     lonely.simulate('http://127.0.0.1:1');
     expect(await ask()).toEqual({
@@ -206,20 +242,19 @@ describe('the way to the server', () => {
     );
   });
 
-  it.each([
-    ['a foreign page', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }],
-    ['a name that was made up for 127.0.0.1', { host: 'rebound.example.com' }],
-  ])('is closed to %s', async (_who, headers) => {
-    answer = (_request, response) => response.end();
-    const { hostname, port } = new URL(wechat.url);
-    const { request } = await import('node:http');
-    const status = await new Promise((resolve) => {
-      request({ hostname, port, path: '/simulator/app/me', headers }, (response) =>
-        resolve(response.resume().statusCode),
-      ).end();
-    });
-    expect(status).toBe(403);
-  });
+  it.each(['/app/me', '/website/login?code=1', '/scan'])(
+    'needs the token of the page: %s',
+    async (path) => {
+      answer = (_request, response) => response.end('reached');
+      for (const wrong of ['', 'x'.repeat(43), `${token}x`]) {
+        const response = await get(path, { method: 'POST', headers: { 'simulator-token': wrong } });
+        expect([response.status, await response.json()]).toEqual([
+          403,
+          { error: expect.stringContaining('Only the simulator’s page') },
+        ]);
+      }
+    },
+  );
 });
 
 describe('the traffic', () => {

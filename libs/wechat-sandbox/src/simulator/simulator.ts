@@ -1,10 +1,10 @@
-import { buffer } from 'node:stream/consumers';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { readBody } from '../transport/request.js';
 import type { World } from '../world/world.js';
-import { isLoopback } from './app-address.js';
 import { forward, refuse } from './app-proxy.js';
 import { streamTraffic } from './event-stream.js';
-import { sendPageFile, sendVendorFile } from './page-files.js';
+import { sendIndex, sendPageFile, sendVendorFile } from './page-files.js';
 import type { QrContents } from './qr-contents.js';
 import type { Traffic } from './traffic.js';
 import { Website } from './website.js';
@@ -20,40 +20,44 @@ export interface SimulatorParts {
 
 const NO_APP =
   'No server is connected. Start the sandbox with --app http://127.0.0.1:3000, or call wechat.simulate(url).';
+const NOT_THE_PAGE =
+  'Only the simulator’s page may use this route. Open /simulator/, or reload it after a restart of the sandbox.';
 const LARGEST_IMAGE = 2_000_000;
+const MOST_FOLLOWERS = 100;
 
-/** The simulator's page and what it needs: files, the traffic, a way to the server under test. */
+/** Registers the simulator: its page, the traffic, and the proxy to the server under test. */
 export function simulator(server: FastifyInstance, parts: SimulatorParts): void {
-  server.addHook('onRequest', refuseStrangers);
-  leaveBodiesAlone(server);
-  servePage(server);
-  serveWorld(server, parts);
-  serveWebsite(server, parts);
-  server.all('/app/*', (request, reply) => toApp(request, reply, parts));
+  const token = randomBytes(32).toString('base64url');
+  parseNoBodies(server);
+  servePage(server, token);
+  serveTraffic(server, parts);
+  server.register(async (ofPage) => {
+    requireToken(ofPage, token);
+    serveScanner(ofPage, parts);
+    serveWebsite(ofPage, parts);
+    ofPage.all('/app/*', (request, reply) => toApp(request, reply, parts));
+  });
 }
 
-/** The page is used on the machine it runs on; a foreign page must not reach the server under test through it, not even by a name it made up for 127.0.0.1. */
-async function refuseStrangers(
-  { headers, host }: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply | void> {
-  const foreign =
-    headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate';
-  if (foreign || !isLoopback(host.replace(/:\d+$/, '')))
-    return reply.code(403).send({ error: 'The simulator is for this machine only.' });
+/** Only the simulator's own page knows the token. A link, a form or an image of any other page cannot send the header. */
+function requireToken(server: FastifyInstance, token: string): void {
+  const expected = Buffer.from(token);
+  server.addHook('onRequest', async ({ headers }, reply) => {
+    const given = Buffer.from(headers['simulator-token']?.toString() ?? '');
+    if (given.length !== expected.length || !timingSafeEqual(given, expected))
+      return reply.code(403).send({ error: NOT_THE_PAGE });
+  });
 }
 
-/** Each route reads its own body, or lets it flow through. */
-function leaveBodiesAlone(server: FastifyInstance): void {
+/** Each route reads or streams its own body. */
+function parseNoBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (_request, _payload, done) => done(null));
 }
 
-function servePage(server: FastifyInstance): void {
+function servePage(server: FastifyInstance, token: string): void {
   server.get('/', ({ raw }, reply) =>
-    raw.url?.startsWith('/simulator/')
-      ? sendPageFile(reply, 'index.html')
-      : reply.redirect('/simulator/'),
+    raw.url?.startsWith('/simulator/') ? sendIndex(reply, token) : reply.redirect('/simulator/'),
   );
   server.get<{ Params: { name: string } }>('/page/:name', ({ params }, reply) =>
     sendPageFile(reply, params.name),
@@ -64,23 +68,25 @@ function servePage(server: FastifyInstance): void {
   server.get('/website/callback', (_request, reply) => sendPageFile(reply, 'callback.html'));
 }
 
-function serveWorld(
-  server: FastifyInstance,
-  { world, traffic, qrContents, app }: SimulatorParts,
-): void {
+function serveTraffic(server: FastifyInstance, { world, traffic, app }: SimulatorParts): void {
   server.get('/world', () => ({
     now: world.clock.now(),
     apps: world.apps.all.map(({ appId, kind, name }) => ({ appId, kind, name })),
     app: app()?.href,
   }));
   server.get('/events', ({ raw }, reply) => {
+    if (traffic.followers >= MOST_FOLLOWERS)
+      return reply.code(503).send({ error: 'Too many pages follow the traffic. Close some.' });
     reply.hijack();
     streamTraffic(raw, reply.raw, traffic);
   });
+}
+
+function serveScanner(server: FastifyInstance, { qrContents }: SimulatorParts): void {
   server.post('/scan', async ({ raw }, reply) => {
-    const image = Number(raw.headers['content-length']) <= LARGEST_IMAGE && (await buffer(raw));
+    const image = await readBody(raw, LARGEST_IMAGE).catch(() => undefined);
     const contents = image && qrContents.scan(image);
-    return contents || reply.code(404).send({ error: 'This sandbox has drawn no such code.' });
+    return contents || reply.code(404).send({ error: 'This sandbox has not drawn this code.' });
   });
 }
 

@@ -44,6 +44,11 @@ export class Traffic {
 
   constructor(private readonly clock: SandboxClock) {}
 
+  /** The number of pages that follow the traffic. */
+  get followers(): number {
+    return this.listeners.size;
+  }
+
   /** Adds a message and returns it with its number. */
   add(message: Message): NumberedMessage {
     const numbered = { ...message, id: ++this.lastId, at: this.clock.now() };

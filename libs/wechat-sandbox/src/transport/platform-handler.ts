@@ -13,8 +13,15 @@ import {
 } from './response.js';
 import { sendResponse } from './send-response.js';
 import type { RequestLog } from './request-log.js';
-import { parseObject, readAll, readHead, type PlatformRequest } from './request.js';
+import {
+  BodyTooLargeError,
+  parseObject,
+  readAll,
+  readHead,
+  type PlatformRequest,
+} from './request.js';
 import type { RidLog } from './rid-log.js';
+import { INERT, withoutInert } from './security-headers.js';
 
 /** The parts that {@link handlePlatformRequest} needs. */
 export interface HandlerParts {
@@ -28,6 +35,8 @@ export interface HandlerParts {
   closing: AbortSignal;
 }
 
+const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
+
 /** Handles one call to the platform, from the first byte of the request to the last byte of the response. */
 export async function handlePlatformRequest(
   raw: IncomingMessage,
@@ -37,10 +46,19 @@ export async function handlePlatformRequest(
   try {
     await handle(raw, response, parts);
   } catch (error) {
-    if (!response.headersSent)
-      response
-        .writeHead(500)
-        .end(`The sandbox itself failed; this is not a response of WeChat: ${String(error)}`);
+    if (response.headersSent) return;
+    const tooLarge = error instanceof BodyTooLargeError;
+    response
+      .writeHead(tooLarge ? 413 : 500, {
+        ...INERT,
+        ...TEXT,
+        ...(tooLarge && { connection: 'close' }),
+      })
+      .end(
+        tooLarge
+          ? error.message
+          : `The sandbox itself failed; this is not a response of WeChat: ${String(error)}`,
+      );
   }
 }
 
@@ -82,7 +100,7 @@ function faultResponse(
   const type = contentType ?? (body === undefined ? 'text/html' : jsonType(request.path));
   return new PlatformResponse(
     bytes(body ?? `<html><h1>${status ?? 200}</h1></html>`),
-    { 'content-type': type, ...headers },
+    { 'content-type': type, ...withoutInert(headers ?? {}) },
     status,
   );
 }

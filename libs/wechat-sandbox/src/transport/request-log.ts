@@ -8,7 +8,7 @@ export interface RecordedRequest {
   /** Without the query. */
   path: string;
   query: Readonly<Record<string, string>>;
-  /** A JSON object if the body is one, else its text; undefined for an empty body. */
+  /** The JSON object if the body is one, else the text. Undefined for an empty body. */
   body: unknown;
   headers: IncomingHttpHeaders;
   /** By the sandbox's clock. */
@@ -16,6 +16,8 @@ export interface RecordedRequest {
 }
 
 const KEPT = 10_000;
+/** Of all kept bodies and queries together, in characters. */
+const LARGEST_LOG = 64 * 1024 * 1024;
 const SECRETS = new Set([
   'secret',
   'appsecret',
@@ -29,10 +31,15 @@ const SECRETS = new Set([
 /** The newest {@link KEPT} calls to WeChat. */
 export class RequestLog {
   readonly requests: RecordedRequest[] = [];
+  private readonly sizes: number[] = [];
+  private size = 0;
 
   constructor(private readonly clock: SandboxClock) {}
 
-  add({ method, path, query, headers, body }: PlatformRequest): void {
+  /** Adds a call and drops the oldest calls beyond the limits. */
+  add({ method, path, url, query, headers, body }: PlatformRequest): void {
+    this.sizes.push(url.length + body.length);
+    this.size += url.length + body.length;
     this.requests.push({
       method,
       path,
@@ -41,7 +48,10 @@ export class RequestLog {
       headers,
       at: new Date(this.clock.now()),
     });
-    if (this.requests.length > KEPT) this.requests.shift();
+    while (this.requests.length > KEPT || (this.size > LARGEST_LOG && this.requests.length > 1)) {
+      this.requests.shift();
+      this.size -= this.sizes.shift() ?? 0;
+    }
   }
 
   /** Returns all calls with the values of secrets replaced. */

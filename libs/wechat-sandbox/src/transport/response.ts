@@ -1,6 +1,6 @@
 import type { PlatformRequest } from './request.js';
 
-/** A complete HTTP answer. */
+/** A complete HTTP response. The headers of `security-headers.ts` are added when it is sent, unless it has its own. */
 export class PlatformResponse {
   constructor(
     readonly body: Buffer,
@@ -9,7 +9,7 @@ export class PlatformResponse {
   ) {}
 }
 
-/** WeChat's types: JSON as text/plain under /sns, elsewhere with an `encoding` that should have been a `charset`. */
+/** Returns WeChat's content type: JSON is text/plain under /sns. Elsewhere it has `encoding`, where `charset` would be right. */
 export const jsonType = (path: string): string =>
   path.startsWith('/sns/') ? 'text/plain' : 'application/json; encoding=utf-8';
 
@@ -20,23 +20,25 @@ export function jsonResponse(path: string, json: unknown): PlatformResponse {
   });
 }
 
-/** A page for a browser. */
-export const htmlResponse = (html: string, status = 200): PlatformResponse => {
-  return new PlatformResponse(
+/** A page for a browser. Without a content security policy of its own it is inert. */
+export const htmlResponse = (html: string, status = 200, policy?: string): PlatformResponse =>
+  new PlatformResponse(
     Buffer.from(html),
-    { 'content-type': 'text/html; charset=utf-8' },
+    {
+      'content-type': 'text/html; charset=utf-8',
+      ...(policy && { 'content-security-policy': policy }),
+    },
     status,
   );
-};
 
-/** Sends the client elsewhere. */
+/** Redirects the client. */
 export const redirectResponse = (location: string): PlatformResponse =>
   new PlatformResponse(Buffer.alloc(0), { location }, 302);
 
-/** An API or page of WeChat. A handler returns an object to be sent as JSON, or a whole answer, or throws a WechatFailure. */
+/** An API or page of WeChat. A handler returns an object that is sent as JSON or a whole response, or it throws a WechatFailure. */
 export interface PlatformRoute {
   path: string;
-  /** The documented verb; `ANY` for the APIs under /sns, which look into the query whatever the verb. */
+  /** The documented verb. `ANY` for the APIs under /sns, which read the query of every verb. */
   verb: 'GET' | 'POST' | 'ANY';
   handle(request: PlatformRequest): object;
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../world/bounded-map.js';
 import { newRid } from '../world/ids.js';
 import type { PlatformRequest } from './request.js';
 
@@ -15,7 +16,7 @@ const KEPT = 1000;
 
 /** The newest refused calls by their request id. */
 export class RidLog {
-  private readonly records = new Map<string, RidRecord>();
+  private readonly records = new BoundedMap<string, RidRecord>(KEPT);
 
   /** Records a refused call and returns its new id. */
   add({ url, body, ip }: PlatformRequest, invoke_time: number): string {
@@ -28,8 +29,6 @@ export class RidLog {
       response_body: '',
       client_ip: ip,
     });
-    const [oldest] = this.records.keys();
-    if (oldest !== undefined && this.records.size > KEPT) this.records.delete(oldest);
     return rid;
   }
 

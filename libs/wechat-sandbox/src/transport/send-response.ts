@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../faults.js';
 import { milliseconds } from '../world/clock.js';
 import type { PlatformResponse } from './response.js';
+import { INERT } from './security-headers.js';
 
 /** Sends a response, delayed, slowed down or cut off as the fault says. Stops when the sandbox closes. */
 export async function sendResponse(
@@ -28,7 +29,7 @@ function writeHead(
   response: ServerResponse,
   { status, headers, body }: PlatformResponse,
 ): ServerResponse {
-  return response.writeHead(status, { ...headers, 'content-length': body.length });
+  return response.writeHead(status, { ...INERT, ...headers, 'content-length': body.length });
 }
 
 function sendHalf(response: ServerResponse, content: PlatformResponse): void {
@@ -56,7 +57,12 @@ async function drip(
 
 /** Node sends all headers in one piece, so slow headers are written to the socket directly. */
 function head({ status, headers, body }: PlatformResponse): Buffer {
-  const fields = Object.entries({ ...headers, 'content-length': body.length, connection: 'close' });
+  const fields = Object.entries({
+    ...INERT,
+    ...headers,
+    'content-length': body.length,
+    connection: 'close',
+  });
   return Buffer.from(
     [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

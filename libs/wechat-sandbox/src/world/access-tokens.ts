@@ -1,7 +1,9 @@
+import { BoundedMap } from './bounded-map.js';
 import { Calendar, type SandboxClock } from './clock.js';
 import { looksLikeToken, newToken } from './ids.js';
 import { WechatFailure } from './wechat-failure.js';
 
+const KEPT = 10_000;
 const LIFE = 7200_000;
 const OVERLAP = 300_000;
 const FORCED_PER_DAY = 20;
@@ -28,7 +30,7 @@ interface Token {
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  */
 export class AccessTokens {
-  private readonly tokens = new Map<string, Token>();
+  private readonly tokens = new BoundedMap<string, Token>(KEPT);
   private readonly forced = new Map<string, { at: number; day: number; today: number }>();
 
   constructor(private readonly clock: SandboxClock) {}

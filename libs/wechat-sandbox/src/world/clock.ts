@@ -16,9 +16,11 @@ export function milliseconds(duration: Duration): number {
 /** A number with or without a unit; `ms` knows which units there are. */
 const isSpelled = (text: string): text is ms.StringValue => /^\d+(\.\d+)? *[a-z]*$/i.test(text);
 
+const MOST_SKIPPED = 100 * 365 * 86_400_000;
+
 /**
- * The platform's time: the real one plus all that was skipped with {@link SandboxClock.advance}. Codes, tokens and quotas live by it;
- * delays of answers do not, they take real time.
+ * The platform's time: real time plus all calls of {@link SandboxClock.advance}. Codes, tokens and quotas expire by it. Delays of
+ * responses take real time.
  */
 export class SandboxClock {
   private skipped = 0;
@@ -27,9 +29,14 @@ export class SandboxClock {
   /** Milliseconds since 1970, like `Date.now()`. */
   readonly now = (): number => Date.now() + this.skipped;
 
-  /** Skips `by` at once, so that no test has to sleep. Time only runs forward. */
+  /** Moves the time forward, so that no test has to sleep. By at most 100 years in all. */
   advance(by: Duration): void {
-    this.skipped += milliseconds(by);
+    const skipped = this.skipped + milliseconds(by);
+    if (skipped > MOST_SKIPPED)
+      throw new SandboxError(
+        'The clock can be advanced by at most 100 years. Start another sandbox.',
+      );
+    this.skipped = skipped;
     for (const listener of this.listeners) listener();
   }
 

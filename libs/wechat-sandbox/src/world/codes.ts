@@ -1,9 +1,14 @@
+import { BoundedMap } from './bounded-map.js';
 import { milliseconds, type Duration, type SandboxClock } from './clock.js';
 import { WechatFailure } from './wechat-failure.js';
 
+const KEPT = 100_000;
+
 /** Codes of one kind: each is good for one exchange within its life. */
 export class OneTimeCodes<Claim> {
-  private readonly codes = new Map<string, { claim: Claim; until: number; used: boolean }>();
+  private readonly codes = new BoundedMap<string, { claim: Claim; until: number; used: boolean }>(
+    KEPT,
+  );
   private readonly life: number;
 
   constructor(

@@ -1,8 +1,10 @@
+import { BoundedMap } from './bounded-map.js';
 import { milliseconds, type SandboxClock } from './clock.js';
 import { looksLikeToken, newToken } from './ids.js';
 import type { Consent } from './user.js';
 import { WechatFailure } from './wechat-failure.js';
 
+const KEPT = 100_000;
 const LIFE = 7200_000;
 
 /** A consent with the tokens that were given for it. */
@@ -18,8 +20,8 @@ export interface Grant extends Consent {
  * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
  */
 export class OAuthGrants {
-  private readonly byAccessToken = new Map<string, Grant>();
-  private readonly byRefreshToken = new Map<string, Grant>();
+  private readonly byAccessToken = new BoundedMap<string, Grant>(KEPT);
+  private readonly byRefreshToken = new BoundedMap<string, Grant>(KEPT);
 
   constructor(private readonly clock: SandboxClock) {}
 

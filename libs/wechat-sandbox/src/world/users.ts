@@ -15,7 +15,9 @@ const DEMO_USERS: NewUser[] = [
   { id: 'mallory', nickName: 'Mallory 高风险用户', phoneNumber: '13700009999', highRisk: true },
 ];
 
-/** The people who use WeChat. */
+const MOST_USERS = 100_000;
+
+/** The users of WeChat. */
 export class Users {
   private readonly byId = new Map<string, SandboxUser>();
 
@@ -26,6 +28,8 @@ export class Users {
   }
 
   create(wanted: NewUser = {}): SandboxUser {
+    if (this.byId.size >= MOST_USERS)
+      throw new SandboxError(`A sandbox has at most ${MOST_USERS} users. Start another one.`);
     const user = new SandboxUser(this.profile(wanted), this.world);
     this.byId.set(user.id, user);
     return user;

@@ -1,4 +1,5 @@
 import { miniProgramOf } from './mini-program.js';
+import { ownFetch } from './own-fetch.js';
 import { state, update } from './state.js';
 
 /** Someone else holds the second phone: whoever is chosen for it, else the first who does not hold the first one. */
@@ -15,7 +16,7 @@ export function scanOnSecondPhone(image) {
 
 /** The sandbox has drawn the code, so it can read it, as WeChat's scanner would. */
 export async function scan() {
-  const answer = await fetch('scan', {
+  const answer = await ownFetch('scan', {
     method: 'POST',
     headers: { 'content-type': 'application/octet-stream' },
     body: state.image,

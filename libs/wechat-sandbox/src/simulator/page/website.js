@@ -1,4 +1,5 @@
 import { html } from '../vendor/lit-html.js';
+import { ownFetch } from './own-fetch.js';
 import { state, update } from './state.js';
 import { t } from './texts.js';
 
@@ -57,15 +58,29 @@ function openConsentPage() {
   update({ website: { stage: 'consent', nonce, src: `/connect/qrconnect?${query}` } });
 }
 
-/** WeChat sends the browser back with a code. Only the website's backend can do something with it. */
-async function cameBack({ contentWindow: { location: at } }) {
-  if (at.pathname !== CALLBACK) return;
+/** Returns the address of the page in the frame, or undefined if it is a page that a fault has set, which this page may not read. */
+function addressOf({ contentWindow }) {
+  try {
+    const { pathname, search } = contentWindow.location;
+    return { pathname, search };
+  } catch {
+    return undefined;
+  }
+}
+
+/** WeChat redirects the browser to the website with a code. Only the website's backend can use it. */
+async function cameBack(frame) {
+  const at = addressOf(frame);
+  if (at?.pathname !== CALLBACK) return;
   const query = new URLSearchParams(at.search);
   if (query.get('state') !== state.website.nonce)
     return update({ website: { stage: 'done', error: t('stateMismatch') } });
   update({ website: { stage: 'working' } });
-  const answer = await fetch(`website/login?${new URLSearchParams({ code: query.get('code') })}`, {
-    method: 'POST',
-  });
+  const answer = await ownFetch(
+    `website/login?${new URLSearchParams({ code: query.get('code') })}`,
+    {
+      method: 'POST',
+    },
+  );
   update({ website: { stage: 'done', ...(await answer.json()) } });
 }

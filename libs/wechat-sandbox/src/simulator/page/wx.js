@@ -1,4 +1,5 @@
 import { sandbox } from './control-api.js';
+import { ownFetch } from './own-fetch.js';
 
 /**
  * The part of WeChat's `wx` that the mini program here uses, on one user's phone. Promises instead of success and fail callbacks;
@@ -44,7 +45,7 @@ export function createWx(userId) {
   };
 
   async function send(url, init, responseType) {
-    const answer = await fetch(`app${url}`, {
+    const answer = await ownFetch(`app${url}`, {
       ...init,
       headers: { ...init.headers, 'simulator-user': userId },
     });
