@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { isLoopback } from '../simulator/app-address.js';
+import { isLoopback } from '../transport/request-guard.js';
 import type { Letter } from './delivery.js';
 
 /** WeChat waits this long for a response, in real time. */

@@ -42,10 +42,10 @@ export function simulator(server: FastifyInstance, parts: SimulatorParts): void 
 /** Only the simulator's own page knows the token. A link, a form or an image of any other page cannot send the header. */
 function requireToken(server: FastifyInstance, token: string): void {
   const expected = Buffer.from(token);
-  server.addHook('onRequest', async ({ headers }, reply) => {
+  server.addHook('onRequest', ({ headers }, reply, done) => {
     const given = Buffer.from(headers['simulator-token']?.toString() ?? '');
-    if (given.length !== expected.length || !timingSafeEqual(given, expected))
-      return reply.code(403).send({ error: NOT_THE_PAGE });
+    if (given.length === expected.length && timingSafeEqual(given, expected)) done();
+    else void reply.code(403).send({ error: NOT_THE_PAGE });
   });
 }
 
@@ -75,10 +75,12 @@ function serveTraffic(server: FastifyInstance, { world, traffic, app }: Simulato
     app: app()?.href,
   }));
   server.get('/events', ({ raw }, reply) => {
-    if (traffic.followers >= MOST_FOLLOWERS)
-      return reply.code(503).send({ error: 'Too many pages follow the traffic. Close some.' });
-    reply.hijack();
-    streamTraffic(raw, reply.raw, traffic);
+    if (traffic.followers < MOST_FOLLOWERS) {
+      reply.hijack();
+      streamTraffic(raw, reply.raw, traffic);
+    } else {
+      void reply.code(503).send({ error: 'Too many pages follow the traffic. Close some.' });
+    }
   });
 }
 

@@ -18,12 +18,13 @@ export const isLoopback = (hostname: string): boolean => LOOPBACK.has(hostname);
  * @param host the address that the sandbox listens on; for `0.0.0.0` and `::`, the address of the connection is accepted instead
  */
 export function requireKnownHost(server: FastifyInstance, host: string): void {
-  server.addHook('onRequest', async ({ raw }, reply) => {
+  server.addHook('onRequest', ({ raw }, reply, done) => {
     reply.headers(INERT);
     const name = (raw.headers.host ?? '').toLowerCase().replace(/:\d*$/, '');
     const known = WILDCARDS.has(host) ? localAddress(raw) : inUrl(host);
-    if (!isLoopback(name) && name !== known)
-      return refuse(
+    if (isLoopback(name) || name === known) done();
+    else
+      refuse(
         reply,
         'The sandbox responds to 127.0.0.1, localhost and [::1] only. If clients use another name, start it with --host and that name.',
       );
@@ -48,7 +49,7 @@ export function requireOwnOrigin(
   allowedOrigins: readonly string[] = [],
 ): void {
   if (allowedOrigins.length > 0) server.options('/*', (_request, reply) => reply.code(204).send());
-  server.addHook('onRequest', async ({ raw }, reply) => {
+  server.addHook('onRequest', ({ raw }, reply, done) => {
     const { origin } = raw.headers;
     if (origin !== undefined && allowedOrigins.includes(origin)) {
       reply.headers({
@@ -58,13 +59,13 @@ export function requireOwnOrigin(
         'cross-origin-resource-policy': 'cross-origin',
         vary: 'Origin',
       });
-      return;
-    }
-    if (hasForeignOrigin(raw) || (isCausedByOtherSite(raw) && !isLink(raw)))
-      return refuse(
+      done();
+    } else if (hasForeignOrigin(raw) || (isCausedByOtherSite(raw) && !isLink(raw)))
+      refuse(
         reply,
         'Pages of other origins may not use the sandbox. Allow one with startWechatSandbox({ allowedOrigins }) or --allow-origin.',
       );
+    else done();
   });
 }
 
@@ -73,12 +74,13 @@ export function requireOwnOrigin(
  * sends its form.
  */
 export function refuseBrowsers(server: FastifyInstance): void {
-  server.addHook('onRequest', async ({ raw }, reply) => {
+  server.addHook('onRequest', ({ raw }, reply, done) => {
     const opened =
       raw.headers['sec-fetch-site'] === undefined || raw.headers['sec-fetch-mode'] === 'navigate';
     const allowedLink = raw.url?.startsWith('/connect/') && raw.method === 'GET';
     if (hasForeignOrigin(raw) || !opened || (isCausedByOtherSite(raw) && !allowedLink))
-      return refuse(reply, 'Pages may not call this path. WeChat’s APIs are for servers.');
+      refuse(reply, 'Pages may not call this path. WeChat’s APIs are for servers.');
+    else done();
   });
 }
 
@@ -106,5 +108,6 @@ const isLink = ({ method, headers }: IncomingMessage): boolean =>
   headers['sec-fetch-mode'] === 'navigate' &&
   headers['sec-fetch-dest'] === 'document';
 
-const refuse = (reply: FastifyReply, error: string): FastifyReply =>
-  reply.code(403).send({ error });
+function refuse(reply: FastifyReply, error: string): void {
+  void reply.code(403).send({ error });
+}
