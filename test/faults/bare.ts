@@ -10,6 +10,7 @@ import type {
 import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
 import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
+import { SessionWatcher } from '../../libs/wechat/src/session/session-watcher.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
@@ -143,6 +144,7 @@ export function bareInstance(
     users,
     keys,
     events,
+    new SessionWatcher(options, store, records, events),
   ] as const;
   return { sessions: new SessionService(...parts), events };
 }

@@ -17,6 +17,7 @@ import { QrCodeService } from './qrcode/qrcode.service.js';
 import { SessionKeys } from './session/session-keys.js';
 import { SessionRecords } from './session/session-records.js';
 import { SessionTokens } from './session/session-tokens.js';
+import { SessionWatcher } from './session/session-watcher.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
 import { cacheModule, FoundationModule, storeProvider } from './store/store.module.js';
@@ -50,6 +51,7 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     AccessTokenService,
     WechatApiClient,
     SessionTokens,
+    SessionWatcher,
     SessionRecords,
     UserRecords,
     SessionKeys,

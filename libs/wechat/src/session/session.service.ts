@@ -1,6 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
+import type { Observable } from 'rxjs';
 import { sessionChannel, traced } from '../diagnostics.js';
+import { parseDuration } from '../duration.js';
+import type { Duration } from '../duration.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatStore } from '../store/wechat.store.js';
@@ -22,6 +25,7 @@ import type { StoredSession } from './session-records.js';
 import { formatToken, newSecret, newToken } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 import { SessionTokens } from './session-tokens.js';
+import { SessionWatcher } from './session-watcher.js';
 import type { UserRecord } from './user.record.js';
 import { UserRecords } from './user-records.js';
 import type { WechatUserKey } from './user-records.js';
@@ -54,6 +58,7 @@ export class SessionService {
     @Inject(UserRecords) private readonly users: UserRecords,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
     @Inject(WechatEvents) private readonly events: WechatEvents,
+    @Inject(SessionWatcher) private readonly watcher: SessionWatcher,
   ) {}
 
   /**
@@ -188,6 +193,29 @@ export class SessionService {
     const { record } = (await this.records.get(id)) ?? refuse();
     if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
+  }
+
+  /**
+   * Returns an Observable for a connection that outlives its request, such as server-sent events or a WebSocket. It emits once and
+   * completes when the session is revoked or expires; a refresh in time keeps it open.
+   *
+   * A revocation by this instance ends it at once. One by another instance, and the expiry, end it at the next look: one read of
+   * the store, made on subscription and then every `every`. While the store does not respond it stays open.
+   *
+   * @param options.every time between two looks; 15 s by default
+   * @throws WechatBadRequestError if `every` is not a duration above zero
+   * @example
+   * ```ts
+   * return ticks.pipe(takeUntil(sessions.untilRevoked(session)));      // in a handler with @Sse()
+   * ```
+   */
+  untilRevoked(
+    session: WechatSession,
+    { every = '15s' }: { every?: Duration } = {},
+  ): Observable<void> {
+    const everyMs = parseDuration(every);
+    if (!everyMs) throw new WechatBadRequestError("every must be a duration such as '15s'");
+    return this.watcher.untilRevoked(session, everyMs);
   }
 
   /**

@@ -1,0 +1,264 @@
+import { Controller, Sse, UseGuards } from '@nestjs/common';
+import type { MessageEvent } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { WebSocketGateway } from '@nestjs/websockets';
+import {
+  CurrentSession,
+  SessionGuard,
+  sessionRdFrom,
+  SessionService,
+  StoreUnavailableError,
+  WechatSessionError,
+  WechatStore,
+} from 'nestjs-wechat';
+import type { WechatSession } from 'nestjs-wechat';
+import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { interval, map, takeUntil } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { WebSocket } from 'ws';
+import { describeRedis, TestRedis } from '../support/redis.js';
+import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
+import type { TeamApp } from '../support/team-app.js';
+
+const ticks = interval(5).pipe(map((tick) => ({ data: { tick } })));
+
+// #region sse
+@Controller('ticks')
+class TicksController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Sse()
+  @UseGuards(SessionGuard)
+  ticks(@CurrentSession() session: WechatSession): Observable<MessageEvent> {
+    return ticks.pipe(takeUntil(this.sessions.untilRevoked(session, { every: '15s' })));
+  }
+}
+// #endregion sse
+
+/** The same without `untilRevoked`. */
+@Controller('naive-ticks')
+class NaiveTicksController {
+  @Sse()
+  @UseGuards(SessionGuard)
+  ticks(): Observable<MessageEvent> {
+    return ticks;
+  }
+}
+
+// #region websocket
+@WebSocketGateway({ path: '/ticks' })
+class TicksGateway {
+  constructor(private readonly sessions: SessionService) {}
+
+  async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
+    try {
+      const session = await this.sessions.find(sessionRdFrom(request) ?? '');
+      const watch = this.sessions.untilRevoked(session).subscribe(() => client.close(4401));
+      client.once('close', () => watch.unsubscribe());
+    } catch (error) {
+      client.close(error instanceof WechatSessionError ? 4401 : 1013); // 1013: try again later
+    }
+  }
+}
+// #endregion websocket
+
+/** The same without `untilRevoked`. */
+@WebSocketGateway({ path: '/naive-ticks' })
+class NaiveTicksGateway {
+  constructor(private readonly sessions: SessionService) {}
+
+  async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
+    await this.sessions.find(sessionRdFrom(request) ?? '');
+    client.on('message', (data) => client.send(data));
+  }
+}
+
+describeRedis('connections to two instances over one Redis', () => {
+  let wechat: WechatSandbox;
+  let redis: TestRedis;
+  let one: TeamApp;
+  let two: TeamApp;
+  const sockets: WebSocket[] = [];
+
+  beforeAll(async () => {
+    wechat = await startWechatSandbox();
+    redis = await TestRedis.start();
+    const start = () =>
+      startTeamApp(optionsFor(wechat, { redis: { url: redis.url } }), {
+        controllers: [TicksController, NaiveTicksController],
+        providers: [TicksGateway, NaiveTicksGateway],
+        prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
+      });
+    [one, two] = await Promise.all([start(), start()]);
+  });
+  afterEach(() => sockets.splice(0).forEach((socket) => socket.terminate()));
+  afterAll(async () => {
+    await closeTeamApps();
+    await wechat.close();
+    await redis.end();
+  });
+
+  const login = async () =>
+    one.get(SessionService).login((await wechat.users.create().login()).code);
+
+  /** Server-sent events: how many came, and when the response ended. */
+  const openStream = async (session_rd: string, path = '/ticks') => {
+    const response = await one.as(session_rd, path);
+    expect(response.status).toBe(200);
+    const reader = response.body!.getReader();
+    const state = { events: 0, ended: false };
+    const next = async (): Promise<boolean> => {
+      const { done } = await reader.read();
+      if (done) state.ended = true;
+      else state.events++;
+      return !done;
+    };
+    await next();
+    return {
+      state,
+      /** Reads as many further events; fails if the stream ends before. */
+      events: async (count: number) => {
+        for (let i = 0; i < count; i++) expect(await next()).toBe(true);
+      },
+      end: async () => {
+        while (await next()) continue;
+      },
+      cancel: () => reader.cancel(),
+    };
+  };
+  const openSocket = async (session_rd: string, path = '/ticks') => {
+    const socket = new WebSocket(one.url.replace('http', 'ws') + path, {
+      headers: { authorization: `Bearer ${session_rd}` },
+    });
+    sockets.push(socket);
+    const closed = once(socket, 'close').then(([code]) => code as number);
+    await once(socket, 'open');
+    return { socket, closed };
+  };
+  /** Runs until the instance has read the session again, so that a look after a revocation has happened. */
+  const nextLook = async (): Promise<void> => {
+    const get = jest.spyOn(one.get(WechatStore), 'get');
+    wechat.clock.advance('15s');
+    while (get.mock.results.length === 0) await new Promise(setImmediate);
+    await Promise.allSettled(get.mock.results.map(({ value }) => value));
+    get.mockRestore();
+  };
+
+  it('end at once when the session is revoked on the same instance', async () => {
+    const { session_rd, session } = await login();
+    const stream = await openStream(session_rd);
+    const socket = await openSocket(session_rd);
+    await one.get(SessionService).revokeAll(session);
+    expect(await socket.closed).toBe(4401);
+    await stream.end();
+  });
+
+  it('end at the next look when the session is revoked on another instance', async () => {
+    const { session_rd, session } = await login();
+    const stream = await openStream(session_rd);
+    const socket = await openSocket(session_rd);
+    await two.get(SessionService).revokeAll(session);
+    wechat.clock.advance('14s');
+    await stream.events(20);
+    expect(socket.socket.readyState).toBe(WebSocket.OPEN);
+    wechat.clock.advance('1s');
+    await stream.end();
+    expect(await socket.closed).toBe(4401);
+  });
+
+  it('control: go on after revokeAll without untilRevoked', async () => {
+    const { session_rd, session } = await login();
+    const stream = await openStream(session_rd, '/naive-ticks');
+    const { socket } = await openSocket(session_rd, '/naive-ticks');
+    await one.get(SessionService).revokeAll(session);
+    wechat.clock.advance('1h');
+    await stream.events(20);
+    socket.send('still here');
+    expect(String((await once(socket, 'message'))[0])).toBe('still here');
+    expect((await one.as(session_rd, '/session')).status).not.toBe(200);
+    await stream.cancel();
+  });
+
+  it('go on while the session is refreshed, and end when it expires', async () => {
+    const { session_rd } = await login();
+    const stream = await openStream(session_rd);
+    wechat.clock.advance('29m');
+    const next = await two.get(SessionService).refresh(session_rd);
+    await stream.events(5);
+    wechat.clock.advance('29m');
+    await stream.events(20);
+    expect(next.expiresIn).toBe(1800);
+    wechat.clock.advance('61s');
+    await stream.end();
+  });
+
+  it('end when the session was revoked between the guard and the subscription', async () => {
+    const { session } = await login();
+    await two.get(SessionService).revokeAll(session);
+    await new Promise<void>((complete, error) => {
+      one.get(SessionService).untilRevoked(session).subscribe({ complete, error });
+    });
+  });
+
+  it('outlive an outage of the store: the next look decides', async () => {
+    const { session_rd, session } = await login();
+    const stream = await openStream(session_rd);
+    const get = jest
+      .spyOn(one.get(WechatStore), 'get')
+      .mockRejectedValue(new StoreUnavailableError());
+    for (const looks of [1, 2]) {
+      wechat.clock.advance('15s');
+      while (get.mock.calls.length < looks) await new Promise(setImmediate);
+    }
+    await stream.events(20);
+    get.mockRestore();
+    await nextLook();
+    await stream.events(20);
+    await two.get(SessionService).revokeAll(session);
+    wechat.clock.advance('15s');
+    await stream.end();
+  });
+
+  it('refuse a connection without a session with 4401, and with 1013 while the store does not respond', async () => {
+    expect(await (await openSocket('srd_nonsense')).closed).toBe(4401);
+    const { session_rd } = await login();
+    const get = jest
+      .spyOn(one.get(WechatStore), 'get')
+      .mockRejectedValue(new StoreUnavailableError());
+    expect(await (await openSocket(session_rd)).closed).toBe(1013);
+    get.mockRestore();
+  });
+
+  it('read the store once for each look, and not at all after they are closed', async () => {
+    const { session } = await login();
+    const get = jest.spyOn(one.get(WechatStore), 'get');
+    const watch = one.get(SessionService).untilRevoked(session).subscribe();
+    await nextLookOf(get, 1);
+    wechat.clock.advance('15s');
+    await nextLookOf(get, 2);
+    wechat.clock.advance('15s');
+    await nextLookOf(get, 3);
+    watch.unsubscribe();
+    wechat.clock.advance('10m');
+    await new Promise((resolve) => setTimeout(resolve, 50)); // five times as long as a timer needs to see the clock
+    expect(get).toHaveBeenCalledTimes(3);
+    get.mockRestore();
+  });
+
+  const nextLookOf = async (get: jest.SpyInstance, calls: number): Promise<void> => {
+    while (get.mock.calls.length < calls) await new Promise(setImmediate);
+    await Promise.allSettled(get.mock.results.map(({ value }) => value));
+    await new Promise(setImmediate);
+    expect(get).toHaveBeenCalledTimes(calls);
+  };
+
+  it.each([0, '', 'soon', -1, NaN])('refuses every: %p', async (every) => {
+    const { session } = await login();
+    expect(() => one.get(SessionService).untilRevoked(session, { every })).toThrow(
+      expect.objectContaining({ code: 'ERR_BAD_REQUEST' }),
+    );
+  });
+});
