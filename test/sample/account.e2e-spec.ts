@@ -81,7 +81,12 @@ describeOnEachDatabase('an account', (database) => {
       const known = await me.withPhone('POST /auth/phone-login');
       expect([known.status, known.body.data]).toEqual([
         200,
-        { token: expect.stringMatching(TOKEN), expiresIn: 43_200, user: body.data.user },
+        {
+          token: expect.stringMatching(TOKEN),
+          expiresIn: 43_200,
+          user: body.data.user,
+          linked: true,
+        },
       ]);
       const identities = [
         {

@@ -30,6 +30,8 @@ export class AppConfig {
   readonly database: DatabaseConfig;
   /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
   readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
+  /** How long after its last verification a phone number links accounts, in milliseconds. */
+  readonly phoneTrust: number;
   readonly uploadDir: string;
   /** How long a file without a row stays in the trash, in milliseconds. */
   readonly uploadTrashAge: number;
@@ -105,6 +107,9 @@ class Variables {
   @IsDuration("JWT_TTL is not a duration such as '30m', '12h' or '7d'")
   JWT_TTL = '12h';
 
+  @IsDuration("PHONE_TRUST is not a duration such as '90d'")
+  PHONE_TRUST = '90d';
+
   UPLOAD_DIR = './var/uploads';
 
   @IsDuration("UPLOAD_TRASH_AGE is not a duration such as '30d' or '12h'")
@@ -160,6 +165,7 @@ export function readConfig(env: Environment): AppConfig {
       isLasting: variables.JWT_SECRET !== undefined,
       ttl: parseDuration(variables.JWT_TTL) ?? 0,
     },
+    phoneTrust: parseDuration(variables.PHONE_TRUST) ?? 0,
     uploadDir: variables.UPLOAD_DIR,
     uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),

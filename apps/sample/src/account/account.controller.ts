@@ -4,6 +4,8 @@ import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { AppJwtGuard } from '../tokens/app-jwt.strategy.js';
 import type { Account } from '../tokens/app-tokens.js';
 import { CurrentAccount } from '../tokens/current-account.decorator.js';
+import { AllowScopes } from '../tokens/token-scope.js';
+import { UserView } from '../users/user.view.js';
 import { AccountView } from './account.dto.js';
 import { AccountService } from './account.service.js';
 
@@ -17,22 +19,24 @@ export class AccountController {
   @Get()
   @ApiOperation({
     summary: 'My account',
-    description: 'With the token of POST /auth/phone-login or /auth/register.',
+    description:
+      'Takes the token of POST /auth/phone-login or /auth/register. A token of scope `phone` gets neither unionid nor identities.',
   })
+  @AllowScopes(['phone'])
   @ApiAnswer(AccountView)
   @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
-  account(@CurrentAccount() { user }: Account): AccountView {
-    return AccountView.of(user);
+  account(@CurrentAccount() { user, scope }: Account): UserView {
+    return scope === 'account' ? AccountView.of(user) : UserView.withoutWechatIds(user);
   }
 
   @Delete()
   @ApiOperation({
     summary: 'Delete my account (注销)',
     description:
-      'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/one-person.md.',
+      'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/account-linking.md.',
   })
   @ApiAnswer(null)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')
   close(@CurrentAccount() account: Account): Promise<void> {
     return this.accounts.close(account);
   }

@@ -19,9 +19,12 @@ export class IdentityView {
   };
 }
 
-/** The person, and where they come from. */
 export class AccountView extends UserView {
-  @ApiProperty({ type: [IdentityView] })
+  @ApiProperty({
+    type: [IdentityView],
+    description: 'Absent for a token of scope `phone`',
+    required: false,
+  })
   identities: IdentityView[];
 
   static override readonly example = { ...UserView.example, identities: [IdentityView.example] };

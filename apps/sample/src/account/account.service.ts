@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { SessionService, WechatSessionError } from 'nestjs-wechat';
+import { SessionService } from 'nestjs-wechat';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AvatarsService } from '../avatars/avatars.service.js';
+import { AccountDeletedError } from '../common/app-error.js';
 import { Recording } from '../recordings/recording.entity.js';
 import { RecordingsService } from '../recordings/recordings.service.js';
 import type { Account } from '../tokens/app-tokens.js';
@@ -41,7 +42,7 @@ async function removeRows(
   { id }: User,
 ): Promise<{ recordings: Recording[]; identities: Identity[] }> {
   const user = await db.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
-  if (!user) throw new WechatSessionError();
+  if (!user) throw new AccountDeletedError();
   const recordings = await db.findBy(Recording, { userId: id });
   const identities = await db.findBy(Identity, { userId: id });
   await db.delete(User, id); // the rest goes with it, by the foreign keys

@@ -12,6 +12,7 @@ import {
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   CurrentSession,
+  CurrentUser,
   SessionGuard,
   SessionRd,
   SessionService,
@@ -20,6 +21,7 @@ import {
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
 import { UsersService } from '../users/users.service.js';
 import {
@@ -142,11 +144,18 @@ export class AuthController {
   @HttpCode(200)
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End all sessions of this user in this app' })
+  @ApiOperation({ summary: 'End all sessions of this account, in all apps' })
   @ApiAnswer(EndedAnswer)
   @ApiFailures('ERR_WECHAT_SESSION')
-  async logoutAll(@CurrentSession() session: WechatSession): Promise<EndedAnswer> {
-    return { ended: await this.sessions.revokeAll(session) };
+  async logoutAll(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() { id }: User,
+  ): Promise<EndedAnswer> {
+    const identities = (await this.users.findAccount(id))?.identities ?? [];
+    const others = identities.filter(({ appId }) => appId !== session.appId);
+    const counts = await Promise.all(others.map((identity) => this.sessions.revokeAll(identity)));
+    counts.push(await this.sessions.revokeAll(session)); // last, so that the client can repeat a request that failed
+    return { ended: counts.reduce((sum, count) => sum + count, 0) };
   }
 }
 

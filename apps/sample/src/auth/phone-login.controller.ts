@@ -6,7 +6,7 @@ import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { PhoneDto } from '../phone/phone.dto.js';
 import type { User } from '../users/user.entity.js';
 import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
-import { RegisterDto, TokenAnswer } from './phone-login.dto.js';
+import { PhoneLoginAnswer, RegisterDto, TokenAnswer } from './phone-login.dto.js';
 import { PhoneLoginService } from './phone-login.service.js';
 
 @ApiTags('auth')
@@ -21,9 +21,9 @@ export class PhoneLoginController {
   @ApiOperation({
     summary: 'Log in with the phone number that WeChat has verified',
     description:
-      'Gives a token for the account that has the number. Where nobody has it, the 404 carries a ticket for POST /auth/register.',
+      'Returns a token for the account that has the number. If no account has it, the 404 carries a ticket for POST /auth/register. `linked: false` means that the account may be another person’s: docs/account-linking.md.',
   })
-  @ApiAnswer(TokenAnswer)
+  @ApiAnswer(PhoneLoginAnswer)
   @ApiFailures(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_DECRYPT',
@@ -37,7 +37,7 @@ export class PhoneLoginController {
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
     @Body() phone: PhoneDto,
-  ): Promise<TokenAnswer> {
+  ): Promise<PhoneLoginAnswer> {
     return this.phoneLogin.login(session, user, phone);
   }
 
@@ -47,7 +47,7 @@ export class PhoneLoginController {
   @ApiOperation({
     summary: 'Register with the ticket of a phone login',
     description:
-      'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone.',
+      'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone number. If another account has the number: 409, or with `takeOverNumber` that account loses it.',
   })
   @ApiAnswer(TokenAnswer)
   @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')

@@ -1,11 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsNotEmpty, IsOptional, IsString, IsUrl, MaxLength } from 'class-validator';
+import { IsBoolean, IsNotEmpty, IsOptional, IsString, IsUrl, MaxLength } from 'class-validator';
 import { IsNickName } from '../users/nick-name.js';
 import { UserView } from '../users/user.view.js';
 
 export class RegisterDto {
   @ApiProperty({
-    description: 'From the 404 of POST /auth/phone-login',
+    description: 'From POST /auth/phone-login: in its 404, or beside `linked: false`',
     example: 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…',
   })
   @IsString({ message: 'registrationTicket must be text' })
@@ -30,13 +30,22 @@ export class RegisterDto {
   )
   @MaxLength(1024, { message: 'avatarUrl is too long' })
   avatarUrl?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'true: take the number from the account that has it now. That account keeps everything else.',
+    default: false,
+  })
+  @IsOptional()
+  @IsBoolean({ message: 'takeOverNumber must be true or false' })
+  takeOverNumber?: boolean;
 }
 
 export class TokenAnswer {
-  @ApiProperty({ description: 'The app’s own login token, for /account: Authorization: Bearer …' })
+  @ApiProperty({ description: 'The app’s own token, for /account: Authorization: Bearer …' })
   token: string;
 
-  @ApiProperty({ description: 'Seconds. It ends earlier with the login that it came from.' })
+  @ApiProperty({ description: 'Seconds. The token ends earlier if its session is revoked.' })
   expiresIn: number;
 
   @ApiProperty()
@@ -47,4 +56,20 @@ export class TokenAnswer {
     expiresIn: 43_200,
     user: UserView.example,
   };
+}
+
+export class PhoneLoginAnswer extends TokenAnswer {
+  @ApiProperty({
+    description:
+      'Whether this WeChat user belongs to the account. false: the token has scope `phone`, which reads the account and nothing else, for 30 minutes.',
+  })
+  linked: boolean;
+
+  @ApiPropertyOptional({
+    description:
+      'Beside `linked: false`: for POST /auth/register with `takeOverNumber: true`, if the account is not the user’s.',
+  })
+  registrationTicket?: string;
+
+  static override readonly example = { ...TokenAnswer.example, linked: true };
 }

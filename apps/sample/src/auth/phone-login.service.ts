@@ -3,48 +3,55 @@ import type { WechatSession } from 'nestjs-wechat';
 import { AppError } from '../common/app-error.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import type { PhoneDto } from '../phone/phone.dto.js';
-import { VerifiedPhones } from '../phone/verified-phones.js';
+import { PhoneVerifier } from '../phone/phone-verifier.js';
 import { AppTokens } from '../tokens/app-tokens.js';
+import { PhoneNumbersService } from '../users/phone-numbers.service.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
-import { UsersService } from '../users/users.service.js';
-import type { RegisterDto, TokenAnswer } from './phone-login.dto.js';
+import type { PhoneLoginAnswer, RegisterDto, TokenAnswer } from './phone-login.dto.js';
 import { RegistrationTickets } from './registration-tickets.js';
 
-/** Login and registration by the number that WeChat has verified. Who becomes whom: docs/one-person.md. */
+/** Login and registration by a phone number that WeChat has verified. The rules: docs/account-linking.md. */
 @Injectable()
 export class PhoneLoginService {
   constructor(
-    private readonly phones: VerifiedPhones,
-    private readonly users: UsersService,
+    private readonly phones: PhoneVerifier,
+    private readonly numbers: PhoneNumbersService,
     private readonly avatars: AvatarsService,
     private readonly tickets: RegistrationTickets,
     private readonly tokens: AppTokens,
   ) {}
 
-  async login(session: WechatSession, user: User, dto: PhoneDto): Promise<TokenAnswer> {
-    const phone = await this.phones.of(session, dto);
-    const owner = await this.users.ownerOf(phone, user);
-    if (!owner)
-      throw new NotRegisteredError(phone.phoneNumber, await this.tickets.issue(session, phone));
-    return this.answer(owner, session);
+  async login(session: WechatSession, user: User, dto: PhoneDto): Promise<PhoneLoginAnswer> {
+    const phone = await this.phones.verify(session, dto);
+    const owner = await this.numbers.findOwner(session, user, phone);
+    if (owner?.linked) return { ...(await this.tokenFor(owner.account, session)), linked: true };
+    const registrationTicket = await this.tickets.issue(session, phone);
+    if (!owner) throw new NotRegisteredError(phone.phoneNumber, registrationTicket);
+    return {
+      ...(await this.tokens.issue(owner.account, session, 'phone')),
+      user: UserView.withoutWechatIds(owner.account),
+      linked: false,
+      registrationTicket,
+    };
   }
 
   async register(
     session: WechatSession,
     user: User,
-    { registrationTicket, ...profile }: RegisterDto,
+    { registrationTicket, takeOverNumber: takeOver, ...profile }: RegisterDto,
   ): Promise<TokenAnswer> {
     const phone = await this.tickets.redeem(session, registrationTicket);
-    return this.answer(await this.avatars.saveUser(user, { ...phone, ...profile }), session);
+    const account = await this.numbers.setNumber(session, user, phone, { takeOver });
+    return this.tokenFor(await this.avatars.saveUser(account, profile), session);
   }
 
-  private async answer(user: User, session: WechatSession): Promise<TokenAnswer> {
+  private async tokenFor(user: User, session: WechatSession): Promise<TokenAnswer> {
     return { ...(await this.tokens.issue(user, session)), user: UserView.of(user) };
   }
 }
 
-/** Nobody has this number; the ticket registers it. */
+/** No account has this number. The ticket registers it. */
 class NotRegisteredError extends AppError {
   constructor(phoneNumber: string, registrationTicket: string) {
     super(404, 'ERR_NOT_REGISTERED', 'not registered', {

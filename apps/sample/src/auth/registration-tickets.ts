@@ -4,14 +4,14 @@ import { WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
 import { SignedTokens } from '../tokens/signed-tokens.js';
-import type { Phone } from '../users/phone.js';
+import type { VerifiedPhone } from '../users/verified-phone.js';
 
 const SECONDS = 600;
 const UNUSED = Buffer.from('1');
 
 /**
- * Proof, for ten minutes and one use, that WeChat has told this user's number. The number travels in the ticket, signed; the
- * store keeps only that the ticket is unused, and no personal data.
+ * A ticket proves, for ten minutes and one use, that WeChat has returned a phone number for a WeChat user. The number is in
+ * the signed ticket. The store only remembers that the ticket is unused, and holds no personal data.
  */
 @Injectable()
 export class RegistrationTickets {
@@ -20,7 +20,7 @@ export class RegistrationTickets {
     private readonly store: WechatStore,
   ) {}
 
-  async issue(session: WechatSession, { phoneNumber, phoneE164 }: Phone): Promise<string> {
+  async issue(session: WechatSession, { phoneNumber, phoneE164 }: VerifiedPhone): Promise<string> {
     const jti = randomUUID();
     await this.store.add(keyOf(jti), UNUSED, SECONDS * 1000);
     return this.tokens.sign(
@@ -30,15 +30,19 @@ export class RegistrationTickets {
     );
   }
 
-  /** Whose it is comes first, so that nobody can use up a ticket that is not theirs. */
-  async redeem(session: WechatSession, ticket: string): Promise<Phone> {
-    const { jti, sub, phoneNumber, phoneE164 } =
+  /** Checks the holder before it takes the ticket, so that no other user can use the ticket up. */
+  async redeem(session: WechatSession, ticket: string): Promise<VerifiedPhone> {
+    const { jti, sub, iat, phoneNumber, phoneE164 } =
       (await this.tokens.open('registration', ticket)) ?? {};
     if (sub !== holderOf(session) || !(await this.store.take(keyOf(jti))))
       throw new NotFoundError(
         'registrationTicket is not known here, used, or older than ten minutes; ask the user for the phone again',
       );
-    return { phoneNumber: String(phoneNumber), phoneE164: String(phoneE164) };
+    return {
+      phoneNumber: String(phoneNumber),
+      phoneE164: String(phoneE164),
+      phoneVerifiedAt: new Date(Number(iat) * 1000),
+    };
   }
 }
 

@@ -3,11 +3,11 @@ import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fileTypeFromFile } from 'file-type';
-import { WechatSessionError } from 'nestjs-wechat';
+
 import { randomBytes } from 'node:crypto';
 import { In, MoreThan, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { NotFoundError } from '../common/app-error.js';
+import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import type { FileFolder } from '../files/file-folder.js';
 import type { FileIndex } from '../files/file-index.js';
 import { receiveUpload, UnsupportedMediaTypeError } from '../files/multipart.js';
@@ -103,7 +103,7 @@ export class AvatarsService implements FileIndex {
   private async replace({ id }: User, changes: Partial<User>): Promise<void> {
     const old = await this.rows.manager.transaction(async (db) => {
       const user = await db.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
-      if (!user) throw new WechatSessionError();
+      if (!user) throw new AccountDeletedError();
       await db.update(User, id, changes);
       return user;
     });

@@ -22,6 +22,26 @@ export class AppError extends Error {
   }
 }
 
+/** No valid token, session or account. Clients log in again. */
+export class UnauthorizedError extends AppError {
+  constructor() {
+    super(401, 'ERR_WECHAT_SESSION', 'unauthorized', {
+      code: 1000,
+      headers: { 'WWW-Authenticate': 'Bearer' },
+    });
+  }
+}
+
+/** The session or token is valid, but its account was deleted. */
+export class AccountDeletedError extends UnauthorizedError {}
+
+/** The token is valid, but its scope does not include the route. */
+export class ScopeError extends AppError {
+  constructor() {
+    super(403, 'ERR_SCOPE', 'the token of an account that is not linked may only read it');
+  }
+}
+
 /** Not there, or not this user's: from outside the same. */
 export class NotFoundError extends AppError {
   constructor(msg = 'not found') {

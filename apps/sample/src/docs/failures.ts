@@ -42,6 +42,11 @@ export const FAILURES = {
   ERR_WECHAT_SESSION: { status: 401, code: 1000, msg: 'unauthorized' },
   ERR_WECHAT_CODE: { status: 401, code: 40029, msg: 'invalid parameter: code' },
   ERR_WECHAT_BLOCKED: { status: 403, code: 40226, msg: 'user blocked' },
+  ERR_SCOPE: {
+    status: 403,
+    code: 403,
+    msg: 'the token of an account that is not linked may only read it',
+  },
   ERR_NOT_FOUND: { status: 404, code: 404, msg: 'not found' },
   ERR_NOT_REGISTERED: {
     status: 404,

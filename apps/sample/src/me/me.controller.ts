@@ -7,7 +7,8 @@ import { AvatarsService } from '../avatars/avatars.service.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import { PhoneDto } from '../phone/phone.dto.js';
-import { VerifiedPhones } from '../phone/verified-phones.js';
+import { PhoneVerifier } from '../phone/phone-verifier.js';
+import { PhoneNumbersService } from '../users/phone-numbers.service.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
 import { UsersService } from '../users/users.service.js';
@@ -27,7 +28,8 @@ export class MeController {
   constructor(
     private readonly profiles: ProfileService,
     private readonly avatars: AvatarsService,
-    private readonly phones: VerifiedPhones,
+    private readonly phones: PhoneVerifier,
+    private readonly numbers: PhoneNumbersService,
     private readonly users: UsersService,
   ) {}
 
@@ -111,6 +113,7 @@ export class MeController {
     @CurrentUser() user: User,
     @Body() phone: PhoneDto,
   ): Promise<UserView> {
-    return UserView.of(await this.users.save(user, await this.phones.of(session, phone)));
+    const verified = await this.phones.verify(session, phone);
+    return UserView.of(await this.numbers.setNumber(session, user, verified));
   }
 }

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { VerifiedPhones } from './verified-phones.js';
+import { PhoneVerifier } from './phone-verifier.js';
 
-@Module({ providers: [VerifiedPhones], exports: [VerifiedPhones] })
+@Module({ providers: [PhoneVerifier], exports: [PhoneVerifier] })
 export class PhoneModule {}

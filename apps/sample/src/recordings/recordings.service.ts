@@ -2,11 +2,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { WechatSessionError } from 'nestjs-wechat';
 import { randomUUID } from 'node:crypto';
 import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { NotFoundError } from '../common/app-error.js';
+import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { isForeignKeyViolation } from '../database/database-errors.js';
 import type { FileFolder } from '../files/file-folder.js';
 import type { FileIndex } from '../files/file-index.js';
@@ -132,7 +131,7 @@ export class RecordingsService implements FileIndex {
       await this.rows.insert(recording);
       return recording;
     } catch (error) {
-      throw isForeignKeyViolation(error) ? new WechatSessionError() : error; // the account was deleted while the file was received
+      throw isForeignKeyViolation(error) ? new AccountDeletedError() : error; // the account was deleted while the file was received
     }
   }
 }

@@ -1,19 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { createHmac } from 'node:crypto';
-import { SessionService, WechatSessionError, WechatStore } from 'nestjs-wechat';
+import { SessionService, WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
+import { UnauthorizedError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { SignedTokens } from './signed-tokens.js';
+import type { TokenScope } from './token-scope.js';
 
-/** Who comes with an app token. */
+/** The account of a valid app token. */
 export interface Account {
   /** With its identities. */
   user: User;
-  /** The login that the token came from. */
+  /** The session in which the token was issued. */
   session: WechatSession;
+  scope: TokenScope;
 }
 
 export interface IssuedToken {
@@ -21,10 +24,12 @@ export interface IssuedToken {
   expiresIn: number;
 }
 
-/** A login's id, as SessionService makes them. */
-const LOGIN_ID = /^[\w-]{1,64}$/;
+const PHONE_SCOPE_TTL_MS = 30 * 60_000;
 
-/** The app's own login token. It names the account and the login that it came from, and ends with either. */
+/** The format of a session id. */
+const SESSION_ID = /^[\w-]{1,64}$/;
+
+/** The app's own token (a JWT). It is valid as long as its account exists and its session is not revoked. */
 @Injectable()
 export class AppTokens {
   constructor(
@@ -35,28 +40,39 @@ export class AppTokens {
     private readonly store: WechatStore,
   ) {}
 
-  async issue({ id, phoneE164 }: User, session: WechatSession): Promise<IssuedToken> {
-    const left = session.loginExpiresAt.getTime() - this.store.now();
-    const expiresIn = Math.floor(Math.min(this.config.jwt.ttl, left) / 1000);
-    const own = (await this.users.resolve(session))?.id === id;
-    const claims = { sub: id, sid: session.id, ...(!own && { phone: this.markOf(phoneE164) }) };
+  /** @param scope `phone` if the identity of the session does not belong to the account */
+  async issue(
+    { id, phoneE164 }: User,
+    session: WechatSession,
+    scope: TokenScope = 'account',
+  ): Promise<IssuedToken> {
+    const sessionLeft = session.loginExpiresAt.getTime() - this.store.now();
+    const ttl = scope === 'phone' ? PHONE_SCOPE_TTL_MS : this.config.jwt.ttl;
+    const expiresIn = Math.floor(Math.min(ttl, this.config.jwt.ttl, sessionLeft) / 1000);
+    const claims = {
+      sub: id,
+      sid: session.id,
+      ...(scope === 'phone' && { scope, phone: this.phoneMac(phoneE164) }),
+    };
     return { token: await this.tokens.sign('account', claims, expiresIn), expiresIn };
   }
 
-  /** @throws WechatSessionError, StoreUnavailableError */
-  async open(token: string): Promise<Account> {
-    const { sub, sid, phone } = (await this.tokens.open('account', token)) ?? {};
-    if (!isUUID(sub) || typeof sid !== 'string' || !LOGIN_ID.test(sid))
-      throw new WechatSessionError();
+  /** @throws UnauthorizedError, StoreUnavailableError */
+  async verify(token: string): Promise<Account> {
+    const { sub, sid, scope, phone } = (await this.tokens.open('account', token)) ?? {};
+    if (!isUUID(sub) || typeof sid !== 'string' || !SESSION_ID.test(sid))
+      throw new UnauthorizedError();
     const session = await this.sessions.findById(sid);
     const user = await this.users.findAccount(String(sub));
-    if (!user || !(isOf(user, session) || phone === this.markOf(user.phoneE164)))
-      throw new WechatSessionError();
-    return { user, session };
+    const isPhoneScope = scope === 'phone';
+    const isValid =
+      user && (isPhoneScope ? phone === this.phoneMac(user.phoneE164) : isOf(user, session));
+    if (!isValid) throw new UnauthorizedError();
+    return { user, session, scope: isPhoneScope ? 'phone' : 'account' };
   }
 
-  /** A login of another WeChat user has the account by its number alone, so the token ends when the account gets another number. */
-  private markOf(phoneE164: string | null): string {
+  /** A token of scope `phone` becomes invalid when the account gets another number. */
+  private phoneMac(phoneE164: string | null): string {
     return createHmac('sha256', this.config.jwt.secret)
       .update(`phone ${phoneE164}`)
       .digest('base64url')

@@ -2,7 +2,7 @@ import { Column, CreateDateColumn, Entity, JoinColumn, ManyToOne, PrimaryColumn 
 import type { Relation } from 'typeorm';
 import type { User } from './user.entity.js';
 
-/** Under which openid an app of WeChat knows a user. An openid of an app belongs to one user; a user may have many. */
+/** A WeChat user of one app (appId and openid) and the account that it belongs to. An account has at most one in each app. */
 @Entity('identities')
 export class Identity {
   @PrimaryColumn({ name: 'app_id', type: 'text' })
@@ -17,6 +17,14 @@ export class Identity {
   @ManyToOne('User', 'identities', { nullable: false, onDelete: 'CASCADE' })
   @JoinColumn({ name: 'user_id' })
   user: Relation<User>;
+
+  /** The unionid that WeChat returned at the last login of this openid; `null` if it returned none. */
+  @Column({ type: 'text', nullable: true })
+  unionid: string | null;
+
+  /** Whether only a phone number connects this openid with the account. `ownIdentities` also looks at the unionid. */
+  @Column({ name: 'joined_by_phone', type: 'boolean', default: false })
+  joinedByPhone: boolean;
 
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt: Date;

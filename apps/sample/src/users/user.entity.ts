@@ -8,19 +8,23 @@ import {
 } from 'typeorm';
 import { Identity } from './identity.entity.js';
 
-/** One person, however many apps of WeChat they come from. */
+/** An account: one person, in one or more WeChat apps. */
 @Entity('users')
 export class User {
   @PrimaryGeneratedColumn('uuid')
   id: string;
 
-  /** As WeChat writes it, for people to read. */
+  /** As WeChat returns it, for display. */
   @Column({ name: 'phone_number', type: 'text', nullable: true })
   phoneNumber: string | null;
 
-  /** The same number as the world knows it, `+8613580006666`: what tells two numbers apart. */
+  /** The same number in international form, `+8613580006666`. Numbers are compared in this form. */
   @Column({ name: 'phone_e164', type: 'text', nullable: true, unique: true })
   phoneE164: string | null;
+
+  /** When WeChat last returned this number for one of the account's own identities; `null` if that is not known. */
+  @Column({ name: 'phone_verified_at', type: 'timestamptz', nullable: true })
+  phoneVerifiedAt: Date | null;
 
   @Column({ type: 'text', nullable: true, unique: true })
   unionid: string | null;
@@ -31,7 +35,7 @@ export class User {
   @Column({ name: 'avatar_url', type: 'text', nullable: true })
   avatarUrl: string | null;
 
-  /** Our copy of the picture that `avatarUrl` points to, where the user uploaded one. */
+  /** The uploaded file behind `avatarUrl`, if the user uploaded a picture. */
   @Column({ name: 'avatar_file', type: 'text', nullable: true, unique: true })
   avatarFile: string | null;
 

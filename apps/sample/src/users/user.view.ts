@@ -3,7 +3,7 @@ import type { User } from './user.entity.js';
 
 const TEXT = { type: String, nullable: true } as const;
 
-/** What a user is told about themselves. */
+/** An account as its user sees it. */
 export class UserView {
   @ApiProperty({ format: 'uuid' })
   id: string;
@@ -67,7 +67,12 @@ export class UserView {
     updatedAt: '2026-11-20T08:00:00.000Z',
   };
 
-  /** Field by field, so that a column added later is told to nobody by accident. */
+  /** For a WeChat user whose identity does not belong to the account. */
+  static withoutWechatIds(user: User): UserView {
+    return { ...UserView.of(user), unionid: null };
+  }
+
+  /** Field by field, so that a column added later is not sent by accident. */
   static of(user: User): UserView {
     const {
       id,

@@ -1,13 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { WechatSessionError } from 'nestjs-wechat';
 import type { WechatSession, WechatUserResolver } from 'nestjs-wechat';
 import { Repository } from 'typeorm';
-import { PhoneTakenError } from '../common/app-error.js';
+import { AccountDeletedError } from '../common/app-error.js';
 import { isUniqueViolation } from '../database/database-errors.js';
-import { join } from './one-person.js';
-import type { Join } from './one-person.js';
-import type { Phone } from './phone.js';
+import { recordUnionid } from './account-linking.js';
+import type { IdentityKey } from './account-linking.js';
 import { User } from './user.entity.js';
 
 export type Profile = Pick<
@@ -17,31 +15,36 @@ export type Profile = Pick<
 
 export interface Registration {
   user: User;
-  /** True for one login only, whatever races. */
+  /** True for exactly one login, also if several run at the same time. */
   isNewUser: boolean;
 }
 
-/** A person whom another app of the same open-platform account has brought keeps their row; `xmax` is 0 in a row made just now. */
+type LoggedIn = Pick<WechatSession, 'appId' | 'openid' | 'unionid'>;
+
+/** Returns the existing account of the unionid, if another app has created it. `xmax` is 0 only in a row that was just inserted. */
 const ADD_USER = `
   INSERT INTO users (unionid) VALUES ($1)
   ON CONFLICT (unionid) DO UPDATE SET unionid = excluded.unionid
   RETURNING id, xmax = 0 AS "isNew"`;
 
+/** In an existing account, the new identity is as trustworthy as the identity whose unionid it has. */
 const ADD_IDENTITY = `
-  INSERT INTO identities (app_id, openid, user_id) VALUES ($1, $2, $3)
+  INSERT INTO identities (app_id, openid, unionid, user_id, joined_by_phone)
+  SELECT $1, $2, $3, $4, NOT $5::boolean AND NOT EXISTS (
+    SELECT 1 FROM identities WHERE user_id = $4 AND unionid = $3 AND NOT joined_by_phone)
   ON CONFLICT DO NOTHING
   RETURNING user_id`;
 
-/** The people of this app. `@CurrentUser()` is what `resolve` finds. */
+/** The accounts of this app. `@CurrentUser()` is the account that `resolve` returns. */
 @Injectable()
 export class UsersService implements WechatUserResolver<User> {
   constructor(@InjectRepository(User) private readonly users: Repository<User>) {}
 
-  /** The user of a session, or `null` if the account is gone. */
-  resolve({ appId, openid }: Pick<WechatSession, 'appId' | 'openid'>): Promise<User | null> {
+  /** The account of a session with the identity of the session, or `null` if the account was deleted. */
+  resolve({ appId, openid }: IdentityKey): Promise<User | null> {
     return this.users
       .createQueryBuilder('user')
-      .innerJoin(
+      .innerJoinAndSelect(
         'user.identities',
         'identity',
         'identity.appId = :appId AND identity.openid = :openid',
@@ -50,92 +53,60 @@ export class UsersService implements WechatUserResolver<User> {
       .getOne();
   }
 
-  /** With the openids that belong to the account. */
+  /** An account with all its identities. */
   findAccount(id: string): Promise<User | null> {
     return this.users.findOne({ where: { id }, relations: { identities: true } });
   }
 
-  /** The user of a login, registered if the openid has not been seen before. */
-  async register(
-    session: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>,
-  ): Promise<Registration> {
+  /** The account of a login. It is created if the openid is new. */
+  async register(session: LoggedIn): Promise<Registration> {
     const known = await this.resolve(session);
-    if (known) return { user: await this.withUnionid(known, session.unionid), isNewUser: false };
+    if (known) return { user: await this.withUnionid(known, session), isNewUser: false };
     const isNewUser = await this.add(session);
     const user = await this.resolve(session);
     if (user) return { user, isNewUser };
     if (session.unionid === undefined)
       throw new Error('The user was deleted while they logged in.');
-    return this.register({ ...session, unionid: undefined }); // the unionid's account has another openid in this app, so it is not theirs
+    return this.register({ ...session, unionid: undefined }); // the account of the unionid has another openid in this app
   }
 
-  /** @throws PhoneTakenError if the number is another user's, WechatSessionError if the account is gone */
+  /** @throws AccountDeletedError */
   async save({ id }: User, changes: Partial<User>): Promise<User> {
-    try {
-      if (Object.values(changes).some((value) => value !== undefined))
-        await this.users.update(id, changes);
-    } catch (error) {
-      throw isUniqueViolation(error) ? new PhoneTakenError() : error;
-    }
+    if (Object.values(changes).some((value) => value !== undefined))
+      await this.users.update(id, changes);
+    return this.get(id);
+  }
+
+  /** @throws AccountDeletedError */
+  async get(id: string): Promise<User> {
     const user = await this.users.findOneBy({ id });
-    if (!user) throw new WechatSessionError();
+    if (!user) throw new AccountDeletedError();
     return user;
   }
 
-  /**
-   * Whose number this is. If the account that asks may be the same person's, it becomes part of the owner's.
-   * `null` if nobody has registered the number.
-   */
-  async ownerOf({ phoneE164 }: Phone, asking: User): Promise<User | null> {
-    const owner = await this.users.findOneBy({ phoneE164 });
-    if (!owner || owner.id === asking.id) return owner;
-    await this.join({
-      into: owner.id,
-      from: asking.id,
-      because: (into) => into.phoneE164 === phoneE164,
-    });
-    return this.users.findOneBy({ phoneE164 });
-  }
-
-  /** Of two logins that race, one inserts the identity; the other waits for it at the primary key and takes its own user back. */
-  private add({
-    appId,
-    openid,
-    unionid,
-  }: Pick<WechatSession, 'appId' | 'openid' | 'unionid'>): Promise<boolean> {
+  /** If two logins race, one inserts the identity. The other waits at the primary key and removes its own account again. */
+  private add({ appId, openid, unionid = null }: LoggedIn | (IdentityKey & { unionid: null })) {
     return this.users.manager.transaction(async (db) => {
-      const [user] = await db.query<[{ id: string; isNew: boolean }]>(ADD_USER, [unionid ?? null]);
-      const identities = await db.query<unknown[]>(ADD_IDENTITY, [appId, openid, user.id]);
-      if (identities.length === 0 && user.isNew) await db.delete(User, user.id);
-      return identities.length > 0 && user.isNew;
+      const [user] = await db.query<[{ id: string; isNew: boolean }]>(ADD_USER, [unionid]);
+      const identity = [appId, openid, unionid, user.id, user.isNew];
+      const added = (await db.query<unknown[]>(ADD_IDENTITY, identity)).length > 0;
+      if (!added && user.isNew) await db.delete(User, user.id);
+      return added && user.isNew;
     });
   }
 
-  /** WeChat tells a unionid only once the app is bound to an open-platform account; a user from before that learns it late. */
-  private async withUnionid(user: User, unionid: string | undefined): Promise<User> {
-    if (unionid === undefined || user.unionid !== null) return user;
-    try {
-      await this.users.update(user.id, { unionid });
-      return Object.assign(user, { unionid });
-    } catch (error) {
-      if (isUniqueViolation(error)) return this.joinedByUnionid(user, unionid);
-      throw error;
-    }
+  /** WeChat returns a unionid only once the app is bound to an open-platform account, so it may come after the first login. */
+  private async withUnionid(user: User, { unionid, ...session }: LoggedIn): Promise<User> {
+    const recorded = user.identities[0]?.unionid;
+    if (unionid === undefined || (recorded === unionid && user.unionid !== null)) return user;
+    await this.recordUnionid(session, unionid).catch((error: unknown) => {
+      if (!isUniqueViolation(error)) throw error;
+      return this.recordUnionid(session, unionid); // another login set it in the meantime, so now there is an account to merge with
+    });
+    return (await this.resolve(session)) ?? user;
   }
 
-  private async joinedByUnionid(user: User, unionid: string): Promise<User> {
-    const holder = await this.users.findOneBy({ unionid });
-    const joined =
-      holder &&
-      (await this.join({
-        into: holder.id,
-        from: user.id,
-        because: (into) => into.unionid === unionid,
-      }));
-    return (joined ? await this.users.findOneBy({ id: holder.id }) : null) ?? user;
-  }
-
-  private join(accounts: Join): Promise<boolean> {
-    return this.users.manager.transaction((db) => join(db, accounts));
+  private recordUnionid(identity: IdentityKey, unionid: string): Promise<void> {
+    return this.users.manager.transaction((db) => recordUnionid(db, identity, unionid));
   }
 }

@@ -33,8 +33,8 @@ const TAKEN = {
   error: 'ERR_PHONE_TAKEN',
 };
 
-/** docs/one-person.md: each rule there names its test here. */
-describeOnEachDatabase('one person', (database) => {
+/** docs/account-linking.md: each rule there names its test here. */
+describeOnEachDatabase('account linking', (database) => {
   let s: Started;
   beforeAll(async () => {
     s = await start({
