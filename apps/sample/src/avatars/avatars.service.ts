@@ -3,7 +3,6 @@ import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { fileTypeFromFile } from 'file-type';
-
 import { randomBytes } from 'node:crypto';
 import { In, MoreThan, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
