@@ -25,7 +25,8 @@ export class PhoneLoginService {
   async login(session: WechatSession, user: User, dto: PhoneDto): Promise<PhoneLoginAnswer> {
     const phone = await this.phones.verify(session, dto);
     const owner = await this.numbers.findOwner(session, user, phone);
-    if (owner?.linked) return { ...(await this.tokenFor(owner.account, session)), linked: true };
+    if (owner?.linked)
+      return Object.assign(await this.tokenFor(owner.account, session), { linked: true });
     const registrationTicket = await this.tickets.issue(session, phone);
     if (!owner) throw new NotRegisteredError(phone.phoneNumber, registrationTicket);
     return {

@@ -69,7 +69,7 @@ export class UserView {
 
   /** For a WeChat user whose identity does not belong to the account. */
   static withoutWechatIds(user: User): UserView {
-    return { ...UserView.of(user), unionid: null };
+    return Object.assign(UserView.of(user), { unionid: null });
   }
 
   /** Field by field, so that a column added later is not sent by accident. */
