@@ -17,7 +17,7 @@ import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { isFull, Lag, often } from './rows.js';
-import { CALLS_TO_OPEN, PATIENCE } from '../../libs/wechat/src/platform/platform.circuit.js';
+import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circuit-breaker.js';
 
 const LOGIN = '/sns/jscode2session';
 const TOKEN = '/cgi-bin/stable_token';
@@ -28,7 +28,7 @@ const DEADLINE = 2 * TIMEOUT;
 /** What HTTP and a crowd of logins at once take beside. */
 const HTTP = 500;
 /** So many logins at once that WeChat counts as answering until the last of them is on its way. */
-const CROWD = CALLS_TO_OPEN - 1;
+const CROWD = MAX_FAILURES - 1;
 /** How many logins one event loop takes at once without being the slow one itself. */
 const MANY = 25;
 const few = (full: number): number => (isFull ? full : 3);
@@ -308,7 +308,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
   /** From now on it takes what it is sent and answers nothing. */
   const goDown = async (at = app): Promise<void> => {
     wechat.always(LOGIN, { status: 503 });
-    for (let i = 0; i < CALLS_TO_OPEN; i++) expect((await login(at)).status).toBe(503);
+    for (let i = 0; i < MAX_FAILURES; i++) expect((await login(at)).status).toBe(503);
     wechat.always(LOGIN, { hang: true });
   };
   const asked = (): number => wechat.requestsTo(LOGIN).length;
@@ -319,7 +319,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     const lag = new Lag();
     const probe = login();
     await until(() => asked() > before);
-    await expectAll(few(100), UNAVAILABLE, PATIENCE, app, MANY);
+    await expectAll(few(100), UNAVAILABLE, MAX_WAIT_MS, app, MANY);
     expect(asked() - before).toBe(1);
     expect((await probe).ms).toBeLessThan(TIMEOUT + HTTP + lag.end());
   });
@@ -341,9 +341,11 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     wechat.clear();
     await Promise.all([login(), login()]);
     expect(down.mock.calls).toEqual([
-      [expect.stringContaining(`left 5 calls of ${LOGIN} in a row without an answer`)],
+      [expect.stringContaining(`5 calls of ${LOGIN} in a row got no response`)],
     ]);
-    expect(up.mock.calls).toEqual([[`WeChat answers ${LOGIN} again.`]]);
+    expect(up.mock.calls).toEqual([
+      [expect.stringContaining(`WeChat responds to ${LOGIN} again.`)],
+    ]);
   });
 
   it('W1 its other endpoints are asked as ever', async () => {
@@ -362,11 +364,11 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     ['an answer that nobody knows', { body: '' }],
   ])(`W7 %s is an answer: nobody is held back${often(few(50))}`, async (_, fault) => {
     for (let i = 0; i < few(50); i++) {
-      wechat.next(LOGIN, { ...fault, times: CALLS_TO_OPEN });
+      wechat.next(LOGIN, { ...fault, times: MAX_FAILURES });
       const before = asked();
-      const all = await Promise.all(Array.from({ length: 2 * CALLS_TO_OPEN }, () => login()));
-      expect(all.filter(({ status }) => status === 201)).toHaveLength(CALLS_TO_OPEN);
-      expect(asked() - before).toBe(2 * CALLS_TO_OPEN);
+      const all = await Promise.all(Array.from({ length: 2 * MAX_FAILURES }, () => login()));
+      expect(all.filter(({ status }) => status === 201)).toHaveLength(MAX_FAILURES);
+      expect(asked() - before).toBe(2 * MAX_FAILURES);
     }
   });
 });

@@ -23,6 +23,7 @@ import { UserRecords } from './session/user-records.js';
 import { cacheModule, FoundationModule, storeProvider } from './store/store.module.js';
 import { WechatStore } from './store/wechat.store.js';
 import { Telemetry } from './telemetry.js';
+import { HttpTransport } from './transport/http.transport.js';
 import { WechatEvents } from './wechat.events.js';
 import type { ASYNC_OPTIONS_TYPE, OPTIONS_TYPE } from './wechat.module-definition.js';
 import { ResolvedWechatOptions } from './wechat.options.js';
@@ -47,6 +48,7 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     },
     Telemetry,
     WechatEvents,
+    HttpTransport,
     PlatformClient,
     AccessTokenService,
     WechatApiClient,

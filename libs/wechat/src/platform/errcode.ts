@@ -109,12 +109,18 @@ function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {
   return new WechatResponseError(`${call.endpoint} answered ${call.errcode}: ${errmsg}`, call);
 }
 
-/** WeChat's text on one line and short, without what could forge a log line. The rid is its last word. */
-export function cleanErrmsg(errmsg: unknown): { text: string; rid?: string } {
-  const text =
-    typeof errmsg === 'string'
-      ? errmsg.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200)
-      : '';
+/**
+ * Prepares WeChat's text for errors and logs: without control characters, which could forge a log line, without the secrets
+ * of the request, and 200 characters at most.
+ */
+export function cleanErrmsg(
+  errmsg: unknown,
+  secrets: string[] = [],
+): { text: string; rid?: string } {
+  let text = typeof errmsg === 'string' ? errmsg : '';
+  for (const secret of secrets)
+    text = text.replaceAll(secret, '***').replaceAll(encodeURIComponent(secret), '***');
+  text = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200);
   const [, rid] = /rid: ([0-9a-f]+(?:-[0-9a-f]+){2})/.exec(text) ?? [];
   return { text, rid };
 }

@@ -1,16 +1,14 @@
-import { HttpService } from '@nestjs/axios';
-import { Inject, Injectable } from '@nestjs/common';
-import type { OnApplicationShutdown } from '@nestjs/common';
-import { isAxiosError } from 'axios';
-import type { AxiosRequestConfig, AxiosResponse } from 'axios';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { firstValueFrom } from 'rxjs';
-import { safeCause } from '../error-cause.js';
-import { MinuteLog } from '../minute-log.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { inspect } from 'node:util';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
+import { MinuteLog } from '../minute-log.js';
+import { CircuitBreaker, MAX_FAILURES } from '../transport/circuit-breaker.js';
+import { HttpTransport } from '../transport/http.transport.js';
+import type { HttpResponse } from '../transport/http.transport.js';
+import { withRetries } from '../transport/retry.js';
+import { TransportError } from '../transport/transport-error.js';
+import type { TransportFailure } from '../transport/transport-error.js';
 import {
   WechatConfigError,
   WechatError,
@@ -19,7 +17,6 @@ import {
 } from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import { cleanErrmsg, errorFor } from './errcode.js';
-import { PlatformCircuit } from './platform.circuit.js';
 
 export interface PlatformRequest {
   method: 'GET' | 'POST';
@@ -28,9 +25,9 @@ export interface PlatformRequest {
   query?: Record<string, string>;
   /** Sent as JSON. */
   body?: object;
-  /** `single-use`: WeChat may have consumed the code, so only what surely did not arrive or was answered is repeated. */
+  /** `single-use`: WeChat may have used up the code, so a request that may have arrived is not repeated. */
   retry: 'single-use' | 'idempotent';
-  /** When to give up, retries included, on `performance.now()`. @default twice the timeout, less a tenth */
+  /** When to give up, retries included, on `performance.now()`. @default 1.8 times the timeout from now */
   deadline?: number;
 }
 
@@ -49,8 +46,8 @@ export interface PlatformFile {
   contentType: string;
 }
 
-/** How an attempt failed, which decides whether it may be repeated. */
-type Failure = 'unsent' | 'lost' | 'busy' | 'garbage' | 'refused';
+/** Why an attempt failed. `busy`: HTTP 5xx or errcode -1. `invalid`: a response against the protocol. `refused`: any other errcode. */
+type Failure = 'unsent' | 'lost' | 'busy' | 'invalid' | 'refused';
 
 class FailedAttempt extends Error {
   constructor(
@@ -61,181 +58,184 @@ class FailedAttempt extends Error {
   }
 }
 
-const RETRIES: Record<PlatformRequest['retry'], Record<Failure, number>> = {
-  'single-use': { unsent: 1, busy: 1, lost: 0, garbage: 0, refused: 0 },
-  idempotent: { unsent: 2, busy: 2, lost: 1, garbage: 1, refused: 0 },
+/** How many retries each failure allows. */
+const MAX_RETRIES: Record<PlatformRequest['retry'], Record<Failure, number>> = {
+  'single-use': { unsent: 1, busy: 1, lost: 0, invalid: 0, refused: 0 },
+  idempotent: { unsent: 2, busy: 2, lost: 1, invalid: 1, refused: 0 },
 };
-/** WeChat's own second address. Used when the first cannot be reached at all, and never in place of another base URL. */
+const FAILURE_OF: Record<TransportFailure, Failure> = {
+  unsent: 'unsent',
+  timeout: 'lost',
+  lost: 'lost',
+  'too-large': 'invalid',
+  malformed: 'invalid',
+};
+/** WeChat's second host. It is used if no connection to the first can be made, and never in place of another base URL. */
 const SPARE_BASE_URL = 'https://api2.weixin.qq.com';
-const MAX_JSON = 64 * 1024;
-const MAX_FILE = 2 * 1024 * 1024;
+const MAX_JSON_BYTES = 64 * 1024;
+const MAX_FILE_BYTES = 2 * 1024 * 1024;
 
-/**
- * The only door to WeChat. Every call has one deadline over headers and body, a cap on bytes, and no redirects; the answer
- * is judged once; and what leaves here as an error has never seen the URL, where WeChat wants its secrets.
- */
+type CallInfo = { endpoint: string; attempt: number; ms: number };
+
+/** Returns the result of an HTTP 200, or throws a FailedAttempt. `secrets` are masked in WeChat's text. */
+type Read<T> = (response: HttpResponse, info: CallInfo, secrets: string[]) => T;
+
+/** The only client of WeChat's API. Every call has one deadline, retries included. */
 @Injectable()
-export class PlatformClient implements OnApplicationShutdown {
-  /** What the last call met: `degraded` if WeChat was not there or refused our own credentials. */
+export class PlatformClient {
+  /** `degraded` if the last call got no response, or WeChat refused the app's own credentials. */
   state: 'ok' | 'degraded' = 'ok';
-  private readonly alarms = new MinuteLog('WechatPlatform');
-  private readonly circuit = new PlatformCircuit();
-  private readonly httpAgent = new HttpAgent({ keepAlive: true });
-  private readonly httpsAgent = new HttpsAgent({ keepAlive: true });
+  private readonly logger = new Logger('WechatPlatform');
+  private readonly minuteLog = new MinuteLog('WechatPlatform');
+  private readonly breakers = new Map<string, CircuitBreaker>();
 
   constructor(
-    @Inject(HttpService) private readonly http: HttpService,
+    @Inject(HttpTransport) private readonly http: HttpTransport,
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
   ) {}
 
-  onApplicationShutdown(): void {
-    this.httpAgent.destroy();
-    this.httpsAgent.destroy();
-  }
-
-  /** When a call that starts now has to be over, retries included. A feature that makes several calls shares one deadline. */
+  /** When a call that starts now must end, retries included. A feature that makes several calls shares one deadline. */
   deadline(): number {
     return performance.now() + this.options.api.timeout * 1.8;
   }
 
-  /** A call that is answered in JSON. */
+  /** Sends a call that returns JSON. */
   json(request: PlatformRequest): Promise<PlatformJson> {
-    return this.send(request, MAX_JSON, (response, info) => {
-      const json = parseJson(response.data);
-      if (!json) throw garbage('an answer that is not a JSON object', info);
-      return judged(json, info);
-    });
+    return this.send(request, MAX_JSON_BYTES, readJson);
   }
 
-  /** A call that is answered with a file, and with JSON where it fails. */
+  /** Sends a call that returns a file. WeChat reports its errors as JSON. */
   file(request: PlatformRequest): Promise<PlatformFile> {
-    return this.send(request, MAX_FILE, (response, info) => {
-      const contentType = String(response.headers['content-type'] ?? '');
-      const json = parseJson(response.data);
-      if (json && (contentType.startsWith('image/') || judged(json, info)))
-        throw garbage('JSON in place of a file', info);
-      return { data: response.data, contentType };
-    });
+    return this.send(request, MAX_FILE_BYTES, readFile);
   }
 
-  private send<T>(request: PlatformRequest, maxBytes: number, read: ReadAnswer<T>): Promise<T> {
-    const deadline = request.deadline ?? this.deadline();
+  /** The options hold the app secrets. */
+  [inspect.custom](): string {
+    return 'PlatformClient {}';
+  }
+
+  toJSON(): object {
+    return {};
+  }
+
+  private send<T>(request: PlatformRequest, maxBytes: number, read: Read<T>): Promise<T> {
     const call: WechatCall = { endpoint: request.path };
+    const deadline = request.deadline ?? this.deadline();
+    let { baseUrl } = this.options.api;
+    const sendOnce = (attempt: number): Promise<T> =>
+      this.attempt(request, { attempt, baseUrl, deadline, maxBytes }, read);
+    const onRetry = (error: Error): void => {
+      if (!(error instanceof FailedAttempt)) return;
+      if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
+      retryChannel.publish({ call, error: error.error });
+    };
+    const delayMs = (error: Error, attempt: number): number | undefined =>
+      error instanceof FailedAttempt ? delayOf(request.retry, error.failure, attempt) : undefined;
     return traced(callChannel, call, () =>
-      this.circuit.call(request.path, () =>
-        this.attempts(request, { call, deadline, maxBytes }, read),
+      this.breakerOf(request.path).execute(() =>
+        withRetries(sendOnce, { delayMs, deadline, onRetry }).then(
+          (result) => {
+            this.state = 'ok';
+            return result;
+          },
+          (error: unknown) => {
+            throw error instanceof FailedAttempt ? this.report(error.error) : error;
+          },
+        ),
       ),
     );
   }
 
-  private async attempts<T>(
-    request: PlatformRequest,
-    { call, deadline, maxBytes }: { call: WechatCall; deadline: number; maxBytes: number },
-    read: ReadAnswer<T>,
-  ): Promise<T> {
-    let baseUrl = this.options.api.baseUrl;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const answer = await this.attempt(request, { baseUrl, attempt, deadline, maxBytes }, read);
-        this.state = 'ok';
-        return answer;
-      } catch (error) {
-        if (!(error instanceof FailedAttempt)) throw error;
-        const wait = backoff(request.retry, error.failure, attempt);
-        const spent =
-          attempt > RETRIES[request.retry][error.failure] || performance.now() + wait >= deadline;
-        if (spent) throw this.observed(error.error);
-        if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
-        retryChannel.publish({ call, error: error.error });
-        await sleep(wait);
-      }
-    }
-  }
-
   private async attempt<T>(
     request: PlatformRequest,
-    {
-      baseUrl,
-      attempt,
-      deadline,
-      maxBytes,
-    }: { baseUrl: string; attempt: number; deadline: number; maxBytes: number },
-    read: ReadAnswer<T>,
+    options: { attempt: number; baseUrl: string; deadline: number; maxBytes: number },
+    read: Read<T>,
   ): Promise<T> {
-    const started = performance.now();
+    const { method, path, query, body } = request;
+    const { attempt, baseUrl, deadline, maxBytes } = options;
+    const startedAt = performance.now();
     const info = (): CallInfo => ({
-      endpoint: request.path,
+      endpoint: path,
       attempt,
-      ms: Math.round(performance.now() - started),
+      ms: Math.round(performance.now() - startedAt),
     });
-    const timeout = Math.max(
-      1,
-      Math.ceil(Math.min(this.options.api.timeout, deadline - started, MAX_TIMER)),
-    );
-    const response = await firstValueFrom(
-      this.http.request<Buffer>(this.configOf(request, baseUrl, maxBytes, timeout)),
-    ).catch((error: unknown) => {
-      throw transportFailure(error, info());
-    });
-    if (response.status === 200) return read(response, info());
-    const told = { ...info(), rid: cleanErrmsg(parseJson(response.data)?.['errmsg']).rid };
-    if (response.status >= 500) {
-      throw new FailedAttempt(
-        'busy',
-        new WechatUnavailableError(`WeChat answered HTTP ${response.status}.`, told),
-      );
-    }
-    throw new FailedAttempt('refused', unexpected(`HTTP ${response.status}`, told));
+    const response = await this.http
+      .send({
+        method,
+        baseUrl,
+        path,
+        query,
+        headers: body && { 'content-type': 'application/json' },
+        body: body && Buffer.from(JSON.stringify(body)),
+        timeoutMs: Math.min(this.options.api.timeout, deadline - startedAt),
+        maxBytes,
+      })
+      .catch((error: unknown) => {
+        throw error instanceof TransportError ? withoutResponse(error, info()) : error;
+      });
+    if (response.status !== 200) throw statusError(response, info());
+    return read(response, info(), secretsOf(request));
   }
 
-  private configOf(
-    { method, path, query, body }: PlatformRequest,
-    baseURL: string,
-    maxBytes: number,
-    timeout: number,
-  ): AxiosRequestConfig {
-    return {
-      method,
-      baseURL,
-      url: path,
-      params: query,
-      // WeChat's older APIs refuse \u escapes, which JSON.stringify does not write
-      data: body && Buffer.from(JSON.stringify(body)),
-      headers: body && { 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(timeout),
-      maxRedirects: 0, // a redirect would carry the secret in the query to wherever it points
-      maxContentLength: maxBytes,
-      proxy: false,
-      responseType: 'arraybuffer',
-      transformRequest: [],
-      validateStatus: () => true,
-      httpAgent: this.httpAgent,
-      httpsAgent: this.httpsAgent,
-    };
+  private breakerOf(endpoint: string): CircuitBreaker {
+    const known = this.breakers.get(endpoint);
+    if (known) return known;
+    const breaker = new CircuitBreaker({
+      isFailure: (error) => error instanceof WechatUnavailableError,
+      openError: () =>
+        new WechatUnavailableError(
+          'WeChat does not respond, and the circuit breaker is open: one call at a time is sent until WeChat responds.',
+          { endpoint },
+        ),
+      onOpen: () =>
+        this.logger.error(
+          `${MAX_FAILURES} calls of ${endpoint} in a row got no response. The circuit breaker is open: one call at a time is sent until WeChat responds.`,
+        ),
+      onClose: () =>
+        this.logger.log(`WeChat responds to ${endpoint} again. The circuit breaker is closed.`),
+    });
+    this.breakers.set(endpoint, breaker);
+    return breaker;
   }
 
-  /** What only an operator can mend is said loudly, once a minute. */
-  private observed(error: WechatError): WechatError {
-    const ours = error instanceof WechatConfigError;
-    if (ours) this.alarms.error(error.message, `${error.endpoint} ${error.errcode}`);
-    this.state = ours || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
+  /** Logs what only an operator can repair, once a minute. */
+  private report(error: WechatError): WechatError {
+    const isConfig = error instanceof WechatConfigError;
+    if (isConfig) this.minuteLog.error(error.message, `${error.endpoint} ${error.errcode}`);
+    this.state = isConfig || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
     return error;
   }
 }
 
-/** Makes of an HTTP 200 what the caller wants, or throws a FailedAttempt. */
-type ReadAnswer<T> = (response: AxiosResponse<Buffer>, info: CallInfo) => T;
-
-type CallInfo = { endpoint: string; attempt: number; ms: number };
-
-/** The longest that a timer of Node can wait. */
-const MAX_TIMER = 2 ** 31 - 1;
-
-function backoff(retry: PlatformRequest['retry'], failure: Failure, attempt: number): number {
+/** Milliseconds before the next attempt, or `undefined` for none. The jitter keeps instances from retrying together. */
+function delayOf(
+  retry: PlatformRequest['retry'],
+  failure: Failure,
+  attempt: number,
+): number | undefined {
+  if (attempt > MAX_RETRIES[retry][failure]) return undefined;
   if (failure !== 'busy') return 0;
   return retry === 'single-use'
     ? 100 + Math.random() * 200
     : Math.random() * Math.min(200 * 2 ** (attempt - 1), 2000);
+}
+
+function readJson(response: HttpResponse, info: CallInfo, secrets: string[]): PlatformJson {
+  const json = parseJson(response.body);
+  if (!json) throw invalid('a response that is not a JSON object', info);
+  return checked(json, info, secrets);
+}
+
+function readFile(
+  { headers, body }: HttpResponse,
+  info: CallInfo,
+  secrets: string[],
+): PlatformFile {
+  const contentType = headers['content-type'] ?? '';
+  const json = parseJson(body);
+  if (json && (contentType.startsWith('image/') || checked(json, info, secrets)))
+    throw invalid('JSON instead of a file', info);
+  return { data: body, contentType };
 }
 
 function parseJson(data: Buffer): PlatformJson | undefined {
@@ -251,55 +251,57 @@ function parseJson(data: Buffer): PlatformJson | undefined {
   }
 }
 
-/** Success is an errcode of 0 or none at all; some tables of WeChat type it as text. */
-function judged(json: PlatformJson, info: CallInfo): PlatformJson {
+/** Success is errcode 0 or no errcode. Some pages of WeChat's documentation have the number as text. */
+function checked(json: PlatformJson, info: CallInfo, secrets: string[]): PlatformJson {
   const errcode = json['errcode'] === undefined ? 0 : Number(json['errcode']);
   if (errcode === 0) return json;
-  if (!Number.isInteger(errcode)) throw garbage('an errcode that is not a number', info);
-  const { text, rid } = cleanErrmsg(json['errmsg']);
+  if (!Number.isInteger(errcode)) throw invalid('an errcode that is not a number', info);
+  const { text, rid } = cleanErrmsg(json['errmsg'], secrets);
   throw new FailedAttempt(
     errcode === -1 ? 'busy' : 'refused',
     errorFor(errcode, text, { ...info, rid }),
   );
 }
 
-function garbage(what: string, info: CallInfo): FailedAttempt {
-  return new FailedAttempt('garbage', unexpected(what, info));
+function statusError({ status, body }: HttpResponse, info: CallInfo): FailedAttempt {
+  const call = { ...info, rid: cleanErrmsg(parseJson(body)?.['errmsg']).rid };
+  return status >= 500
+    ? new FailedAttempt('busy', new WechatUnavailableError(`WeChat returned HTTP ${status}.`, call))
+    : new FailedAttempt('refused', invalidResponse(`HTTP ${status}`, call));
 }
 
-function unexpected(what: string, info: CallInfo): WechatResponseError {
+function withoutResponse(
+  { failure, message, cause }: TransportError,
+  info: CallInfo,
+): FailedAttempt {
+  return FAILURE_OF[failure] === 'invalid'
+    ? invalid('a malformed or too large response', info)
+    : new FailedAttempt(
+        FAILURE_OF[failure],
+        new WechatUnavailableError(`WeChat did not respond: ${message}.`, { ...info, cause }),
+      );
+}
+
+function invalid(what: string, info: CallInfo): FailedAttempt {
+  return new FailedAttempt('invalid', invalidResponse(what, info));
+}
+
+function invalidResponse(what: string, info: CallInfo): WechatResponseError {
   return new WechatResponseError(
-    `${info.endpoint} gave ${what}, which its protocol does not know.`,
+    `${info.endpoint} returned ${what}, which its protocol does not allow.`,
     info,
   );
 }
 
-/** Connection refused, unknown host, no route: nothing was sent. */
-const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+/** Shorter values, such as a language, occur in ordinary text. */
+const MIN_SECRET_LENGTH = 8;
+const PUBLIC_PARAMETERS = new Set(['appid', 'grant_type', 'sig_method']);
 
-/** What axios throws holds the URL with the secret in it, so it is looked at here and goes no further. */
-function transportFailure(error: unknown, info: CallInfo): FailedAttempt {
-  const code = isAxiosError(error) ? (error.code ?? '') : '';
-  const cause = isAxiosError(error) ? safeCause(error.cause, code) : undefined;
-  const gone = (failure: Failure, what: string): FailedAttempt =>
-    new FailedAttempt(failure, new WechatUnavailableError(what, { ...info, cause }));
-  if (code === 'ERR_CANCELED') return gone('lost', `WeChat did not answer within ${info.ms} ms.`);
-  if (UNSENT.has(code) || neverConnected(error))
-    return gone('unsent', `WeChat cannot be reached (${code}).`);
-  if (/^(HPE_|Z_)/.test(code) || isTooLarge(error))
-    return garbage('an answer that is broken or too large', info);
-  return gone('lost', `The connection to WeChat broke (${code || 'unknown cause'}).`);
-}
-
-/** axios tells a body over the cap and a body that broke off by the same code. */
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('maxContentLength');
-}
-
-/** A connection that was reset before or within the TLS handshake. */
-function neverConnected(error: unknown): boolean {
-  const socket = (
-    error as { request?: { socket?: { connecting?: boolean; secureConnecting?: boolean } } }
-  ).request?.socket;
-  return socket?.connecting === true || socket?.secureConnecting === true;
+/** What WeChat must not repeat in an error: every text of the request except its public parameters. */
+function secretsOf({ query, body }: PlatformRequest): string[] {
+  return Object.entries({ ...body, ...query })
+    .filter(([name]) => !PUBLIC_PARAMETERS.has(name))
+    .flatMap(([, value]) =>
+      typeof value === 'string' && value.length >= MIN_SECRET_LENGTH ? [value] : [],
+    );
 }

@@ -1,0 +1,132 @@
+import { HttpService } from '@nestjs/axios';
+import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { isAxiosError } from 'axios';
+import type { AxiosRequestConfig, AxiosResponse } from 'axios';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { inspect } from 'node:util';
+import { firstValueFrom } from 'rxjs';
+import { safeCause } from '../error-cause.js';
+import { TransportError } from './transport-error.js';
+import type { TransportFailure } from './transport-error.js';
+
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Scheme, host and port, such as `https://api.weixin.qq.com`. */
+  baseUrl: string;
+  path: string;
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  /** Sent byte for byte. Its `content-type` is one of the headers. */
+  body?: Buffer;
+  /** Milliseconds for the whole request: connection, headers and body. */
+  timeoutMs: number;
+  /** The largest accepted body of the response, in bytes after decompression. */
+  maxBytes: number;
+}
+
+export interface HttpResponse {
+  /** Any status. A redirect is a response too. */
+  status: number;
+  /** Names are lower-case. */
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+/** The longest timer of Node, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Connection refused, unknown host, no route: nothing was sent. */
+const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/**
+ * Sends one HTTP request, once. It follows no redirect, because a redirect would carry the secrets of the request to another
+ * host, and it ignores the proxy variables of the environment.
+ */
+@Injectable()
+export class HttpTransport implements OnApplicationShutdown {
+  private readonly agents = {
+    httpAgent: new HttpAgent({ keepAlive: true }),
+    httpsAgent: new HttpsAgent({ keepAlive: true }),
+  };
+
+  constructor(@Inject(HttpService) private readonly http: HttpService) {}
+
+  onApplicationShutdown(): void {
+    this.agents.httpAgent.destroy();
+    this.agents.httpsAgent.destroy();
+  }
+
+  /** @throws TransportError if there is no complete response */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const config: AxiosRequestConfig = {
+      method: request.method,
+      baseURL: request.baseUrl,
+      url: request.path,
+      params: request.query,
+      headers: request.headers,
+      data: request.body,
+      signal: AbortSignal.timeout(clamp(request.timeoutMs)),
+      maxContentLength: request.maxBytes,
+      maxRedirects: 0,
+      proxy: false,
+      responseType: 'arraybuffer',
+      transformRequest: [],
+      validateStatus: () => true,
+      ...this.agents,
+    };
+    const response = await firstValueFrom(this.http.request<Buffer>(config)).catch(
+      (error: unknown) => {
+        throw transportErrorOf(error, request.timeoutMs);
+      },
+    );
+    return { status: response.status, headers: headersOf(response), body: response.data };
+  }
+
+  /** The agents hold sockets, and these hold the URLs of their requests. */
+  [inspect.custom](): string {
+    return 'HttpTransport {}';
+  }
+
+  toJSON(): object {
+    return {};
+  }
+}
+
+function clamp(timeoutMs: number): number {
+  return Math.ceil(Math.min(Math.max(timeoutMs, 1), MAX_TIMER_MS));
+}
+
+function headersOf({ headers }: AxiosResponse): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]),
+  );
+}
+
+/** The error of axios holds the URL, and the URL can hold a secret. So the cause is what axios reports, without the URL. */
+function transportErrorOf(error: unknown, timeoutMs: number): TransportError {
+  const code = isAxiosError(error) ? (error.code ?? '') : '';
+  const cause = isAxiosError(error) ? safeCause(error.cause, code) : undefined;
+  const failed = (failure: TransportFailure, text: string): TransportError =>
+    new TransportError(failure, text, { cause });
+  if (code === 'ERR_CANCELED')
+    return failed('timeout', `no complete response within ${Math.round(timeoutMs)} ms`);
+  if (UNSENT.has(code) || neverConnected(error))
+    return failed('unsent', `no connection (${code || 'unknown cause'})`);
+  if (isTooLarge(error)) return failed('too-large', 'the response is too large');
+  if (/^(HPE_|Z_)/.test(code)) return failed('malformed', `the response is malformed (${code})`);
+  return failed('lost', `the connection broke (${code || 'unknown cause'})`);
+}
+
+/** axios has the same code for a body over the limit and a body that was cut off. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('maxContentLength');
+}
+
+/** The connection was reset before or during the TLS handshake. */
+function neverConnected(error: unknown): boolean {
+  const { request } = error as {
+    request?: { socket?: { connecting?: boolean; secureConnecting?: boolean } };
+  };
+  return request?.socket?.connecting === true || request?.socket?.secureConnecting === true;
+}
