@@ -14,6 +14,7 @@ export type {
 } from './deliveries/delivery.js';
 export type { PayEnv, PayMerchant, PayMerchantOptions } from './pay/merchant.js';
 export type { PayOrder, TradeState } from './pay/order.js';
+export type { PayRefund, RefundStatus } from './pay/refund.js';
 export type { NotifyOptions, PayOptions, WechatPay } from './pay/wechat-pay.js';
 
 // The world

@@ -112,7 +112,13 @@ export class WechatSandbox {
     this.apps = world.apps.all;
     this.agenda = new Agenda(this.clock);
     this.deliveryQueue = new Deliveries(this.clock, this.agenda, this.closing.signal);
-    this.pay = new WechatPay(world, this.deliveryQueue, options.pay ?? {}, () => this.baseUrl);
+    this.pay = new WechatPay(
+      world,
+      this.deliveryQueue,
+      this.agenda,
+      options.pay ?? {},
+      () => this.baseUrl,
+    );
     world.pay = this.pay;
     const pay = new PayRoutes(this.pay);
     const rids = new RidLog();

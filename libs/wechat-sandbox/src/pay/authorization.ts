@@ -1,9 +1,9 @@
 import type { PlatformRequest } from '../transport/request.js';
 import { unixSeconds } from '../world/clock.js';
 import { fieldFailure } from './body-schemas.js';
-import type { PayMerchant, PlatformKey } from './merchant.js';
+import type { PayMerchant } from './merchant.js';
 import { PayFailure } from './pay-failure.js';
-import { lines, rsaVerify } from './signing.js';
+import { lines, rsaVerify, type PlatformKey } from './signing.js';
 
 const SCHEME = 'WECHATPAY2-SHA256-RSA2048';
 /** Seconds that a request's timestamp may be off, by real time. */

@@ -1,6 +1,8 @@
 import { createHash, randomInt } from 'node:crypto';
 import { SandboxError } from '../world/sandbox-error.js';
+import { certificatePem, expiryOf } from './certificate.js';
 import { keyPair, newSerial, privatePem, publicPem, type KeyPair } from './keys.js';
+import { beijingTime, encryptResource, type PlatformKey } from './signing.js';
 
 /** A merchant (商户号) as a team registers it at WeChat Pay. Everything is optional. */
 export interface PayMerchantOptions {
@@ -15,15 +17,11 @@ export interface PayMerchantOptions {
   verifyWith?: 'public-key' | 'certificates' | 'switching';
 }
 
+/** Platform certificates that one merchant can have. Each takes a key pair. */
+const MOST_CERTIFICATES = 5;
+
 /** The variables that `merchant.env()` gives. */
 export type PayEnv = Record<`WECHAT_PAY_${string}`, string>;
-
-/** A key of WeChat's that signs responses and notifications. */
-export interface PlatformKey {
-  /** `PUB_KEY_ID_…`, or the serial of a platform certificate. */
-  id: string;
-  pair: KeyPair;
-}
 
 /** A merchant of the sandbox. Its keys are generated when they are first needed. */
 export class PayMerchant {
@@ -37,6 +35,7 @@ export class PayMerchant {
   /** How many of 100 notifications the public key signs. Changed by `wechat.pay.switchTo()`. */
   publicKeyPercent: number;
   private readonly publicKeyId: string;
+  private readonly registeredAt = new Date();
   private readonly certificateKeys: PlatformKey[] = [];
 
   /** @internal Merchants are made by `startWechatSandbox({ pay: { merchants } })`. */
@@ -71,6 +70,25 @@ export class PayMerchant {
       WECHAT_PAY_NOTIFY_URL: notifyUrl,
       WECHAT_PAY_BASE_URL: this.baseUrl(),
     };
+  }
+
+  /** The merchant's API certificate (`apiclient_cert.pem`). */
+  get certificate(): string {
+    return certificatePem({
+      serial: this.certificateSerial,
+      pair: this.ownKeys,
+      commonName: this.mchId,
+      notBefore: this.registeredAt,
+    });
+  }
+
+  /** WeChat adds a platform certificate and signs with it from now on, as it does before the old one ends. */
+  renewPlatformCertificate(): void {
+    if (this.verifyWith === 'public-key')
+      throw new SandboxError(`Merchant ${this.mchId} has no platform certificates.`);
+    if (this.platformCertificateKeys.length >= MOST_CERTIFICATES)
+      throw new SandboxError(`A merchant has ${MOST_CERTIFICATES} platform certificates at most.`);
+    this.addCertificateKey();
   }
 
   /** The merchant's private key (`apiclient_key.pem`). */
@@ -119,9 +137,22 @@ export class PayMerchant {
     return (drawn && this.platformPublicKey) || this.usualKey;
   }
 
+  /** @internal `data` of `/v3/certificates`: each certificate encrypted with the APIv3 key. */
+  encryptedCertificates(): object[] {
+    return this.platformCertificateKeys.map(({ id: serial, pair, notBefore = new Date() }) => {
+      const pem = certificatePem({ serial, pair, commonName: 'Tenpay.com sign', notBefore });
+      return {
+        serial_no: serial,
+        effective_time: beijingTime(notBefore.getTime()),
+        expire_time: beijingTime(expiryOf(notBefore).getTime()),
+        encrypt_certificate: encryptResource(pem, 'certificate', this.apiV3Key),
+      };
+    });
+  }
+
   private addCertificateKey(): void {
     const pair = keyPair(`certificate ${this.index}.${this.certificateKeys.length}`);
-    this.certificateKeys.push({ id: newSerial(), pair });
+    this.certificateKeys.push({ id: newSerial(), pair, notBefore: new Date() });
   }
 }
 

@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Deliveries } from '../deliveries/deliveries.js';
 import type { Delivery, Letter, Message, Tampering } from '../deliveries/delivery.js';
 import { milliseconds, type Duration, type SandboxClock } from '../world/clock.js';
-import type { PayMerchant, PlatformKey } from './merchant.js';
-import { beijingTime, encryptResource, newRequestId, signatureHeaders } from './signing.js';
+import type { PayMerchant } from './merchant.js';
+import {
+  beijingTime,
+  encryptResource,
+  newRequestId,
+  signatureHeaders,
+  type PlatformKey,
+} from './signing.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

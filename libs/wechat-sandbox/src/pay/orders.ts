@@ -8,6 +8,7 @@ import { KeptMap } from './kept-map.js';
 import type { PayMerchant } from './merchant.js';
 import { OrderRecord, type PayOrder } from './order.js';
 import { PayFailure } from './pay-failure.js';
+import type { RefundRecord } from './refund.js';
 
 const DAY = 86_400_000;
 /** An unpaid order without `time_expire` closes itself after this time. */
@@ -86,6 +87,16 @@ export class Orders {
     const found = this.prepayIds.get(prepayId);
     if (!found || this.clock.now() >= found.until) return undefined;
     return this.current(found.order);
+  }
+
+  /** All orders of a merchant, the oldest first. */
+  of(merchant: PayMerchant): OrderRecord[] {
+    return [...this.orders.values()].filter((order) => order.merchant === merchant);
+  }
+
+  /** A refund was made or has a new status: an order that has one that was not closed is in state REFUND. */
+  afterRefund(order: OrderRecord, refunds: readonly RefundRecord[]): void {
+    order.state = refunds.some(({ status }) => status !== 'CLOSED') ? 'REFUND' : 'SUCCESS';
   }
 
   /** The payer pays. */

@@ -1,11 +1,12 @@
+import { constants, privateDecrypt } from 'node:crypto';
 import { PlatformResponse } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
 import { authenticate } from './authorization.js';
 import { fieldFailure, parseBody } from './body-schemas.js';
-import type { PayMerchant, PlatformKey } from './merchant.js';
+import type { PayMerchant } from './merchant.js';
 import type { OrderRecord } from './order.js';
 import { PayFailure } from './pay-failure.js';
-import { newRequestId, signatureHeaders } from './signing.js';
+import { newRequestId, signatureHeaders, type PlatformKey } from './signing.js';
 import type { WechatPay } from './wechat-pay.js';
 
 /** A call whose headers, age and signature are right. */
@@ -13,6 +14,8 @@ interface PayCall {
   merchant: PayMerchant;
   /** Signs the response. */
   key: PlatformKey;
+  /** `Wechatpay-Serial` of the request. */
+  serial?: string;
   /** The variable parts of the path, in their order. */
   parameters: readonly string[];
   query: Readonly<Record<string, string>>;
@@ -23,21 +26,28 @@ interface PayRoute {
   method: 'GET' | 'POST';
   /** `:name` is any one segment. */
   path: string;
-  /** Returns the JSON of a 200, or nothing for a 204. */
-  handle(call: PayCall): object | undefined;
+  /** Returns the JSON of a 200, a file, or nothing for a 204. */
+  handle(call: PayCall): object | Buffer | undefined;
 }
 
 /** Whether a path belongs to WeChat Pay. */
 export const isPayPath = (path: string): boolean => path.startsWith('/v3/');
 
 const TRANSACTIONS = '/v3/pay/transactions';
+const REFUNDS = '/v3/refund/domestic/refunds';
+const { RSA_PKCS1_OAEP_PADDING } = constants;
 
 /** The API of WeChat Pay: `https://api.mch.weixin.qq.com`. */
 export class PayRoutes {
   private readonly routes: readonly PayRoute[];
 
   constructor(private readonly pay: WechatPay) {
-    this.routes = orderRoutes(pay);
+    this.routes = [
+      ...orderRoutes(pay),
+      ...refundRoutes(pay),
+      ...securityRoutes(pay),
+      ...billRoutes(pay),
+    ];
   }
 
   /** The paths with their variable parts as `:name`. */
@@ -60,7 +70,9 @@ export class PayRoutes {
       const { merchant, key } = authenticate(request, this.pay.merchants);
       const parameters = parametersOf(route.path, request.path);
       const { query, bytes: body } = request;
-      return success(route.handle({ merchant, key, parameters, query, body }), key);
+      const { 'wechatpay-serial': serial } = request.headers;
+      const call = { merchant, key, serial: serial?.toString(), parameters, query, body };
+      return success(route.handle(call), key);
     } catch (error) {
       if (error instanceof PayFailure) return failure(error);
       throw error;
@@ -108,6 +120,102 @@ function orderRoutes({ orderBook }: WechatPay): PayRoute[] {
   ];
 }
 
+function refundRoutes({ refundBook }: WechatPay): PayRoute[] {
+  return [
+    {
+      method: 'POST',
+      path: REFUNDS,
+      handle: ({ merchant, body }) =>
+        refundBook.create(merchant, parseBody('refund', body)).resource(),
+    },
+    {
+      method: 'GET',
+      path: `${REFUNDS}/:no`,
+      handle({ merchant, parameters }) {
+        const refund = refundBook.find(merchant, parameters[0]!);
+        if (!refund) throw new PayFailure('RESOURCE_NOT_EXISTS', { message: '退款单不存在' });
+        return refund.resource();
+      },
+    },
+    {
+      method: 'POST',
+      path: `${REFUNDS}/:id/apply-abnormal-refund`,
+      handle(call) {
+        const wanted = parseBody('abnormalRefund', call.body);
+        const refund = refundBook.findById(call.merchant, call.parameters[0]!);
+        if (refund?.outRefundNo !== wanted.out_refund_no)
+          throw new PayFailure('RESOURCE_NOT_EXISTS', { message: '退款单不存在' });
+        if (wanted.type === 'USER_BANK_CARD' && !(wanted.bank_account && wanted.real_name))
+          throw fieldFailure('/bank_account', undefined, 'and real_name are required');
+        decrypt(call, '/bank_account', wanted.bank_account);
+        decrypt(call, '/real_name', wanted.real_name);
+        if (refund.status !== 'ABNORMAL')
+          throw new PayFailure('INVALID_REQUEST', { message: '该退款单不是退款异常状态' });
+        refundBook.retryAbnormal(refund);
+        return refund.resource();
+      },
+    },
+  ];
+}
+
+function securityRoutes(pay: WechatPay): PayRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v3/certificates',
+      handle({ merchant }) {
+        const data = merchant.encryptedCertificates();
+        if (data.length === 0)
+          throw new PayFailure('RESOURCE_NOT_EXISTS', {
+            message: '无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥',
+          });
+        return { data };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v3/security/echo',
+      handle(call) {
+        const { echo_message, encrypted_message, notify_url } = parseBody('echo', call.body);
+        if (call.serial === undefined)
+          throw fieldFailure('Wechatpay-Serial', undefined, 'is required', undefined, 'header');
+        decrypt(call, '/encrypted_message', encrypted_message);
+        if (notify_url !== undefined)
+          void pay.notifyOf(call.merchant, 'SECURITY.ECHO', notify_url, { echo_message });
+        return { echo_message };
+      },
+    },
+  ];
+}
+
+function billRoutes({ bills }: WechatPay): PayRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v3/bill/tradebill',
+      handle: ({ merchant, query }) => bills.request(merchant, query),
+    },
+    {
+      method: 'GET',
+      path: '/v3/billdownload/file',
+      handle: ({ merchant, query }) => bills.download(merchant, query['token']),
+    },
+  ];
+}
+
+/** A sensitive field must open with the key that `Wechatpay-Serial` names. */
+function decrypt({ key, serial }: PayCall, field: string, ciphertext: string | undefined): void {
+  if (ciphertext === undefined) return;
+  if (serial === undefined)
+    throw fieldFailure('Wechatpay-Serial', undefined, 'is required', undefined, 'header');
+  try {
+    const options = { key: key.pair.privateKey, padding: RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' };
+    privateDecrypt(options, Buffer.from(ciphertext, 'base64'));
+  } catch {
+    throw fieldFailure(field, undefined, '敏感信息解密失败');
+  }
+}
+
 function shown({ merchant, query }: PayCall, order: OrderRecord | undefined): object {
   requireOwn(merchant, query['mchid'], 'query');
   if (!order) throw new PayFailure('ORDER_NOT_EXIST');
@@ -130,7 +238,13 @@ function outTradeNo(number: string): string {
   throw fieldFailure('/out_trade_no', number, 'must match its pattern', undefined, 'path');
 }
 
-function success(json: object | undefined, key: PlatformKey): PlatformResponse {
+/** Signed, unless it is a file. */
+function success(json: object | Buffer | undefined, key: PlatformKey): PlatformResponse {
+  if (Buffer.isBuffer(json))
+    return new PlatformResponse(json, {
+      'Content-Type': 'text/plain',
+      'Request-ID': newRequestId(0),
+    });
   const body = Buffer.from(json ? JSON.stringify(json) : '');
   return new PlatformResponse(
     body,

@@ -1,6 +1,15 @@
 import { createCipheriv, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { unixSeconds } from '../world/clock.js';
-import type { PlatformKey } from './merchant.js';
+import type { KeyPair } from './keys.js';
+
+/** A key of WeChat's that signs responses and notifications. */
+export interface PlatformKey {
+  /** `PUB_KEY_ID_…`, or the serial of a platform certificate. */
+  id: string;
+  pair: KeyPair;
+  /** Of a platform certificate. */
+  notBefore?: Date;
+}
 
 /** Lines that are signed: each ends with a line feed, the last one too. */
 export const lines = (...texts: (string | Buffer)[]): Buffer =>

@@ -1,15 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import type { Deliveries } from '../deliveries/deliveries.js';
 import type { Delivery } from '../deliveries/delivery.js';
+import type { Agenda } from '../world/agenda.js';
 import type { Duration } from '../world/clock.js';
 import type { RequestPaymentOptions, RequestPaymentParams } from '../world/request-payment.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import type { SandboxUser } from '../world/user.js';
 import type { World } from '../world/world.js';
+import { Bills } from './bills.js';
 import { registerMerchants, type PayMerchant, type PayMerchantOptions } from './merchant.js';
 import { Notifications } from './notifications.js';
 import type { OrderRecord, PayOrder } from './order.js';
 import { Orders } from './orders.js';
+import { PayFailure } from './pay-failure.js';
 import { openPaySheet } from './phone.js';
+import type { PayRefund, RefundRecord, RefundStatus } from './refund.js';
+import { Refunds } from './refunds.js';
 
 /** WeChat Pay's part of `startWechatSandbox()`. */
 export interface PayOptions {
@@ -19,7 +25,7 @@ export interface PayOptions {
 
 /** How `wechat.pay.notify()` differs from the truth. */
 export interface NotifyOptions {
-  /** @default 'TRANSACTION.SUCCESS' */
+  /** A `REFUND.*` event is about the newest refund of the order. @default 'TRANSACTION.SUCCESS' */
   event?: string;
   /** Fields of the decrypted resource that are replaced: `{ amount: 1, currency: 'USD', mchid: '…', appid: '…', openid: '…', … }`. */
   over?: Record<string, unknown>;
@@ -37,12 +43,17 @@ export class WechatPay {
   readonly merchants: readonly PayMerchant[];
   /** @internal */
   readonly orderBook: Orders;
+  /** @internal */
+  readonly refundBook: Refunds;
+  /** @internal */
+  readonly bills: Bills;
   private readonly notifications: Notifications;
 
   /** @internal Use `wechat.pay`. */
   constructor(
     private readonly world: World,
     deliveries: Deliveries,
+    agenda: Agenda,
     { merchants = [{}] }: PayOptions,
     baseUrl: () => string,
   ) {
@@ -51,6 +62,10 @@ export class WechatPay {
     this.merchants = registerMerchants(merchants, appIds, baseUrl);
     this.orderBook = new Orders(world.clock, world.users, world.apps);
     this.notifications = new Notifications(world.clock, deliveries);
+    this.refundBook = new Refunds(world.clock, agenda, this.orderBook, (refund) =>
+      this.notifyRefund(refund),
+    );
+    this.bills = new Bills(world.clock, this.orderBook, this.refundBook, baseUrl);
   }
 
   /** The first merchant. */
@@ -68,6 +83,58 @@ export class WechatPay {
     return this.find(outTradeNo)?.view();
   }
 
+  /** All refunds, the oldest first. Only the newest 20 000 are kept. */
+  get refunds(): PayRefund[] {
+    return this.refundBook.all;
+  }
+
+  /**
+   * Ends a refund now; by itself it succeeds after 3 s of the sandbox's clock. An abnormal one can still succeed or be closed.
+   *
+   * @returns the refund; its notification is on the way
+   */
+  settleRefund(outRefundNo: string, status: Exclude<RefundStatus, 'PROCESSING'>): PayRefund {
+    const refund = this.findRefund(outRefundNo);
+    if (!['SUCCESS', 'ABNORMAL', 'CLOSED'].includes(status))
+      throw new SandboxError(`A refund ends as 'SUCCESS', 'ABNORMAL' or 'CLOSED'.`);
+    const possible =
+      refund.status === 'PROCESSING' || (refund.status === 'ABNORMAL' && status !== 'ABNORMAL');
+    if (!possible) throw new SandboxError(`The refund ${outRefundNo} is ${refund.status} already.`);
+    this.refundBook.settle(refund, status);
+    return refund.view();
+  }
+
+  /** Refunds an order as a person does in the merchant console: with a number that the server does not know, and without a notification. */
+  refundInConsole(outTradeNo: string, { amount }: { amount?: number } = {}): PayRefund {
+    const order = this.findOrder(outTradeNo);
+    const number = `console-${randomBytes(8).toString('hex')}`;
+    try {
+      return this.refundBook.createInConsole(order, number, amount ?? order.amount).view();
+    } catch (error) {
+      if (error instanceof PayFailure) throw new SandboxError(error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  /**
+   * Of 100 notifications of a merchant that switches, the public key signs this many from now on, drawn for each message.
+   *
+   * @param mchId default: every merchant that switches
+   */
+  switchTo(percent: number, mchId?: string): void {
+    if (!Number.isInteger(percent) || percent < 0 || percent > 100)
+      throw new SandboxError('percent must be a whole number from 0 to 100.');
+    const switching = this.merchants.filter(
+      (merchant) =>
+        merchant.verifyWith === 'switching' && (mchId === undefined || merchant.mchId === mchId),
+    );
+    if (switching.length === 0)
+      throw new SandboxError(
+        "No such merchant switches. Start the sandbox with pay: { merchants: [{ verifyWith: 'switching' }] }.",
+      );
+    for (const merchant of switching) merchant.publicKeyPercent = percent;
+  }
+
   /**
    * Sends a notification that WeChat has signed correctly, with some fields changed. It is repeated like any other.
    *
@@ -75,18 +142,29 @@ export class WechatPay {
    */
   async notify(outTradeNo: string, options: NotifyOptions = {}): Promise<Delivery> {
     const { event = 'TRANSACTION.SUCCESS', over = {}, age, serial, mchId } = options;
-    const order = this.find(outTradeNo, mchId);
-    if (!order)
-      throw new SandboxError(`There is no order ${outTradeNo}. wechat.pay.orders lists all.`);
+    const order = this.findOrder(outTradeNo, mchId);
+    const refund = event.startsWith('REFUND.') && this.refundBook.of(order).at(-1);
     return this.notifications.send(order.merchant, {
       event,
-      originalType: 'transaction',
-      summary: '支付成功',
+      originalType: refund ? 'refund' : 'transaction',
+      summary: SUMMARIES[event] ?? event,
       title: `${event} ${outTradeNo}`,
-      url: order.notifyUrl,
-      resource: overlay(order.transaction(), over),
+      url: (refund && refund.notifyUrl) || order.notifyUrl,
+      resource: overlay(refund ? refund.notice() : order.transaction(), over),
       age,
       serial,
+    });
+  }
+
+  /** @internal A notification that belongs to no order. */
+  notifyOf(merchant: PayMerchant, event: string, url: string, resource: object): Promise<Delivery> {
+    return this.notifications.send(merchant, {
+      event,
+      originalType: 'echo',
+      summary: event,
+      title: event,
+      url,
+      resource,
     });
   }
 
@@ -106,6 +184,33 @@ export class WechatPay {
     return { errMsg: 'requestPayment:ok' };
   }
 
+  private notifyRefund(refund: RefundRecord): void {
+    const { notifyUrl, status, outRefundNo, order } = refund;
+    if (notifyUrl === undefined) return;
+    const event = `REFUND.${status}`;
+    void this.notifications.send(order.merchant, {
+      event,
+      originalType: 'refund',
+      summary: SUMMARIES[event] ?? event,
+      title: `${event} ${outRefundNo}`,
+      url: notifyUrl,
+      resource: refund.notice(),
+    });
+  }
+
+  private findOrder(outTradeNo: string, mchId?: string): OrderRecord {
+    const order = this.find(outTradeNo, mchId);
+    if (order) return order;
+    throw new SandboxError(`There is no order ${outTradeNo}. wechat.pay.orders lists all.`);
+  }
+
+  private findRefund(outRefundNo: string): RefundRecord {
+    const found = this.merchants.map((merchant) => this.refundBook.find(merchant, outRefundNo));
+    const refund = found.find((one) => one !== undefined);
+    if (refund) return refund;
+    throw new SandboxError(`There is no refund ${outRefundNo}. wechat.pay.refunds lists all.`);
+  }
+
   private find(outTradeNo: string, mchId?: string): OrderRecord | undefined {
     return this.merchants
       .filter((merchant) => mchId === undefined || merchant.mchId === mchId)
@@ -113,6 +218,13 @@ export class WechatPay {
       .find((order) => order !== undefined);
   }
 }
+
+const SUMMARIES: Readonly<Record<string, string>> = {
+  'TRANSACTION.SUCCESS': '支付成功',
+  'REFUND.SUCCESS': '退款成功',
+  'REFUND.ABNORMAL': '退款异常',
+  'REFUND.CLOSED': '退款关闭',
+};
 
 /** Replaces fields of a resource. `amount` as a number, `currency` and `openid` stand for the nested fields. */
 function overlay(

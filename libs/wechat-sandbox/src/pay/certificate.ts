@@ -1,0 +1,50 @@
+import { createRequire } from 'node:module';
+import type { pki } from 'node-forge';
+import { privatePem, publicPem, type KeyPair } from './keys.js';
+
+/** Life of WeChat's platform certificates. */
+const LIFE_YEARS = 5;
+
+/** What a certificate is made of. */
+export interface CertificateParts {
+  /** 40 hex digits. */
+  serial: string;
+  pair: KeyPair;
+  /** `CN` of the subject: the merchant's number, or `Tenpay.com sign`. */
+  commonName: string;
+  notBefore: Date;
+}
+
+/** The end of a certificate's life. */
+export function expiryOf(notBefore: Date): Date {
+  const end = new Date(notBefore);
+  end.setUTCFullYear(end.getUTCFullYear() + LIFE_YEARS);
+  return end;
+}
+
+/**
+ * An X.509 certificate in PEM, issued by a CA of the sandbox whose key nobody keeps: clients of WeChat Pay read serial and key, and verify
+ * no chain. `node-forge` is loaded by the first call.
+ */
+export function certificatePem({ serial, pair, commonName, notBefore }: CertificateParts): string {
+  const forge = createRequire(import.meta.url)('node-forge') as { pki: typeof pki; md: Digests };
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = forge.pki.publicKeyFromPem(publicPem(pair));
+  certificate.serialNumber = serial.toLowerCase();
+  certificate.validity.notBefore = notBefore;
+  certificate.validity.notAfter = expiryOf(notBefore);
+  certificate.setSubject(name(commonName, 'Tenpay.com'));
+  certificate.setIssuer(name('Tenpay.com Root CA', 'Tenpay.com'));
+  certificate.sign(forge.pki.privateKeyFromPem(privatePem(pair)), forge.md.sha256.create());
+  return forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n');
+}
+
+interface Digests {
+  sha256: typeof import('node-forge').md.sha256;
+}
+
+const name = (commonName: string, organization: string): pki.CertificateField[] => [
+  { shortName: 'CN', value: commonName },
+  { shortName: 'O', value: organization },
+  { shortName: 'C', value: 'CN' },
+];
