@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { inspect } from 'node:util';
+import { PAY_CODES } from './pay/pay-failure.js';
 import { isObject } from './transport/request.js';
 import { milliseconds, type Duration } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
@@ -13,6 +14,12 @@ export interface Fault {
   errcode?: number;
   /** @default WeChat's usual text for the errcode, with a rid */
   errmsg?: string;
+  /** A refusal of WeChat Pay with its usual status, without effect of the call: `'NOT_ENOUGH'`. For paths under /v3. */
+  payCode?: string;
+  /** The digits at the end of `Request-ID`, which tell some refusals with the same code from each other. @default the usual ones of `payCode` */
+  paySuffix?: number;
+  /** What is wrong with the signature of WeChat Pay's success, after the call has taken effect. For paths under /v3. */
+  tamper?: 'body' | 'signature' | 'unsigned' | 'stale';
   /** An HTTP status from 200 to 599, as a gateway in front of WeChat returns it. */
   status?: number;
   /** At most 50 headers. The security headers of the sandbox cannot be replaced. */
@@ -107,6 +114,12 @@ const FIELDS: Record<keyof NextFault, Rule> = {
   },
   errmsg: TEXT,
   status: { allows: (value) => isInteger(value, 200, 599), must: 'an integer from 200 to 599' },
+  payCode: oneOf(...PAY_CODES),
+  paySuffix: {
+    allows: (value) => isInteger(value, 0, 2 ** 31 - 1),
+    must: 'a positive integer of 31 bits',
+  },
+  tamper: oneOf('body', 'signature', 'unsigned', 'stale'),
   headers: {
     allows: isHeaders,
     must: `an object of at most ${MOST_HEADERS} valid HTTP headers, each a text of at most ${LONGEST_TEXT} characters`,

@@ -36,7 +36,7 @@ export function authenticate(request: PlatformRequest, merchants: readonly PayMe
   const merchant = merchants.find(({ mchId }) => mchId === authorization.mchid);
   if (!merchant)
     throw new PayFailure('MCH_NOT_EXISTS', { status: isOrderCall(request) ? 400 : 404 });
-  if (authorization.serial_no !== merchant.certificateSerial)
+  if (authorization.serial_no.toUpperCase() !== merchant.certificateSerial)
     throw signError('商户证书序列号有误。请使用签名私钥匹配的证书序列号', 'serial_no');
   checkSignature(request, authorization, merchant);
   return { merchant, key: responseKey(request, merchant) };

@@ -1,5 +1,6 @@
 import { constants, privateDecrypt } from 'node:crypto';
 import { PlatformResponse } from '../transport/response.js';
+import type { Fault } from '../faults.js';
 import type { PlatformRequest } from '../transport/request.js';
 import { authenticate } from './authorization.js';
 import { fieldFailure, parseBody } from './body-schemas.js';
@@ -34,6 +35,8 @@ interface PayRoute {
 export const isPayPath = (path: string): boolean => path.startsWith('/v3/');
 
 const TRANSACTIONS = '/v3/pay/transactions';
+/** Real milliseconds: older than any client may accept. */
+const STALE = 10 * 60_000;
 const REFUNDS = '/v3/refund/domestic/refunds';
 const { RSA_PKCS1_OAEP_PADDING } = constants;
 
@@ -79,14 +82,42 @@ export class PayRoutes {
     }
   }
 
+  /** A refusal that a test has asked for. */
+  refuse(code: string, suffix?: number): PlatformResponse {
+    return failure(new PayFailure(code, { suffix }));
+  }
+
+  /** The same response with something wrong about its signature. */
+  tamper(response: PlatformResponse, how: NonNullable<Fault['tamper']>): PlatformResponse {
+    const { body, headers, status } = response;
+    const key = this.keyOf(response);
+    if (!key) return response;
+    if (how === 'body')
+      return new PlatformResponse(Buffer.concat([body, Buffer.from(' ')]), headers, status);
+    const wrong = {
+      signature: () => signatureHeaders(key, Buffer.from('other bytes')),
+      stale: () => signatureHeaders(key, body, Date.now() - STALE),
+      unsigned: () => ({}),
+    };
+    const unsigned = Object.entries(headers).filter(([name]) => !name.startsWith('Wechatpay-'));
+    return new PlatformResponse(body, { ...Object.fromEntries(unsigned), ...wrong[how]() }, status);
+  }
+
   /** The same response with other JSON; a signed one is signed again. */
   rewrite(response: PlatformResponse, json: unknown): PlatformResponse {
     const body = Buffer.from(JSON.stringify(json));
-    const id = response.headers['Wechatpay-Serial'];
-    const keys = this.pay.merchants.map((merchant) => id && merchant.platformKey(id));
-    const key = keys.find((one) => typeof one === 'object');
+    const key = this.keyOf(response);
     const headers = { ...response.headers, ...(key && signatureHeaders(key, body)) };
     return new PlatformResponse(body, headers, response.status);
+  }
+
+  /** The key that signed a response. */
+  private keyOf({ headers }: PlatformResponse): PlatformKey | undefined {
+    const id = headers['Wechatpay-Serial'];
+    if (id === undefined) return undefined;
+    return this.pay.merchants
+      .map((merchant) => merchant.platformKey(id))
+      .find((key) => key !== undefined);
   }
 }
 

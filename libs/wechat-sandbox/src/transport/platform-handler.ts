@@ -81,6 +81,7 @@ async function handle(
 function responseTo(request: PlatformRequest, fault: Fault, parts: HandlerParts): PlatformResponse {
   const response = faultResponse(request, fault, parts) ?? normalResponse(request, parts);
   const json = fault.transform && parseObject(response.body.toString('utf8'));
+  if (fault.tamper !== undefined) return parts.pay.tamper(response, fault.tamper);
   if (!json) return response;
   const changed = fault.transform?.(json);
   return isPayPath(request.path)
@@ -93,7 +94,8 @@ function faultResponse(
   fault: Fault,
   parts: HandlerParts,
 ): PlatformResponse | undefined {
-  const { errcode, errmsg, status, headers, body, contentType, redirect } = fault;
+  const { errcode, errmsg, payCode, status, headers, body, contentType, redirect } = fault;
+  if (payCode !== undefined) return parts.pay.refuse(payCode, fault.paySuffix);
   if (redirect !== undefined) return redirectResponse(redirect);
   if (errcode !== undefined) return errorResponse(request, errcode, errmsg, parts);
   if (status === undefined && body === undefined && headers === undefined) return undefined;
