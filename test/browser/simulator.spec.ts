@@ -80,8 +80,8 @@ describeBrowser('the simulator', () => {
       .slice(-count)
       .map((step) => step.replaceAll(/\s+/g, ' '));
 
-  describe('to a first visitor', () => {
-    it('shows the whole flow, a button at a time', async () => {
+  describe('for a new visitor', () => {
+    it('shows the whole flow, button by button', async () => {
       await open();
       await screenshot(page, 'start');
       await press(LOGIN);
@@ -120,7 +120,7 @@ describeBrowser('the simulator', () => {
   });
 
   describe('on a website', () => {
-    it('logs in with the consent page, the secret staying with the backends', async () => {
+    it('logs in with the consent page, and only the backends have the secret', async () => {
       await open();
       await page.getByRole('tab', { name: '网站' }).click();
       await press('打开扫码页');
@@ -132,7 +132,7 @@ describeBrowser('the simulator', () => {
       await screenshot(page, 'website');
     });
 
-    it('is walked to with the arrow keys', async () => {
+    it('is reached with the arrow keys', async () => {
       await open();
       await page.getByRole('tab', { name: '手机', exact: true }).focus();
       await page.keyboard.press('ArrowLeft');
@@ -157,7 +157,7 @@ describeBrowser('the simulator', () => {
       }
     });
 
-    it('has no flaw that axe-core finds, neither by day nor in the dark', async () => {
+    it('has no problem that axe-core finds, in light and dark colours', async () => {
       await openLoggedIn({ locale });
       await page.locator('.message summary').last().click();
       expect(await accessibilityProblems(page)).toEqual([]);
@@ -166,7 +166,7 @@ describeBrowser('the simulator', () => {
       await screenshot(page, `dark-${lang}`);
     });
 
-    it('fits a phone', async () => {
+    it('fits on a phone', async () => {
       await openLoggedIn({ locale, viewport: { width: 375, height: 780 } });
       expect(
         await page.evaluate(
@@ -181,7 +181,7 @@ describeBrowser('the simulator', () => {
   });
 
   describe('on the phone', () => {
-    it('saves a name that is typed, as people do today', async () => {
+    it('saves a typed name', async () => {
       await openLoggedIn();
       await press(PROFILE);
       await page.getByLabel('昵称').fill('小明 🎈');
@@ -205,20 +205,20 @@ describeBrowser('the simulator', () => {
       await screenShows('此号码已注册，已登录');
     });
 
-    it('deletes what was recorded', async () => {
+    it('deletes a recording', async () => {
       await openLoggedIn();
       await press(RECORD);
       await press('删除第 1 段');
       await screenShows('还没有语音');
     });
 
-    it('shows a 401 to whoever has no session', async () => {
+    it('shows a 401 without a session', async () => {
       await openAsNewUser();
       await press(PROFILE);
       await screenShows('服务器拒绝了：401');
     });
 
-    it('keeps users apart, shows whom WeChat blocks, and makes new ones', async () => {
+    it('separates users, shows a blocked one, and creates new ones', async () => {
       const user = await openLoggedIn();
       await page.getByRole('radio', { name: 'Mallory' }).check();
       await shows('未登录');
@@ -232,7 +232,7 @@ describeBrowser('the simulator', () => {
       await screenShows('欢迎！服务器第一次见到你');
     });
 
-    it('keeps the session over a reload', async () => {
+    it('keeps the session after a reload', async () => {
       await openLoggedIn();
       await page.reload();
       await page.getByRole('progressbar', { name: '剩余的时间' }).waitFor();
@@ -242,7 +242,7 @@ describeBrowser('the simulator', () => {
   });
 
   describe('on the right', () => {
-    it('tells who asked whom, in order, and opens each step', async () => {
+    it('shows the requests in order, and opens each step', async () => {
       await openLoggedIn();
       expect(await steps(6)).toEqual([
         expect.stringMatching(/^小程序 到 微信: .*wx\.login/),
@@ -259,7 +259,7 @@ describeBrowser('the simulator', () => {
       await shows('还没有消息');
     });
 
-    it('lets nobody read a secret', async () => {
+    it('shows no secret', async () => {
       const user = await openAsNewUser();
       const login = page.waitForResponse(/auth\/login/);
       await press(LOGIN);
@@ -278,7 +278,7 @@ describeBrowser('the simulator', () => {
       expect(secrets.filter((secret) => readable.includes(secret))).toEqual([]);
     });
 
-    it('shows the session’s life: shorter with time, new with a refresh, the old one in its grace', async () => {
+    it('shows the time that is left, a refresh, and the old token in its grace period', async () => {
       await openLoggedIn();
       const bar = page.getByRole('progressbar', { name: '剩余的时间' });
       const left = (): Promise<number> => bar.evaluate((node: any) => node.value / node.max);
@@ -299,7 +299,7 @@ describeBrowser('the simulator', () => {
       await shows('会话有效');
     });
 
-    it('tells what the guard knows, then expires the session', async () => {
+    it('shows the session in the guard, then expires it', async () => {
       await openLoggedIn();
       await press('GET /auth/session');
       await screenShows('loginExpiresAt');
@@ -312,7 +312,7 @@ describeBrowser('the simulator', () => {
       await screenShows('欢迎回来');
     });
 
-    it('rotates the session_key, which a new login cures', async () => {
+    it('rotates the session_key, and a new login fixes it', async () => {
       await openLoggedIn();
       await press('更换 session_key');
       await shows('服务器手里的是旧的');
@@ -336,12 +336,12 @@ describeBrowser('the simulator', () => {
       await screenShows(user.phoneNumber);
     });
 
-    it('answers the next call with an errcode', async () => {
+    it('sets the errcode of the next response', async () => {
       await openAsNewUser();
       await page.getByLabel('接口').selectOption('/sns/jscode2session');
       await page.getByLabel('错误码').selectOption('45011');
       await press('就这样答');
-      await shows('会答 45011');
+      await shows('会返回 45011');
       await press(LOGIN);
       await screenShows('服务器拒绝了：429');
     });
@@ -364,7 +364,7 @@ describeBrowser('the simulator', () => {
       await screenShows('欢迎回来');
     });
 
-    it('guides through ten steps and ticks off what was done', async () => {
+    it('guides through ten steps and marks those that are done', async () => {
       await openLoggedIn();
       await press('下一步');
       await page.getByRole('heading', { name: 'code：一张票据' }).waitFor();
@@ -374,7 +374,7 @@ describeBrowser('the simulator', () => {
       expect(await button('下一步').isDisabled()).toBe(true);
     });
 
-    it('changes its language on the spot, and remembers', async () => {
+    it('changes its language at once, and stores it', async () => {
       await open();
       await press('English');
       await page.getByRole('heading', { name: 'Guided tour' }).waitFor();

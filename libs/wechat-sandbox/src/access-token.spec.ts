@@ -20,7 +20,7 @@ async function verdict(access_token: string): Promise<number> {
 }
 
 describe('cgi-bin/token', () => {
-  it('gives a new token every time; the former works for 5 minutes more', async () => {
+  it('issues a new token at each call, and the previous one stays valid for 5 minutes', async () => {
     const { access_token: first, expires_in } = await client.legacyToken();
     expect(first).toMatch(/^\d\d_[\w-]{130,509}$/);
     expect(expires_in).toBe(7200);
@@ -50,7 +50,7 @@ describe('cgi-bin/token', () => {
 });
 
 describe('cgi-bin/stable_token', () => {
-  it('gives everyone the same token with ever fewer seconds, and renews it 5 minutes before its end', async () => {
+  it('returns the same token to all callers, and a new one 5 minutes before it expires', async () => {
     const { access_token: first, expires_in } = await client.stableToken();
     expect(expires_in).toBe(7200);
     wechat.clock.advance('1h');
@@ -67,7 +67,7 @@ describe('cgi-bin/stable_token', () => {
     expect([await verdict(first), await verdict(second)]).toEqual([42001, 0]);
   });
 
-  it('kills the former token at once when forced, at most every 30 seconds and 20 times a day', async () => {
+  it('revokes the previous token on force_refresh, at most every 30 seconds and 20 times a day', async () => {
     wechat.clock.advance(DAY - ((wechat.clock.now() + 8 * HOUR) % DAY)); // to midnight in Beijing, where a day's count begins
     const { access_token: first } = await client.stableToken();
     const { access_token: second } = await client.stableToken({ force_refresh: true });
@@ -86,7 +86,7 @@ describe('cgi-bin/stable_token', () => {
     expect(forced).not.toContain((await client.stableToken({ force_refresh: true })).access_token);
   });
 
-  it('knows nothing of the tokens of cgi-bin/token', async () => {
+  it('is independent of the tokens of cgi-bin/token', async () => {
     const { access_token: stable } = await client.stableToken();
     const { access_token: legacy } = await client.legacyToken();
     await client.stableToken({ force_refresh: true });
@@ -99,7 +99,7 @@ describe('cgi-bin/stable_token', () => {
     ]).toEqual([40001, 0]);
   });
 
-  it('takes JSON by POST only', async () => {
+  it('accepts only JSON in a POST', async () => {
     expect(await client.get('/cgi-bin/stable_token')).toMatchObject({ errcode: 43002 });
     expect(
       await client.post('/cgi-bin/stable_token', {}, 'grant_type=client_credential'),
@@ -111,7 +111,7 @@ describe('cgi-bin/stable_token', () => {
 });
 
 describe('an API that takes a token', () => {
-  it('refuses none, garbage, unknown, invalidated and expired ones differently', async () => {
+  it('refuses missing, malformed, unknown, revoked and expired tokens with different codes', async () => {
     const { access_token: token } = await client.stableToken();
     expect(await verdict(token)).toBe(0);
     expect(await client.get(ANY_API)).toMatchObject({
@@ -127,7 +127,7 @@ describe('an API that takes a token', () => {
     expect(await verdict(token)).toBe(40001);
   });
 
-  it('can be judged from the outside', async () => {
+  it('can be checked by a test', async () => {
     const { accessTokens } = wechat;
     expect(accessTokens.current(client.mini.appId)).toBeUndefined();
     const { access_token: stable } = await client.stableToken();
@@ -145,7 +145,7 @@ describe('an API that takes a token', () => {
 });
 
 describe('limits', () => {
-  it('admit only listed addresses to the tokens of an app with a whitelist', async () => {
+  it('give tokens of an app with a whitelist only to its addresses', async () => {
     const guarded = await startWechatSandbox({
       apps: [{ appId: 'wx1', secret: 's', ipWhitelist: ['10.0.0.1'] }],
     });

@@ -39,7 +39,7 @@ describe('next()', () => {
     expect(await client.exchange(code)).toHaveProperty('openid');
   });
 
-  it('queues in order, several times if asked, on its own path', async () => {
+  it('queues faults in order, with times, on one path', async () => {
     wechat.next(LOGIN, { errcode: -1, times: 2 });
     wechat.next(LOGIN, { errcode: 40029, errmsg: 'mine' });
     wechat.next('*', { errcode: 50000 });
@@ -98,7 +98,7 @@ describe('next()', () => {
     ]);
   });
 
-  it('changes the true answer after the work is done', async () => {
+  it('changes the usual response after the call has taken effect', async () => {
     const code = await freshCode();
     wechat.next(LOGIN, { transform: (json) => ({ ...json, session_key: 'short' }) });
     expect(await client.exchange(code)).toMatchObject({
@@ -108,7 +108,7 @@ describe('next()', () => {
     expect(await client.exchange(code)).toMatchObject({ errcode: 40163 });
   });
 
-  it('says so when the test’s own function fails', async () => {
+  it('reports when the function of the test throws', async () => {
     wechat.next(LOGIN, {
       transform: () => {
         throw new Error('my mistake');
@@ -121,7 +121,7 @@ describe('next()', () => {
     ]);
   });
 
-  it('delays the answer, not the work', async () => {
+  it('delays the response, not the effect', async () => {
     const code = await freshCode();
     wechat.next(LOGIN, { delay: '80ms' });
     const start = performance.now();
@@ -132,7 +132,7 @@ describe('next()', () => {
     expect(performance.now() - start).toBeGreaterThan(75);
   });
 
-  it('breaks the connection before, after and within the answer', async () => {
+  it('resets the connection before, after and within the response', async () => {
     const code = await freshCode();
     wechat.next(LOGIN, { reset: true });
     wechat.next(LOGIN, { reset: 'mid-answer' });
@@ -147,7 +147,7 @@ describe('next()', () => {
     expect(wechat.requestsTo(LOGIN)).toHaveLength(4);
   });
 
-  it('hangs without or with the work done, until the client gives up', async () => {
+  it('hangs without or with effect, until the client aborts', async () => {
     const code = await freshCode();
     const untilArrived = async (
       call: (signal: AbortSignal) => Promise<unknown>,
@@ -170,7 +170,7 @@ describe('next()', () => {
     ).toBe('AbortError');
   });
 
-  it('lets the body or the whole answer drip', async () => {
+  it('sends the body or the whole response byte by byte', async () => {
     wechat.next(LOGIN, { body: '0123456789', drip: 5 });
     const start = performance.now();
     expect(await (await client.send(LOGIN)).text()).toBe('0123456789');
@@ -187,7 +187,7 @@ describe('next()', () => {
 });
 
 describe('always() and clear()', () => {
-  it('spoil every answer until told otherwise; queued faults come first', async () => {
+  it('replace every response until they are cleared, after queued faults', async () => {
     wechat.always('*', { status: 503 });
     wechat.always(LOGIN, { errcode: -1 });
     wechat.next(LOGIN, { errcode: 40226 });
@@ -202,7 +202,7 @@ describe('always() and clear()', () => {
   });
 });
 
-it('teaches whoever writes a fault that cannot be', () => {
+it('explains why a fault is not valid', () => {
   expect(() => wechat.next('/sns/jscode2sesion', {})).toThrow(
     /no WeChat path \/sns\/jscode2sesion.*\/sns\/jscode2session, /,
   );
@@ -218,7 +218,7 @@ it('teaches whoever writes a fault that cannot be', () => {
   );
 });
 
-it('closes at once while calls wait, drip, hang and idle', async () => {
+it('closes at once while calls are delayed, slow, hanging and idle', async () => {
   const idle = connect(Number(new URL(wechat.url).port), '127.0.0.1');
   idle.on('error', () => undefined);
   for (const fault of [{ delay: '1h' }, { drip: '1h' }, { hang: true as const }])
@@ -234,7 +234,7 @@ it('closes at once while calls wait, drip, hang and idle', async () => {
   idle.destroy();
 });
 
-it('bears many slow answers at once', async () => {
+it('handles many slow responses at once', async () => {
   wechat.always(LOGIN, { delay: 20 });
   const warnings: Error[] = [];
   process.on('warning', (warning) => warnings.push(warning));

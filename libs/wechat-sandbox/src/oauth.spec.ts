@@ -50,7 +50,7 @@ const userInfo = (access_token: string, changed = {}) =>
   client.get('/sns/userinfo', { access_token, openid: user.openid(SHOP.appId), ...changed });
 
 describe('sns/oauth2', () => {
-  it('gives tokens for a code of 10 minutes, once', async () => {
+  it('exchanges a code once within 10 minutes', async () => {
     const { code } = await user.authorize();
     const response = await client.send('/sns/oauth2/access_token', {
       appid: SHOP.appId,
@@ -86,7 +86,7 @@ describe('sns/oauth2', () => {
     expect(await exchange((await user.authorize()).code, changed)).toMatchObject({ errcode });
   });
 
-  it('prolongs a living access token and replaces a dead one, within the fixed life of the refresh token', async () => {
+  it('extends a valid access token and replaces an expired one, within the lifetime of the refresh token', async () => {
     const first = await exchange((await user.authorize()).code);
     wechat.clock.advance('1h');
     const same = await refresh(first.refresh_token);
@@ -103,7 +103,7 @@ describe('sns/oauth2', () => {
     expect(await refresh(first.refresh_token)).toMatchObject({ errcode: 42002 });
   });
 
-  it('takes only refresh tokens of the same app', async () => {
+  it('accepts only refresh tokens of the same app', async () => {
     const { refresh_token } = await exchange((await user.authorize()).code);
     expect(await refresh('unknown')).toMatchObject({ errcode: 40030 });
     expect(await refresh(refresh_token, { appid: CLUB.appId })).toMatchObject({ errcode: 40030 });
@@ -115,7 +115,7 @@ describe('sns/oauth2', () => {
 });
 
 describe('sns/userinfo and sns/auth', () => {
-  it('show the user as they are now', async () => {
+  it('returns the current data of the user', async () => {
     const { access_token } = await exchange((await user.authorize()).code);
     const shown = {
       nickname: '爱丽丝 🌸<script>',
@@ -142,7 +142,7 @@ describe('sns/userinfo and sns/auth', () => {
     });
   });
 
-  it('want a token of this user and a scope that allows it', async () => {
+  it('need a token of this user and a scope that allows it', async () => {
     const { access_token } = await exchange((await user.authorize()).code);
     const { access_token: appToken } = await client.stableToken();
     expect(await userInfo('')).toMatchObject({ errcode: 41001 });
@@ -162,7 +162,7 @@ describe('sns/userinfo and sns/auth', () => {
     expect(await userInfo(silent.access_token)).toMatchObject({ errcode: 48001 });
   });
 
-  it('have no unionid where the app is not bound', async () => {
+  it('have no unionid if the app has no open-platform account', async () => {
     const grant = await exchange((await user.authorize(CLUB.appId)).code, {
       appid: CLUB.appId,
       secret: CLUB.secret,
@@ -189,7 +189,7 @@ describe('the consent page', () => {
       { method: 'POST', body: new URLSearchParams(form) },
     );
 
-  it('lets a person choose who they are, escaping every name', async () => {
+  it('shows a choice of users with escaped names', async () => {
     const response = await open();
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const html = await response.text();
@@ -198,7 +198,7 @@ describe('the consent page', () => {
     expect(html).not.toContain('<script>');
   });
 
-  it('goes back with a code and the state after a yes', async () => {
+  it('redirects with a code and the state after consent', async () => {
     const response = await answer({ user: 'alice', decision: 'allow' });
     expect(response.status).toBe(302);
     const back = new URL(response.headers.get('location')!);
@@ -211,7 +211,7 @@ describe('the consent page', () => {
     });
   });
 
-  it('stays where it is after a no', async () => {
+  it('does not redirect after a refusal', async () => {
     const response = await answer({ user: 'alice', decision: 'cancel' });
     expect([response.status, response.headers.get('location')]).toEqual([200, null]);
     expect(await response.text()).toContain('已拒绝');
@@ -231,7 +231,7 @@ describe('the consent page', () => {
     expect(await response.text()).toContain(problem);
   });
 
-  it('knows allowed domains, the pages for 公众号, and worlds without users', async () => {
+  it('checks allowed domains, has the page for 公众号, and works without users', async () => {
     expect((await open({ appid: CLUB.appId, redirect_uri: 'https://club.example/x' })).status).toBe(
       200,
     );

@@ -125,7 +125,7 @@ describe('wxa/getwxacodeunlimit', () => {
     ).toMatchObject({ errcode });
   });
 
-  it('refuses what is not JSON, as JSON', async () => {
+  it('refuses a body that is not JSON, with JSON', async () => {
     const response = await client.send(UNLIMITED, query, {
       method: 'POST',
       body: new URLSearchParams({ scene: 'x' }),
@@ -154,7 +154,7 @@ describe('wxa/getwxacodeunlimit', () => {
 });
 
 describe('wxa/getwxacode and cgi-bin/wxaapp/createwxaqrcode', () => {
-  it('share one limit and tell how much of it is used', async () => {
+  it('share one limit and return how much of it is used', async () => {
     const first = await draw(LIMITED, { path: 'pages/index/index?a=1' });
     expect(first.headers.get('num-used')).toBe('1');
     expect(scan(first)).toEqual({

@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => wechat.close());
 
 describe('sns/jscode2session', () => {
-  it('gives openid, session_key and unionid for a fresh code, as text/plain', async () => {
+  it('returns openid, session_key and unionid for a fresh code, as text/plain', async () => {
     const user = wechat.users.create();
     const { errMsg, code } = await user.login();
     expect(errMsg).toBe('login:ok');
@@ -47,7 +47,7 @@ describe('sns/jscode2session', () => {
     expect(session.session_key).toMatch(/^[\w+/]{22}==$/);
   });
 
-  it('takes a code once: 40163 for the second time, with a rid that begins with the time', async () => {
+  it('accepts a code once: 40163 the second time, with a rid that begins with the time', async () => {
     const { code } = await wechat.users.create().login();
     await client.exchange(code);
     wechat.clock.advance('1m');
@@ -57,7 +57,7 @@ describe('sns/jscode2session', () => {
     expect(parseInt(hex!, 16)).toBeCloseTo(wechat.clock.now() / 1000, -1);
   });
 
-  it('takes a code for 5 minutes', async () => {
+  it('accepts a code for 5 minutes', async () => {
     const user = wechat.users.create();
     const { code: early } = await user.login();
     const { code: late } = await user.login();
@@ -69,7 +69,7 @@ describe('sns/jscode2session', () => {
     expect(await client.exchange(early)).toMatchObject({ errcode: 40029 });
   });
 
-  it('takes only codes of wx.login in the same app', async () => {
+  it('accepts only codes of wx.login of the same app', async () => {
     const user = wechat.users.create();
     const { code } = await user.login(OTHER.appId);
     expect(await client.exchange(code)).toMatchObject({ errcode: 40029 });
@@ -98,7 +98,7 @@ describe('sns/jscode2session', () => {
     });
   });
 
-  it('finds nothing in the body of a POST', async () => {
+  it('ignores the body of a POST', async () => {
     const body = {
       appid: MINI.appId,
       secret: MINI.secret,
@@ -108,7 +108,7 @@ describe('sns/jscode2session', () => {
     expect(await client.post('/sns/jscode2session', {}, body)).toMatchObject({ errcode: 41002 });
   });
 
-  it('keeps the openid for ever, and the unionid across the apps of one company', async () => {
+  it('keeps the openid, and the unionid across the apps of one account', async () => {
     const user = wechat.users.create();
     const login = async (app: { appId: string; secret: string }) =>
       client.exchange((await user.login(app.appId)).code, { appid: app.appId, secret: app.secret });
@@ -122,7 +122,7 @@ describe('sns/jscode2session', () => {
     expect(user.unionid(MOBILE.appId)).toBe(first.unionid);
   });
 
-  it('blocks a risky user with 40226', async () => {
+  it('blocks a high-risk user with 40226', async () => {
     const { code } = await wechat.users.create({ highRisk: true }).login();
     expect(await client.exchange(code)).toMatchObject({
       errcode: 40226,
@@ -130,7 +130,7 @@ describe('sns/jscode2session', () => {
     });
   });
 
-  it('takes 100 logins of a user in a minute, and more in the next', async () => {
+  it('accepts 100 logins of a user per minute', async () => {
     const user = wechat.users.create();
     nextMinute(wechat);
     for (let i = 0; i < 100; i++)
@@ -146,7 +146,7 @@ describe('sns/jscode2session', () => {
 });
 
 describe('open data', () => {
-  it('has the shapes that the wx APIs give', async () => {
+  it('has the format of the wx APIs', async () => {
     const user = wechat.users.create({
       nickName: 'Band',
       avatarUrl: 'https://thirdwx.qlogo.cn/a/132',
@@ -208,7 +208,7 @@ describe('open data', () => {
     });
   });
 
-  it('has no unionId where the app is not bound', async () => {
+  it('has no unionId if the app has no open-platform account', async () => {
     const user = wechat.users.create();
     const data = JSON.parse(
       decrypt(await user.getUserInfo(UNBOUND.appId), user.sessionKey(UNBOUND.appId)),
@@ -217,7 +217,7 @@ describe('open data', () => {
     expect(data.watermark.appid).toBe(UNBOUND.appId);
   });
 
-  it('can be anything for negative tests', () => {
+  it('can be any payload for negative tests', () => {
     const user = wechat.users.create();
     const open = (data: { encryptedData: string; iv: string }) => decrypt(data, user.sessionKey());
     expect(open(user.encrypt('not JSON'))).toBe('not JSON');
@@ -232,7 +232,7 @@ describe('open data', () => {
 });
 
 describe('users and apps', () => {
-  it('keep their openids across runs when their ids are fixed', async () => {
+  it('keep their openids across runs if their ids are fixed', async () => {
     const again = await startWechatSandbox({ apps: [MINI, MOBILE], demoUsers: true });
     expect(again.users.get('alice')?.openid(MINI.appId)).toBe(
       wechat.users.create({ id: 'alice' }).openid(MINI.appId),
@@ -245,7 +245,7 @@ describe('users and apps', () => {
     await again.close();
   });
 
-  it('may have openids of one’s choice', async () => {
+  it('may have fixed openids', async () => {
     const user = wechat.users.create({ openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE' });
     expect(await client.exchange((await user.login()).code)).toHaveProperty(
       'openid',
@@ -254,18 +254,18 @@ describe('users and apps', () => {
     expect(wechat.users.create({ openid: { [OTHER.appId]: 'oHere' } }).openid(OTHER.appId)).toBe(
       'oHere',
     );
-    expect(() => wechat.users.create({ openid: user.openid() })).toThrow('is another user');
+    expect(() => wechat.users.create({ openid: user.openid() })).toThrow('belongs to another user');
   });
 
-  it('refuse what cannot be, and say what to do', async () => {
+  it('refuse invalid input, and say what to do', async () => {
     wechat.users.create({ id: 'alice' });
     expect(() => wechat.users.create({ id: 'alice' })).toThrow('Choose another id');
-    expect(() => wechat.users.create({ id: 'a/b' })).toThrow('cannot stand in a URL');
+    expect(() => wechat.users.create({ id: 'a/b' })).toThrow('is not valid in a URL');
     await expect(wechat.users.create().login('wx0')).rejects.toThrow(
       'Add it to startWechatSandbox({ apps })',
     );
     await expect(wechat.users.create().login(MOBILE.appId)).rejects.toThrow('no mini-program app');
-    expect(() => wechat.users.create().openid('wx0')).toThrow('There is no app wx0');
+    expect(() => wechat.users.create().openid('wx0')).toThrow('This sandbox has no app wx0');
     expect(() => wechat.clock.advance('5 parsecs')).toThrow('is not a duration');
     expect(() => wechat.clock.advance(-1)).toThrow('is not a duration');
     await expect(startWechatSandbox({ apps: [MINI, MINI] })).rejects.toThrow(
@@ -280,14 +280,14 @@ describe('users and apps', () => {
   });
 });
 
-it('answers 404 to unknown paths and verbs', async () => {
+it('returns 404 for unknown paths and verbs', async () => {
   expect((await client.send('/sns/nothing')).status).toBe(404);
   expect((await client.send('/sns/jscode2session', {}, { method: 'PUT', body: '{}' })).status).toBe(
     404,
   );
 });
 
-it('remembers every call with its secrets', async () => {
+it('records every call with its secrets', async () => {
   await client.exchange('x');
   await client.stableToken();
   expect(wechat.requests).toHaveLength(2);

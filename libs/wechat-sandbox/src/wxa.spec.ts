@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => wechat.close());
 
 describe('the session_key', () => {
-  it('is renewed by every login, which spoils the decryption with the former one', async () => {
+  it('is replaced by every login, so decryption with the previous one fails', async () => {
     const user = wechat.users.create();
     const { session_key: former } = await client.exchange((await user.login()).code);
     expect(JSON.parse(decrypt(await user.getUserInfo(), former))).toHaveProperty(
@@ -28,7 +28,7 @@ describe('the session_key', () => {
     expect(JSON.parse(decrypt(data, current))).toHaveProperty('openId');
   });
 
-  it('is kept by a login soon after the last change, if asked for', async () => {
+  it('is kept by a login within sessionKeyMinInterval', async () => {
     const slow = await startWechatSandbox({ sessionKeyMinInterval: '10m' });
     const user = slow.users.create();
     await user.login();
@@ -89,7 +89,7 @@ describe('the session_key', () => {
 describe('wxa/business/getuserphonenumber', () => {
   const PATH = '/wxa/business/getuserphonenumber';
 
-  it('gives the number for the code of the phone button, once', async () => {
+  it('returns the number for the code of the phone button, once', async () => {
     const { code, errMsg } = await wechat.users
       .create({ phoneNumber: '13580006666' })
       .getPhoneNumber();
@@ -118,7 +118,7 @@ describe('wxa/business/getuserphonenumber', () => {
     });
   });
 
-  it('refuses what is not a fresh code of this app and this user', async () => {
+  it('refuses a code that is not fresh or belongs to another app or user', async () => {
     const user = wechat.users.create();
     const query = await client.withToken();
     const { code } = await user.getPhoneNumber();
@@ -143,7 +143,7 @@ describe('wxa/business/getuserphonenumber', () => {
     expect(await client.post(PATH, query, { code: old })).toMatchObject({ errcode: 40029 });
   });
 
-  it('reads JSON under any content type, and can type countryCode as a number', async () => {
+  it('reads JSON with any content type, and can return countryCode as a number', async () => {
     const numeric = await startWechatSandbox({ countryCodeAs: 'number' });
     const other = new WechatClient(numeric);
     const { code } = await numeric.users

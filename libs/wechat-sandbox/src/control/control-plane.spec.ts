@@ -27,7 +27,7 @@ async function post(path: string, body?: object | string): Promise<any> {
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-it('says what there is, without secrets', async () => {
+it('lists apps and routes, without secrets', async () => {
   const all = await get('');
   expect(all.routes).toContain('POST /sandbox/clock/advance {by}');
   expect(all.apps).toContainEqual({
@@ -41,7 +41,7 @@ it('says what there is, without secrets', async () => {
   });
 });
 
-it('lets a user log in, tap and consent', async () => {
+it('runs the actions of a user', async () => {
   const { code, errMsg } = await post('/users/alice/login');
   expect(errMsg).toBe('login:ok');
   const session = await client.exchange(code);
@@ -83,7 +83,7 @@ it('creates users', async () => {
   expect(await client.exchange(code)).toMatchObject({ errcode: 40226 });
 });
 
-it('moves time, spoils answers and ends tokens', async () => {
+it('moves the clock, sets faults and revokes tokens', async () => {
   const before = wechat.clock.now();
   expect(Date.parse((await post('/clock/advance', { by: '5m' })).now)).toBeGreaterThanOrEqual(
     before + 300_000,
@@ -103,7 +103,7 @@ it('moves time, spoils answers and ends tokens', async () => {
   expect(wechat.accessTokens.isValid(access_token)).toBe(false);
 });
 
-it('shows the calls with their secrets masked', async () => {
+it('shows the calls with masked secrets', async () => {
   await client.exchange('the code');
   await client.stableToken();
   await client.post('/wxa/business/getuserphonenumber', {}, 'not JSON');
@@ -130,7 +130,7 @@ it.each([
   ['/next', { path: '/sns/nothing' }, 400, 'has no WeChat path'],
   ['/next', { path: '/sns/jscode2session', code: 1 }, 400, 'A fault has no field code'],
   ['/next', {}, 400, 'path is missing'],
-])('answers POST %s %j with %i and the cure', async (path, body, status, cure) => {
+])('responds to POST %s %j with %i and the solution', async (path, body, status, cure) => {
   expect(await post(path, body)).toEqual({ status, error: expect.stringContaining(cure) });
 });
 

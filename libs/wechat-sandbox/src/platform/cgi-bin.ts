@@ -5,10 +5,10 @@ import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { appBySecret, jsonBody, requireGrantType, tokenApi } from './checks.js';
 
-/** Addresses of a range that is reserved for examples. */
+/** Addresses of a range that is reserved for documentation. */
 const IP_LIST = ['203.0.113.10', '203.0.113.11'];
 
-/** The two token APIs and the lists of WeChat's own addresses. */
+/** The two token APIs and the lists of WeChat's IP addresses. */
 export function cgiBinRoutes(world: World): PlatformRoute[] {
   return [
     { path: '/cgi-bin/token', verb: 'GET', handle: (request) => token(world, request) },
@@ -23,27 +23,27 @@ export function cgiBinRoutes(world: World): PlatformRoute[] {
 }
 
 /**
- * Always a new token.
+ * Issues a new token at each call.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
  */
 function token(world: World, request: PlatformRequest): TokenResponse {
-  return world.accessTokens.issue(admit(world, request, request.query));
+  return world.accessTokens.issue(authorizeApp(world, request, request.query));
 }
 
 /**
- * The same token for everyone who asks.
+ * Returns the same token to all callers.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  */
 function stableToken(world: World, request: PlatformRequest): TokenResponse {
   const body = jsonBody(request);
-  const appId = admit(world, request, body);
+  const appId = authorizeApp(world, request, body);
   const { force_refresh: force = false } = body;
   if (typeof force !== 'boolean') throw new WechatFailure(47001);
   return force ? world.accessTokens.force(appId) : world.accessTokens.stable(appId);
 }
 
-/** The appId that may have a token. Apps of the open platform have none: their only tokens are those of their users. */
-function admit(
+/** Checks that the caller may have an access token and returns the appId. Apps of the open platform have user-level tokens only. */
+function authorizeApp(
   world: World,
   { path, ip }: PlatformRequest,
   parameters: Readonly<Record<string, unknown>>,

@@ -4,7 +4,7 @@ import type { SandboxApp } from '../world/apps.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 
-/** The app that identifies itself by appid and secret, checked in WeChat's order. */
+/** Returns the app with this appid and secret. Checks in WeChat's order. */
 export function appBySecret(world: World, { appid, secret }: Record<string, unknown>): SandboxApp {
   if (!appid) throw new WechatFailure(41002);
   const app = world.apps.find(appid);
@@ -14,12 +14,12 @@ export function appBySecret(world: World, { appid, secret }: Record<string, unkn
   return app;
 }
 
-/** The constant that every token API wants to read, else 40002. */
+/** Throws 40002 unless the grant type is the one that the API requires. */
 export function requireGrantType(grantType: unknown, expected: string): void {
   if (grantType !== expected) throw new WechatFailure(40002);
 }
 
-/** The JSON object of a POST: 44002 for an empty body, 47001 for a form or any other text. */
+/** Returns the JSON object of a POST. Throws 44002 for an empty body, 47001 for a form or any other text. */
 export function jsonBody({ body }: PlatformRequest): Record<string, unknown> {
   if (body === '') throw new WechatFailure(44002);
   const json = parseObject(body);
@@ -27,7 +27,7 @@ export function jsonBody({ body }: PlatformRequest): Record<string, unknown> {
   return json;
 }
 
-/** An API that is called with an app's access_token, which only the query can carry. */
+/** Returns the route of an API that is called with an app's access_token, which must be in the query. */
 export function tokenApi(
   world: World,
   verb: 'GET' | 'POST',
@@ -46,5 +46,5 @@ export function tokenApi(
   };
 }
 
-/** The body of every success that says nothing more. */
+/** The body of a success without data. */
 export const OK = { errcode: 0, errmsg: 'ok' };

@@ -8,7 +8,7 @@ import type { World } from '../world/world.js';
 import { appBySecret, jsonBody, OK, tokenApi } from './checks.js';
 
 const RID_LIFE = 7 * 86_400;
-/** Stands for "no limit" in the answer of quota/get, which has no word for it. */
+/** Means "no limit" in the response of quota/get, which has no value for it. */
 const UNLIMITED = 100_000_000;
 
 /** Quotas and request ids. */
@@ -43,7 +43,7 @@ function clearQuota(world: World, { appId }: SandboxApp, request: PlatformReques
   return OK;
 }
 
-/** Needs no token, for the day when the token API itself is out of quota. The documents disagree on where the parameters go. */
+/** Needs no token, because the token API itself may be out of quota. WeChat's documents disagree on where the parameters are. */
 function clearQuotaBySecret(world: World, request: PlatformRequest): object {
   const { appid, appsecret } = request.body === '' ? request.query : jsonBody(request);
   world.quotas.clear(appBySecret(world, { appid, secret: appsecret }).appId);

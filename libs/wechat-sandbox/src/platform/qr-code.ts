@@ -12,7 +12,7 @@ const VERSIONS: unknown[] = ['release', 'trial', 'develop'];
 
 type Body = Record<string, unknown>;
 
-/** The three QR-code APIs, cgi-bin's old one among them. */
+/** The three QR-code APIs, including the old one under cgi-bin. */
 export function qrCodeRoutes(world: World): PlatformRoute[] {
   const drawn = new Map<string, number>();
   return [
@@ -62,7 +62,7 @@ function getLimited(
   return new PlatformResponse(image.body, { ...image.headers, 'num-used': String(used) });
 }
 
-/** A token in the body counts as a broken body on these APIs; it belongs in the query. */
+/** On these APIs a body with a token is invalid. The token belongs in the query. */
 function qrBody(request: PlatformRequest): Body {
   const body = jsonBody(request);
   if ('access_token' in body) throw new WechatFailure(47001);
@@ -76,7 +76,7 @@ function requireScene(scene: unknown): void {
   refuseReservedName(scene);
 }
 
-/** An empty page is the home page. Only pages of the released version pass, unless `check_path` is false. */
+/** An empty page is the home page. Only pages of the released version are accepted, unless `check_path` is false. */
 function requirePage(page: unknown, app: SandboxApp, checkPath: boolean): void {
   if (typeof page !== 'string') throw new WechatFailure(47001);
   refuseReservedName(page);

@@ -4,11 +4,11 @@ import QRCode from 'qrcode';
 import { PlatformResponse } from '../transport/response.js';
 import type { QrStyle } from './qr-style.js';
 
-/** Light modules around the code, without which scanners do not find it. */
+/** Light modules around the code. Scanners need them to find it. */
 const QUIET_ZONE = 4;
 
 /**
- * A square code that any scanner reads as JSON with these fields; WeChat's own holds a ticket that only WeChat can read.
+ * Draws a square code that any scanner reads as JSON with these fields. WeChat's own codes contain a ticket that only WeChat can read.
  * A transparent code is a PNG, any other a JPEG.
  */
 export function drawQrCode(content: object, style: QrStyle): PlatformResponse {
@@ -26,7 +26,7 @@ export function drawQrCode(content: object, style: QrStyle): PlatformResponse {
   return new PlatformResponse(PNG.sync.write(png), { 'content-type': 'image/png' });
 }
 
-/** RGBA pixels: modules of whole pixels, centred. */
+/** Returns RGBA pixels: modules of whole pixels, centred. */
 function paint(modules: QRCode.BitMatrix, { width, transparent, colour }: QrStyle): Buffer {
   const scale = Math.max(1, Math.floor(width / (modules.size + 2 * QUIET_ZONE)));
   const margin = Math.floor((width - scale * modules.size) / 2);

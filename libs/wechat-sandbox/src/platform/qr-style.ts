@@ -1,7 +1,7 @@
 import { isObject } from '../transport/request.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 
-/** How a code shall look. */
+/** The appearance of a code. */
 export interface QrStyle {
   /** Side in pixels. */
   width: number;
@@ -10,10 +10,10 @@ export interface QrStyle {
   colour: [number, number, number];
 }
 
-/** What WeChat picks for `auto_color`; it goes by the app's main colour, which the sandbox does not know. */
+/** The colour for `auto_color`. WeChat uses the app's main colour, which the sandbox does not know. */
 const AUTO_COLOUR: QrStyle['colour'] = [7, 120, 70];
 
-/** Reads width, colours and transparency of a request. What breaks their limits is 40097. */
+/** Reads width, colours and transparency of a request. Throws 40097 for values beyond their limits. */
 export function parseQrStyle(body: Record<string, unknown>): QrStyle {
   const {
     width = 430,
@@ -29,7 +29,7 @@ export function parseQrStyle(body: Record<string, unknown>): QrStyle {
   return { width, transparent, colour: auto ? AUTO_COLOUR : [channel(r), channel(g), channel(b)] };
 }
 
-/** A decimal number; WeChat's samples write it as text. */
+/** Parses a colour channel. WeChat's samples write it as text. */
 function channel(value: unknown): number {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 255)

@@ -9,7 +9,7 @@ import { snsOAuth2Routes } from './sns-oauth2.js';
 import { snsRoutes } from './sns.js';
 import { wxaRoutes } from './wxa.js';
 
-/** Everything that the sandbox has of WeChat. */
+/** All WeChat APIs and pages of the sandbox, except WeChat Pay. */
 export function platformRoutes(world: World, rids: RidLog): PlatformRoute[] {
   const routes: PlatformRoute[] = [];
   routes.push(

@@ -8,7 +8,7 @@ import { appBySecret, OK, requireGrantType } from './checks.js';
 const LANGUAGES = ['zh_CN', 'zh_TW', 'en'];
 
 /**
- * 微信登录 of mobile and website apps, server side.
+ * The server side of 微信登录 for mobile and website apps.
  * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Authorized_Interface_Calling_UnionID.html
  */
 export function snsOAuth2Routes(world: World): PlatformRoute[] {
@@ -57,10 +57,10 @@ function userInfo(world: World, request: PlatformRequest): object {
   world.quotas.spend(request.path, grant.app.appId);
   const { user, app } = grant;
   const language = LANGUAGES.find((one) => one === request.query['lang']) ?? 'zh_CN';
-  const withoutMeaning = { sex: 0, language, city: '', province: '', country: '' }; // since October 2021
+  const unused = { sex: 0, language, city: '', province: '', country: '' }; // since October 2021
   const shown = {
     nickname: user.nickName,
-    ...withoutMeaning,
+    ...unused,
     headimgurl: user.avatarUrl,
     privilege: [],
   };
@@ -72,7 +72,7 @@ function auth(world: World, request: PlatformRequest): object {
   return OK;
 }
 
-/** The grant of a user-level access token, which must be used with its own openid. */
+/** Returns the grant of a user-level access token, which must be used with its openid. */
 function grantOf(world: World, { query }: PlatformRequest): Grant {
   const { access_token: accessToken, openid } = query;
   if (!accessToken) throw new WechatFailure(41001);
@@ -82,7 +82,7 @@ function grantOf(world: World, { query }: PlatformRequest): Grant {
   return grant;
 }
 
-/** An exchange and a refresh both leave an access token with its whole life before it. */
+/** After an exchange and after a refresh, the access token is valid for its full lifetime. */
 function tokens({ accessToken, refreshToken, user, app, scope }: Grant): object {
   return {
     access_token: accessToken,
@@ -93,7 +93,7 @@ function tokens({ accessToken, refreshToken, user, app, scope }: Grant): object 
   };
 }
 
-/** Where the scope is wide enough and the app is bound to an open-platform account. */
+/** Only if the scope allows it and the app has an open-platform account. */
 function unionidFor({ user, app, scope }: Grant): { unionid?: string } {
   const unionid = scope === 'snsapi_base' ? undefined : user.unionid(app.appId);
   return unionid === undefined ? {} : { unionid };

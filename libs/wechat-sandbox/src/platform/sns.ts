@@ -16,7 +16,7 @@ export function snsRoutes(world: World): PlatformRoute[] {
 }
 
 /**
- * Exchanges a code of `wx.login`. The answer's session_key is the one that is valid now, which a later login may have renewed.
+ * Exchanges a code of `wx.login`. It returns the session_key that is valid now, which a later login may have replaced.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
  */
 function jscode2session(world: World, { query, path }: PlatformRequest): object {

@@ -6,7 +6,7 @@ import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { jsonBody, OK, tokenApi } from './checks.js';
 
-/** Phone numbers and session keys. The QR codes under /wxa have a file of their own. */
+/** Phone numbers and session keys. The QR codes under /wxa are in `qr-code.ts`. */
 export function wxaRoutes(world: World): PlatformRoute[] {
   return [
     tokenApi(world, 'POST', '/wxa/business/getuserphonenumber', (app, request) =>
@@ -22,7 +22,7 @@ export function wxaRoutes(world: World): PlatformRoute[] {
 }
 
 /**
- * Exchanges the code of the phone button, which is none of `wx.login`. A used code is 40029 here, not 40163.
+ * Exchanges the code of the phone button, which is not a code of `wx.login`. A used code is 40029 here, not 40163.
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
  */
 function getPhoneNumber(world: World, app: SandboxApp, request: PlatformRequest): object {
@@ -52,7 +52,7 @@ function resetSessionKey(world: World, app: SandboxApp, request: PlatformRequest
   return { ...OK, openid, session_key: world.sessionKeys.rotate(openid) };
 }
 
-/** The openid whose current session_key signed the empty message; an outdated key is 87009 like any other. */
+/** Returns the openid whose current session_key signed the empty message. Throws 87009 for any other key, also an outdated one. */
 function verifySignature(world: World, { appId }: SandboxApp, { query }: PlatformRequest): string {
   const { openid, signature, sig_method: method } = query;
   if (!openid || !signature || !method) throw new WechatFailure(40097);

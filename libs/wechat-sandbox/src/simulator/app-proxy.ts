@@ -56,7 +56,7 @@ export function forward(
       return;
     }
     respond(0);
-    refuse(response, `The server at ${destination.app.origin} did not answer: ${error.message}`);
+    refuse(response, `The server at ${destination.app.origin} did not respond: ${error.message}`);
   });
   response.once('close', () => upstream.destroy());
   raw.pipe(upstream);

@@ -1,7 +1,7 @@
 import { isObject } from '../transport/request.js';
 
-/** What nobody may read off a screen. The keys are in lower case. */
-const STRUCK_OUT = new Set([
+/** Fields that are never shown. The keys are in lower case. */
+const HIDDEN = new Set([
   'session_key',
   'sessionkey',
   'secret',
@@ -9,7 +9,7 @@ const STRUCK_OUT = new Set([
   'access_token',
   'refresh_token',
 ]);
-/** What must be recognisable when it comes by again, and useless to whoever copies it. */
+/** Fields that are shortened, so that a reader recognises the value again and cannot use it. */
 const SHORTENED = new Set([
   'session_rd',
   'token',
@@ -18,13 +18,13 @@ const SHORTENED = new Set([
   'js_code',
   'signature',
   'encrypteddata',
-  'data', // the central service gives tokens as the whole data of its envelope
+  'data', // the central service returns a token as the `data` of its envelope
 ]);
 const BLACK_BAR = '██████';
-/** From here on, twelve characters give nothing away. */
+/** From this length on, twelve characters do not reveal the secret. */
 const LONG = 32;
 
-/** A JSON value for eyes and screens, at any depth. */
+/** Masks the secrets of a JSON value at every depth. */
 export function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);
   if (!isObject(value)) return value;
@@ -34,11 +34,11 @@ export function masked(value: unknown): unknown {
 }
 
 function maskedField(key: string, value: unknown): unknown {
-  if (STRUCK_OUT.has(key)) return BLACK_BAR;
+  if (HIDDEN.has(key)) return BLACK_BAR;
   return typeof value === 'string' && SHORTENED.has(key) ? shortened(value) : masked(value);
 }
 
-/** Both ends of a secret, since a refreshed session_rd begins like the one before; little of a short one. A scheme such as `Bearer` is no secret. */
+/** Shortens a secret to both ends, because a refreshed session_rd begins like the previous one. A scheme such as `Bearer` is kept. */
 export function shortened(secret: string): string {
   const [scheme = '', rest] = secret.split(' ', 2);
   if (rest !== undefined) return `${scheme} ${shortened(rest)}`;
@@ -48,7 +48,7 @@ export function shortened(secret: string): string {
     : `${secret.slice(0, 8)}…${secret.slice(-4)} (${length})`;
 }
 
-/** A body as it stood on the wire: JSON masked; of anything else, its type and size alone. */
+/** Returns a body for the diagram: masked JSON, or type and size of anything else. */
 export function maskedBody(body: Buffer, contentType = ''): unknown {
   if (body.length === 0) return undefined;
   try {
@@ -61,7 +61,7 @@ export function maskedBody(body: Buffer, contentType = ''): unknown {
 export const describeBytes = (size: number, contentType = ''): string =>
   `(${contentType.split(';')[0] || 'unknown type'}, ${size} bytes)`;
 
-/** The central routes carry secrets in their paths: `/wx/v1/{appId}/{secret}/oauth2`. */
+/** Masks the secrets in the paths of the central routes: `/wx/v1/{appId}/{secret}/oauth2`. */
 export function maskedPath(path: string): string {
   return path.replace(/^(\/wx\/(?:mini\/)?v1\/[^/]+\/)[^/]+(?=\/)/, `$1${BLACK_BAR}`);
 }

@@ -4,11 +4,11 @@ import { BoundedMap } from '../world/bounded-map.js';
 
 const KEPT = 200;
 
-/** What the codes hold that were drawn so far, by the bytes of their images: a scanner that needs no camera. */
+/** The contents of the newest codes by the bytes of their images, so that the simulator can scan without a camera. */
 export class QrContents {
   private readonly byHash = new BoundedMap<string, object>(KEPT);
 
-  /** Keeps what a QR API was asked for; anything that is no image is not a code. */
+  /** Stores the request of a QR API with its image. Other responses are ignored. */
   remember(image: Buffer, contentType: string, body: unknown): void {
     if (!contentType.startsWith('image/') || !isObject(body)) return;
     const { scene, page, path, env_version } = body;

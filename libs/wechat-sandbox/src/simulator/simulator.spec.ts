@@ -67,7 +67,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 }
 
 describe('the page', () => {
-  it('comes with a policy that lets it load its own files only', async () => {
+  it('has a policy that allows only its own files', async () => {
     const index = await get('/');
     expect(index.headers.get('content-security-policy')).toContain(
       "default-src 'none'; script-src 'self'; style-src 'self'",
@@ -91,11 +91,11 @@ describe('the page', () => {
     '/vendor/package.json',
   ])('does not serve %s', async (path) => expect((await get(path)).status).toBe(404));
 
-  it('is found without its last slash', async () => {
+  it('redirects to its address with a slash', async () => {
     expect((await get('')).headers.get('location')).toBe('/simulator/');
   });
 
-  it('tells no secret of an app', async () => {
+  it('shows no secret of an app', async () => {
     const world = await (await get('/world')).text();
     for (const { appId, secret } of wechat.apps) {
       expect(world).toContain(appId);
@@ -104,21 +104,21 @@ describe('the page', () => {
   });
 });
 
-describe('its sentences', () => {
+describe('its texts', () => {
   const files = readdirSync(join(__dirname, 'page')).map(
     (name) => [name, readFileSync(join(__dirname, 'page', name), 'utf8')] as const,
   );
   const code = files.map(([, text]) => text).join('\n');
   const known = new Set([...code.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)].map(([, key]) => key!));
 
-  it('are all there', () => {
+  it('exist for every key that is used', () => {
     const asked = [...code.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => key!);
     expect(asked.length).toBeGreaterThan(50);
     expect(asked.filter((key) => !known.has(key))).toEqual([]);
   });
 
   it('are all used', () => {
-    const dynamic = /^(note|cure)\.|^mood[A-Z]/;
+    const dynamic = /^(note|cure)\.|^condition[A-Z]/;
     const texts = files.find(([name]) => name === 'texts.js')![1];
     const keys = [...texts.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)]
       .map(([, key]) => key!)
@@ -127,8 +127,8 @@ describe('its sentences', () => {
   });
 });
 
-describe('the way to the server', () => {
-  it('carries method, path, query, headers and body, and brings the answer back', async () => {
+describe('the proxy to the server', () => {
+  it('forwards method, path, query, headers and body, and returns the response', async () => {
     answer = (request, response) => {
       void textOf(request).then((text) =>
         response
@@ -148,7 +148,7 @@ describe('the way to the server', () => {
     ]);
   });
 
-  it('lets bodies flow before they are complete', async () => {
+  it('streams bodies', async () => {
     answer = (request, response) => void request.once('data', (piece) => response.end(piece));
     const endless = new ReadableStream({
       start: (controller) => controller.enqueue(Buffer.from('first')),
@@ -161,7 +161,7 @@ describe('the way to the server', () => {
     expect(await response.text()).toBe('first');
   });
 
-  it('hands a redirect on instead of following it', async () => {
+  it('returns a redirect and does not follow it', async () => {
     answer = (_request, response) =>
       response.writeHead(302, { location: 'http://example.com/' }).end();
     const response = await get('/app/');
@@ -206,14 +206,14 @@ describe('the way to the server', () => {
       expect([name, headers.get(name)]).toEqual([name, null]);
   });
 
-  it('tells the page a refusal without making it an error of the browser', async () => {
+  it('returns a refusal to the page without an error in the console of the browser', async () => {
     answer = (_request, response) => response.writeHead(401).end('{}');
     const response = await get('/app/me', { headers: page });
     expect([response.status, response.headers.get('simulator-status')]).toEqual([200, '401']);
     expect((await get('/app/me')).status).toBe(401);
   });
 
-  it('says so when the server is not there', async () => {
+  it('reports that the server does not respond', async () => {
     const lonely = await startWechatSandbox();
     const ask = async (): Promise<unknown> =>
       (
@@ -224,7 +224,7 @@ describe('the way to the server', () => {
     expect(await ask()).toEqual({ error: expect.stringContaining('wechat.simulate(url)') });
     lonely.simulate('http://127.0.0.1:1');
     expect(await ask()).toEqual({
-      error: expect.stringContaining('http://127.0.0.1:1 did not answer'),
+      error: expect.stringContaining('http://127.0.0.1:1 did not respond'),
     });
     await lonely.close();
   });
@@ -235,7 +235,7 @@ describe('the way to the server', () => {
     'http://10.0.0.1:3000',
     'file:///etc',
     'nonsense',
-  ])('does not lead to %s', async (url) => {
+  ])('does not forward to %s', async (url) => {
     expect(() => wechat.simulate(url)).toThrow('Give it a server on this machine');
     await expect(startWechatSandbox({ simulator: { appBaseUrl: url } })).rejects.toThrow(
       'Give it a server on this machine',
@@ -258,7 +258,7 @@ describe('the way to the server', () => {
 });
 
 describe('the traffic', () => {
-  it('shows question and answer of the mini program, secrets shortened', async () => {
+  it('shows request and response of the mini program with shortened secrets', async () => {
     answer = (_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(
         JSON.stringify({
@@ -309,13 +309,13 @@ describe('the traffic', () => {
     expect(JSON.stringify(await traffic())).not.toContain(session.session_key);
   });
 
-  it('shows a broken connection as no answer', async () => {
+  it('shows a reset connection as no response', async () => {
     wechat.next('/sns/jscode2session', { reset: 'after-work' });
     await fetch(`${wechat.url}/sns/jscode2session`).catch(() => {});
     expect((await traffic()).at(-1)).toMatchObject({ status: 0, title: 'GET /sns/jscode2session' });
   });
 
-  it('shows what is done by hand: taps as calls, the rest as remarks', async () => {
+  it('shows calls of the control plane: actions of a user as calls, the others as remarks', async () => {
     const post = (path: string, body = {}): Promise<Response> =>
       fetch(`${wechat.url}/sandbox/${path}`, { method: 'POST', body: JSON.stringify(body) });
     await post('users/alice/login');
@@ -340,7 +340,7 @@ describe('the traffic', () => {
     ]);
   });
 
-  it('goes on where a page has stopped listening', async () => {
+  it('continues where a page has disconnected', async () => {
     const { run, id } = (await traffic()).at(-1)!;
     const seen = `${run}/${id}`;
     await fetch(`${wechat.url}/sandbox/clock/advance`, { method: 'POST', body: '{"by":"1s"}' });
@@ -352,7 +352,7 @@ describe('the traffic', () => {
 });
 
 describe('a scan', () => {
-  it('reads the codes that were drawn here, and no others', async () => {
+  it('reads the codes of this sandbox and no others', async () => {
     const client = new WechatClient(wechat);
     const body = JSON.stringify({ scene: 'from=alice', page: 'pages/index/index' });
     const drawn = await client.send('/wxa/getwxacodeunlimit', await client.withToken(), {
@@ -371,7 +371,7 @@ describe('a scan', () => {
 });
 
 describe('masking', () => {
-  it('reaches every depth and leaves harmless things alone', () => {
+  it('masks at every depth and keeps other fields', () => {
     const shown = masked({
       code: 200,
       list: [{ access_token: 'a', n: 1 }],
@@ -388,7 +388,7 @@ describe('masking', () => {
     });
   });
 
-  it('shows both ends of a long secret, and next to nothing of a short one', () => {
+  it('shows both ends of a long secret, and very little of a short one', () => {
     expect(shortened('0123456789'.repeat(4))).toBe('01234567…6789 (40)');
     expect(shortened('12345')).toBe('… (5)');
   });

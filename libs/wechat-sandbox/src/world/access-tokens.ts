@@ -9,19 +9,19 @@ const OVERLAP = 300_000;
 const FORCED_PER_DAY = 20;
 const FORCED_INTERVAL = 30_000;
 
-/** `cgi-bin/token` and `cgi-bin/stable_token` hand out tokens of two families that know nothing of each other. */
+/** `cgi-bin/token` (`legacy`) and `cgi-bin/stable_token` (`stable`) issue independent tokens. */
 export type TokenFamily = 'legacy' | 'stable';
 
-/** What both token APIs answer; `expires_in` in seconds. */
+/** The response of both token APIs. `expires_in` is in seconds. */
 export type TokenResponse = { access_token: string; expires_in: number };
 
 interface Token {
   text: string;
   appId: string;
   family: TokenFamily;
-  /** Its natural end, answered with 42001. */
+  /** When it expires. From then on it is refused with 42001. */
   expiresAt: number;
-  /** Its end because a newer one replaced it, answered with 40001. */
+  /** When a newer token ended it. From then on it is refused with 40001. */
   replacedAt: number;
 }
 
@@ -35,21 +35,21 @@ export class AccessTokens {
 
   constructor(private readonly clock: SandboxClock) {}
 
-  /** `cgi-bin/token`: always a new one; the former lives on for 5 minutes. */
+  /** Handles `cgi-bin/token`: always issues a new token. The previous one stays valid for 5 minutes. */
   issue(appId: string): TokenResponse {
     this.replace(appId, 'legacy', this.clock.now() + OVERLAP);
     return this.mint(appId, 'legacy');
   }
 
-  /** `cgi-bin/stable_token`, normal mode: the same one until 5 minutes before its end, when WeChat renews it and both work. */
+  /** Handles `cgi-bin/stable_token`: returns the same token until 5 minutes before it expires. Then it issues a new one, and both are valid. */
   stable(appId: string): TokenResponse {
     const token = this.newest(appId, 'stable');
     return token && token.expiresAt - this.clock.now() > OVERLAP
-      ? this.again(token)
+      ? this.responseFor(token)
       : this.mint(appId, 'stable');
   }
 
-  /** `cgi-bin/stable_token`, `force_refresh`: the former dies at once. Too often, it is the normal mode. */
+  /** Handles `cgi-bin/stable_token` with `force_refresh`: revokes the previous token at once. Above the limits it works like {@link AccessTokens.stable}. */
   force(appId: string): TokenResponse {
     const now = this.clock.now();
     const last = this.forced.get(appId);
@@ -62,7 +62,7 @@ export class AccessTokens {
     return this.mint(appId, 'stable');
   }
 
-  /** The app that a token on a request stands for, or WeChat's refusal: 41001, 40014, 40001, 42001. */
+  /** Returns the appId of a token. Throws 41001, 40014, 40001 or 42001. */
   verify(text: string | undefined): string {
     if (!text) throw new WechatFailure(41001);
     if (!looksLikeToken(text)) throw new WechatFailure(40014);
@@ -73,18 +73,18 @@ export class AccessTokens {
     return token.appId;
   }
 
-  /** Whether WeChat would take this token now. */
+  /** Returns whether WeChat accepts this token now. */
   isValid(text: string): boolean {
     const token = this.tokens.get(text);
-    return token !== undefined && this.lives(token);
+    return token !== undefined && this.isLive(token);
   }
 
-  /** The newest living token of an app, of one family or of either. */
+  /** Returns the newest valid token of an app, of one family or of both. */
   current(appId: string, family?: TokenFamily): string | undefined {
     return this.newest(appId, family)?.text;
   }
 
-  /** All tokens of an app, or of all apps, are refused with 40001 from now on. */
+  /** Revokes all tokens of an app, or of all apps. They are refused with 40001. */
   invalidate(appId?: string): void {
     for (const token of this.tokens.values()) {
       if (appId === undefined || token.appId === appId) token.replacedAt = this.clock.now();
@@ -103,7 +103,7 @@ export class AccessTokens {
     return { access_token: token.text, expires_in: LIFE / 1000 };
   }
 
-  private again(token: Token): TokenResponse {
+  private responseFor(token: Token): TokenResponse {
     return {
       access_token: token.text,
       expires_in: Math.floor((token.expiresAt - this.clock.now()) / 1000),
@@ -119,11 +119,11 @@ export class AccessTokens {
 
   private newest(appId: string, family?: TokenFamily): Token | undefined {
     const fits = (token: Token): boolean =>
-      token.appId === appId && (!family || token.family === family) && this.lives(token);
+      token.appId === appId && (!family || token.family === family) && this.isLive(token);
     return [...this.tokens.values()].findLast(fits);
   }
 
-  private lives(token: Token): boolean {
+  private isLive(token: Token): boolean {
     const now = this.clock.now();
     return token.replacedAt > now && token.expiresAt > now;
   }

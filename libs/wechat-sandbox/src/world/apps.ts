@@ -1,25 +1,25 @@
 import type { Duration } from './clock.js';
 import { SandboxError } from './sandbox-error.js';
 
-/** An app as a team registers it at WeChat. */
+/** An app as it is registered at WeChat. */
 export interface SandboxAppOptions {
-  /** `wx` and 16 hex digits at WeChat; the sandbox takes any non-empty text. */
+  /** `wx` and 16 hex digits at WeChat. The sandbox accepts any text that is not empty. */
   appId: string;
   /** AppSecret. */
   secret: string;
-  /** `mobile` stands for mobile and website apps of the open platform alike. @default 'mini-program' */
+  /** `mobile` is a mobile app or a website app of the open platform. @default 'mini-program' */
   kind?: 'mini-program' | 'mobile';
   /** Shown on the consent page. @default the appId */
   name?: string;
-  /** The open-platform account the app is bound to; apps of one account share unionids. `false`: not bound, no unionid. @default true */
+  /** The open-platform account of the app. Apps of one account share unionids. `false`: no account, so no unionid. @default true */
   openPlatform?: string | boolean;
   /** The pages of the released version, for `check_path` of the QR codes. @default ['pages/index/index'] */
   releasedPages?: string[];
-  /** Addresses that may ask for an access token; others get 40164. @default everyone may */
+  /** IP addresses that may request an access token. Others get 40164. @default all */
   ipWhitelist?: string[];
   /** Host names that `redirect_uri` of the consent pages may have. @default any */
   redirectDomains?: string[];
-  /** Life of an OAuth refresh token: 30 days by the website's page, 180 by the mobile app's. @default '30d' */
+  /** Lifetime of an OAuth refresh token: 30 days by WeChat's website page, 180 days by its mobile page. @default '30d' */
   refreshTokenLife?: Duration;
 }
 
@@ -29,7 +29,7 @@ export type SandboxApp = Required<Omit<SandboxAppOptions, 'openPlatform'>> & {
   openPlatform?: string;
 };
 
-/** What `startWechatSandbox()` registers when it is given no apps: a mini program and a mobile app of one company. */
+/** The apps of `startWechatSandbox()` without `apps`: a mini program and a mobile app of one company. */
 export const DEFAULT_APPS: readonly SandboxAppOptions[] = [
   {
     appId: 'wx5a4db0c1e2f37608',
@@ -55,15 +55,17 @@ export class Apps {
       (app, i) => this.all.findIndex((other) => other.appId === app.appId) !== i,
     );
     if (twice)
-      throw new SandboxError(`Two apps have the appId ${twice.appId}. Give each app its own.`);
+      throw new SandboxError(
+        `Two apps have the appId ${twice.appId}. Give each app a different one.`,
+      );
   }
 
-  /** The app, if WeChat knows it. */
+  /** Returns the app with this appId, or undefined. */
   find(appId: unknown): SandboxApp | undefined {
     return this.all.find((app) => app.appId === appId);
   }
 
-  /** The app of this kind that a test means: the named one, else the first. */
+  /** Returns the named app, or the first app of this kind. Throws if there is none. */
   pick(kind: SandboxApp['kind'], appId?: string): SandboxApp {
     const candidates = this.all.filter((app) => app.kind === kind);
     const app =

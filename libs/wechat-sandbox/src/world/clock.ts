@@ -1,10 +1,10 @@
 import ms from 'ms';
 import { SandboxError } from './sandbox-error.js';
 
-/** A span of time: milliseconds, or a text such as `'500ms'`, `'5m'`, `'2h'`, `'30d'`. */
+/** A duration: milliseconds, or a text such as `'500ms'`, `'5m'`, `'2h'`, `'30d'`. */
 export type Duration = number | string;
 
-/** A {@link Duration} in milliseconds. */
+/** Returns a {@link Duration} in milliseconds. */
 export function milliseconds(duration: Duration): number {
   const value = typeof duration === 'number' ? duration : isSpelled(duration) ? ms(duration) : NaN;
   if (Number.isFinite(value) && value >= 0) return value;
@@ -13,7 +13,7 @@ export function milliseconds(duration: Duration): number {
   );
 }
 
-/** A number with or without a unit; `ms` knows which units there are. */
+/** A number with or without a unit. `ms` checks the unit. */
 const isSpelled = (text: string): text is ms.StringValue => /^\d+(\.\d+)? *[a-z]*$/i.test(text);
 
 const MOST_SKIPPED = 100 * 365 * 86_400_000;
@@ -52,7 +52,7 @@ export const unixSeconds = (now: number): number => Math.floor(now / 1000);
 
 const beijing = (now: number): Date => new Date(now + 8 * 3600_000);
 
-/** Windows of time, as numbers that change when the window does. A quota's day and month begin at midnight in Beijing. */
+/** Returns the number of the minute, day or month of a time. Days and months of quotas begin at midnight in Beijing. */
 export const Calendar = {
   minute: (now: number): number => Math.floor(now / 60_000),
   day: (now: number): number => Math.floor(beijing(now).getTime() / 86_400_000),

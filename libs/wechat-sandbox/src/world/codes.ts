@@ -4,7 +4,7 @@ import { WechatFailure } from './wechat-failure.js';
 
 const KEPT = 100_000;
 
-/** Codes of one kind: each is good for one exchange within its life. */
+/** Codes of one kind. Each can be exchanged once before it expires. */
 export class OneTimeCodes<Claim> {
   private readonly codes = new BoundedMap<string, { claim: Claim; until: number; used: boolean }>(
     KEPT,
@@ -26,7 +26,7 @@ export class OneTimeCodes<Claim> {
     return code;
   }
 
-  /** What an exchangeable code stands for. Refuses with 40029 (unknown, expired) or the errcode for a used one. */
+  /** Returns the claim of a code. Throws 40029 for an unknown or expired code, and `whenUsed` for a used one. */
   open(code: string, whenUsed = 40163): Claim {
     const entry = this.codes.get(code);
     if (!entry || entry.until <= this.clock.now()) throw new WechatFailure(40029);
@@ -34,13 +34,13 @@ export class OneTimeCodes<Claim> {
     return entry.claim;
   }
 
-  /** From now on the code is a used one. */
+  /** Marks a code as used. */
   use(code: string): void {
     const entry = this.codes.get(code);
     if (entry) entry.used = true;
   }
 
-  /** All codes of one kind live equally long, so the oldest stand first. */
+  /** All codes of one kind have the same lifetime, so the oldest come first. */
   private forgetExpired(): void {
     const now = this.clock.now();
     for (const [code, { until }] of this.codes) {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 
-// The shapes are those of real samples (lengths, alphabets, first letters), so that a client's own checks meet the real thing.
+// Lengths, alphabets and first letters are those of real samples, so that format checks of clients see realistic values.
 
 const ALPHANUMERIC = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -14,17 +14,17 @@ export const newPhoneCode = (): string => randomBytes(32).toString('hex');
 /** Base64 of 16 bytes: 24 characters ending in `==`. */
 export const newSessionKey = (): string => randomBytes(16).toString('base64');
 
-/** Two digits, an underscore, 160 url-safe characters. WeChat asks for storage of at least 512. */
+/** Two digits, an underscore, 160 url-safe characters. WeChat asks clients to store at least 512 characters. */
 export const newToken = (): string =>
   `${randomInt(10, 100)}_${randomBytes(120).toString('base64url')}`;
 
-/** What can be an access token at all; anything else is answered with 40014 instead of 40001. */
+/** Returns whether a text has the format of an access token. Anything else is refused with 40014 instead of 40001. */
 export const looksLikeToken = (text: string): boolean => /^\d{1,3}_[\w-]{100,508}$/.test(text);
 
 /** The group id of `wx.getShareInfo`. */
 export const newGroupId = (): string => 't' + randomBytes(21).toString('base64url').slice(0, 27);
 
-/** Eleven digits, as mainland numbers are. */
+/** Eleven digits, like numbers of mainland China. */
 export const newPhoneNumber = (): string => `13${String(randomInt(10 ** 9)).padStart(9, '0')}`;
 
 /** `<Unix time in hex>-<8 hex>-<8 hex>`: the request id at the end of an errmsg. */
@@ -36,7 +36,7 @@ export function newRid(seconds: number): string {
   ].join('-');
 }
 
-/** Derived, not drawn: a user with a fixed id keeps the openid across restarts, as a database with yesterday's openids expects. */
+/** Derived from the user id, so that a user keeps the openid after a restart and a database with earlier openids stays valid. */
 export const openidOf = (appId: string, userId: string): string =>
   digestId(`openid ${appId} ${userId}`);
 

@@ -7,7 +7,7 @@ import { WechatFailure } from './wechat-failure.js';
 const KEPT = 100_000;
 const LIFE = 7200_000;
 
-/** A consent with the tokens that were given for it. */
+/** A consent with the tokens that were issued for it. */
 export interface Grant extends Consent {
   accessToken: string;
   accessUntil: number;
@@ -16,7 +16,7 @@ export interface Grant extends Consent {
 }
 
 /**
- * User-level tokens. They have nothing in common with the app-level access tokens but the name.
+ * The user-level tokens. They are not related to the app-level access tokens.
  * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
  */
 export class OAuthGrants {
@@ -40,7 +40,7 @@ export class OAuthGrants {
     return grant;
   }
 
-  /** A living access token is prolonged and stays the same; a dead one is replaced. The refresh token's own life is never prolonged. */
+  /** Extends a valid access token, or replaces an expired one. The lifetime of the refresh token is not extended. Throws 40030 or 42002. */
   refresh(refreshToken: string, appId: string): Grant {
     const grant = this.byRefreshToken.get(refreshToken);
     const now = this.clock.now();
@@ -52,7 +52,7 @@ export class OAuthGrants {
     return grant;
   }
 
-  /** The grant behind an access token, or 41001, 40014, 40001, 42001. */
+  /** Returns the grant of an access token. Throws 41001, 40014, 40001 or 42001. */
   verify(accessToken: string | undefined): Grant {
     if (!accessToken) throw new WechatFailure(41001);
     if (!looksLikeToken(accessToken)) throw new WechatFailure(40014);

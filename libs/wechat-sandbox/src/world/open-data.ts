@@ -1,6 +1,6 @@
 import { createCipheriv, createHash, createHmac } from 'node:crypto';
 
-/** What the mini program receives instead of readable data; both fields are base64. */
+/** Encrypted open data as the mini program receives it. Both fields are base64. */
 export interface EncryptedData {
   encryptedData: string;
   iv: string;

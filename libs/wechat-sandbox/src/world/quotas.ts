@@ -1,17 +1,17 @@
 import { Calendar, type SandboxClock } from './clock.js';
 import { WechatFailure } from './wechat-failure.js';
 
-/** How often an API may be called. What is absent is unlimited. */
+/** How often an API may be called. A limit that is absent does not apply. */
 export interface Quota {
-  /** Calls per app and day (Beijing time); one more is 45009. */
+  /** Calls per app and day (Beijing time). The next one is 45009. */
   perDay?: number;
-  /** Calls per app and minute; one more is 45011, on `/wxa/getwxacodeunlimit` 45009. */
+  /** Calls per app and minute. The next one is 45011, or 45009 on `/wxa/getwxacodeunlimit`. */
   perMinute?: number;
-  /** Calls per user and minute, where the API knows a user before it answers; one more is 45011. */
+  /** Calls per user and minute, for APIs that concern one user. The next one is 45011. */
   perUserPerMinute?: number;
 }
 
-/** WeChat's own limits, by path. Those of token and jscode2session are old ones that its pages no longer show. */
+/** WeChat's limits by path. Those of token and jscode2session come from older versions of its pages. */
 export const DEFAULT_QUOTAS: Readonly<Record<string, Quota>> = {
   '/sns/jscode2session': { perUserPerMinute: 100 },
   '/sns/oauth2/access_token': { perMinute: 50_000 },
@@ -25,7 +25,7 @@ export const DEFAULT_QUOTAS: Readonly<Record<string, Quota>> = {
 
 const RESETS_PER_MONTH = 10;
 
-/** Counts calls and refuses the one too many. */
+/** Counts calls and refuses those above the limit. */
 export class Quotas {
   private readonly counters = new Map<string, { window: number; used: number }>();
 
@@ -43,7 +43,7 @@ export class Quotas {
     this.count(`${appId} ${path} day`, Calendar.day(now), perDay, 45009);
   }
 
-  /** Counts one call that concerns one user. */
+  /** Counts one call for one user. */
   spendForUser(path: string, appId: string, openid: string): void {
     this.count(
       `${appId} ${path} ${openid}`,
@@ -53,13 +53,13 @@ export class Quotas {
     );
   }
 
-  /** Calls of this app on this path today. */
+  /** Returns the number of calls of an app on a path today. */
   usedToday(path: string, appId: string): number {
     const counter = this.counters.get(`${appId} ${path} day`);
     return counter?.window === Calendar.day(this.clock.now()) ? counter.used : 0;
   }
 
-  /** Sets all of an app's counters to zero, ten times a month. */
+  /** Resets all counters of an app, at most ten times a month. */
   clear(appId: string): void {
     this.count(`resets of ${appId}`, Calendar.month(this.clock.now()), RESETS_PER_MONTH, 48006);
     for (const key of this.counters.keys())

@@ -1,4 +1,4 @@
-/** The sandbox was used in a way that cannot work; the message says why and what to do instead. Never sent as an answer of WeChat. */
+/** The sandbox was used wrongly. The message says why and what to do instead. It is never sent as a response of WeChat. */
 export class SandboxError extends Error {
   override readonly name = 'SandboxError';
 }

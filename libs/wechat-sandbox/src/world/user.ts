@@ -8,28 +8,28 @@ import type { RequestPaymentOptions, RequestPaymentParams } from './request-paym
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
 
-/** What a login or phone code stands for. */
+/** What a login code or phone code is issued for. */
 export interface UserCode {
   appId: string;
   user: SandboxUser;
-  /** Unix seconds of the tap. */
+  /** When the user tapped, in Unix seconds. */
   at: number;
 }
 
-/** `snsapi_base` gives the openid alone; the other two also open `sns/userinfo`. */
+/** `snsapi_base` gives the openid only. The other two also allow `sns/userinfo`. */
 export type OAuthScope = (typeof OAUTH_SCOPES)[number];
 
 /** All scopes of 微信登录. */
 export const OAUTH_SCOPES = ['snsapi_base', 'snsapi_userinfo', 'snsapi_login'] as const;
 
-/** What an OAuth code stands for: a user said yes to an app. */
+/** What an OAuth code is issued for: a user consented to an app. */
 export interface Consent {
   app: SandboxApp;
   user: SandboxUser;
   scope: OAuthScope;
 }
 
-/** The part of the world that a user's phone acts on. */
+/** The part of the world that a user's phone uses. */
 export interface UserWorld {
   clock: SandboxClock;
   apps: Apps;
@@ -46,23 +46,23 @@ export interface UserWorld {
   };
 }
 
-/** Who a WeChat user is. */
+/** The data of a WeChat user. */
 export interface UserProfile {
-  /** Letters, digits, `-`, `_`, `.`; the same id gives the same openids in every run. */
+  /** Letters, digits, `-`, `_`, `.`. The same id has the same openids in every run. */
   id: string;
   nickName: string;
   avatarUrl: string;
-  /** Without the country's code. */
+  /** Without the country code. */
   phoneNumber: string;
-  /** Digits of the country's code: `86`. */
+  /** Digits of the country code: `86`. */
   countryCode: string;
-  /** A risky account: every login is answered with 40226. */
+  /** A high-risk account: WeChat refuses every login with 40226. */
   highRisk: boolean;
-  /** Fixed openids by appId; all others are derived from the id. */
+  /** Fixed openids by appId. All others are derived from the id. */
   openids: Readonly<Record<string, string>>;
 }
 
-/** What `wx.getUserInfo` and `wx.getUserProfile` give. */
+/** The result of `wx.getUserInfo` and `wx.getUserProfile`. */
 export interface ProfileData extends EncryptedData {
   errMsg: string;
   rawData: string;
@@ -70,19 +70,19 @@ export interface ProfileData extends EncryptedData {
   userInfo: Record<string, string | number>;
 }
 
-/** How {@link SandboxUser.encrypt} marks its data. */
+/** Options of {@link SandboxUser.encrypt}. */
 export interface EncryptOptions {
-  /** Replaces the true `{ timestamp, appid }`; `false`: no watermark. */
+  /** Replaces the usual `{ timestamp, appid }`. `false`: no watermark. */
   watermark?: Record<string, unknown> | false;
 }
 
-/** The grey avatar that `wx.getUserProfile` gives since November 2022. */
+/** The grey avatar that `wx.getUserProfile` returns since November 2022. */
 const ANONYMOUS_AVATAR =
   'https://mmbiz.qpic.cn/mmbiz/icTdbqWNOwNRna42FI242Lcia07jQodd2FJGIYQfG0LAJGFxM4FbnQP6yfMxBgJ0F3YRqJCJ1aPAK2dQagdusBZg/0';
 
 /**
- * A person with a phone on which the mini program runs: each method is the `wx` API of its name and gives what that API gives.
- * Without an appId, the first mini program (for {@link SandboxUser.authorize} the first mobile app) of the sandbox is meant.
+ * A user with a phone on which the mini program runs. Each method is the `wx` API of the same name and returns its result.
+ * Without an appId it uses the first mini program of the sandbox ({@link SandboxUser.authorize}: the first mobile app).
  */
 export class SandboxUser implements UserProfile {
   readonly id: string;
@@ -95,7 +95,7 @@ export class SandboxUser implements UserProfile {
   private readonly world: UserWorld;
   private readonly derived = new Map<string, string>();
 
-  /** @internal Users are made by `wechat.users.create()`. */
+  /** @internal Use `wechat.users.create()`. */
   constructor(profile: UserProfile, world: UserWorld) {
     this.id = profile.id;
     this.nickName = profile.nickName;
@@ -107,14 +107,14 @@ export class SandboxUser implements UserProfile {
     this.world = world;
   }
 
-  /** `wx.login`: a code for `sns/jscode2session`, good once within 5 minutes. It may renew the session_key. */
+  /** `wx.login`: returns a code for `sns/jscode2session` that works once within 5 minutes. It may replace the session_key. */
   async login(appId?: string): Promise<{ errMsg: string; code: string }> {
     const app = this.miniProgram(appId);
     this.world.sessionKeys.onLogin(this.openid(app.appId));
     return { errMsg: 'login:ok', code: this.world.loginCodes.issue(this.tap(app)) };
   }
 
-  /** `wx.getUserInfo` as old versions have it: the real name, and openId and unionId inside the encrypted part. */
+  /** `wx.getUserInfo` of old versions: the real name, with openId and unionId in the encrypted part. */
   async getUserInfo(appId?: string): Promise<ProfileData> {
     const app = this.miniProgram(appId);
     const unionId = this.unionid(app.appId);
@@ -122,7 +122,7 @@ export class SandboxUser implements UserProfile {
     return this.profileData('getUserInfo:ok', app, userInfo(this.nickName, this.avatarUrl), ids);
   }
 
-  /** `wx.getUserProfile` as it is today: 微信用户 with a grey avatar, and no id anywhere. */
+  /** `wx.getUserProfile` of today: 微信用户 with a grey avatar and without ids. */
   async getUserProfile(appId?: string): Promise<ProfileData> {
     return this.profileData(
       'getUserProfile:ok',
@@ -132,7 +132,7 @@ export class SandboxUser implements UserProfile {
     );
   }
 
-  /** The phone button's event: a code for `wxa/business/getuserphonenumber` and, for old servers, the encrypted number. */
+  /** The event of the phone button: a code for `wxa/business/getuserphonenumber` and, for old servers, the encrypted number. */
   async getPhoneNumber(appId?: string): Promise<EncryptedData & { errMsg: string; code: string }> {
     const app = this.miniProgram(appId);
     const code = this.world.phoneCodes.issue(this.tap(app));
@@ -160,7 +160,7 @@ export class SandboxUser implements UserProfile {
     return { errMsg: 'getWeRunData:ok', ...this.encrypt({ stepInfoList }, appId) };
   }
 
-  /** `wx.getShareInfo`: the group into which the mini program was shared. */
+  /** `wx.getShareInfo`: the group to which the mini program was shared. */
   async getShareInfo(appId?: string): Promise<EncryptedData & { errMsg: string }> {
     return { errMsg: 'getShareInfo:ok', ...this.encrypt({ openGId: newGroupId() }, appId) };
   }
@@ -176,7 +176,7 @@ export class SandboxUser implements UserProfile {
     return { errMsg: 'getGroupEnterInfo:ok', ...this.encrypt(group, appId) };
   }
 
-  /** The consent dialog of the mobile SDK or the website: a code for `sns/oauth2/access_token`, good once within 10 minutes. */
+  /** The consent dialog of the mobile SDK or a website: returns a code for `sns/oauth2/access_token` that works once within 10 minutes. */
   async authorize(
     mobileAppId?: string,
     { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {},
@@ -185,7 +185,7 @@ export class SandboxUser implements UserProfile {
     return { code: this.world.oauthCodes.issue({ app, user: this, scope }) };
   }
 
-  /** Anything at all, encrypted with the current session_key, for tests of what must be refused. An object gets a watermark. */
+  /** Encrypts any payload with the current session_key, for tests of data that must be refused. An object gets a watermark. */
   encrypt(
     payload: object | string,
     appId?: string,
@@ -200,7 +200,7 @@ export class SandboxUser implements UserProfile {
     return encryptOpenData(this.sessionKey(app.appId), iv, JSON.stringify(marked));
   }
 
-  /** The user's openid in an app of either kind. */
+  /** Returns the user's openid in an app of any kind. */
   openid(appId?: string): string {
     const app = this.app(appId).appId;
     const openid = this.openids[app] ?? this.derived.get(app) ?? openidOf(app, this.id);
@@ -208,23 +208,23 @@ export class SandboxUser implements UserProfile {
     return openid;
   }
 
-  /** The same in all apps of one open-platform account; absent where the app is bound to none. */
+  /** Returns the unionid, which is the same in all apps of one open-platform account, or undefined if the app has no account. */
   unionid(appId?: string): string | undefined {
     const { openPlatform } = this.app(appId);
     return openPlatform && unionidOf(openPlatform, this.id);
   }
 
-  /** The session_key that WeChat holds for this user now. */
+  /** Returns the user's current session_key at WeChat. */
   sessionKey(appId?: string): string {
     return this.world.sessionKeys.current(this.openid(this.miniProgram(appId).appId));
   }
 
-  /** WeChat renews the key by itself: what the server holds is outdated, and so the next decryption fails. */
+  /** Replaces the session_key, as WeChat may do at any time. The server's key is then outdated, so its next decryption fails. */
   rotateSessionKey(appId?: string): string {
     return this.world.sessionKeys.rotate(this.openid(this.miniProgram(appId).appId));
   }
 
-  /** The phone number in WeChat's three fields; a foreign one carries its country's code. */
+  /** Returns the phone number in WeChat's three fields. A number outside mainland China begins with its country code. */
   phoneInfo(): { phoneNumber: string; purePhoneNumber: string; countryCode: string } {
     const { phoneNumber, countryCode } = this;
     return {
@@ -263,13 +263,13 @@ export class SandboxUser implements UserProfile {
     const app = appId === undefined ? this.miniProgram() : this.world.apps.find(appId);
     if (!app)
       throw new SandboxError(
-        `There is no app ${appId} in this sandbox. Add it to startWechatSandbox({ apps }).`,
+        `This sandbox has no app ${appId}. Add it to startWechatSandbox({ apps }).`,
       );
     return app;
   }
 }
 
-/** Gender and region are empty and the language is fixed since October 2021; the fields remain. */
+/** Since October 2021 gender and region are empty and the language is fixed. The fields remain. */
 function userInfo(nickName: string, avatarUrl: string): ProfileData['userInfo'] {
   return { nickName, gender: 0, language: 'zh_CN', city: '', province: '', country: '', avatarUrl };
 }

@@ -3,7 +3,7 @@ import { newPhoneNumber } from './ids.js';
 import { SandboxError } from './sandbox-error.js';
 import { SandboxUser, type UserProfile, type UserWorld } from './user.js';
 
-/** Everything is optional; what is absent is made up. */
+/** The data of a new user. Fields that are absent get generated values. */
 export interface NewUser extends Partial<Omit<UserProfile, 'openids'>> {
   /** A fixed openid for the first mini program, or one for each appId. @default derived from the id */
   openid?: string | Record<string, string>;
@@ -35,7 +35,7 @@ export class Users {
     return user;
   }
 
-  /** Alice, Bob, and Mallory, whom WeChat's risk control blocks. */
+  /** Creates Alice, Bob, and Mallory, who is blocked by WeChat's risk control. */
   createDemoUsers(): void {
     for (const user of DEMO_USERS) this.create(user);
   }
@@ -44,7 +44,7 @@ export class Users {
     return this.byId.get(id);
   }
 
-  /** Whose openid this is in that app. */
+  /** Returns the user with this openid in this app, or undefined. */
   findByOpenid(appId: string, openid: string): SandboxUser | undefined {
     return this.all.find((user) => user.openid(appId) === openid);
   }
@@ -53,11 +53,11 @@ export class Users {
     const id = wanted.id ?? `user-${randomBytes(4).toString('hex')}`;
     if (!/^[\w.-]{1,64}$/.test(id))
       throw new SandboxError(
-        `The user id ${JSON.stringify(id)} cannot stand in a URL. Use letters, digits, '-'.`,
+        `The user id ${JSON.stringify(id)} is not valid in a URL. Use letters, digits and '-'.`,
       );
     if (this.byId.has(id))
       throw new SandboxError(
-        `There is a user ${id} already. Choose another id, or get it with wechat.users.get('${id}').`,
+        `The user ${id} exists already. Choose another id, or use wechat.users.get('${id}').`,
       );
     const openids =
       typeof openid === 'string'
@@ -83,7 +83,7 @@ export class Users {
     );
     if (taken)
       throw new SandboxError(
-        `The openid ${taken[1]} is another user's in ${taken[0]}. Openids are unique in an app.`,
+        `The openid ${taken[1]} belongs to another user of ${taken[0]}. Openids are unique in an app.`,
       );
   }
 }

@@ -1,17 +1,17 @@
-/** WeChat's refusal. The platform answers it as `{errcode, errmsg}` with HTTP 200, as WeChat does for every business error. */
+/** A refusal of WeChat. The platform sends it as `{errcode, errmsg}` with HTTP 200, as WeChat does for every business error. */
 export class WechatFailure extends Error {
   override readonly name = 'WechatFailure';
 
   constructor(
     readonly errcode: number,
-    /** Replaces the usual text of this errcode, for texts that name a value. */
+    /** Replaces the usual text of this errcode, for texts that contain a value. */
     readonly text: string = errmsgOf(errcode),
   ) {
     super(`${errcode} ${text}`);
   }
 }
 
-/** WeChat's text for an errcode, without the rid that every answer adds. Never compare these texts: WeChat changes them. */
+/** Returns WeChat's text for an errcode, without the rid that every response adds. Do not compare these texts: WeChat changes them. */
 export function errmsgOf(errcode: number): string {
   return ERRMSG[errcode] ?? 'system error';
 }

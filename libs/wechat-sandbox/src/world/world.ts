@@ -9,25 +9,25 @@ import { SessionKeys } from './session-keys.js';
 import type { Consent, UserCode, UserWorld } from './user.js';
 import { Users } from './users.js';
 
-/** The rules and the people of one fake WeChat. */
+/** The apps, users and limits of one fake WeChat platform. */
 export interface WorldOptions {
   /** The registered apps. @default {@link DEFAULT_APPS}, a mini program and a mobile app */
   apps?: readonly SandboxAppOptions[];
-  /** A clock to share, for example with the app under test. @default one of its own */
+  /** A clock that is shared, for example with the app under test. @default a new clock */
   clock?: SandboxClock;
-  /** A login this soon after the user's key was last renewed keeps the session_key. @default '0s', every login renews it */
+  /** A login within this time after the last change keeps the session_key. @default '0s', every login replaces it */
   sessionKeyMinInterval?: Duration;
-  /** Limits by path, for example `{ '/cgi-bin/token': { perDay: 3 } }`; they replace WeChat's own for that path. */
+  /** Limits by path, for example `{ '/cgi-bin/token': { perDay: 3 } }`. They replace WeChat's limits for this path. */
   quotas?: Readonly<Record<string, Quota>>;
-  /** Codes of `getwxacode` and `createwxaqrcode` together before 45029. @default 100000 */
+  /** How many codes `getwxacode` and `createwxaqrcode` draw together before 45029. @default 100000 */
   qrCodeLimit?: number;
-  /** JSON type of `countryCode` in the answer of getuserphonenumber: a string in the documents, a number in some answers. @default 'string' */
+  /** JSON type of `countryCode` from getuserphonenumber: a string in WeChat's documents, a number in some of its responses. @default 'string' */
   countryCodeAs?: 'string' | 'number';
-  /** Starts with the users alice, bob and mallory (whom risk control blocks). @default false */
+  /** Creates the users alice, bob and mallory (blocked by risk control) at the start. @default false */
   demoUsers?: boolean;
 }
 
-/** All that WeChat knows. No HTTP here. */
+/** The state of the platform: apps, users, codes, tokens and quotas. It does not use HTTP. */
 export class World implements UserWorld {
   readonly clock: SandboxClock;
   readonly apps: Apps;

@@ -3,7 +3,7 @@ import { state } from './state.js';
 
 const COLOURS = 6;
 
-/** WeChat's pictures lie on its servers, so a person is an initial on a colour here. */
+/** Shows a user as an initial on a colour, because WeChat's pictures are on its servers. */
 export function avatar(userId, name) {
   const index = Math.max(
     0,

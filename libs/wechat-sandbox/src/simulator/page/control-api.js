@@ -1,6 +1,6 @@
 import { state, update } from './state.js';
 
-/** The sandbox's control plane: what a person does to WeChat by hand. Every call is a JSON POST. */
+/** Calls the control plane of the sandbox. Every call is a JSON POST. */
 async function post(path, body = {}) {
   const answer = await fetch(`/sandbox/${path}`, {
     method: 'POST',
@@ -15,18 +15,18 @@ async function post(path, body = {}) {
 const setTime = (now) => update({ clockOffset: new Date(now).getTime() - Date.now() });
 
 export const sandbox = {
-  /** A tap on a user's phone, such as `login`. */
+  /** Runs an action on a user's phone, for example `login`. */
   act: (userId, action, fields) => post(`users/${userId}/${action}`, fields),
   advance: async (by) => setTime((await post('clock/advance', { by })).now),
   rotateSessionKey: (userId) => post(`users/${userId}/rotateSessionKey`),
   invalidateAccessToken: () => post('access-tokens/invalidate'),
-  answerNextWith: (path, errcode) => post('next', { path, errcode }),
-  /** Good, slow or dead, for every call until further notice. */
-  async setMood(mood) {
-    if (mood === 'well') await post('clear');
-    if (mood === 'slow') await post('always', { path: '*', delay: '2s' });
-    if (mood === 'dead') await post('always', { path: '*', reset: true });
-    update({ mood });
+  setNextErrcode: (path, errcode) => post('next', { path, errcode }),
+  /** Makes WeChat well, slow or dead for all calls, until the next change. */
+  async setCondition(condition) {
+    if (condition === 'well') await post('clear');
+    if (condition === 'slow') await post('always', { path: '*', delay: '2s' });
+    if (condition === 'dead') await post('always', { path: '*', reset: true });
+    update({ condition });
   },
   async newUser() {
     const user = await post('users');
@@ -34,8 +34,8 @@ export const sandbox = {
   },
 };
 
-/** Who and what there is. */
-export async function learnWorld() {
+/** Loads the apps, the users and the time. */
+export async function loadWorld() {
   const [world, users] = await Promise.all(
     ['world', '/sandbox/users'].map(async (path) => (await fetch(path)).json()),
   );
@@ -44,12 +44,12 @@ export async function learnWorld() {
   update({ world, users, userId: known ? state.userId : users[0]?.id });
 }
 
-/** Follows what is said between the three; after a pause the browser asks for what it has missed. */
+/** Follows the messages of the diagram. After a reconnect the browser asks for those that it missed. */
 export function followTraffic(onMessage) {
   const events = new EventSource('events');
   let run;
   events.addEventListener('run', ({ data }) => {
-    if (run !== undefined && run !== data) location.reload(); // another sandbox, which knows nothing of these phones
+    if (run !== undefined && run !== data) location.reload(); // another sandbox, which does not know these phones
     run = data;
     update({ connected: true });
   });

@@ -12,9 +12,9 @@ const PATHS = [
   '/cgi-bin/stable_token',
 ];
 const ERRCODES = [-1, 40001, 40013, 40029, 40163, 40226, 45009, 45011];
-const MOODS = ['well', 'slow', 'dead'];
+const CONDITIONS = ['well', 'slow', 'dead'];
 
-/** Does something to WeChat and tells that it is done. */
+/** Runs an action of the control plane and shows a notice. */
 async function perform(action, ...done) {
   try {
     await action();
@@ -24,11 +24,11 @@ async function perform(action, ...done) {
   }
 }
 
-/** Everything that can be done to the sandbox by hand. */
+/** The controls of the sandbox. */
 export function controls() {
   return html`<section class="card" id="controls" aria-labelledby="controls-title" tabindex="-1">
     <header class="card-head"><h2 id="controls-title">${t('controls')}</h2></header>
-    ${clock()} ${keys()} ${nextAnswer()} ${mood()}
+    ${clock()} ${keys()} ${nextResponse()} ${condition()}
     <p class="notice" role="status">${state.notice}</p>
   </section>`;
 }
@@ -53,7 +53,7 @@ function clock() {
   </fieldset>`;
 }
 
-/** A session runs out with time, so time it is. */
+/** Expires the session by moving the clock. */
 function expire() {
   const { session } = currentPhone();
   const left = session ? session.end - now() : 0;
@@ -75,10 +75,10 @@ function keys() {
   </fieldset>`;
 }
 
-function nextAnswer() {
+function nextResponse() {
   return html`<fieldset>
-    <legend>${t('nextAnswer')}</legend>
-    <form class="row" @submit=${queueAnswer}>
+    <legend>${t('nextResponse')}</legend>
+    <form class="row" @submit=${queueErrcode}>
       <label class="field path"
         ><span>${t('path')}</span>
         <select name="path">
@@ -91,35 +91,35 @@ function nextAnswer() {
           ${ERRCODES.map((code) => html`<option value=${code}>${code}</option>`)}
         </select></label
       >
-      <button>${t('answerSo')}</button>
+      <button>${t('setErrcode')}</button>
     </form>
   </fieldset>`;
 }
 
-function queueAnswer(event) {
+function queueErrcode(event) {
   event.preventDefault();
   const { path, errcode } = Object.fromEntries(new FormData(event.target));
-  return perform(() => sandbox.answerNextWith(path, Number(errcode)), 'doneNext', {
+  return perform(() => sandbox.setNextErrcode(path, Number(errcode)), 'doneNext', {
     path: path === '*' ? t('anyPath') : path,
     errcode,
   });
 }
 
-const nameOf = (one) => t(`mood${one[0].toUpperCase()}${one.slice(1)}`);
+const nameOf = (one) => t(`condition${one[0].toUpperCase()}${one.slice(1)}`);
 
-function mood() {
+function condition() {
   return html`<fieldset>
-    <legend>${t('mood')}</legend>
+    <legend>${t('condition')}</legend>
     <div class="segments">
-      ${MOODS.map(
+      ${CONDITIONS.map(
         (one) =>
           html`<label class="segment ${one}"
             ><input
               type="radio"
-              name="mood"
+              name="condition"
               value=${one}
-              .checked=${state.mood === one}
-              @change=${() => perform(() => sandbox.setMood(one), 'doneMood', { mood: nameOf(one) })}
+              .checked=${state.condition === one}
+              @change=${() => perform(() => sandbox.setCondition(one), 'doneCondition', { condition: nameOf(one) })}
             /><span>${nameOf(one)}</span></label
           >`,
       )}

@@ -2,7 +2,7 @@ import { html, nothing } from '../vendor/lit-html.js';
 import { guard } from '../vendor/directives/guard.js';
 import { repeat } from '../vendor/directives/repeat.js';
 import { icon } from './icons.js';
-import { noteDone } from './tour-steps.js';
+import { markDone } from './tour-steps.js';
 import { state, update } from './state.js';
 import { clockTime, has, t } from './texts.js';
 import { explanationOf } from './explanations.js';
@@ -10,10 +10,10 @@ import { explanationOf } from './explanations.js';
 const LIFELINES = ['client', 'server', 'wechat'];
 const KEYS_SHOWN = 3;
 
-/** The growing sequence diagram: one list item a message, each of which opens. */
+/** The sequence diagram: one list item per message, with details that open. */
 export function diagram() {
   const messages = [...state.messages.values()]
-    .filter(({ id }) => id > state.sweptUpTo)
+    .filter(({ id }) => id > state.clearedUpTo)
     .toSorted((a, b) => a.id - b.id);
   return html`<section
     class="card diagram"
@@ -23,8 +23,8 @@ export function diagram() {
   >
     <header class="card-head">
       <h2 id="diagram-title">${t('diagram')}</h2>
-      <button class="quiet" ?disabled=${messages.length === 0} @click=${sweep}>
-        ${t('sweep')}
+      <button class="quiet" ?disabled=${messages.length === 0} @click=${clear}>
+        ${t('clear')}
       </button>
     </header>
     <ul class="lifelines" aria-label=${t('lifelines')}>
@@ -46,13 +46,13 @@ export function diagram() {
   </section>`;
 }
 
-const sweep = () => update({ sweptUpTo: Math.max(0, ...state.messages.keys()) });
+const clear = () => update({ clearedUpTo: Math.max(0, ...state.messages.keys()) });
 
 function step(message) {
   return message.from === message.to ? remark(message) : arrow(message);
 }
 
-/** What was done to WeChat by hand. */
+/** A change that was made with the controls. */
 function remark({ title, user, body }) {
   const key = `note.${title === 'always' && body.delay ? 'slow' : title}`;
   return html`<li class="remark">
@@ -70,7 +70,7 @@ function arrow(message) {
     <details @toggle=${({ target }) => target.open && opened(target, message)}>
       <summary>
         <span class="hidden">${t('by', { from: t(from), to: t(to) })}: </span>
-        <span class="label">${responseTo ? answerLabel(message) : questionLabel(message)}</span>
+        <span class="label">${responseTo ? responseLabel(message) : requestLabel(message)}</span>
         <span class="shaft" aria-hidden="true"></span>
       </summary>
       ${more(message)}
@@ -83,33 +83,33 @@ const failed = ({ responseTo, status, body }) =>
 
 function opened(details, { title, responseTo }) {
   details.scrollIntoView({ block: 'nearest' });
-  noteDone(({ opens }) => opens === title && responseTo !== undefined);
+  markDone(({ opens }) => opens === title && responseTo !== undefined);
   update();
 }
 
-const questionLabel = ({ title, user }) =>
+const requestLabel = ({ title, user }) =>
   html`${user ? html`<span class="who">${nameOf(user).split(' ')[0]}</span>` : nothing}<code
       >${breakable(title)}</code
     >`;
 
 const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
 
-/** A path may break after its slashes, not inside its words; of an id, the beginning will do. */
+/** Lets a path break after its slashes, and shortens ids. */
 const breakable = (title) =>
   title
     .replaceAll(UUID, '$1…')
     .split(/(?<=\/)/)
     .map((part) => html`${part}<wbr />`);
 
-function answerLabel(message) {
+function responseLabel(message) {
   const { status, durationMs } = message;
   return html`<span class="status">${status === 0 ? t('noAnswer') : status}</span>
-    <span class="gist">${gist(message)}</span>
+    <span class="gist">${summaryOf(message)}</span>
     ${durationMs > 300 ? html`<span class="took">${t('took', { ms: durationMs })}</span>` : nothing}`;
 }
 
-/** An answer in a few words: the refusal, or the names of what came. */
-function gist({ body, status }) {
+/** Summarizes a response: the refusal, or the names of its fields. */
+function summaryOf({ body, status }) {
   if (typeof body !== 'object' || body === null) return body ?? '';
   if (body.errcode) return `${body.errcode} ${(body.errmsg ?? '').split(/,? rid|,/)[0]}`;
   if (body.error) return `${body.error} ${body.code === status ? '' : body.code}`;
@@ -149,7 +149,7 @@ const nameOf = (user) =>
 
 let newest = 0;
 
-/** Brings a new step into sight, unless somebody is just reading here. */
+/** Scrolls to the newest step, unless the pointer or the focus is in the diagram. */
 export function followNewest() {
   const wire = document.querySelector('.wire');
   const last = Math.max(0, ...state.messages.keys());

@@ -1,10 +1,10 @@
 import { render } from '../vendor/lit-html.js';
 import { followNewest } from './diagram.js';
 import { page } from './page.js';
-import { followTraffic, learnWorld } from './control-api.js';
+import { followTraffic, loadWorld } from './control-api.js';
 import { onChange, restorePhones, state, storePhones, update } from './state.js';
 import { t } from './texts.js';
-import { noteDone } from './tour-steps.js';
+import { markDone } from './tour-steps.js';
 
 const root = document.getElementById('simulator');
 
@@ -16,9 +16,9 @@ function draw() {
 }
 
 restorePhones();
-await learnWorld();
+await loadWorld();
 onChange(draw);
 draw();
-followTraffic((message) => noteDone(({ done }) => done?.(message)));
+followTraffic((message) => markDone(({ done }) => done?.(message)));
 window.addEventListener('pagehide', storePhones);
-setInterval(update, 1000); // bars shrink and clocks go on
+setInterval(update, 1000); // for the progress bars and clocks

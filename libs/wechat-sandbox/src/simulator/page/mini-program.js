@@ -2,13 +2,13 @@ import { now, phoneOf, update } from './state.js';
 import { createWavFile } from './wav.js';
 import { createWx } from './wx.js';
 
-/** How long the server honours a replaced session_rd, unless it is configured otherwise. */
+/** How long the server accepts a replaced session_rd by default. */
 export const GRACE_MS = 60_000;
 
-/** `expiresIn` is in whole seconds and the answer takes its time. */
+/** `expiresIn` is in whole seconds, and the response takes time. */
 const CLOCK_TOLERANCE_MS = 5000;
 
-/** A refusal of the server, in its own words. */
+/** An error response of the server. */
 class Refusal extends Error {
   constructor({ statusCode, data }) {
     super(data?.msg ?? `HTTP ${statusCode}`);
@@ -25,14 +25,14 @@ const newKey = () =>
 const bearer = (session_rd) => (session_rd ? { Authorization: `Bearer ${session_rd}` } : {});
 
 /**
- * The mini program of one user: what a team would write. It keeps `session_rd` and nothing else of the login; `session_key` never gets
- * here. Each function leaves in `phone.result` what the screen shows.
+ * The mini program of one user, as a team would write it. Of the login it stores the `session_rd` only, and it never receives the
+ * `session_key`. Each function sets `phone.result`, which the screen shows.
  */
 export function miniProgramOf(userId) {
   const phone = phoneOf(userId);
   const wx = createWx(userId);
 
-  /** One request with the session, or with another token. Gives the envelope's data or the file, or throws a Refusal. */
+  /** Sends one request with the session or another token. Returns the envelope's data or the file, or throws a Refusal. */
   async function call(
     method,
     url,
@@ -74,7 +74,7 @@ export function miniProgramOf(userId) {
     };
   }
 
-  /** Runs one action at a time on this phone; what goes wrong is shown on its screen. */
+  /** Runs one action at a time on this phone. Its screen shows errors. */
   async function run(name, action) {
     if (phone.busy) return;
     phone.busy = name;
@@ -137,7 +137,7 @@ export function miniProgramOf(userId) {
       return { kind: 'profile', me: phone.me };
     },
 
-    /** Today's way: the name is typed, since WeChat gives it away no more. */
+    /** The current way: the user types the name, because WeChat no longer provides it. */
     async saveNickName(nickName) {
       phone.me = await call('PATCH', '/me', { nickName });
       return { kind: 'profile', me: phone.me };
@@ -223,7 +223,7 @@ export function miniProgramOf(userId) {
       return { kind: 'loggedOut' };
     },
 
-    /** What the phone does with a code that it sees: WeChat opens the mini program at that page, with that scene. */
+    /** Opens the mini program at the page and scene of a scanned code, as WeChat does. */
     async openByCode(launch) {
       const login = await actions.login();
       return { kind: 'launched', launch, isNewUser: login.isNewUser };

@@ -23,13 +23,13 @@ const JUMPS = [
   ['controls', 'jumpControls'],
 ];
 
-/** The whole page: a device on the left, what happens on the right. */
+/** The page: a device on the left, the messages on the right. */
 export function page() {
   return html`<a class="skip" href="#phone">${t('skip')}</a>
     ${banner()}
     <main>
       <section class="devices" id="phone" aria-label=${t('devices')} tabindex="-1">
-        ${people()} ${state.userId ? device() : html`<p>${t('noUsers')}</p>`}
+        ${userChoice()} ${state.userId ? device() : html`<p>${t('noUsers')}</p>`}
       </section>
       ${diagram()}
       <div class="side">
@@ -63,7 +63,7 @@ function banner() {
   </header>`;
 }
 
-function people() {
+function userChoice() {
   return html`<fieldset class="people">
     <legend>${t('users')}</legend>
     ${state.users.map(
@@ -118,7 +118,7 @@ function device() {
     <div role="tabpanel" id="device" aria-labelledby="tab-${state.device}">${view()}</div>`;
 }
 
-/** The arrow keys walk from tab to tab, as they do everywhere. */
+/** The arrow keys move between the tabs. */
 function moveBetweenTabs({ key }) {
   const way = { ArrowRight: 1, ArrowLeft: -1 }[key];
   if (!way) return;

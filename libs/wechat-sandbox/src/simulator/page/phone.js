@@ -41,7 +41,7 @@ export function phoneView() {
   </div>`;
 }
 
-/** A button of the mini program; it is named in both languages, so that anyone finds it. */
+/** A button of the mini program. It is named in both languages, so that every reader finds it. */
 function action(name, onClick, look, picture) {
   const [chinese, english] = BUTTONS[name];
   return html`<button class="act ${look}" @click=${onClick}>
@@ -55,7 +55,7 @@ function userCard({ me, session }) {
   const live = session && !session.gone && session.end > now();
   const words = session ? t(live ? 'sessionLive' : 'sessionGone') : t('guestHint');
   return html`<div class="user-card">
-    ${me ? avatar(state.userId, me.nickName) : html`<span class="avatar nobody" aria-hidden="true"></span>`}
+    ${me ? avatar(state.userId, me.nickName) : html`<span class="avatar anonymous" aria-hidden="true"></span>`}
     <div>
       <strong>${me ? me.nickName || t('noName') : t('guest')}</strong>
       <span class="small ${session ? (live ? 'live' : 'gone') : ''}">${words}</span>

@@ -2,7 +2,7 @@ import { html, nothing } from '../vendor/lit-html.js';
 import { scanOnSecondPhone } from './scan.js';
 import { has, short, t } from './texts.js';
 
-/** What the screen shows after an action, by the kind of its result. */
+/** The contents of the screen after an action, by the kind of its result. */
 const SCREENS = {
   login: ({ isNewUser, session_rd, code }) =>
     html`<h3>${t(isNewUser ? 'welcomeNew' : 'welcomeBack')}</h3>
@@ -96,7 +96,7 @@ export function result({ result: shown }, app) {
   return shown ? SCREENS[shown.kind](shown, app) : html`<p class="empty">${t('emptyScreen')}</p>`;
 }
 
-/** A record as the mini program received it, without what is not set. */
+/** Shows a record that the mini program received, without empty fields. */
 function fields(json) {
   const set = Object.entries(json).filter(([, value]) => value !== null && value !== '');
   return html`<dl class="fields">

@@ -2,19 +2,19 @@ import { miniProgramOf } from './mini-program.js';
 import { ownFetch } from './own-fetch.js';
 import { state, update } from './state.js';
 
-/** Someone else holds the second phone: whoever is chosen for it, else the first who does not hold the first one. */
+/** Returns the user of the second phone: the chosen one, else the first who does not use the first phone. */
 export function scanner() {
   const others = state.users.filter(({ id }) => id !== state.userId);
   return others.find(({ id }) => id === state.scannerId) ?? others[0];
 }
 
-/** Holds the second phone before the code that the first one shows. */
+/** Scans the code of the first phone with the second phone. */
 export function scanOnSecondPhone(image) {
   update({ device: 'second', image });
   return scan();
 }
 
-/** The sandbox has drawn the code, so it can read it, as WeChat's scanner would. */
+/** Asks the sandbox, which has drawn the code, for its contents. */
 export async function scan() {
   const answer = await ownFetch('scan', {
     method: 'POST',

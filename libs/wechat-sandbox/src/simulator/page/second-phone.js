@@ -7,7 +7,7 @@ import { phoneOf, state, update } from './state.js';
 import { statusBar } from './status-bar.js';
 import { t } from './texts.js';
 
-/** The second phone: it sees a code and opens the mini program at the page with the scene. */
+/** The second phone. It scans a code and opens the mini program at its page and scene. */
 export function secondPhoneView() {
   return html`<div class="phone second">
     ${statusBar()}

@@ -3,16 +3,16 @@ import { GRACE_MS, miniProgramOf } from './mini-program.js';
 import { currentPhone, now, state } from './state.js';
 import { dayTime, short, span, t } from './texts.js';
 
-/** The life of the session: a bar for the session_rd, one for the replaced one, and what can be done with them. */
+/** The session: a bar for the session_rd, one for the replaced session_rd, and their actions. */
 export function sessionCard() {
   const { session } = currentPhone();
   const app = miniProgramOf(state.userId);
-  const spoken = session && !session.gone;
+  const live = session && !session.gone;
   return html`<section class="card" id="session" aria-labelledby="session-title">
     <header class="card-head"><h2 id="session-title">${t('session')}</h2></header>
     ${session ? html`<dl class="tokens">${currentRow(session)} ${session.replaced ? replacedRow(session) : nothing}</dl>` : html`<p class="empty">${t('sessionNone')}</p>`}
-    ${spoken && session.loginEnd ? html`<p class="small">${t('loginEnd', { time: dayTime(session.loginEnd) })}</p>` : nothing}
-    ${spoken && session.ownClock ? html`<p class="small">${t('ownClock')}</p>` : nothing}
+    ${live && session.loginEnd ? html`<p class="small">${t('loginEnd', { time: dayTime(session.loginEnd) })}</p>` : nothing}
+    ${live && session.ownClock ? html`<p class="small">${t('ownClock')}</p>` : nothing}
     <div class="row">
       <button @click=${app.refresh} ?disabled=${!session}>${t('refresh')}</button>
       <button @click=${app.me} ?disabled=${!session}>GET /me</button>

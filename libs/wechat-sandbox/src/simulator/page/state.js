@@ -1,25 +1,25 @@
-/** All that the page knows. Views read it, actions change it through `update`. */
+/** The state of the page. Views read it, and actions change it with `update`. */
 export const state = {
   lang: rememberedLanguage(),
-  /** What GET world says: the apps, the server's address. */
+  /** The response of GET world: the apps and the server's address. */
   world: { apps: [] },
   /** The sandbox's time minus this machine's, in milliseconds. */
   clockOffset: 0,
   /** WeChat's users, as the control plane shows them. */
   users: [],
   userId: undefined,
-  /** The phone of each user by id: what its mini program holds. */
+  /** The phone of each user by id, with the data of its mini program. */
   phones: new Map(),
   device: 'phone',
   /** What the second phone has scanned. */
   scanned: undefined,
   website: { stage: 'start' },
-  /** Everything that was said, by number. */
+  /** The messages of the diagram by number. */
   messages: new Map(),
-  /** Messages up to this number were swept away. */
-  sweptUpTo: 0,
-  mood: 'well',
-  /** The last thing done with the controls, told once. */
+  /** Messages up to this number are not shown any more. */
+  clearedUpTo: 0,
+  condition: 'well',
+  /** The notice of the last action of the controls. */
   notice: '',
   tour: { step: 0, done: new Set() },
   connected: true,
@@ -43,7 +43,7 @@ export function phoneOf(userId) {
 
 const STORAGE = 'simulator-phones';
 
-/** As `wx.setStorage` does: what a mini program keeps survives its restart, a reload of this page. */
+/** Stores the data of the mini programs, as `wx.setStorage` does, so that they survive a reload of this page. */
 export function storePhones() {
   const phones = [...state.phones.values()].map(({ userId, session, me }) => ({
     userId,
@@ -55,7 +55,7 @@ export function storePhones() {
 
 export function restorePhones() {
   const { userId, phones } = JSON.parse(sessionStorage.getItem(STORAGE) ?? '{"phones":[]}');
-  for (const kept of phones) Object.assign(phoneOf(kept.userId), kept);
+  for (const stored of phones) Object.assign(phoneOf(stored.userId), stored);
   state.userId = userId;
 }
 
@@ -68,7 +68,7 @@ let scheduled = false;
 
 export const onChange = (listener) => listeners.push(listener);
 
-/** Changes the state and has the page drawn once for all changes until the next frame. */
+/** Changes the state. The page is drawn once per frame. */
 export function update(change = {}) {
   Object.assign(state, change);
   if (scheduled) return;
@@ -84,7 +84,7 @@ export function setLanguage(lang) {
   try {
     localStorage.setItem('simulator-language', lang);
   } catch {
-    // a browser that keeps nothing asks again next time
+    // without storage the page starts in the browser's language
   }
 }
 

@@ -2,7 +2,7 @@ import { html } from '../vendor/lit-html.js';
 import { now } from './state.js';
 import { clockTime } from './texts.js';
 
-/** The top of a phone; its time is the sandbox's. */
+/** The status bar of a phone, with the time of the sandbox. */
 export function statusBar() {
   return html`<div class="status-bar" aria-hidden="true">
     <span>${clockTime(now(), { hour: '2-digit', minute: '2-digit' })}</span

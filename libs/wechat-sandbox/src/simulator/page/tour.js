@@ -3,7 +3,7 @@ import { state, update } from './state.js';
 import { t } from './texts.js';
 import { STEPS } from './tour-steps.js';
 
-/** The guided tour: one short step at a time, ticked off when it has been tried. */
+/** The guided tour: one step at a time, with a tick when the reader has tried it. */
 export function tour() {
   const { step, done } = state.tour;
   const { title, text, task } = STEPS[step];
@@ -39,7 +39,7 @@ export function tour() {
 
 const go = (step) => update({ tour: { ...state.tour, step } });
 
-/** Sets `names` as code and [buttons] in bold. */
+/** Renders `names` as code and [buttons] in bold. */
 function marked(text) {
   return text.split(/(`[^`]+`|\[[^\]]+\])/).map((part) => {
     if (part.startsWith('`')) return html`<code>${part.slice(1, -1)}</code>`;

@@ -1,18 +1,18 @@
 const RATE = 16_000;
 
-/** A WAV file with a soft tone: what the simulated microphone hears. */
+/** Creates a WAV file with a soft tone, in place of a recording. */
 export function createWavFile(milliseconds = 1000, hertz = 440) {
   const samples = Math.round((RATE * milliseconds) / 1000);
   const view = new DataView(new ArrayBuffer(44 + samples * 2));
   writeHeader(view, samples * 2);
   for (let i = 0; i < samples; i++) {
-    const fade = Math.min(1, i / 800, (samples - i) / 800); // without it, both ends click
+    const fade = Math.min(1, i / 800, (samples - i) / 800); // avoids a click at both ends
     view.setInt16(44 + i * 2, Math.sin((2 * Math.PI * hertz * i) / RATE) * fade * 9000, true);
   }
   return new Blob([view], { type: 'audio/wav' });
 }
 
-/** 44 bytes: RIFF, then the format (PCM, mono, 16 bit), then the data's length. */
+/** Writes the header of 44 bytes: RIFF, the format (PCM, mono, 16 bit), the length of the data. */
 function writeHeader(view, dataLength) {
   const text = (offset, letters) =>
     [...letters].forEach((letter, i) => view.setUint8(offset + i, letter.charCodeAt(0)));

@@ -7,7 +7,7 @@ const CALLBACK = '/simulator/website/callback';
 
 const mobileApp = () => state.world.apps.find(({ kind }) => kind === 'mobile');
 
-/** A website on a computer that lets people in with WeChat. */
+/** A website on a computer with WeChat login. */
 export function websiteView() {
   return html`<div class="browser">
     <div class="browser-bar" aria-hidden="true">
@@ -45,7 +45,7 @@ function outcome({ status, body, error }) {
     <pre tabindex="0" aria-label="userInfo">${JSON.stringify(person, undefined, 2)}</pre>`;
 }
 
-/** The redirect of a website to open.weixin.qq.com; the state is this login's own random number. */
+/** Opens the consent page, as a website redirects to open.weixin.qq.com. The state is a random value of this login. */
 function openConsentPage() {
   const nonce = crypto.randomUUID();
   const query = new URLSearchParams({

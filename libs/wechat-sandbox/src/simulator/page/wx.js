@@ -2,18 +2,18 @@ import { sandbox } from './control-api.js';
 import { ownFetch } from './own-fetch.js';
 
 /**
- * The part of WeChat's `wx` that the mini program here uses, on one user's phone. Promises instead of success and fail callbacks;
- * apart from that each function takes and gives what the real one does. WeChat's side is the sandbox, requests go to your server.
+ * The functions of `wx` that the mini program uses, on one user's phone. They return promises instead of calling success and fail, and
+ * otherwise have the parameters and results of the real ones. WeChat is the sandbox, and requests go to your server.
  */
 export function createWx(userId) {
   return {
     login: () => sandbox.act(userId, 'login'),
-    /** As base libraries before 2.27.1 do it: with the true name. */
+    /** As in base libraries before 2.27.1: with the real name. */
     getUserInfo: () => sandbox.act(userId, 'getUserInfo'),
     /** The event of `<button open-type="getPhoneNumber">`. */
     getPhoneNumber: () => sandbox.act(userId, 'getPhoneNumber'),
 
-    /** Like the real one it succeeds for every status; only a server that cannot be reached is a failure. */
+    /** Resolves for every status, like the real one. It rejects only if the server cannot be reached. */
     async request({ url, method = 'GET', data, header = {}, responseType = 'text' }) {
       const body = data && JSON.stringify(data);
       return send(
@@ -45,16 +45,16 @@ export function createWx(userId) {
   };
 
   async function send(url, init, responseType) {
-    const answer = await ownFetch(`app${url}`, {
+    const response = await ownFetch(`app${url}`, {
       ...init,
       headers: { ...init.headers, 'simulator-user': userId },
     });
-    const status = answer.headers.get('simulator-status');
-    if (!status) throw new Error((await answer.json().catch(() => ({}))).error ?? 'request:fail');
+    const status = response.headers.get('simulator-status');
+    if (!status) throw new Error((await response.json().catch(() => ({}))).error ?? 'request:fail');
     const isFile = responseType === 'file' && status < 300;
     return {
       statusCode: Number(status),
-      data: isFile ? await answer.blob() : parse(await answer.text()),
+      data: isFile ? await response.blob() : parse(await response.text()),
     };
   }
 }
