@@ -1,7 +1,16 @@
 import { Controller, Post, UseGuards } from '@nestjs/common';
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import { decryptOpenData, OpenData, SessionGuard, SessionService } from 'nestjs-wechat';
+import {
+  CryptoService,
+  decryptOpenData,
+  OpenData,
+  SessionGuard,
+  SessionService,
+  WechatRateLimitError,
+  WechatStore,
+} from 'nestjs-wechat';
+import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { EncryptedData, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { isFull, often } from '../faults/rows.js';
@@ -165,8 +174,8 @@ describe('open data over HTTP', () => {
   });
 
   const RUNS = isFull ? 2_000 : 100;
-  /** A session has ten failures: three rounds of three kinds, and one before them. */
-  const ROUNDS_OF_A_SESSION = 3;
+  /** A user has ten failures: three rounds of three kinds, and one before them. */
+  const ROUNDS_OF_A_USER = 3;
   /** Of one size, and each refused at another step. */
   const wrongFor = (attacker: SandboxUser): Record<string, EncryptedData> => {
     const watermark = {
@@ -191,12 +200,12 @@ describe('open data over HTTP', () => {
   /** How far apart the medians of the kinds lie, greatest by least. */
   const spreadOf = async (runs: number): Promise<number> => {
     const times: Record<string, number[]> = { padding: [], json: [], appid: [] };
-    for (let done = 0; done < runs; done += ROUNDS_OF_A_SESSION) {
+    for (let done = 0; done < runs; done += ROUNDS_OF_A_USER) {
       const attacker = wechat.users.create();
       const login = await app.get(SessionService).login((await attacker.login()).code);
       const kinds = Object.entries(wrongFor(attacker));
       await timeOf(login.session_rd, kinds[0]![1]); // the first request after a login waits longer, whatever it brings
-      for (let round = 0; round < ROUNDS_OF_A_SESSION; round++) {
+      for (let round = 0; round < ROUNDS_OF_A_USER; round++) {
         for (const [kind, data] of kinds) times[kind]!.push(await timeOf(login.session_rd, data));
         kinds.push(kinds.shift()!);
       }
@@ -210,6 +219,131 @@ describe('open data over HTTP', () => {
   it(`P11 is the same for wrong padding, wrong JSON and a wrong app, as their medians tell${often(RUNS)}`, async () => {
     await spreadOf(30); // the first requests are slow, whatever they bring
     expect(await spreadOf(RUNS)).toBeLessThan(isFull ? 1.1 : 1.5);
+  });
+});
+
+describe('the failure budget of decryption', () => {
+  const GUESSES = 50;
+  let wechat: WechatSandbox;
+  let app: TeamApp;
+  let user: SandboxUser;
+
+  beforeAll(async () => {
+    wechat = await startWechatSandbox();
+    app = await startTeamApp(optionsFor(wechat));
+  });
+  beforeEach(() => {
+    user = wechat.users.create({ phoneNumber: '13580006666' });
+  });
+  afterAll(async () => {
+    await closeTeamApps();
+    await wechat.close();
+  });
+
+  const login = async (): Promise<WechatSession> =>
+    (await app.get(SessionService).login((await user.login()).code)).session;
+  const wrong = async (): Promise<EncryptedData> => ({
+    ...(await user.getPhoneNumber()),
+    iv: 'AAAAAAAAAAAAAAAAAAAAAA==',
+  });
+  type Decrypt = (session: WechatSession, data: EncryptedData) => Promise<unknown>;
+  const decrypt: Decrypt = (session, data) => app.get(CryptoService).decryptOpenData(session, data);
+  const outcome = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => 'ok',
+      ({ code }: { code: string }) => code,
+    );
+  /** How many guesses were tried, and how many were refused with 429 before that. */
+  const tally = (outcomes: string[]) => ({
+    tried: outcomes.filter((code) => code === 'ERR_WECHAT_DECRYPT').length,
+    limited: outcomes.filter((code) => code === 'ERR_WECHAT_RATE_LIMIT').length,
+  });
+  const inFiveSessions = async (guess: Decrypt) => {
+    const outcomes = [];
+    for (let i = 0; i < 5; i++) {
+      const session = await login();
+      const data = await wrong();
+      for (let j = 0; j < GUESSES / 5; j++) outcomes.push(await outcome(guess(session, data)));
+    }
+    return tally(outcomes);
+  };
+  const inParallel = async (guess: Decrypt) => {
+    const session = await login();
+    const data = await wrong();
+    return tally(
+      await Promise.all(Array.from({ length: GUESSES }, () => outcome(guess(session, data)))),
+    );
+  };
+  /** Checks the number of failures, tries, and counts the failure afterwards. */
+  const naiveDecrypt = (keyOf: (session: WechatSession) => string): Decrypt => {
+    const failures = new Map<string, number>();
+    return async (session, { iv, encryptedData }) => {
+      const key = keyOf(session);
+      if ((failures.get(key) ?? 0) >= 10) throw new WechatRateLimitError(600);
+      try {
+        await Promise.resolve(); // the session_key comes from the store
+        const { appId, openid } = session;
+        const checks = { appId, openid, sessionKey: user.sessionKey(), now };
+        return decryptOpenData({ ...checks, iv, encryptedData });
+      } catch (error) {
+        failures.set(key, (failures.get(key) ?? 0) + 1);
+        throw error;
+      }
+    };
+  };
+
+  it('P11 is ten for a user in an app, whatever number of sessions the user opens', async () => {
+    expect(await inFiveSessions(decrypt)).toEqual({ tried: 10, limited: 40 });
+    const limited = decrypt(await login(), await user.getPhoneNumber());
+    expect(await outcome(limited)).toBe('ERR_WECHAT_RATE_LIMIT');
+    wechat.clock.advance('10m');
+    expect(await outcome(decrypt(await login(), await user.getPhoneNumber()))).toBe('ok');
+  });
+
+  it('P11 is ten under 50 parallel requests', async () => {
+    expect(await inParallel(decrypt)).toEqual({ tried: 10, limited: 40 });
+  });
+
+  it('P11 control: a budget for each session allows 50 guesses with five sessions', async () => {
+    expect(await inFiveSessions(naiveDecrypt(({ id }) => id))).toEqual({ tried: 50, limited: 0 });
+  });
+
+  it('P11 control: a budget that counts after the attempt allows 50 parallel guesses', async () => {
+    expect(await inParallel(naiveDecrypt(({ openid }) => openid))).toEqual({
+      tried: 50,
+      limited: 0,
+    });
+  });
+
+  it('P11 is not used up by parallel requests that are right', async () => {
+    const session = await login();
+    const good = await user.getPhoneNumber();
+    const outcomes = await Promise.all(
+      Array.from({ length: GUESSES }, () => outcome(decrypt(session, good))),
+    );
+    expect(outcomes.filter((code) => code === 'ok').length).toBeGreaterThanOrEqual(10);
+    for (let i = 0; i < GUESSES; i++) expect(await outcome(decrypt(session, good))).toBe('ok');
+  });
+
+  it('P11 does not grow when an attempt ends in the next window', async () => {
+    const session = await login();
+    const good = await user.getPhoneNumber();
+    await decrypt(session, good); // starts the window
+    wechat.clock.advance(10 * 60_000 - 500);
+    const late = await user.getPhoneNumber();
+    const read = jest.spyOn(app.get(WechatStore), 'get').mockImplementationOnce((key) => {
+      wechat.clock.advance('1s'); // while the session_key is read, the window ends
+      return app.get(WechatStore).get(key);
+    });
+    await Promise.all(Array.from({ length: 10 }, () => decrypt(session, late)));
+    read.mockRestore();
+    expect(await inParallel(decrypt)).toEqual({ tried: 10, limited: 40 });
+  });
+
+  it('P11 is of each user alone', async () => {
+    await inParallel(decrypt);
+    user = wechat.users.create({ phoneNumber: '13580007777' });
+    expect(await outcome(decrypt(await login(), await user.getPhoneNumber()))).toBe('ok');
   });
 });
 

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SessionKeys } from '../session/session-keys.js';
+import { hashOfUser } from '../session/user-records.js';
 import type { WechatSession } from '../session/wechat-session.js';
+import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import {
   WechatDecryptError,
@@ -11,7 +13,9 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
 import { decryptOpenData, requireText, verifyRawData } from './open-data.js';
 import type { EncryptedOpenData, SignedRawData } from './open-data.js';
 
+/** Per user and app, not per session: a user can log in again at any time, and each login is a new session. */
 const MAX_FAILURES = 10;
+/** In milliseconds, from the first attempt. */
 const WINDOW = 10 * 60_000;
 
 /**
@@ -37,7 +41,7 @@ export class CryptoService {
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
    * @throws WechatBadRequestError if a part is absent, WechatDecryptError for whatever else is wrong,
-   *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
+   *   WechatRateLimitError after ten failures of this user in this app within ten minutes, StoreUnavailableError
    */
   async decryptOpenData<T = Record<string, unknown>>(
     session: WechatSession,
@@ -63,7 +67,7 @@ export class CryptoService {
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
    * @throws WechatBadRequestError if a part is absent, WechatSignatureError if it does not match,
-   *   WechatRateLimitError after ten failures of this session within ten minutes, StoreUnavailableError
+   *   WechatRateLimitError after ten failures of this user in this app within ten minutes, StoreUnavailableError
    */
   async verifyRawData(
     session: WechatSession,
@@ -76,24 +80,33 @@ export class CryptoService {
   }
 
   /**
-   * Tries the keys that may fit. An attempt is counted before it is made and given back if it succeeds, so that a hundred
-   * attempts at once find the same limit as a hundred in a row.
+   * Tries the keys that may fit. Every attempt is counted before it is made, and is taken off the count unless it fails. So the
+   * count is never below the number of failures, and parallel attempts cannot exceed the limit.
    */
   private async withAnyKey<T>(
     session: WechatSession,
     refusal: WechatDecryptError | WechatSignatureError,
     attempt: (sessionKey: string) => T,
   ): Promise<T> {
-    const budget = `wx:f:${session.id}`;
-    const { count, resetsIn } = await this.store.count(budget, 1, WINDOW);
-    if (count > MAX_FAILURES) throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+    const counter = KEY_PREFIX.decryptFailures + hashOfUser(session);
+    const { count, resetsIn } = await this.store.count(counter, 1, WINDOW);
+    const resetsAt = this.store.now() + resetsIn;
+    if (count > MAX_FAILURES) {
+      await this.takeOff(counter, resetsAt);
+      throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+    }
     for (const sessionKey of await this.sessionKeys.of(session)) {
       const result = attemptOrRefused(() => attempt(sessionKey), refusal);
       if (result === REFUSED) continue;
-      await this.store.count(budget, -1, WINDOW);
+      await this.takeOff(counter, resetsAt);
       return result;
     }
     throw refusal;
+  }
+
+  /** Not in the last second of the window: the counter could start again in between, and the next window would allow one more. */
+  private async takeOff(counter: string, resetsAt: number): Promise<void> {
+    if (this.store.now() < resetsAt - 1000) await this.store.count(counter, -1, WINDOW);
   }
 }
 

@@ -32,9 +32,14 @@ export class UserRecords extends SealedRepository<UserRecord, WechatUserKey> {
       kind: 'user',
       prefix: KEY_PREFIX.user,
       codec: { encode: packUser, decode: unpackUser },
-      keyOf: ({ appId, openid }) => hash('sha256', `${appId} ${openid}`, 'base64url').slice(0, 22),
+      keyOf: hashOfUser,
       appIdOf: (_, { appId }) => appId,
       expiresAt: ({ logins }) => Math.max(0, ...logins.map((login) => login.loginExpiresAt)),
     });
   }
+}
+
+/** Names a user in keys of the store. */
+export function hashOfUser({ appId, openid }: WechatUserKey): string {
+  return hash('sha256', `${appId} ${openid}`, 'base64url').slice(0, 22);
 }

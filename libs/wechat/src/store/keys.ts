@@ -20,7 +20,7 @@ export const KEY_PREFIX = {
   forcedRefresh: 'wx:force:',
   /** Counter of forced access token refreshes within a day, by appId. */
   forcedRefreshesToday: 'wx:forced:',
-  /** Counter of failed decryptions, by session id. */
+  /** Counter of failed decryptions and signatures, by a hash of appId and openid. */
   decryptFailures: 'wx:f:',
   /** Cached mini-program code, by a hash of the request. */
   qrCode: 'wx:qr:',
