@@ -9,6 +9,8 @@ import { AuthController } from './auth.controller.js';
 import { PhoneLoginController } from './phone-login.controller.js';
 import { PhoneLoginService } from './phone-login.service.js';
 import { RegistrationTickets } from './registration-tickets.js';
+import { SessionStrategy } from './wechat-session.strategy.js';
+import { WhoamiController } from './whoami.controller.js';
 
 const MINUTE = 60_000;
 
@@ -27,7 +29,7 @@ const MINUTE = 60_000;
       }),
     }),
   ],
-  controllers: [AuthController, PhoneLoginController],
-  providers: [PhoneLoginService, RegistrationTickets],
+  controllers: [AuthController, PhoneLoginController, WhoamiController],
+  providers: [PhoneLoginService, RegistrationTickets, SessionStrategy],
 })
 export class AuthModule {}
