@@ -54,5 +54,5 @@ export function CredentialGuard(...strategies: string[]): Type<IAuthGuard> {
  */
 export function strategyOf<Strategy extends object>(request: object, called: Strategy): Strategy {
   const application = (request as PassportRequest)[APPLICATION];
-  return application?.get(called.constructor as Type<Strategy>, { strict: false }) ?? called;
+  return application?.get(called.constructor, { strict: false }) ?? called;
 }
