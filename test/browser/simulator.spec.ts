@@ -23,7 +23,7 @@ const [LOGIN, PROFILE, PHONE, RECORD, CODE, LOGOUT] = NAMES as [
 
 jest.setTimeout(40_000);
 
-/** Runs in the page: seconds, once the player knows them. */
+/** Runs in the page. Returns the duration in seconds when the player has loaded it. */
 const durationOf = (audio: any): Promise<number> =>
   new Promise((resolve) => {
     if (audio.duration > 0) resolve(audio.duration);
@@ -61,7 +61,7 @@ describeBrowser('the simulator', () => {
   /** The screen of the phone shows this. */
   const screenShows = (text: string | RegExp): Promise<void> =>
     page.locator('.screen').getByText(text).first().waitFor();
-  /** The page in the hands of somebody whom the server has never seen. */
+  /** Opens the page for a user who is new to the server. */
   const openAsNewUser = async (options?: BrowserContextOptions): Promise<SandboxUser> => {
     const user = s.wechat.users.create();
     await open(options);

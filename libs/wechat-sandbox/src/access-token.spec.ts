@@ -1,4 +1,5 @@
-import { startWechatSandbox, type WechatSandbox } from './index.js';
+import { startWechatSandbox } from './index.js';
+import type { WechatSandbox } from './index.js';
 import { nextMinute, WechatClient } from './wechat-client.for-spec.js';
 
 const HOUR = 3600_000;

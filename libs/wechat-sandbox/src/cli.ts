@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /* eslint-disable no-console -- a command writes to the console */
 import { parseArgs } from 'node:util';
-import { startWechatSandbox, type WechatSandbox } from './sandbox.js';
+import { startWechatSandbox } from './sandbox.js';
+import type { WechatSandbox } from './sandbox.js';
 
 const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1] [--app http://127.0.0.1:3000]
                              [--allow-origin http://localhost:5173]

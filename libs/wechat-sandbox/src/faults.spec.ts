@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { startWechatSandbox, type Fault, type WechatSandbox } from './index.js';
+import { startWechatSandbox } from './index.js';
+import type { Fault, WechatSandbox } from './index.js';
 import { WechatClient } from './wechat-client.for-spec.js';
 
 const LOGIN = '/sns/jscode2session';

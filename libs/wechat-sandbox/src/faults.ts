@@ -2,7 +2,8 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { inspect } from 'node:util';
 import { PAY_CODES } from './pay/pay-failure.js';
 import { isObject } from './transport/request.js';
-import { milliseconds, type Duration } from './world/clock.js';
+import { milliseconds } from './world/clock.js';
+import type { Duration } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
 
 /**

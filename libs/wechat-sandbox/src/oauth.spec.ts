@@ -1,4 +1,5 @@
-import { startWechatSandbox, type SandboxUser, type WechatSandbox } from './index.js';
+import { startWechatSandbox } from './index.js';
+import type { SandboxUser, WechatSandbox } from './index.js';
 import { WechatClient } from './wechat-client.for-spec.js';
 
 const MINI = { appId: 'wx00000000000000aa', secret: 'a'.repeat(32) };

@@ -1,7 +1,8 @@
 import jpeg from 'jpeg-js';
 import jsQR from 'jsqr';
 import { PNG } from 'pngjs';
-import { startWechatSandbox, type WechatSandbox } from './index.js';
+import { startWechatSandbox } from './index.js';
+import type { WechatSandbox } from './index.js';
 import { nextMinute, WechatClient } from './wechat-client.for-spec.js';
 
 const UNLIMITED = '/wxa/getwxacodeunlimit';

@@ -1,4 +1,5 @@
-import { startWechatSandbox, type WechatSandbox } from './index.js';
+import { startWechatSandbox } from './index.js';
+import type { WechatSandbox } from './index.js';
 import { decrypt, nextMinute, WechatClient } from './wechat-client.for-spec.js';
 
 const OTHER = {

@@ -3,9 +3,11 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { controlPlane } from './control/control-plane.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import type { Delivery, DeliveryFault, NextDelivery } from './deliveries/delivery.js';
-import { FaultPlan, type Fault, type NextFault } from './faults.js';
+import { FaultPlan } from './faults.js';
+import type { Fault, NextFault } from './faults.js';
 import { PayRoutes } from './pay/pay-routes.js';
-import { WechatPay, type PayOptions } from './pay/wechat-pay.js';
+import { WechatPay } from './pay/wechat-pay.js';
+import type { PayOptions } from './pay/wechat-pay.js';
 import { platformRoutes } from './platform/routes.js';
 import { appAddress } from './simulator/app-address.js';
 import { recordControlCalls } from './simulator/control-traffic.js';
@@ -20,7 +22,8 @@ import {
   requireKnownHost,
   requireOwnOrigin,
 } from './transport/request-guard.js';
-import { RequestLog, type RecordedRequest } from './transport/request-log.js';
+import { RequestLog } from './transport/request-log.js';
+import type { RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
 import type { AccessTokens } from './world/access-tokens.js';
 import { Agenda } from './world/agenda.js';
@@ -28,7 +31,8 @@ import type { SandboxApp } from './world/apps.js';
 import type { SandboxClock } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
 import type { Users } from './world/users.js';
-import { World, type WorldOptions } from './world/world.js';
+import { World } from './world/world.js';
+import type { WorldOptions } from './world/world.js';
 
 const LOOPBACK_ADDRESS = '127.0.0.1';
 

@@ -74,7 +74,7 @@ export class WechatClient {
     });
   }
 
-  /** The query of an API that takes an app's token. */
+  /** Returns the query of an API that needs an app's token. */
   async withToken(app: { appId: string; secret: string } = this.mini): Promise<Query> {
     const { access_token } = await this.stableToken({ appid: app.appId, secret: app.secret });
     return { access_token };

@@ -1,4 +1,5 @@
-import { signWithSessionKey, startWechatSandbox, type WechatSandbox } from './index.js';
+import { signWithSessionKey, startWechatSandbox } from './index.js';
+import type { WechatSandbox } from './index.js';
 import { decrypt, WechatClient } from './wechat-client.for-spec.js';
 
 const MINI = { appId: 'wx4f4bc4dec97d474b', secret: '0123456789abcdef0123456789abcdef' };

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { assertFault, type FaultPlan, type NextFault } from '../faults.js';
+import { assertFault } from '../faults.js';
+import type { FaultPlan, NextFault } from '../faults.js';
 import type { RequestLog } from '../transport/request-log.js';
 import type { World } from '../world/world.js';
 import { Fields } from './fields.js';

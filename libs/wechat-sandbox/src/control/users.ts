@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { RequestPaymentParams } from '../world/request-payment.js';
-import { OAUTH_SCOPES, type SandboxUser } from '../world/user.js';
+import { OAUTH_SCOPES } from '../world/user.js';
+import type { SandboxUser } from '../world/user.js';
 import type { World } from '../world/world.js';
 import type { Fields } from './fields.js';
 

@@ -1,4 +1,5 @@
-import { parseObject, type PlatformRequest } from '../transport/request.js';
+import { parseObject } from '../transport/request.js';
+import type { PlatformRequest } from '../transport/request.js';
 import type { PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
 import { WechatFailure } from '../world/wechat-failure.js';

@@ -1,10 +1,6 @@
-import {
-  htmlResponse,
-  redirectResponse,
-  type PlatformResponse,
-  type PlatformRoute,
-} from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
+import { htmlResponse, redirectResponse } from '../transport/response.js';
+import type { PlatformResponse, PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
 import type { OAuthScope } from '../world/user.js';
 import type { World } from '../world/world.js';

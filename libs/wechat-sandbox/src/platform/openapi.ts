@@ -1,5 +1,5 @@
-import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { RidLog } from '../transport/rid-log.js';
 import type { SandboxApp } from '../world/apps.js';
 import { unixSeconds } from '../world/clock.js';

@@ -1,5 +1,6 @@
-import { PlatformResponse, type PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
+import { PlatformResponse } from '../transport/response.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';

@@ -1,5 +1,5 @@
-import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
+import type { PlatformRoute } from '../transport/response.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { appBySecret, requireGrantType } from './checks.js';

@@ -1,5 +1,5 @@
-import type { PlatformRoute } from '../transport/response.js';
 import type { PlatformRequest } from '../transport/request.js';
+import type { PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
 import { signWithSessionKey } from '../world/open-data.js';
 import { WechatFailure } from '../world/wechat-failure.js';

@@ -1,12 +1,19 @@
-import {
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type RequestOptions,
-  type ServerResponse,
+import { request as httpRequest } from 'node:http';
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestOptions,
+  ServerResponse,
 } from 'node:http';
 import { INERT } from '../transport/security-headers.js';
-import { describeBytes, masked, maskedBody, maskedPath, shortened } from './masking.js';
+import {
+  describeBytes,
+  LARGEST_SHOWN,
+  masked,
+  maskedBody,
+  maskedPath,
+  shortened,
+} from './masking.js';
 import type { NumberedMessage, Traffic } from './traffic.js';
 
 /**
@@ -18,8 +25,6 @@ const NOT_FORWARDED =
 /** Headers that would change the browser's state for the origin of the sandbox. */
 const NOT_RETURNED =
   /^(set-cookie|clear-site-data|service-worker-allowed|refresh|access-control-.*|content-security-policy.*)$/;
-/** Longer JSON is forwarded and not shown. */
-const LONGEST_SHOWN = 64 * 1024;
 
 /** Where a request is forwarded to. */
 export interface Destination {
@@ -125,11 +130,11 @@ function copyOfJson(message: IncomingMessage): () => unknown {
   let size = 0;
   message.on('data', (piece: Buffer) => {
     size += piece.length;
-    if (isJson && size <= LONGEST_SHOWN) pieces.push(piece);
+    if (isJson && size <= LARGEST_SHOWN) pieces.push(piece);
   });
   return () => {
     if (size === 0) return undefined;
-    return isJson && size <= LONGEST_SHOWN
+    return isJson && size <= LARGEST_SHOWN
       ? maskedBody(Buffer.concat(pieces), type)
       : describeBytes(size, type);
   };

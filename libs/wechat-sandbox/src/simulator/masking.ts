@@ -58,6 +58,9 @@ export function maskedBody(body: Buffer, contentType = ''): unknown {
   }
 }
 
+/** The largest body that the diagram shows, in bytes. */
+export const LARGEST_SHOWN = 65_536;
+
 export const describeBytes = (size: number, contentType = ''): string =>
   `(${contentType.split(';')[0] || 'unknown type'}, ${size} bytes)`;
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { RequestLog } from '../transport/request-log.js';
 import { readHead } from '../transport/request.js';
-import { describeBytes, masked, maskedBody } from './masking.js';
+import { describeBytes, LARGEST_SHOWN, masked, maskedBody } from './masking.js';
 import type { QrContents } from './qr-contents.js';
 import type { Lifeline, Traffic } from './traffic.js';
 
@@ -46,8 +46,12 @@ export function recordPlatformCall(
 /** A user opens the consent pages in a browser. A server calls everything else. */
 const callerOf = (path: string): Lifeline => (path.startsWith('/connect/') ? 'client' : 'server');
 
-const maskedFields = (body: unknown): unknown =>
-  typeof body === 'string' ? `(${body.length} characters)` : masked(body);
+function maskedFields(body: unknown): unknown {
+  const { length } = typeof body === 'string' ? body : (JSON.stringify(body) ?? '');
+  return typeof body === 'string' || length > LARGEST_SHOWN
+    ? `(${length} characters)`
+    : masked(body);
+}
 
 /** Copies what is written to a response, whether it is sent at once or in pieces. */
 class ResponseCopy {
@@ -70,7 +74,7 @@ class ResponseCopy {
   }
 
   masked(): unknown {
-    return this.size > LARGEST_COPY
+    return this.size > LARGEST_SHOWN
       ? describeBytes(this.size, this.contentType)
       : maskedBody(this.bytes(), this.contentType);
   }

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { startWechatSandbox, type WechatSandbox } from '../index.js';
+import { startWechatSandbox } from '../index.js';
+import type { WechatSandbox } from '../index.js';
 import { WechatClient } from '../wechat-client.for-spec.js';
 import { masked, maskedPath, shortened } from './masking.js';
 import type { NumberedMessage } from './traffic.js';

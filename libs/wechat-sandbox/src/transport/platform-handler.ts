@@ -1,27 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Fault, FaultPlan } from '../faults.js';
-import { isPayPath, type PayRoutes } from '../pay/pay-routes.js';
-import { unixSeconds, type SandboxClock } from '../world/clock.js';
+import { isPayPath } from '../pay/pay-routes.js';
+import type { PayRoutes } from '../pay/pay-routes.js';
+import { unixSeconds } from '../world/clock.js';
+import type { SandboxClock } from '../world/clock.js';
 import { errmsgOf, WechatFailure } from '../world/wechat-failure.js';
+import type { RequestLog } from './request-log.js';
+import { BodyTooLargeError, parseObject, readAll, readHead } from './request.js';
+import type { PlatformRequest } from './request.js';
 import {
   PlatformResponse,
   htmlResponse,
   jsonResponse,
   jsonType,
   redirectResponse,
-  type PlatformRoute,
 } from './response.js';
-import { sendResponse } from './send-response.js';
-import type { RequestLog } from './request-log.js';
-import {
-  BodyTooLargeError,
-  parseObject,
-  readAll,
-  readHead,
-  type PlatformRequest,
-} from './request.js';
+import type { PlatformRoute } from './response.js';
 import type { RidLog } from './rid-log.js';
 import { INERT, withoutInert } from './security-headers.js';
+import { sendResponse } from './send-response.js';
 
 /** The parts that {@link handlePlatformRequest} needs. */
 export interface HandlerParts {

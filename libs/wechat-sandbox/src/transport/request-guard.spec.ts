@@ -1,7 +1,9 @@
-import fastify from 'fastify';
 import { createServer, request } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
-import { startWechatSandbox, type WechatSandbox } from '../index.js';
+import { connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import fastify from 'fastify';
+import { startWechatSandbox } from '../index.js';
+import type { WechatSandbox } from '../index.js';
 import { requireKnownHost } from './request-guard.js';
 
 let wechat: WechatSandbox;

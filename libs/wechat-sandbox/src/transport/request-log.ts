@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { SandboxClock } from '../world/clock.js';
-import { isObject, parseObject, type PlatformRequest } from './request.js';
+import { isObject, parseObject } from './request.js';
+import type { PlatformRequest } from './request.js';
 
 /** A call as the platform received it, secrets included. */
 export interface RecordedRequest {

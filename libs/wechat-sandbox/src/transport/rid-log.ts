@@ -13,6 +13,7 @@ export interface RidRecord {
 }
 
 const KEPT = 1000;
+const LONGEST_BODY = 65_536;
 
 /** The newest refused calls by their request id. */
 export class RidLog {
@@ -25,7 +26,7 @@ export class RidLog {
       invoke_time,
       cost_in_ms: 1,
       request_url: url,
-      request_body: body,
+      request_body: body.slice(0, LONGEST_BODY),
       response_body: '',
       client_ip: ip,
     });

@@ -1,5 +1,6 @@
 import { BoundedMap } from './bounded-map.js';
-import { Calendar, type SandboxClock } from './clock.js';
+import { Calendar } from './clock.js';
+import type { SandboxClock } from './clock.js';
 import { looksLikeToken, newToken } from './ids.js';
 import { WechatFailure } from './wechat-failure.js';
 

@@ -1,5 +1,6 @@
 import { BoundedMap } from './bounded-map.js';
-import { milliseconds, type Duration, type SandboxClock } from './clock.js';
+import { milliseconds } from './clock.js';
+import type { Duration, SandboxClock } from './clock.js';
 import { WechatFailure } from './wechat-failure.js';
 
 const KEPT = 100_000;

@@ -1,5 +1,6 @@
 import { BoundedMap } from './bounded-map.js';
-import { milliseconds, type SandboxClock } from './clock.js';
+import { milliseconds } from './clock.js';
+import type { SandboxClock } from './clock.js';
 import { looksLikeToken, newToken } from './ids.js';
 import type { Consent } from './user.js';
 import { WechatFailure } from './wechat-failure.js';

@@ -1,4 +1,5 @@
-import { Calendar, type SandboxClock } from './clock.js';
+import { Calendar } from './clock.js';
+import type { SandboxClock } from './clock.js';
 import { WechatFailure } from './wechat-failure.js';
 
 /** How often an API may be called. A limit that is absent does not apply. */

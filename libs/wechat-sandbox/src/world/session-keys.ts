@@ -1,4 +1,5 @@
-import { milliseconds, type Duration, type SandboxClock } from './clock.js';
+import { milliseconds } from './clock.js';
+import type { Duration, SandboxClock } from './clock.js';
 import { newSessionKey } from './ids.js';
 
 /** The valid session_key of each user in each mini program. */

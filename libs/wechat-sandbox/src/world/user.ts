@@ -1,9 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Apps, SandboxApp } from './apps.js';
-import { unixSeconds, type SandboxClock } from './clock.js';
+import { unixSeconds } from './clock.js';
+import type { SandboxClock } from './clock.js';
 import type { OneTimeCodes } from './codes.js';
 import { newGroupId, openidOf, unionidOf } from './ids.js';
-import { encryptOpenData, signRawData, type EncryptedData } from './open-data.js';
+import { encryptOpenData, signRawData } from './open-data.js';
+import type { EncryptedData } from './open-data.js';
 import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';

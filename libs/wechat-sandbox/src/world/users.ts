@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { newPhoneNumber } from './ids.js';
 import { SandboxError } from './sandbox-error.js';
-import { SandboxUser, type UserProfile, type UserWorld } from './user.js';
+import { SandboxUser } from './user.js';
+import type { UserProfile, UserWorld } from './user.js';
 
 /** The data of a new user. Fields that are absent get generated values. */
 export interface NewUser extends Partial<Omit<UserProfile, 'openids'>> {

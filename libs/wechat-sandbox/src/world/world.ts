@@ -1,10 +1,13 @@
 import { AccessTokens } from './access-tokens.js';
-import { Apps, DEFAULT_APPS, type SandboxAppOptions } from './apps.js';
-import { SandboxClock, type Duration } from './clock.js';
+import { Apps, DEFAULT_APPS } from './apps.js';
+import type { SandboxAppOptions } from './apps.js';
+import { SandboxClock } from './clock.js';
+import type { Duration } from './clock.js';
 import { OneTimeCodes } from './codes.js';
 import { newCode, newPhoneCode } from './ids.js';
 import { OAuthGrants } from './oauth-grants.js';
-import { DEFAULT_QUOTAS, Quotas, type Quota } from './quotas.js';
+import { DEFAULT_QUOTAS, Quotas } from './quotas.js';
+import type { Quota } from './quotas.js';
 import { SessionKeys } from './session-keys.js';
 import type { Consent, UserCode, UserWorld } from './user.js';
 import { Users } from './users.js';
