@@ -2,20 +2,20 @@ import * as fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WechatStore } from 'nestjs-wechat';
 
-/** Longer than any test takes. */
+/** Milliseconds, longer than any test takes. */
 const LONG = 60_000;
-/** Longer than a few calls take on a busy machine. */
+/** Milliseconds, longer than a few calls take on a busy machine. */
 const SHORT = 150;
 const CALLERS = 100;
 
-/** A store to run the contract against. */
+/** The store that the suite tests. */
 export interface StoreUnderTest {
   store: WechatStore;
   close(): Promise<void>;
 }
 
 /**
- * What every WechatStore promises. Run it against a store of your own:
+ * The contract of WechatStore as a suite of tests. Run it against your own store:
  *
  * @example
  * describeStore('MyStore', async () => ({ store: new MyStore(), close: async () => {} }));
@@ -38,7 +38,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     const newKey = (): string => `wx:contract:${process.pid}:${Date.now()}:${++keys}`;
 
     describe('one caller', () => {
-      it('knows nothing at first', async () => {
+      it('returns nothing for an absent key', async () => {
         expect(await store.get(key)).toBeUndefined();
         expect(await store.take(key)).toBeUndefined();
         expect(await store.remove(key)).toBe(false);
@@ -47,13 +47,13 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(key)).toBeUndefined();
       });
 
-      it('adds where there is nothing, and only there', async () => {
+      it('adds only if the key is absent', async () => {
         expect(await store.add(key, bytes('first'), LONG)).toBe(true);
         expect(await store.add(key, bytes('second'), LONG)).toBe(false);
         expect(await store.get(key)).toEqual(bytes('first'));
       });
 
-      it('replaces what is as expected, and only that', async () => {
+      it('replaces only the expected value', async () => {
         await store.add(key, bytes('a'), LONG);
         expect(await store.replace(key, bytes('x'), bytes('b'), LONG)).toBe(false);
         expect(await store.get(key)).toEqual(bytes('a'));
@@ -61,14 +61,14 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(key)).toEqual(bytes('b'));
       });
 
-      it('removes, once', async () => {
+      it('removes a key once', async () => {
         await store.add(key, bytes('a'), LONG);
         expect(await store.remove(key)).toBe(true);
         expect(await store.remove(key)).toBe(false);
         expect(await store.get(key)).toBeUndefined();
       });
 
-      it('removes what is as expected, and only that', async () => {
+      it('removes only the expected value', async () => {
         await store.add(key, bytes('a'), LONG);
         expect(await store.remove(key, bytes('b'))).toBe(false);
         expect(await store.get(key)).toEqual(bytes('a'));
@@ -76,21 +76,21 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(key)).toBeUndefined();
       });
 
-      it('does not let what was removed come back by a replace', async () => {
+      it('does not restore a removed key by a replace', async () => {
         await store.add(key, bytes('a'), LONG);
         await store.remove(key);
         expect(await store.replace(key, bytes('a'), bytes('b'), LONG)).toBe(false);
         expect(await store.get(key)).toBeUndefined();
       });
 
-      it('takes: reads and deletes in one', async () => {
+      it('take reads and deletes', async () => {
         await store.add(key, bytes('a'), LONG);
         expect(await store.take(key)).toEqual(bytes('a'));
         expect(await store.take(key)).toBeUndefined();
         expect(await store.add(key, bytes('b'), LONG)).toBe(true);
       });
 
-      it('keeps keys apart', async () => {
+      it('keeps keys separate', async () => {
         const other = newKey();
         await store.add(key, bytes('a'), LONG);
         await store.add(other, bytes('b'), LONG);
@@ -98,7 +98,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(other)).toEqual(bytes('b'));
       });
 
-      it('keeps any bytes as they are', async () => {
+      it('returns any bytes unchanged', async () => {
         const values = [
           Buffer.alloc(0),
           Buffer.from([0]),
@@ -118,7 +118,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
     });
 
     describe('expiry', () => {
-      it('forgets what was added, for every verb', async () => {
+      it('treats an expired key as absent in every verb', async () => {
         const [a, b, c, d] = [newKey(), newKey(), newKey(), newKey()];
         for (const place of [key, a, b, c, d]) await store.add(place, bytes('old'), SHORT);
         await sleep(SHORT + 20);
@@ -129,7 +129,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.add(d, bytes('new'), LONG)).toBe(true);
       });
 
-      it('counts the life of what was replaced from the replacing', async () => {
+      it('starts a new time to live when it replaces', async () => {
         const shorter = newKey();
         await store.add(key, bytes('a'), SHORT);
         await store.add(shorter, bytes('a'), LONG);
@@ -140,7 +140,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(shorter)).toBeUndefined();
       });
 
-      it('leaves the life alone where nothing was replaced', async () => {
+      it('does not change the time to live if it replaced nothing', async () => {
         await store.add(key, bytes('a'), SHORT);
         await store.replace(key, bytes('x'), bytes('b'), LONG);
         await store.add(key, bytes('b'), LONG);
@@ -148,94 +148,86 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
         expect(await store.get(key)).toBeUndefined();
       });
 
-      it('takes a life that is no whole number of milliseconds', async () => {
+      it('accepts a time to live that is not a whole number of milliseconds', async () => {
         expect(await store.add(key, bytes('a'), LONG + 0.25)).toBe(true);
         expect(await store.replace(key, bytes('a'), bytes('b'), LONG / 7)).toBe(true);
         expect((await store.count(newKey(), 1, LONG / 7)).count).toBe(1);
       });
-
-      it('has a clock', async () => {
-        const before = store.now();
-        expect(Number.isInteger(before)).toBe(true);
-        expect(Math.abs(before - Date.now())).toBeLessThan(60_000);
-        await sleep(20);
-        expect(store.now() - before).toBeGreaterThanOrEqual(15);
-      });
     });
 
     describe('counting', () => {
-      it('adds up, down too, and says when it starts anew', async () => {
+      it('adds and subtracts, and returns when the counter resets', async () => {
         expect((await store.count(key, 1, LONG)).count).toBe(1);
         expect((await store.count(key, 5, LONG)).count).toBe(6);
         expect((await store.count(key, -1, LONG)).count).toBe(5);
-        const { count, resetsIn } = await store.count(key, 0, LONG);
+        const { count, resetsInMs } = await store.count(key, 0, LONG);
         expect(count).toBe(5);
-        expect(resetsIn).toBeGreaterThan(LONG - 10_000);
-        expect(resetsIn).toBeLessThanOrEqual(LONG);
+        expect(resetsInMs).toBeGreaterThan(LONG - 10_000);
+        expect(resetsInMs).toBeLessThanOrEqual(LONG);
       });
 
-      it('goes below zero where it starts with less than nothing', async () => {
+      it('can start below zero', async () => {
         expect((await store.count(key, -1, LONG)).count).toBe(-1);
       });
 
-      it('does not let a later call lengthen the window', async () => {
+      it('does not extend the window in a later call', async () => {
         await store.count(key, 1, SHORT);
-        const { count, resetsIn } = await store.count(key, 1, LONG);
+        const { count, resetsInMs } = await store.count(key, 1, LONG);
         expect(count).toBe(2);
-        expect(resetsIn).toBeLessThanOrEqual(SHORT);
+        expect(resetsInMs).toBeLessThanOrEqual(SHORT);
         await sleep(SHORT + 20);
         expect((await store.count(key, 1, LONG)).count).toBe(1);
       });
 
-      it('can be set back to zero', async () => {
+      it('starts at zero after a removal', async () => {
         await store.count(key, 7, LONG);
         expect(await store.remove(key)).toBe(true);
         expect((await store.count(key, 1, LONG)).count).toBe(1);
       });
     });
 
-    describe(`${CALLERS} callers at once`, () => {
-      it('lets one add', async () => {
+    describe(`${CALLERS} concurrent callers`, () => {
+      it('one adds', async () => {
         const answers = await all((i) => store.add(key, bytes(`${i}`), LONG));
         expect(successes(answers)).toBe(1);
         expect(await store.get(key)).toEqual(bytes(`${answers.indexOf(true)}`));
       });
 
-      it('lets one replace what all expected', async () => {
+      it('one replaces the value that all expect', async () => {
         await store.add(key, bytes('old'), LONG);
         const answers = await all((i) => store.replace(key, bytes('old'), bytes(`${i}`), LONG));
         expect(successes(answers)).toBe(1);
         expect(await store.get(key)).toEqual(bytes(`${answers.indexOf(true)}`));
       });
 
-      it('lets one take', async () => {
+      it('one takes', async () => {
         await store.add(key, bytes('ticket'), LONG);
         const answers = await all(() => store.take(key));
         expect(answers.filter((answer) => answer?.equals(bytes('ticket')))).toHaveLength(1);
         expect(answers.filter((answer) => answer === undefined)).toHaveLength(CALLERS - 1);
       });
 
-      it('lets one remove, with and without an expectation', async () => {
+      it('one removes, with and without an expected value', async () => {
         const other = newKey();
         for (const place of [key, other]) await store.add(place, bytes('a'), LONG);
         expect(successes(await all(() => store.remove(key)))).toBe(1);
         expect(successes(await all(() => store.remove(other, bytes('a'))))).toBe(1);
       });
 
-      it('loses no count and gives no number twice', async () => {
+      it('every count is different and none is lost', async () => {
         const answers = await all(() => store.count(key, 1, LONG));
         expect(answers.map(({ count }) => count).toSorted((a, b) => a - b)).toEqual(
           Array.from({ length: CALLERS }, (_, i) => i + 1),
         );
       });
 
-      it('loses no change of those who read, change and try again', async () => {
+      it('no compare-and-set update is lost', async () => {
         await store.add(key, bytes('0'), LONG);
         await all(() => increment(store, key));
         expect(await store.get(key)).toEqual(bytes(`${CALLERS}`));
       });
 
-      it('lets either the removal or the replacement win, never both', async () => {
+      it('either the removal or the replacement succeeds, never both', async () => {
         const spots = Array.from({ length: CALLERS }, newKey);
         await all((i) => store.add(spots[i]!, bytes('a'), LONG));
         await all(async (i) => {
@@ -251,7 +243,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       });
     });
 
-    it('answers whatever sequence of calls as a plain map does', async () => {
+    it('any sequence of calls returns what a plain map returns', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
           const prefix = newKey();
@@ -290,7 +282,7 @@ type Step = [Verb, string, ...(string | number | undefined)[]];
 
 const places = fc.constantFrom('k1', 'k2', 'k3');
 const values = fc.constantFrom('', 'a', 'b', '\0\r\n');
-/** Counters have keys of their own: what `get` says of one is nobody's business. */
+/** Counters have their own keys: the contract does not define what `get` returns for a counter. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.constant<Verb>('get'), places),
   fc.tuple(fc.constant<Verb>('add'), places, values),
@@ -318,7 +310,7 @@ async function perform(
   return (await store.count(key, Number(first), LONG)).count;
 }
 
-/** The same verbs in as few words as possible. */
+/** The model: the same verbs on a plain map. */
 class MapModel {
   private readonly held = new Map<string, unknown>();
 

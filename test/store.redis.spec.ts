@@ -1,15 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { createCache } from 'cache-manager';
-import { SessionService } from 'nestjs-wechat';
+import { SessionService, WechatStore } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import { createClient } from 'redis';
 import type { RedisClientType } from 'redis';
 import { describeRedis, TestCluster, TestRedis, until } from './support/redis.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { optionsFor, startTeamApp } from './support/team-app.js';
-import { cacheStores } from '../libs/wechat/src/store/cache.js';
-import { RedisConnection } from '../libs/wechat/src/store/redis.connection.js';
-import { RedisStore } from '../libs/wechat/src/store/redis.store.js';
+import { RedisConnection } from '../libs/wechat/src/store/redis/redis.connection.js';
+import { RedisStore } from '../libs/wechat/src/store/redis/redis.store.js';
 
 const LONG = 60_000;
 const HOUR = 3_600_000;
@@ -32,15 +30,15 @@ describeRedis('RedisStore', () => {
   });
   afterEach(() => jest.restoreAllMocks());
 
-  describe('tells the time of Redis', () => {
+  describe('uses the time of Redis', () => {
     it.each([HOUR, -HOUR, 10_000, -10_000])(
-      'whatever the own clock says: %i ms off from the start',
+      'if the clock of the machine is %i ms off',
       async (skew) => {
         const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
         const real = Date.now.bind(Date);
         jest.spyOn(Date, 'now').mockImplementation(() => real() + skew);
         const store = await RedisStore.open({ url: redis.url });
-        expect(Math.abs(store.now() - real())).toBeLessThan(100);
+        expect(Math.abs(store.clock.now() - real())).toBeLessThan(100);
         expect(warned).toHaveBeenCalledTimes(1);
         expect(warned.mock.calls[0]![0]).toContain(
           `${Math.abs(skew) / 1000} s ${skew > 0 ? 'ahead of' : 'behind'} Redis's`,
@@ -49,51 +47,41 @@ describeRedis('RedisStore', () => {
       },
     );
 
-    it.each([HOUR, -HOUR])('whatever is done to the own clock later: %i ms', async (jump) => {
+    it.each([HOUR, -HOUR])('if the clock of the machine is set by %i ms later', async (jump) => {
       const store = await RedisStore.open({ url: redis.url });
       const real = Date.now.bind(Date);
       jest.spyOn(Date, 'now').mockImplementation(() => real() + jump);
-      expect(Math.abs(store.now() - real())).toBeLessThan(100);
+      expect(Math.abs(store.clock.now() - real())).toBeLessThan(100);
       await store.close();
     });
 
-    it('and until it has told it, the own one, which is right in most places', async () => {
+    it('and the clock of the machine until Redis has replied', async () => {
       const later = await TestRedis.later();
       const store = await RedisStore.open({ url: later.url });
-      expect(Math.abs(store.now() - Date.now())).toBeLessThan(100);
+      expect(Math.abs(store.clock.now() - Date.now())).toBeLessThan(100);
       await store.close();
       await later.end();
     });
 
-    it('asks for it again after a minute, and not before', async () => {
+    it('and reads it again after a minute', async () => {
       const store = await RedisStore.open({ url: redis.url });
       const asked = jest.spyOn(RedisConnection.prototype, 'time');
       const elapsed = performance.now.bind(performance);
-      store.now();
+      store.clock.now();
       jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + 59_000);
-      store.now();
+      store.clock.now();
       expect(asked).not.toHaveBeenCalled();
       jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + 61_000);
-      store.now();
-      store.now();
+      store.clock.now();
+      store.clock.now();
       expect(asked).toHaveBeenCalledTimes(1);
       await asked.mock.results[0]!.value;
       await store.close();
     });
-
-    it('with a clock of yours: from there on it is yours that moves', async () => {
-      let yours = 1_000;
-      const store = await RedisStore.open({ url: redis.url }, () => yours);
-      const before = store.now();
-      expect(Math.abs(before - Date.now())).toBeLessThan(100);
-      yours += HOUR;
-      expect(store.now() - before).toBe(HOUR);
-      await store.close();
-    });
   });
 
-  describe('costs', () => {
-    it('one GET to find a session, nothing to refuse an invented one', async () => {
+  describe('sends', () => {
+    it('one GET to find a session, and no command for an invented token', async () => {
       const wechat = await startWechatSandbox();
       const store = await RedisStore.open({ url: redis.url });
       const app = await startTeamApp(optionsFor(wechat, { store }));
@@ -110,7 +98,7 @@ describeRedis('RedisStore', () => {
       await wechat.close();
     });
 
-    it('as many bytes of Redis for a login as the README says', async () => {
+    it('no more bytes for a session than the README says', async () => {
       await redis.run('FLUSHALL');
       const wechat = await startWechatSandbox();
       const store = await RedisStore.open({ url: redis.url });
@@ -131,8 +119,8 @@ describeRedis('RedisStore', () => {
     });
   });
 
-  describe('ends', () => {
-    it('D1 its own connection, after the answers that are on their way, once', async () => {
+  describe('close', () => {
+    it('D1 closes its own connection once, after all replies', async () => {
       const store = await RedisStore.open({ url: redis.url });
       const answers = Promise.all(
         Array.from({ length: 100 }, (_, i) => store.add(`wx:end:${i}`, Buffer.from('a'), LONG)),
@@ -144,7 +132,7 @@ describeRedis('RedisStore', () => {
       await until(async () => (await clientsOf(redis)) === 0);
     });
 
-    it('an attempt to connect that comes through only later', async () => {
+    it('closes a connection that is established only later', async () => {
       const proxy = await TcpProxy.start(redis.port);
       proxy.always({ kind: 'blackhole' });
       const store = await RedisStore.open({ url: proxy.url });
@@ -154,7 +142,7 @@ describeRedis('RedisStore', () => {
       await proxy.close();
     });
 
-    it('D1 not the client of the team', async () => {
+    it('D1 leaves the client of the application open', async () => {
       const client = await theirClient(redis);
       const store = await RedisStore.open({ client });
       expect(await store.add('wx:theirs', Buffer.from('a'), LONG)).toBe(true);
@@ -164,7 +152,7 @@ describeRedis('RedisStore', () => {
       client.destroy();
     });
 
-    it('with the application that opened it', async () => {
+    it('runs when the application shuts down', async () => {
       const connection = await RedisConnection.open({ url: redis.url });
       await connection.onApplicationShutdown();
       await connection.onApplicationShutdown();
@@ -174,32 +162,34 @@ describeRedis('RedisStore', () => {
     });
   });
 
-  describe('says what is wrong, and nothing that is secret', () => {
-    it('a password that is not right', async () => {
+  describe('logs the cause of a failure without secrets', () => {
+    it('a wrong password', async () => {
       await redis.run('ACL', 'SETUSER', 'wechat', 'on', '>CANARY_right', '~*', '+@all');
       const store = await RedisStore.open({
         url: redis.url.replace('//', '//wechat:CANARY_wrong@'),
       });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
       expect(textOf()).toContain('WRONGPASS');
-      await redis.run('ACL', 'SETUSER', 'wechat', '>CANARY_wrong'); // somebody mends it
+      await redis.run('ACL', 'SETUSER', 'wechat', '>CANARY_wrong'); // the operator fixes it
       await until(() => isUp(store));
       expect(textOf()).not.toContain('CANARY');
       await store.close();
     });
 
-    it('a user who may not, and what he needs', async () => {
+    it('a user without permissions, and the permissions that it needs', async () => {
       await redis.run('ACL', 'SETUSER', 'reader', 'on', '>p', '~wx:*', '+get', '+ping', '+client');
       const store = await RedisStore.open({ url: redis.url.replace('//', '//reader:p@') });
       expect(await store.get('wx:s:a')).toBeUndefined();
       await expect(store.add('wx:s:a', Buffer.from('a'), LONG)).rejects.toMatchObject({
         code: 'ERR_STORE_UNAVAILABLE',
       });
-      expect(textOf()).toContain('NOPERM. The user of the URL needs ~wx:* and');
+      expect(textOf()).toContain(
+        'NOPERM. The user of the URL needs ~wx:* (or your key prefix) and',
+      );
       await store.close();
     });
 
-    it('and those rights are enough', async () => {
+    it('and these permissions are enough', async () => {
       const rights =
         '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping'.split(' ');
       await redis.run('ACL', 'SETUSER', 'owner', 'on', '>p', '~wx:*', ...rights);
@@ -216,7 +206,7 @@ describeRedis('RedisStore', () => {
       await store.close();
     });
 
-    it('one node of a cluster where several are needed', async () => {
+    it('one node of a cluster instead of several', async () => {
       const node = await TestRedis.startClusterNode();
       const store = await RedisStore.open({ url: node.url });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
@@ -225,7 +215,7 @@ describeRedis('RedisStore', () => {
       await node.end();
     });
 
-    it('a client of the team that nobody has connected', async () => {
+    it('a client of the application that is not connected', async () => {
       const client: RedisClientType = createClient({ url: redis.url });
       const store = await RedisStore.open({ client });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
@@ -236,57 +226,91 @@ describeRedis('RedisStore', () => {
       client.destroy();
     });
   });
+});
 
-  describe('shares its connection with the cache', () => {
-    it('which keeps values under names of its own, for as long as told', async () => {
-      const connection = await RedisConnection.open({ url: redis.url });
-      const cache = createCache(await cacheStores(connection));
-      await cache.set('user', { name: '张三' }, LONG);
-      expect(await cache.get('user')).toEqual({ name: '张三' });
-      expect(await cache.get('nobody')).toBeUndefined();
-      expect(await cache.mget(['user', 'nobody'])).toEqual([{ name: '张三' }, undefined]);
-      expect(await redis.run('PTTL', 'wx:c:user')).toBeGreaterThan(LONG - 5_000);
-      await cache.del('user');
-      expect(await cache.get('user')).toBeUndefined();
-      await connection.close();
-    });
+describeRedis('The key prefix', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+  });
+  afterAll(() => redis.end());
+  beforeEach(() => redis.run('FLUSHALL'));
 
-    it('which cannot wipe out the sessions', async () => {
-      const connection = await RedisConnection.open({ url: redis.url });
-      const store = await RedisStore.on(connection);
-      await store.add('wx:s:kept', Buffer.from('a'), LONG);
-      const cache = createCache(await cacheStores(connection));
-      await cache.clear().catch(() => {});
-      expect(await store.get('wx:s:kept')).toEqual(Buffer.from('a'));
-      await connection.close();
-    });
+  /** Writes the library's own keys and one of the application, as each verb does. Returns the names in Redis. */
+  const namesAfterUse = async (keyPrefix?: string): Promise<string[]> => {
+    const wechat = await startWechatSandbox();
+    const app = await startTeamApp(optionsFor(wechat, { redis: { url: redis.url, keyPrefix } }));
+    await app.get(SessionService).login((await wechat.users.create().login()).code);
+    await app.get(WechatStore).add('app:ticket', Buffer.from('1'), LONG);
+    await app.close();
+    await wechat.close();
+    return ((await redis.run('KEYS', '*')) as string[]).map((name) =>
+      name.replace(/[\w-]{16,}$/, ''),
+    );
+  };
 
-    it('which is empty, and soon, where Redis does not answer', async () => {
-      const frozen = await TestRedis.start();
-      const connection = await RedisConnection.open({ url: frozen.url });
-      const cache = createCache(await cacheStores(connection));
-      frozen.freeze();
-      const startedAt = performance.now();
-      expect(await cache.get('user')).toBeUndefined();
-      expect(await cache.wrap('user', async () => 'from WeChat', LONG)).toBe('from WeChat');
-      expect(performance.now() - startedAt).toBeLessThan(1_500);
-      await connection.close();
-      await frozen.end();
-    });
+  it('is wx: by default, for keys of the library and of the application', async () => {
+    expect((await namesAfterUse()).toSorted()).toEqual(['wx:app:ticket', 'wx:s:', 'wx:u:']);
+  });
+
+  it('is what the option says', async () => {
+    expect((await namesAfterUse('shop/')).toSorted()).toEqual([
+      'shop/app:ticket',
+      'shop/s:',
+      'shop/u:',
+    ]);
+  });
+
+  it('separates two applications on one Redis', async () => {
+    const wechat = await startWechatSandbox();
+    const start = (keyPrefix: string) =>
+      startTeamApp(optionsFor(wechat, { redis: { url: redis.url, keyPrefix } }));
+    const [shop, other] = [await start('shop:'), await start('other:')];
+    const { session_rd } = await shop
+      .get(SessionService)
+      .login((await wechat.users.create().login()).code);
+    expect((await shop.as(session_rd, '/me')).status).toBe(200);
+    expect((await other.as(session_rd, '/me')).status).toBe(401);
+    await Promise.all([shop.close(), other.close(), wechat.close()]);
+  });
+
+  it('lets every verb work for an ACL user with ~wx:*, for keys of the application too', async () => {
+    const rights = '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping'.split(
+      ' ',
+    );
+    await redis.run('ACL', 'SETUSER', 'limited', 'on', '>p', '~wx:*', ...rights);
+    const store = await RedisStore.open({ url: redis.url.replace('//', '//limited:p@') });
+    const [a, b] = [Buffer.from('a'), Buffer.from('b')];
+    for (const key of ['wx:s:one', 'app:registration:one', 'x']) {
+      expect(await store.add(key, a, LONG)).toBe(true);
+      expect(await store.get(key)).toEqual(a);
+      expect(await store.replace(key, a, b, LONG)).toBe(true);
+      expect(await store.remove(key, b)).toBe(true);
+      expect(await store.take(key)).toBeUndefined();
+      expect((await store.count(key, 1, LONG)).count).toBe(1);
+      expect(await store.remove(key)).toBe(true);
+    }
+    await store.close();
+  });
+
+  it('control: Redis refuses a key without the prefix to this user', async () => {
+    await redis.run('ACL', 'SETUSER', 'limited', 'on', '>p', '~wx:*', '+set');
+    const client = createClient({ url: redis.url.replace('//', '//limited:p@') });
+    client.on('error', () => {});
+    await client.connect();
+    await expect(client.set('app:registration:one', '1')).rejects.toThrow('NOPERM');
+    client.destroy();
   });
 });
 
 describeRedis('RedisStore on a cluster', () => {
-  it('ends all connections, those of the cache on the same client, too', async () => {
+  it('closes the connections to all nodes', async () => {
     const cluster = await TestCluster.start();
     const connection = await RedisConnection.open({ url: cluster.urls });
     const store = await RedisStore.on(connection);
-    const cache = createCache(await cacheStores(connection));
     for (let i = 0; i < 20; i++) {
-      await cache.set(`c${i}`, i, LONG);
       expect(await store.add(`wx:s:${i}`, Buffer.from('a'), LONG)).toBe(true);
     }
-    expect(await cache.mget(['c1', 'c2', 'c3', 'c4'])).toEqual([1, 2, 3, 4]);
     await connection.close();
     for (const node of cluster.masters) await until(async () => (await clientsOf(node)) === 0);
     await cluster.end();
@@ -299,7 +323,7 @@ async function theirClient(redis: TestRedis): Promise<RedisClientType> {
   return client.connect();
 }
 
-/** How many are connected, beside who asks. */
+/** The number of connections besides this one. */
 async function clientsOf(redis: TestRedis): Promise<number> {
   return (
     String(await redis.run('CLIENT', 'LIST', 'TYPE', 'normal'))
@@ -308,7 +332,7 @@ async function clientsOf(redis: TestRedis): Promise<number> {
   );
 }
 
-/** What Redis carried out meanwhile, by name; our own questions to it and the clients' pings left out. */
+/** The number of commands by name. Commands of the test itself and pings are left out. */
 async function commandsDuring(
   redis: TestRedis,
   work: () => Promise<unknown>,

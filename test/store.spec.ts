@@ -1,14 +1,12 @@
-import { createCache } from 'cache-manager';
 import { createClient, createCluster } from 'redis';
 import type { RedisClientType, RedisClusterType } from 'redis';
-import { unboundedMemory } from '../libs/wechat/src/store/cache.js';
 import { MemoryStore } from '../libs/wechat/src/store/memory.store.js';
-import { RedisStore } from '../libs/wechat/src/store/redis.store.js';
+import { RedisStore } from '../libs/wechat/src/store/redis/redis.store.js';
 import { describeStore } from './store.contract.js';
 import { describeRedis, TestCluster, TestRedis } from './support/redis.js';
 
-describeStore('MemoryStore on the in-memory cache', async () => ({
-  store: new MemoryStore(createCache(unboundedMemory())),
+describeStore('MemoryStore', async () => ({
+  store: new MemoryStore(),
   close: async () => {},
 }));
 

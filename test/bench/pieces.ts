@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SessionService, StoreUnavailableError, WechatModule, WechatStore } from 'nestjs-wechat';
+import { SessionService, StoreUnavailableError, WechatModule, WechatClock } from 'nestjs-wechat';
 import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
 import { formatToken, newToken } from '../../libs/wechat/src/session/session-token.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
@@ -46,7 +46,7 @@ function start(redis: string | undefined): Promise<INestApplicationContext> {
 }
 
 async function addLogin(app: INestApplicationContext): Promise<string> {
-  const [token, openid, now] = [newToken(), newOpenid(), app.get(WechatStore).now()];
+  const [token, openid, now] = [newToken(), newOpenid(), app.get(WechatClock).now()];
   const [{ id }, loginExpiresAt] = [token, now + 7 * DAY];
   const times = { issuedAt: now, refreshedAt: now, expiresAt: now + DAY, loginExpiresAt };
   const stored = await app

@@ -51,7 +51,7 @@ describeRedis('the access token of', () => {
         secret: String(i).padStart(32, '0'),
       })),
     });
-    connections = await Connections.open(redis.url, wechat, INSTANCES);
+    connections = await Connections.open(redis.url, INSTANCES);
   });
   beforeEach(async () => {
     await wipe(redis);

@@ -1,7 +1,7 @@
 import type { Scheduler } from 'fast-check';
 import { SessionService, WechatCodeError, WechatEvents, WechatStore } from 'nestjs-wechat';
 import { ResolvedWechatOptions } from 'nestjs-wechat';
-import type { WechatModuleOptions } from 'nestjs-wechat';
+import type { StoreCount, WechatModuleOptions } from 'nestjs-wechat';
 import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
 import type {
   PlatformClient,
@@ -12,6 +12,7 @@ import { SessionRecords } from '../../libs/wechat/src/session/session-records.js
 import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
 import { SessionWatcher } from '../../libs/wechat/src/session/session-watcher.js';
 import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
+import { ProcessClock } from '../../libs/wechat/src/wechat.clock.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
 
@@ -20,9 +21,8 @@ export class MapStore extends WechatStore {
   readonly entries = new Map<string, { value: Buffer; expiresAt: number }>();
   private time = NOON;
 
-  now(): number {
-    return this.time;
-  }
+  readonly clock = new ProcessClock(() => this.time);
+
   advance(ms: number): void {
     this.time += ms;
   }
@@ -33,14 +33,14 @@ export class MapStore extends WechatStore {
   get(key: string): Promise<Buffer | undefined> {
     return this.do('get', key, () => this.read(key));
   }
-  add(key: string, value: Buffer, ttl: number): Promise<boolean> {
-    return this.do('add', key, () => !this.read(key) && this.write(key, value, ttl));
+  add(key: string, value: Buffer, ttlMs: number): Promise<boolean> {
+    return this.do('add', key, () => !this.read(key) && this.write(key, value, ttlMs));
   }
-  replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
+  replace(key: string, expected: Buffer, value: Buffer, ttlMs: number): Promise<boolean> {
     return this.do(
       'replace',
       key,
-      () => this.read(key)?.equals(expected) === true && this.write(key, value, ttl),
+      () => this.read(key)?.equals(expected) === true && this.write(key, value, ttlMs),
     );
   }
   remove(key: string, expected?: Buffer): Promise<boolean> {
@@ -58,12 +58,12 @@ export class MapStore extends WechatStore {
       return value;
     });
   }
-  count(key: string, by: number, window: number): Promise<{ count: number; resetsIn: number }> {
+  count(key: string, by: number, windowMs: number): Promise<StoreCount> {
     return this.do('count', key, () => {
-      const expiresAt = this.read(key) ? this.entries.get(key)!.expiresAt : this.time + window;
+      const expiresAt = this.read(key) ? this.entries.get(key)!.expiresAt : this.time + windowMs;
       const count = Number(this.read(key) ?? 0) + by;
       this.write(key, Buffer.from(String(count)), expiresAt - this.time);
-      return { count, resetsIn: expiresAt - this.time };
+      return { count, resetsInMs: expiresAt - this.time };
     });
   }
 
@@ -71,8 +71,8 @@ export class MapStore extends WechatStore {
     const entry = this.entries.get(key);
     return entry && entry.expiresAt > this.time ? entry.value : undefined;
   }
-  private write(key: string, value: Buffer, ttl: number): true {
-    this.entries.set(key, { value, expiresAt: this.time + ttl });
+  private write(key: string, value: Buffer, ttlMs: number): true {
+    this.entries.set(key, { value, expiresAt: this.time + ttlMs });
     return true;
   }
 }
@@ -126,25 +126,27 @@ const APPS: WechatModuleOptions['apps'] = [
 
 /** SessionService without Nest: thousands of them in a second. */
 export function bareInstance(
-  store: WechatStore,
+  store: MapStore,
   wechat: BareWechat,
   session: WechatModuleOptions['session'] = {},
 ): BareInstance {
   const options = new ResolvedWechatOptions({ apps: APPS, session });
   const keyring = new Keyring(options.apps, []);
   const events = new WechatEvents();
-  const [records, users] = [new SessionRecords(store, keyring), new UserRecords(store, keyring)];
-  const keys = new SessionKeys(users, store, undefined as never, events);
+  const { clock } = store;
+  const records = new SessionRecords(store, keyring, clock);
+  const users = new UserRecords(store, keyring, clock);
+  const keys = new SessionKeys(users, clock, undefined as never, events);
   const parts = [
     options,
     wechat.client(),
-    store,
+    clock,
     new SessionTokens(keyring),
     records,
     users,
     keys,
     events,
-    new SessionWatcher(options, store, records, events),
+    new SessionWatcher(options, clock, records, events),
   ] as const;
   return { sessions: new SessionService(...parts), events };
 }

@@ -5,7 +5,7 @@ import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import type { TcpFault } from '../support/tcp-proxy.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { slotOf } from '../../libs/wechat/src/store/redis.slot.js';
-import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { slotOf } from '../../libs/wechat/src/store/redis/cluster-slot.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { describeRedis, TestCluster, until } from '../support/redis.js';
 import { Lag, outcomeOf, trials } from './rows.js';
 import type { Outcome } from './rows.js';

@@ -3,7 +3,7 @@ import { CurrentSession, SessionGuard, SessionRd, SessionService } from 'nestjs-
 import type { IssuedSession, WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { optionsFor, startTeamApp, TeamController } from '../support/team-app.js';

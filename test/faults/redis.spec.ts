@@ -2,12 +2,12 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import {
-  Circuit,
+  CircuitBreaker,
   MAX_IN_FLIGHT,
-  STORE_DEADLINE,
+  CALL_TIMEOUT_MS,
   TIMEOUTS_TO_OPEN,
-} from '../../libs/wechat/src/store/redis.circuit.js';
-import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+} from '../../libs/wechat/src/store/redis/circuit-breaker.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { FakeResp } from '../support/fake-resp.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -387,29 +387,29 @@ describe('the store, when Redis answers', () => {
 
 const never = (): Promise<never> => new Promise(() => {});
 
-describe('the circuit', () => {
-  it('R2 lets no more calls wait than its limit', async () => {
-    const circuit = new Circuit(never);
+describe('the circuit breaker', () => {
+  it('R2 refuses calls above the limit of calls in flight', async () => {
+    const breaker = new CircuitBreaker(never);
     const waiting = Array.from({ length: MAX_IN_FLIGHT }, () =>
-      outcomeOf(() => circuit.call(never).catch(unavailable)),
+      outcomeOf(() => breaker.run(never).catch(unavailable)),
     );
-    const surplus = await outcomeOf(() => circuit.call(never));
+    const surplus = await outcomeOf(() => breaker.run(never));
     expect(surplus.is).toBe('unavailable');
-    expect(surplus.ms).toBeLessThan(STORE_DEADLINE / 2);
-    circuit.stop();
+    expect(surplus.ms).toBeLessThan(CALL_TIMEOUT_MS / 2);
+    breaker.stop();
     await Promise.all(waiting);
   });
 
-  it('counts only timeouts in a row', async () => {
-    const circuit = new Circuit(never);
-    const calls = Array.from({ length: TIMEOUTS_TO_OPEN - 1 }, () => circuit.call(never));
+  it('counts only consecutive timeouts', async () => {
+    const breaker = new CircuitBreaker(never);
+    const calls = Array.from({ length: TIMEOUTS_TO_OPEN - 1 }, () => breaker.run(never));
     await Promise.allSettled(calls);
-    expect(await circuit.call(async () => 'answer')).toBe('answer');
-    await Promise.allSettled(calls.map(() => circuit.call(never)));
-    expect(await circuit.call(async () => 'answer')).toBe('answer');
+    expect(await breaker.run(async () => 'answer')).toBe('answer');
+    await Promise.allSettled(calls.map(() => breaker.run(never)));
+    expect(await breaker.run(async () => 'answer')).toBe('answer');
   });
 
-  it('control: without a deadline a call into the silence does not end', async () => {
+  it('control: without a timeout a call that gets no reply does not end', async () => {
     const winner = await Promise.race([never(), sleep(2 * LATEST, 'still waiting')]);
     expect(winner).toBe('still waiting');
   });

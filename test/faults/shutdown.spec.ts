@@ -22,7 +22,7 @@ describeRedis('an instance that is told to stop', () => {
 
   beforeAll(async () => {
     [redis, wechat] = await Promise.all([TestRedis.start(), startWechatSandbox()]);
-    connections = await Connections.open(redis.url, wechat, 1);
+    connections = await Connections.open(redis.url, 1);
     [other] = (await startMembers(wechat, connections)) as [Member];
   });
   afterEach(async () => {

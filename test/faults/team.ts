@@ -9,7 +9,7 @@ import {
 } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import type { RecordedRequest, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { RedisStore } from '../../libs/wechat/src/store/redis.store.js';
+import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import type { TestRedis } from '../support/redis.js';
 import { optionsFor } from '../support/team-app.js';
 
@@ -26,11 +26,10 @@ export interface Member {
 export class Connections {
   private constructor(readonly stores: RedisStore[]) {}
 
-  /** Stores on one Redis, a connection each, that live by the sandbox's clock. */
-  static async open(url: string, wechat: WechatSandbox, count = 4): Promise<Connections> {
-    const clock = (): number => wechat.clock.now();
+  /** Stores on one Redis, with one connection each. */
+  static async open(url: string, count = 4): Promise<Connections> {
     return new Connections(
-      await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }, clock))),
+      await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }))),
     );
   }
 

@@ -10,12 +10,6 @@ import type { TeamApp } from '../support/team-app.js';
 class SharedStore extends WechatStore {
   readonly values = new Map<string, Buffer>();
   readonly reads: string[] = [];
-  constructor(private readonly clock: () => number) {
-    super();
-  }
-  now() {
-    return this.clock();
-  }
   async get(key: string) {
     this.reads.push(key);
     return this.values.get(key);
@@ -34,10 +28,10 @@ class SharedStore extends WechatStore {
     this.values.delete(key);
     return value;
   }
-  async count(key: string, by: number, window: number) {
+  async count(key: string, by: number, windowMs: number) {
     const count = Number(this.values.get(key) ?? 0) + by;
     this.values.set(key, Buffer.from(String(count)));
-    return { count, resetsIn: window };
+    return { count, resetsInMs: windowMs };
   }
 }
 
@@ -56,7 +50,7 @@ describe('what protects a session', () => {
     });
   });
   beforeEach(() => {
-    store = new SharedStore(() => wechat.clock.now());
+    store = new SharedStore();
   });
   afterEach(closeTeamApps);
   afterAll(() => wechat.close());

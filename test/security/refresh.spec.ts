@@ -61,7 +61,7 @@ class Theft {
     if (fate === 'request lost') return;
     const requestId = this.client === 'with keys' ? this.key : undefined;
     const next = await this.refresh(this.token, requestId);
-    if (this.stolen.length > 0) this.answeredAt ??= this.store.now();
+    if (this.stolen.length > 0) this.answeredAt ??= this.store.clock.now();
     if (fate === 'response lost') return;
     this.loggedIn = next !== undefined;
     [this.token, this.key] = [next ?? this.token, newKey()];
@@ -74,7 +74,7 @@ class Theft {
 
   /** From the owner's first refresh after the theft, the thief's tokens work for one grace time at most. */
   private async check(): Promise<void> {
-    if (this.answeredAt === undefined || this.store.now() < this.answeredAt + GRACE) return;
+    if (this.answeredAt === undefined || this.store.clock.now() < this.answeredAt + GRACE) return;
     const found = await Promise.allSettled(this.stolen.map((token) => this.sessions.find(token)));
     if (found.some(({ status }) => status === 'fulfilled')) throw new Error('the thief is inside');
   }

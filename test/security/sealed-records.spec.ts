@@ -109,7 +109,7 @@ describe('who writes to the store', () => {
         const original = store.entries.get(to.keys[place])!;
         store.entries.set(to.keys[place], {
           value: store.entries.get(from.keys[kind])!.value,
-          expiresAt: store.now() + FAR,
+          expiresAt: store.clock.now() + FAR,
         });
         expect(await works[place](await start(store), to)).toBe(false);
         store.entries.set(to.keys[place], original);

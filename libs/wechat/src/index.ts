@@ -62,9 +62,10 @@ export type { RequestWithHeaders } from './auth/credentials.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 export type { WechatErrorResponse } from './auth/wechat-exception.filter.js';
 
-// The store
+// The store and the clock
 export { WechatStore } from './store/wechat.store.js';
 export type { StoreCount } from './store/wechat.store.js';
+export { WechatClock } from './wechat.clock.js';
 
 // Errors
 export * from './wechat.errors.js';

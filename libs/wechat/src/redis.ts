@@ -1,1 +1,1 @@
-export { RedisStore } from './store/redis.store.js';
+export { RedisStore } from './store/redis/redis.store.js';

@@ -17,6 +17,7 @@ const VARIABLES: Record<string, string> = {
   encryptionKeys: 'WECHAT_ENCRYPTION_KEYS',
   'redis.url': 'REDIS_URL',
   'redis.waitReplicas': 'REDIS_WAIT_REPLICAS',
+  'redis.keyPrefix': 'WECHAT_KEY_PREFIX',
   apps: 'WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS',
 };
 
@@ -110,12 +111,13 @@ function pairedApp(
 }
 
 function redisOf(env: Environment, problems: string[]): WechatModuleOptions['redis'] {
-  const { REDIS_URL: urls, REDIS_WAIT_REPLICAS: replicas } = env;
+  const { REDIS_URL: urls, REDIS_WAIT_REPLICAS: replicas, WECHAT_KEY_PREFIX: keyPrefix } = env;
   if (Number(replicas ?? 0) !== 0 && !urls) problems.push('REDIS_WAIT_REPLICAS needs REDIS_URL');
   if (!urls) return undefined;
   return {
     url: urls.split(',').map((url) => url.trim()),
     ...(replicas && { waitReplicas: Number(replicas) }),
+    ...(keyPrefix && { keyPrefix }),
   };
 }
 

@@ -1,7 +1,6 @@
 import { HttpModule } from '@nestjs/axios';
-import { Module } from '@nestjs/common';
-import type { DynamicModule } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { Inject, Module } from '@nestjs/common';
+import { APP_FILTER, ModulesContainer } from '@nestjs/core';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
@@ -20,13 +19,17 @@ import { SessionTokens } from './session/session-tokens.js';
 import { SessionWatcher } from './session/session-watcher.js';
 import { SessionService } from './session/session.service.js';
 import { UserRecords } from './session/user-records.js';
-import { cacheModule, FoundationModule, storeProvider } from './store/store.module.js';
+import { clockProvider, redisProvider, storeProvider } from './store/store.providers.js';
 import { WechatStore } from './store/wechat.store.js';
 import { Telemetry } from './telemetry.js';
 import { HttpTransport } from './transport/http.transport.js';
+import { WechatCache } from './wechat.cache.js';
+import { WechatClock } from './wechat.clock.js';
+import { WechatConfigError } from './wechat.errors.js';
 import { WechatEvents } from './wechat.events.js';
-import type { ASYNC_OPTIONS_TYPE, OPTIONS_TYPE } from './wechat.module-definition.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './wechat.module-definition.js';
 import { ResolvedWechatOptions } from './wechat.options.js';
+import type { WechatModuleOptions } from './wechat.options.js';
 
 /**
  * Everything a NestJS application needs for WeChat. Import it once, in the root module; it is global unless told otherwise.
@@ -38,8 +41,17 @@ import { ResolvedWechatOptions } from './wechat.options.js';
  * ```
  */
 @Module({
+  imports: [HttpModule],
   providers: [
+    {
+      provide: ResolvedWechatOptions,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: WechatModuleOptions) => new ResolvedWechatOptions(options),
+    },
+    redisProvider,
     storeProvider,
+    clockProvider,
+    WechatCache,
     {
       provide: Keyring,
       inject: [ResolvedWechatOptions],
@@ -75,9 +87,10 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     },
   ],
   exports: [
-    FoundationModule,
+    ResolvedWechatOptions,
     PlatformClient,
     WechatStore,
+    WechatClock,
     SessionService,
     WechatEvents,
     CryptoService,
@@ -91,23 +104,16 @@ import { ResolvedWechatOptions } from './wechat.options.js';
     OptionalSessionGuard,
   ],
 })
-export class WechatModule {
-  /** With options that are there already. */
-  static forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
-    return onFoundation(FoundationModule.forRoot(options));
+export class WechatModule extends ConfigurableModuleClass {
+  /** @throws WechatConfigError if the application imports two global instances, of which Nest would use either */
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    super();
+    const global = [...modules.values()].filter(
+      ({ metatype, isGlobal }) => metatype === WechatModule && isGlobal,
+    );
+    if (global.length > 1)
+      throw new WechatConfigError([
+        `WechatModule is imported ${global.length} times as a global module: import it once, with all apps, or pass isGlobal: false to all but one`,
+      ]);
   }
-
-  /** With options that the application makes, from a factory or a class. */
-  static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return onFoundation(FoundationModule.forRootAsync(options));
-  }
-}
-
-/** The options lie in a module of their own, because the cache needs them, and Nest makes a cache in a module. */
-function onFoundation({ global, ...foundation }: DynamicModule): DynamicModule {
-  return {
-    module: WechatModule,
-    global,
-    imports: [foundation, cacheModule(foundation), HttpModule],
-  };
 }

@@ -95,8 +95,10 @@ export interface WechatModuleOptions {
          * @default 0
          */
         waitReplicas?: number;
+        /** The start of every key in Redis, also of keys that your application writes through the store. @default 'wx:' */
+        keyPrefix?: string;
       }
-    | { client: RedisClientType | RedisClusterType };
+    | { client: RedisClientType | RedisClusterType; keyPrefix?: string };
   /** Your own store, instead of redis. */
   store?: WechatStore;
   /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
@@ -106,7 +108,7 @@ export interface WechatModuleOptions {
    * `APP_FILTER` or Nest's own filter handles the errors. They are HttpExceptions, so status and body stay right. @default true
    */
   errorFilter?: boolean;
-  /** What moves time, in milliseconds since 1970; for tests. @default the process's clock; with redis, Redis's own time */
+  /** Returns the time in milliseconds since 1970, for tests. @default the clock of the process; with redis, Redis's time */
   clock?: () => number;
 }
 
@@ -195,6 +197,7 @@ export const WECHAT_API_BASE_URL = 'https://api.weixin.qq.com';
 
 const APP_ID = /^[0-9A-Za-z_-]{1,64}$/;
 const PRINTABLE = /^[\x21-\x7e]{1,256}$/;
+const KEY_PREFIX = /^[\x21-\x7e]{1,64}$/;
 const KEY_ID = /^[0-9A-Za-z_.-]{1,64}$/;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
@@ -280,7 +283,13 @@ class Problems {
   }
 
   redis(redis: WechatModuleOptions['redis']): WechatModuleOptions['redis'] {
-    if (!redis || 'client' in redis) return redis;
+    if (!redis) return undefined;
+    this.expect(
+      redis.keyPrefix === undefined || KEY_PREFIX.test(redis.keyPrefix),
+      'redis.keyPrefix',
+      'must be 1 to 64 printable ASCII characters without spaces',
+    );
+    if ('client' in redis) return redis;
     const urls = [redis.url].flat();
     const valid =
       urls.length > 0 &&

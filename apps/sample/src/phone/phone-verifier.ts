@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PhoneService, WechatStore } from 'nestjs-wechat';
+import { PhoneService, WechatClock } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { verifiedPhone } from '../users/verified-phone.js';
 import type { VerifiedPhone } from '../users/verified-phone.js';
@@ -10,7 +10,7 @@ import type { PhoneDto } from './phone.dto.js';
 export class PhoneVerifier {
   constructor(
     private readonly phones: PhoneService,
-    private readonly store: WechatStore,
+    private readonly clock: WechatClock,
   ) {}
 
   async verify(
@@ -21,6 +21,6 @@ export class PhoneVerifier {
     const phone = code
       ? await this.phones.getByCode(code, { appId, openid })
       : await this.phones.decrypt(session, { encryptedData, iv });
-    return verifiedPhone(phone, new Date(this.store.now()));
+    return verifiedPhone(phone, new Date(this.clock.now()));
   }
 }

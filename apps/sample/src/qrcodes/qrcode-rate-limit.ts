@@ -21,8 +21,8 @@ export class QrCodeRateLimit {
     const limit = this.config.qrCodeRateLimit;
     if (limit === 0) return work();
     const key = `app:qrcodes:${appId}:${openid}`;
-    const { count, resetsIn } = await this.store.count(key, 1, WINDOW_MS);
-    if (count > limit) throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+    const { count, resetsInMs } = await this.store.count(key, 1, WINDOW_MS);
+    if (count > limit) throw new WechatRateLimitError(Math.ceil(resetsInMs / 1000));
     try {
       return await work();
     } catch (error) {

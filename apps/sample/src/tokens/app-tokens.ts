@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { createHmac } from 'node:crypto';
-import { SessionService, WechatStore } from 'nestjs-wechat';
+import { SessionService, WechatClock } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { UnauthorizedError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
@@ -37,7 +37,7 @@ export class AppTokens {
     private readonly tokens: SignedTokens,
     private readonly sessions: SessionService,
     private readonly users: UsersService,
-    private readonly store: WechatStore,
+    private readonly clock: WechatClock,
   ) {}
 
   /** @param scope `phone` if the identity of the session does not belong to the account */
@@ -46,7 +46,7 @@ export class AppTokens {
     session: WechatSession,
     scope: TokenScope = 'account',
   ): Promise<IssuedToken> {
-    const sessionLeft = session.loginExpiresAt.getTime() - this.store.now();
+    const sessionLeft = session.loginExpiresAt.getTime() - this.clock.now();
     const ttl = scope === 'phone' ? PHONE_SCOPE_TTL_MS : this.config.jwt.ttl;
     const expiresIn = Math.floor(Math.min(ttl, this.config.jwt.ttl, sessionLeft) / 1000);
     const claims = {

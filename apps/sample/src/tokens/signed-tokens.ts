@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import type { JwtModuleOptions } from '@nestjs/jwt';
-import { WechatStore } from 'nestjs-wechat';
+import { WechatClock } from 'nestjs-wechat';
 import { AppConfig } from '../config.js';
 
 /** What a token is for. It stands in the header and in the audience, so one kind is never taken for another. */
@@ -21,12 +21,12 @@ export const jwtOptions = ({ jwt }: AppConfig): JwtModuleOptions => ({
   verifyOptions: { algorithms: ['HS256'], issuer: ISSUER },
 });
 
-/** JWTs of this app. Their clock is the store's, which all instances share. */
+/** JWTs of this app. Their clock is that of the sessions, which all instances share. */
 @Injectable()
 export class SignedTokens {
   constructor(
     private readonly jwt: JwtService,
-    private readonly store: WechatStore,
+    private readonly clock: WechatClock,
   ) {}
 
   /** @param expiresIn seconds */
@@ -43,7 +43,7 @@ export class SignedTokens {
   }
 
   private now(): number {
-    return Math.floor(this.store.now() / 1000);
+    return Math.floor(this.clock.now() / 1000);
   }
 }
 

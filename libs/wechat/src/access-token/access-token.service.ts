@@ -7,6 +7,7 @@ import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { accessTokenChannel, traced } from '../diagnostics.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import {
   StoreUnavailableError,
   WechatResponseError,
@@ -56,6 +57,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(Keyring) private readonly keyring: Keyring,
   ) {}
 
@@ -94,11 +96,11 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 
   private lifeOf({ expiresAt }: AccessToken): number {
-    return expiresAt - this.store.now();
+    return expiresAt - this.clock.now();
   }
 
   private refreshInBackground(app: WechatApp): void {
-    const now = this.store.now();
+    const now = this.clock.now();
     if (now - (this.triedAt.get(app.appId) ?? 0) < BACKGROUND_EVERY) return;
     this.triedAt.set(app.appId, now);
     this.obtain(app, this.wanted({ minLife: this.softExpiry })).catch((error: Error) =>
@@ -214,7 +216,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
 
   private fetchAs(mode: AccessTokenMode, app: WechatApp, deadline: number): Promise<AccessToken> {
     return traced(accessTokenChannel, { mode }, () =>
-      fetchAccessToken(this.platform, app, mode, this.store.now(), deadline),
+      fetchAccessToken(this.platform, app, mode, this.clock.now(), deadline),
     );
   }
 

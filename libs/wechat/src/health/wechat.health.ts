@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
 import { PlatformClient } from '../platform/platform.client.js';
+import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { StoreUnavailableError } from '../wechat.errors.js';
 
@@ -31,7 +32,7 @@ export class WechatHealthIndicator {
   async store(name: string): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check(name);
     try {
-      const probe = `wx:health:${randomUUID()}`;
+      const probe = KEY_PREFIX.healthCheck + randomUUID();
       await this.sessions.add(probe, PROBE_VALUE, PROBE_TTL_MS);
       await this.sessions.remove(probe);
       return indicator.up();

@@ -6,6 +6,7 @@ import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { formatToken, newToken, parseToken } from '../session/session-token.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import {
   StoreUnavailableError,
   WechatBadRequestError,
@@ -80,6 +81,7 @@ export class MobileOAuthService {
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(Keyring) private readonly keyring: Keyring,
     @Inject(OAuthState) private readonly states: OAuthState,
   ) {}
@@ -136,7 +138,7 @@ export class MobileOAuthService {
     requireCode(code, 'WeChat');
     const app = this.options.app('mobile', appId);
     if (state !== undefined) await this.states.spend(state, app.appId, device);
-    const grant = await exchangeCode(this.platform, app, code, this.store.now());
+    const grant = await exchangeCode(this.platform, app, code, this.clock.now());
     const { maxAge } = this.options.session;
     const token = newToken();
     const { openid, unionid } = grant;
@@ -146,7 +148,7 @@ export class MobileOAuthService {
       unionid,
       secret: token.secret.toString('base64url'),
       grant,
-      loginExpiresAt: this.store.now() + maxAge,
+      loginExpiresAt: this.clock.now() + maxAge,
     };
     const key = keyOf(token.id);
     if (!(await this.store.add(key, sealJson(this.keyring, app.appId, key, record), maxAge)))
@@ -199,7 +201,7 @@ export class MobileOAuthService {
     const deadline = this.platform.deadline();
     const { accessTokenExpiresAt } = stored.record.grant;
     const current =
-      accessTokenExpiresAt - this.store.now() > REFRESH_BEFORE
+      accessTokenExpiresAt - this.clock.now() > REFRESH_BEFORE
         ? stored
         : await this.refreshed(stored, deadline);
     try {
@@ -230,7 +232,7 @@ export class MobileOAuthService {
     try {
       const { appId, grant } = stored.record;
       return await this.rewrite(stored, {
-        grant: await refreshGrant(this.platform, appId, grant, this.store.now(), deadline),
+        grant: await refreshGrant(this.platform, appId, grant, this.clock.now(), deadline),
       });
     } catch (error) {
       if (error instanceof WechatSessionError) await this.store.remove(stored.key);
@@ -255,7 +257,7 @@ export class MobileOAuthService {
         stored.key,
         stored.sealed,
         sealed,
-        record.loginExpiresAt - this.store.now(),
+        record.loginExpiresAt - this.clock.now(),
       )
     )
       return { ...stored, sealed, record };
@@ -274,7 +276,7 @@ export class MobileOAuthService {
   private async open(key: string): Promise<StoredLogin> {
     const sealed = await this.store.get(key);
     const record = unsealJson<MobileLoginRecord>(this.keyring, key, sealed);
-    if (!sealed || !record || record.loginExpiresAt <= this.store.now())
+    if (!sealed || !record || record.loginExpiresAt <= this.clock.now())
       throw new WechatSessionError();
     return { key, sealed, record };
   }

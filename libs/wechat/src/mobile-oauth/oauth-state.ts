@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 
@@ -31,7 +32,7 @@ export class OAuthState {
 }
 
 function keyOf(state: string): string {
-  return `wx:state:${hash('sha256', state, 'base64url')}`;
+  return KEY_PREFIX.oauthState + hash('sha256', state, 'base64url');
 }
 
 function bindingOf(appId: string, device: string): Buffer {

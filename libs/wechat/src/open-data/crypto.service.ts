@@ -4,6 +4,7 @@ import { hashOfUser } from '../session/user-records.js';
 import type { WechatSession } from '../session/wechat-session.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import {
   WechatDecryptError,
   WechatRateLimitError,
@@ -33,6 +34,7 @@ export class CryptoService {
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
     @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatClock) private readonly clock: WechatClock,
   ) {}
 
   /**
@@ -55,7 +57,7 @@ export class CryptoService {
       encryptedData,
       iv,
       maxAge: this.options.openData.maxAge,
-      now: this.store.now(),
+      now: this.clock.now(),
     };
     return this.withAnyKey(session, new WechatDecryptError(), (sessionKey) =>
       decryptOpenData<T>({ ...checks, sessionKey }),
@@ -89,11 +91,11 @@ export class CryptoService {
     attempt: (sessionKey: string) => T,
   ): Promise<T> {
     const counter = KEY_PREFIX.decryptFailures + hashOfUser(session);
-    const { count, resetsIn } = await this.store.count(counter, 1, WINDOW);
-    const resetsAt = this.store.now() + resetsIn;
+    const { count, resetsInMs } = await this.store.count(counter, 1, WINDOW);
+    const resetsAt = this.clock.now() + resetsInMs;
     if (count > MAX_FAILURES) {
       await this.takeOff(counter, resetsAt);
-      throw new WechatRateLimitError(Math.ceil(resetsIn / 1000));
+      throw new WechatRateLimitError(Math.ceil(resetsInMs / 1000));
     }
     for (const sessionKey of await this.sessionKeys.of(session)) {
       const result = attemptOrRefused(() => attempt(sessionKey), refusal);
@@ -106,7 +108,7 @@ export class CryptoService {
 
   /** Not in the last second of the window: the counter could start again in between, and the next window would allow one more. */
   private async takeOff(counter: string, resetsAt: number): Promise<void> {
-    if (this.store.now() < resetsAt - 1000) await this.store.count(counter, -1, WINDOW);
+    if (this.clock.now() < resetsAt - 1000) await this.store.count(counter, -1, WINDOW);
   }
 }
 

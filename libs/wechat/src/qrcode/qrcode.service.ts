@@ -1,7 +1,8 @@
-import { Cache } from '@nestjs/cache-manager';
 import { Inject, Injectable } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { KEY_PREFIX } from '../store/keys.js';
+import { WechatCache } from '../wechat.cache.js';
 import { WechatBadRequestError, WechatResponseError, WechatSceneError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { imageTypeOf } from './image-type.js';
@@ -29,7 +30,7 @@ export interface WechatQrCode {
 }
 
 /** Codes are permanent, so this is only about how long an unused image takes room. */
-const CACHE_FOR = 24 * 60 * 60_000;
+const CACHE_TTL_MS = 24 * 60 * 60_000;
 
 /**
  * Mini-program codes. Everything is checked before WeChat is asked; equal requests are answered from the cache.
@@ -44,7 +45,7 @@ export class QrCodeService {
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(WechatApiClient) private readonly api: WechatApiClient,
-    @Inject(Cache) private readonly cache: Cache,
+    @Inject(WechatCache) private readonly cache: WechatCache,
   ) {}
 
   /**
@@ -107,8 +108,11 @@ export class QrCodeService {
   ): Promise<WechatQrCode> {
     if (found.length > 0) throw new WechatBadRequestError(found.join('; '));
     const { appId } = this.options.app('mini-program', options.appId);
-    const key = `wx:qr:${hash('sha256', JSON.stringify([appId, path, body]), 'base64url')}`;
-    const base64 = await this.cache.wrap(key, () => this.fetchImage(path, appId, body), CACHE_FOR);
+    const key =
+      KEY_PREFIX.qrCode + hash('sha256', JSON.stringify([appId, path, body]), 'base64url');
+    const base64 = await this.cache.wrap(key, CACHE_TTL_MS, () =>
+      this.fetchImage(path, appId, body),
+    );
     const data = Buffer.from(base64, 'base64');
     return { data, contentType: imageTypeOf(data) ?? 'image/jpeg' };
   }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
-import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
 import { WechatEvents } from '../wechat.events.js';
 import { isSessionKey } from './code2session.js';
@@ -18,7 +18,7 @@ const PREVIOUS_KEY_LIFE = 5 * 60_000;
 export class SessionKeys {
   constructor(
     @Inject(UserRecords) private readonly users: UserRecords,
-    @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(WechatApiClient) private readonly api: WechatApiClient,
     @Inject(WechatEvents) private readonly events: WechatEvents,
   ) {}
@@ -32,7 +32,7 @@ export class SessionKeys {
     if (!record) return [];
     const { sessionKey, since, previous } = record;
     const raced =
-      previous && session.issuedAt.getTime() < since && this.store.now() < previous.until;
+      previous && session.issuedAt.getTime() < since && this.clock.now() < previous.until;
     return raced ? [sessionKey, previous.sessionKey] : [sessionKey];
   }
 

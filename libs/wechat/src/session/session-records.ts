@@ -4,6 +4,7 @@ import { KEY_PREFIX } from '../store/keys.js';
 import { SealedRepository } from '../store/sealed.repository.js';
 import type { Stored } from '../store/sealed.repository.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import { packSession, unpackSession } from './session.record.js';
 import type { SessionRecord } from './session.record.js';
 
@@ -19,8 +20,12 @@ const MAX_OPENED = 10_000;
  */
 @Injectable()
 export class SessionRecords extends SealedRepository<SessionRecord> {
-  constructor(@Inject(WechatStore) store: WechatStore, @Inject(Keyring) keyring: Keyring) {
-    super(store, keyring, store, {
+  constructor(
+    @Inject(WechatStore) store: WechatStore,
+    @Inject(Keyring) keyring: Keyring,
+    @Inject(WechatClock) clock: WechatClock,
+  ) {
+    super(store, keyring, clock, {
       kind: 'session',
       prefix: KEY_PREFIX.session,
       codec: { encode: packSession, decode: unpackSession },

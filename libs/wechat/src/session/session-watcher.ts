@@ -12,7 +12,7 @@ import {
   switchMap,
   take,
 } from 'rxjs';
-import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { SessionRecords } from './session-records.js';
@@ -32,12 +32,12 @@ export class SessionWatcher implements OnModuleDestroy {
   private readonly maxDelayMs: number;
 
   constructor(
-    @Inject(ResolvedWechatOptions) { clock }: ResolvedWechatOptions,
-    @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(ResolvedWechatOptions) options: ResolvedWechatOptions,
+    @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(SessionRecords) private readonly records: SessionRecords,
     @Inject(WechatEvents) events: WechatEvents,
   ) {
-    this.maxDelayMs = clock ? TEST_CLOCK_POLL_MS : MAX_DELAY_MS;
+    this.maxDelayMs = options.clock ? TEST_CLOCK_POLL_MS : MAX_DELAY_MS;
     this.stopListening = events.on('end', ({ id }) => this.revoked.next(id));
   }
 
@@ -71,16 +71,16 @@ export class SessionWatcher implements OnModuleDestroy {
       (stored) => stored?.record.expiresAt ?? 0,
       () => loginExpiresAt.getTime(),
     );
-    return expiresAt - this.store.now();
+    return expiresAt - this.clock.now();
   }
 
   /** Emits once when the clock has moved on by `ms`. */
   private timer(ms: number): Observable<void> {
     return new Observable((subscriber) => {
-      const endsAt = this.store.now() + ms;
+      const endsAt = this.clock.now() + ms;
       let timeout: NodeJS.Timeout | undefined;
       const wait = (): void => {
-        const leftMs = endsAt - this.store.now();
+        const leftMs = endsAt - this.clock.now();
         if (leftMs > 0) {
           timeout = setTimeout(wait, Math.min(leftMs, this.maxDelayMs)).unref();
         } else {

@@ -6,7 +6,7 @@ import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';
-import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import {
   StoreUnavailableError,
   WechatBadRequestError,
@@ -52,7 +52,7 @@ export class SessionService {
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(WechatStore) private readonly store: WechatStore,
+    @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(SessionTokens) private readonly tokens: SessionTokens,
     @Inject(SessionRecords) private readonly records: SessionRecords,
     @Inject(UserRecords) private readonly users: UserRecords,
@@ -191,7 +191,7 @@ export class SessionService {
    */
   async findById(id: string): Promise<WechatSession> {
     const { record } = (await this.records.get(id)) ?? refuse();
-    if (record.loginExpiresAt <= this.store.now()) throw new WechatSessionError();
+    if (record.loginExpiresAt <= this.clock.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
   }
 
@@ -241,7 +241,7 @@ export class SessionService {
     const { id } = token;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const stored = (await this.records.get(token.id)) ?? refuse();
-      const use = useOf(stored.record, token, this.store.now());
+      const use = useOf(stored.record, token, this.clock.now());
       if (
         use === 'replayed' ||
         (use === 'previous' && !isRepetition(stored.record.previous, requestHash))
@@ -272,7 +272,7 @@ export class SessionService {
   ): Promise<IssuedSession> {
     const token = newToken();
     const { id } = token;
-    const now = this.store.now();
+    const now = this.clock.now();
     const loginExpiresAt = now + this.options.session.maxAge;
     const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
     const times = { issuedAt: now, refreshedAt: now, expiresAt, loginExpiresAt };
@@ -288,7 +288,7 @@ export class SessionService {
     let first = false;
     await this.users.update({ appId, openid }, async (user) => {
       first = user === undefined;
-      const withKey = withSessionKey(user, sessionKey, now, this.store.now());
+      const withKey = withSessionKey(user, sessionKey, now, this.clock.now());
       return {
         ...withKey,
         logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }],
@@ -308,7 +308,7 @@ export class SessionService {
   /** The logins that stay when one more comes. Those that have ended go first, then the oldest; nothing unlisted stays alive. */
   private async makeRoom({ logins }: UserRecord): Promise<UserRecord['logins']> {
     const room = this.options.session.maxPerUser - 1;
-    const running = logins.filter(({ loginExpiresAt }) => loginExpiresAt > this.store.now());
+    const running = logins.filter(({ loginExpiresAt }) => loginExpiresAt > this.clock.now());
     if (running.length <= room) return running;
     const infos = await Promise.all(running.map(({ id }) => this.info(id)));
     const live = running.filter((_, i) => infos[i] !== undefined);
@@ -323,7 +323,7 @@ export class SessionService {
     requestHash: Buffer | undefined,
   ): Promise<IssuedSession | undefined> {
     const { record } = stored;
-    const now = this.store.now();
+    const now = this.clock.now();
     const next = await this.records.replace(stored, {
       ...record,
       secret: newSecret(),
@@ -345,14 +345,14 @@ export class SessionService {
   private issue({ login }: SessionToken, { id, record, key }: StoredSession): IssuedSession {
     return {
       session_rd: formatToken('srd', { login, secret: record.secret }, key),
-      expiresIn: Math.max(0, Math.round((record.expiresAt - this.store.now()) / 1000)),
+      expiresIn: Math.max(0, Math.round((record.expiresAt - this.clock.now()) / 1000)),
       session: sessionOf(id, record, record.expiresAt),
     };
   }
 
   /** How long this token is good for, or `undefined` if it is not. */
   private validUntil(record: SessionRecord, token: SessionToken): number | undefined {
-    const now = this.store.now();
+    const now = this.clock.now();
     const use = useOf(record, token, now);
     const until =
       use === 'current'
@@ -363,7 +363,7 @@ export class SessionService {
 
   private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
     const stored = await this.records.get(id);
-    if (!stored || stored.record.expiresAt <= this.store.now()) return undefined;
+    if (!stored || stored.record.expiresAt <= this.clock.now()) return undefined;
     const { issuedAt, refreshedAt, expiresAt } = stored.record;
     return {
       id,

@@ -4,6 +4,7 @@ import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { SealedRepository } from '../store/sealed.repository.js';
 import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
 import { packUser, unpackUser } from './user.record.js';
 import type { UserRecord } from './user.record.js';
 
@@ -27,8 +28,12 @@ export interface WechatUserKey {
  */
 @Injectable()
 export class UserRecords extends SealedRepository<UserRecord, WechatUserKey> {
-  constructor(@Inject(WechatStore) store: WechatStore, @Inject(Keyring) keyring: Keyring) {
-    super(store, keyring, store, {
+  constructor(
+    @Inject(WechatStore) store: WechatStore,
+    @Inject(Keyring) keyring: Keyring,
+    @Inject(WechatClock) clock: WechatClock,
+  ) {
+    super(store, keyring, clock, {
       kind: 'user',
       prefix: KEY_PREFIX.user,
       codec: { encode: packUser, decode: unpackUser },

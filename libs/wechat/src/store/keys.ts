@@ -1,3 +1,6 @@
+/** The prefix of the library's keys. In Redis, `redis.keyPrefix` replaces it. */
+export const DEFAULT_KEY_PREFIX = 'wx:';
+
 /**
  * The prefixes of all keys that this library writes. In Redis, `redis.keyPrefix` replaces the leading `wx:`.
  *
@@ -24,7 +27,6 @@ export const KEY_PREFIX = {
   decryptFailures: 'wx:f:',
   /** Cached mini-program code, by a hash of the request. */
   qrCode: 'wx:qr:',
+  /** Written and removed by the health check, by a random id. */
+  healthCheck: 'wx:health:',
 } as const;
-
-/** A key that is never written. The health check reads it. */
-export const HEALTH_CHECK_KEY = 'wx:health';

@@ -1,99 +1,82 @@
-import type { Cache } from '@nestjs/cache-manager';
-import { KeyedMutex } from '../keyed-mutex.js';
+import { ProcessClock } from '../wechat.clock.js';
+import type { WechatClock } from '../wechat.clock.js';
 import { WechatStore } from './wechat.store.js';
 import type { StoreCount } from './wechat.store.js';
 
 interface Entry {
   value: Buffer;
+  /** Milliseconds since 1970, on the store's clock. */
   expiresAt: number;
 }
 
-const SWEEP_EVERY = 60_000;
+/** How often expired entries are deleted, at most. */
+const SWEEP_INTERVAL_MS = 60_000;
 
 /**
- * The default: sessions in this process, on Nest's in-memory cache. For development and for a single instance; a restart
- * logs everybody out. Verbs on one key run one after the other, which is what makes them atomic.
+ * The default store: a map in this process, for development and for a single instance. A restart ends all sessions.
+ *
+ * Every verb runs synchronously, so it is atomic.
  */
 export class MemoryStore extends WechatStore {
-  private readonly turns = new KeyedMutex();
-  private sweptAt = Date.now();
+  private readonly entries = new Map<string, Entry>();
+  private sweptAt: number;
 
-  constructor(
-    private readonly cache: Cache,
-    /** Milliseconds since 1970; tests move it. @default Date.now */
-    private readonly clock: () => number = Date.now,
-  ) {
+  constructor(private readonly clock: WechatClock = new ProcessClock()) {
     super();
-  }
-
-  now(): number {
-    return this.clock();
+    this.sweptAt = clock.now();
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    return (await this.read(key))?.value;
+    return this.read(key)?.value;
   }
 
-  add(key: string, value: Buffer, ttl: number): Promise<boolean> {
-    return this.turns.run(key, async () => {
-      if (await this.read(key)) return false;
-      await this.write(key, value, this.now() + ttl);
-      return true;
-    });
+  async add(key: string, value: Buffer, ttlMs: number): Promise<boolean> {
+    if (this.read(key)) return false;
+    this.write(key, value, this.clock.now() + ttlMs);
+    return true;
   }
 
-  replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean> {
-    return this.turns.run(key, async () => {
-      if (!(await this.read(key))?.value.equals(expected)) return false;
-      await this.write(key, value, this.now() + ttl);
-      return true;
-    });
+  async replace(key: string, expected: Buffer, value: Buffer, ttlMs: number): Promise<boolean> {
+    if (!this.read(key)?.value.equals(expected)) return false;
+    this.write(key, value, this.clock.now() + ttlMs);
+    return true;
   }
 
-  remove(key: string, expected?: Buffer): Promise<boolean> {
-    return this.turns.run(key, async () => {
-      const entry = await this.read(key);
-      if (!entry || (expected && !entry.value.equals(expected))) return false;
-      return this.cache.del(key);
-    });
+  async remove(key: string, expected?: Buffer): Promise<boolean> {
+    const entry = this.read(key);
+    if (!entry || (expected && !entry.value.equals(expected))) return false;
+    return this.entries.delete(key);
   }
 
-  take(key: string): Promise<Buffer | undefined> {
-    return this.turns.run(key, async () => {
-      const entry = await this.read(key);
-      if (entry) await this.cache.del(key);
-      return entry?.value;
-    });
+  async take(key: string): Promise<Buffer | undefined> {
+    const entry = this.read(key);
+    this.entries.delete(key);
+    return entry?.value;
   }
 
-  count(key: string, by: number, window: number): Promise<StoreCount> {
-    return this.turns.run(key, async () => {
-      const entry = await this.read(key);
-      const count = Number(entry?.value ?? 0) + by;
-      const expiresAt = entry?.expiresAt ?? this.now() + window;
-      await this.write(key, Buffer.from(String(count)), expiresAt);
-      return { count, resetsIn: expiresAt - this.now() };
-    });
+  async count(key: string, by: number, windowMs: number): Promise<StoreCount> {
+    const now = this.clock.now();
+    const entry = this.read(key);
+    const count = Number(entry?.value ?? 0) + by;
+    const expiresAt = entry?.expiresAt ?? now + windowMs;
+    this.write(key, Buffer.from(String(count)), expiresAt);
+    return { count, resetsInMs: expiresAt - now };
   }
 
-  private async read(key: string): Promise<Entry | undefined> {
-    const entry = await this.cache.get<Entry>(key);
-    return entry && entry.expiresAt > this.now() ? entry : undefined;
+  private read(key: string): Entry | undefined {
+    const entry = this.entries.get(key);
+    return entry && entry.expiresAt > this.clock.now() ? entry : undefined;
   }
 
-  private async write(key: string, value: Buffer, expiresAt: number): Promise<void> {
-    if (Date.now() - this.sweptAt > SWEEP_EVERY) void this.sweep();
-    await this.cache.set(
-      key,
-      { value, expiresAt } satisfies Entry,
-      Math.max(1, expiresAt - this.now()),
-    );
+  private write(key: string, value: Buffer, expiresAt: number): void {
+    if (this.clock.now() - this.sweptAt > SWEEP_INTERVAL_MS) this.sweep();
+    this.entries.set(key, { value, expiresAt });
   }
 
-  /** The cache forgets an expired entry only when it is touched; walking over all of them touches what nobody reads again. */
-  private async sweep(): Promise<void> {
-    this.sweptAt = Date.now();
-    for (const keyv of this.cache.stores)
-      for await (const _ of keyv.iterator?.(undefined) ?? []) continue;
+  /** Deletes expired entries. Without it an entry that is never read again would stay for ever. */
+  private sweep(): void {
+    const now = this.clock.now();
+    this.sweptAt = now;
+    for (const [key, { expiresAt }] of this.entries) if (expiresAt <= now) this.entries.delete(key);
   }
 }

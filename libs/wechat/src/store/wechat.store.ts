@@ -5,25 +5,26 @@ import { storeChannel, traced } from '../diagnostics.js';
  *
  * @example
  * ```ts
- * const { count, resetsIn }: StoreCount = await store.count('attempts', 1, 60_000);
+ * const { count, resetsInMs }: StoreCount = await store.count('attempts', 1, 60_000);
  * ```
  */
 export interface StoreCount {
   count: number;
   /** Milliseconds until the counter starts at zero again. */
-  resetsIn: number;
+  resetsInMs: number;
 }
 
 const VERBS = ['get', 'add', 'replace', 'remove', 'take', 'count'] as const;
 
 /**
- * Where sessions, tokens and tickets live. Each verb touches one key and is atomic, so a Redis Cluster, or any store with
- * compare-and-set, can carry it. Values are opaque bytes, sealed before they get here; keys are printable ASCII.
+ * The store of sessions, tokens and tickets. Each verb is atomic and touches one key, so a Redis Cluster or any database with
+ * compare-and-set can implement it. Values are opaque bytes that are already encrypted. Keys are printable ASCII.
  *
- * Every verb rejects with `StoreUnavailableError` when the store cannot answer, and soon (250 ms for Redis):
- * "absent" and "don't know" are never the same answer.
+ * Every verb rejects with `StoreUnavailableError` if the store does not respond, and it rejects soon (Redis: after 250 ms).
+ * A store must not report a key as absent because it could not read it.
  *
- * To write your own, extend this class, run `test/store.contract.ts` against it, and pass it as `options.store`.
+ * To write your own, extend this class, run the contract suite `describeWechatStore` of `nestjs-wechat/testing` against it,
+ * and pass it as `options.store`.
  *
  * @example
  * ```ts
@@ -41,24 +42,35 @@ export abstract class WechatStore {
     }
   }
 
-  /** The one clock of all instances, in milliseconds since 1970. Expiry follows it, whatever an instance's own clock says. */
-  abstract now(): number;
-
-  /** The value, or `undefined` if there is none or it has expired. */
+  /** Returns the value, or `undefined` if the key is absent or has expired. */
   abstract get(key: string): Promise<Buffer | undefined>;
 
-  /** Writes only if the key is absent, for `ttl` milliseconds. Answers whether it wrote. */
-  abstract add(key: string, value: Buffer, ttl: number): Promise<boolean>;
+  /**
+   * Writes the value if the key is absent.
+   * @param ttlMs milliseconds until the key expires; may be a fraction
+   * @returns whether it wrote
+   */
+  abstract add(key: string, value: Buffer, ttlMs: number): Promise<boolean>;
 
-  /** Writes only if the value is still `expected`, for `ttl` milliseconds from now. Answers whether it wrote. */
-  abstract replace(key: string, expected: Buffer, value: Buffer, ttl: number): Promise<boolean>;
+  /**
+   * Compare-and-set: writes the value if the current value is `expected`.
+   * @param ttlMs milliseconds until the key expires, from now
+   * @returns whether it wrote
+   */
+  abstract replace(key: string, expected: Buffer, value: Buffer, ttlMs: number): Promise<boolean>;
 
-  /** Deletes; with `expected`, only if the value is still that. Answers whether it deleted. */
+  /**
+   * Deletes the key; with `expected`, only if that is the current value.
+   * @returns whether it deleted
+   */
   abstract remove(key: string, expected?: Buffer): Promise<boolean>;
 
-  /** Reads and deletes in one: of many callers, one gets the value. */
+  /** Reads and deletes in one step, so that only one of several callers gets the value. */
   abstract take(key: string): Promise<Buffer | undefined>;
 
-  /** Adds `by` to a counter that lives `window` milliseconds from its first use. */
-  abstract count(key: string, by: number, window: number): Promise<StoreCount>;
+  /**
+   * Adds `by` to a counter. An absent counter is zero.
+   * @param windowMs milliseconds after which a new counter expires; a later call does not extend it
+   */
+  abstract count(key: string, by: number, windowMs: number): Promise<StoreCount>;
 }

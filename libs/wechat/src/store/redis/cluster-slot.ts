@@ -1,7 +1,10 @@
 const SLOTS = 16_384;
 const CRC16_XMODEM = 0x1021;
 
-/** The slot of a Redis Cluster that a key lies in: CRC16 of the key, or of what stands between its first braces. */
+/**
+ * Returns the Redis Cluster slot of a key: CRC16 of the key, or of the text within its first braces.
+ * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model
+ */
 export function slotOf(key: string): number {
   const hashed = /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key;
   let crc = 0;
