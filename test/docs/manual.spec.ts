@@ -3,6 +3,7 @@ import {
   Catch,
   Controller,
   Get,
+  Inject,
   Injectable,
   Module,
   Post,
@@ -70,7 +71,7 @@ class UsersService implements WechatUserResolver<User> {
     return user;
   }
 
-  /** `@CurrentUser()` is what this answers; `undefined` says that the account is gone: 401. */
+  /** `@CurrentUser()` is what this returns; `undefined`: the account no longer exists, 401. */
   resolve({ openid }: WechatSession): User | undefined {
     return this.byOpenid.get(openid);
   }
@@ -175,6 +176,34 @@ class OldTokenGuard implements CanActivate {
     return (
       context.switchToHttp().getRequest<Request>().headers.authorization === 'Bearer old-token'
     );
+  }
+}
+
+@Injectable()
+class ApiKeys {
+  find(key: unknown): { name: string } | undefined {
+    return key === 'key-of-partner' ? { name: 'partner' } : undefined;
+  }
+}
+
+// #region api-key-guard
+@Injectable()
+class ApiKeyOrSessionGuard extends SessionGuard {
+  @Inject(ApiKeys) private readonly apiKeys: ApiKeys;
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const partner = this.apiKeys.find(this.getRequest(context).headers['x-api-key']);
+    return partner ? this.allowUser(context, partner) : super.canActivate(context);
+  }
+}
+// #endregion api-key-guard
+
+@Controller('partners')
+class PartnersController {
+  @Get()
+  @UseGuards(ApiKeyOrSessionGuard)
+  partner(@CurrentUser() user: { name: string }) {
+    return { name: user.name };
   }
 }
 
@@ -484,6 +513,16 @@ describe('the code of the manual', () => {
     const mallory = wechat.users.create({ highRisk: true });
     const { status, body } = await call('POST /auth/login', { body: await mallory.login() });
     expect([status, body.msg]).toEqual([403, 'call our hotline']);
+  });
+
+  it('accepts an API key or a session', async () => {
+    await start({ controllers: [PartnersController], providers: [ApiKeys] });
+    const { session_rd } = await login();
+    const partner = async (headers: Record<string, string>) =>
+      (await call('GET /partners', { headers })).status;
+    expect(await partner({ 'x-api-key': 'key-of-partner' })).toBe(200);
+    expect(await partner({ 'x-session-rd': session_rd })).toBe(200);
+    expect(await partner({ 'x-api-key': 'wrong' })).toBe(401);
   });
 
   it('serves an old login and a new one side by side', async () => {

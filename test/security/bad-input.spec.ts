@@ -396,7 +396,12 @@ describe('over HTTP, whatever is sent', () => {
     ['15 KB', `Authorization: Bearer ${'A'.repeat(15_000)}`, [401]],
     ['20 KB', `Authorization: Bearer ${'A'.repeat(20_000)}`, [431]],
     ['a header twice', 'X-Session-Rd: a\r\nX-Session-Rd: b', [401]],
-    ['two headers that differ', `Authorization: Bearer a\r\nX-Session-Rd: b`, [400]],
+    ['two headers of another format', `Authorization: Bearer a\r\nX-Session-Rd: b`, [401]],
+    [
+      'two tokens that differ',
+      `Authorization: Bearer srd_${'A'.repeat(43)}\r\nX-Session-Rd: srd_${'B'.repeat(42)}A`,
+      [400],
+    ],
     ['Latin letters', 'Authorization: Bearer \xe9\xe8', [401]],
     ['tabs', 'Authorization: Bearer\tx', [401]],
   ])('P16 B-session raw is refused: %s', async (_, header, expected) => {

@@ -54,11 +54,20 @@ export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
 
 // Guards and decorators
 export { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
-export { CurrentSession, CurrentUser, OpenData, Public, SessionRd } from './auth/decorators.js';
-export { ForApp, RequirePhone, RequireUnionId } from './auth/requirements.js';
-export { rememberHandshake } from './auth/request-of.js';
-export { sessionRdFrom } from './auth/credentials.js';
-export type { RequestWithHeaders } from './auth/credentials.js';
+export {
+  CurrentSession,
+  CurrentUser,
+  OpenData,
+  Public,
+  SessionRd,
+} from './auth/auth.decorators.js';
+export { ForApp, RequirePhone, RequireUnionId } from './auth/requirement.guards.js';
+export { getSession, getUser } from './auth/request-auth.js';
+export type { WechatRequest } from './auth/request-auth.js';
+export { WECHAT_USER_RESOLVER } from './auth/current-user.resolver.js';
+export { rememberHandshake } from './auth/request.extractor.js';
+export { sessionRdFrom } from './auth/session-rd.extractor.js';
+export type { RequestWithHeaders } from './auth/session-rd.extractor.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 export type { WechatErrorResponse } from './auth/wechat-exception.filter.js';
 

@@ -3,8 +3,8 @@ import { Inject, Module } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
+import { CurrentUserResolver } from './auth/current-user.resolver.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
-import { WechatUsers } from './auth/users.js';
 import { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 import { Keyring } from './crypto/keyring.js';
 import { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
@@ -75,7 +75,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     QrCodeService,
     OAuthState,
     MobileOAuthService,
-    WechatUsers,
+    CurrentUserResolver,
     SessionGuard,
     OptionalSessionGuard,
     {
@@ -99,7 +99,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     PhoneService,
     QrCodeService,
     MobileOAuthService,
-    WechatUsers,
+    CurrentUserResolver,
     SessionGuard,
     OptionalSessionGuard,
   ],

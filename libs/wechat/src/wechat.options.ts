@@ -101,8 +101,16 @@ export interface WechatModuleOptions {
     | { client: RedisClientType | RedisClusterType; keyPrefix?: string };
   /** Your own store, instead of redis. */
   store?: WechatStore;
-  /** Turns a session into your own user, for `@CurrentUser()`. @default `{ appId, openid, unionid? }` */
-  users?: Type<WechatUserResolver>;
+  /**
+   * Finds your own user by a session, for `@CurrentUser()` and `request.user`: a class or an instance. A class that your
+   * application provides is used as provided. @default the provider WECHAT_USER_RESOLVER, else `{ appId, openid, unionid? }`
+   */
+  users?: Type<WechatUserResolver> | WechatUserResolver;
+  /**
+   * Whether SessionGuard resolves the user before the handler runs, so that `request.user` is the user and not a promise. It
+   * costs a call of the resolver for each guarded request. @default false
+   */
+  eagerUser?: boolean;
   /**
    * Whether the module registers WechatExceptionFilter for the whole application. `false`: it registers no filter, and your own
    * `APP_FILTER` or Nest's own filter handles the errors. They are HttpExceptions, so status and body stay right. @default true
@@ -130,7 +138,8 @@ export class ResolvedWechatOptions {
   readonly encryptionKeys: readonly WechatEncryptionKey[];
   readonly redis?: WechatModuleOptions['redis'];
   readonly store?: WechatStore;
-  readonly users?: Type<WechatUserResolver>;
+  readonly users?: WechatModuleOptions['users'];
+  readonly eagerUser: boolean;
   readonly errorFilter: boolean;
   readonly clock?: () => number;
 
@@ -170,6 +179,7 @@ export class ResolvedWechatOptions {
     this.redis = check.redis(options.redis);
     this.store = options.store;
     this.users = options.users;
+    this.eagerUser = options.eagerUser ?? false;
     this.errorFilter = options.errorFilter ?? true;
     this.clock = options.clock;
     check.expect(

@@ -1,23 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
 import type { WechatSession } from '../session/wechat-session.js';
 import { WechatSessionError } from '../wechat.errors.js';
-import { sessionRdFrom } from './credentials.js';
-import type { RequestWithHeaders } from './credentials.js';
-import { PUBLIC } from './decorators.js';
-import { RequestAuth, setAuthOf } from './request-auth.js';
-import { requestOf } from './request-of.js';
-import { WechatUsers } from './users.js';
+import { isPublic } from './auth.decorators.js';
+import { CurrentUserResolver } from './current-user.resolver.js';
+import { RequestAuth, setAuthIn } from './request-auth.js';
+import { requestOf } from './request.extractor.js';
+import { sessionRdFrom } from './session-rd.extractor.js';
+import type { RequestWithHeaders } from './session-rd.extractor.js';
 
 /**
- * Lets a request through that carries a live `session_rd`, at the cost of one read of the store: an HTTP request, a GraphQL
- * operation, each message of a WebSocket. It asks its own module's `SessionService`, not Passport's registry, which is one
- * for the whole process.
+ * Lets a request through if it carries a live `session_rd`: an HTTP request, a GraphQL operation, each message of a WebSocket.
+ * It reads the store once. Then `request.user` is the user and `request.wechatSession` the session; see `WechatRequest`.
  *
- * Refuses with WechatSessionError (401), and with StoreUnavailableError (503) where it cannot know.
+ * Throws WechatSessionError (401), and StoreUnavailableError (503) if the store is unavailable.
  *
  * @example
  * ```ts
@@ -27,39 +25,69 @@ import { WechatUsers } from './users.js';
  */
 @Injectable()
 export class SessionGuard implements CanActivate {
+  /** @internal */
   constructor(
     @Inject(SessionService) protected readonly sessions: SessionService,
-    @Inject(WechatUsers) private readonly users: WechatUsers,
-    @Inject(Reflector) private readonly reflector: Reflector,
+    @Inject(CurrentUserResolver) private readonly users: CurrentUserResolver,
     @Inject(CryptoService) private readonly crypto: CryptoService,
   ) {}
 
+  /** Checks the request. */
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const isPublic = this.reflector.getAllAndOverride<boolean>(PUBLIC, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
-    const session = isPublic ? undefined : await this.authenticate(this.getRequest(context));
-    setAuthOf(context, session ? new RequestAuth(session, this.users, this.crypto) : null);
+    if (isPublic(context)) return this.allowAnonymous(context);
+    const session = await this.authenticate(this.getRequest(context));
+    if (!session) return this.allowAnonymous(context);
+    setAuthIn(
+      context,
+      this.users.isLazy
+        ? new RequestAuth(session, this.crypto, this.users.find)
+        : RequestAuth.of(await this.users.find(session), session, this.crypto),
+    );
     return true;
   }
 
-  /** Override it where the request lies elsewhere. */
+  /** Returns the request that carries the `session_rd`. Override it for another transport. */
   protected getRequest(context: ExecutionContext): RequestWithHeaders {
     return requestOf(context);
   }
 
-  /** The session, or an error. `undefined` lets the request through without one. */
+  /**
+   * Returns the session of the request. Override it to accept another credential.
+   *
+   * @returns `undefined` to let the request through without a session
+   * @throws WechatSessionError to refuse the request
+   */
   protected authenticate(request: RequestWithHeaders): Promise<WechatSession | undefined> {
     const sessionRd = sessionRdFrom(request);
     if (sessionRd === undefined) throw new WechatSessionError();
     return this.sessions.find(sessionRd);
   }
+
+  /**
+   * Lets the request through without a session and without a user. For a subclass that overrides `canActivate`.
+   * @returns `true`
+   */
+  protected allowAnonymous(context: ExecutionContext): boolean {
+    setAuthIn(context, new RequestAuth());
+    return true;
+  }
+
+  /**
+   * Lets the request through as this user, without the user resolver. For a subclass that overrides `canActivate`.
+   *
+   * @param user what `@CurrentUser()` injects and `request.user` is
+   * @param session what `@CurrentSession()` injects, if the user has a WeChat session
+   * @returns `true`
+   */
+  protected allowUser(context: ExecutionContext, user: unknown, session?: WechatSession): boolean {
+    setAuthIn(context, RequestAuth.of(user, session, this.crypto));
+    return true;
+  }
 }
 
 /**
- * Like SessionGuard, but a request without a live session goes through too, as nobody: `@CurrentUser()` is `undefined`.
- * A store that cannot answer is still 503, because somebody who is logged in must not be shown a stranger's page.
+ * Like SessionGuard, but a request without a live session goes through, too. `@CurrentUser()` is then `undefined`. If the store
+ * is unavailable, the response is still 503: otherwise a user who is logged in would get the page for strangers.
  *
  * @example
  * ```ts

@@ -5,26 +5,26 @@ import { Strategy } from 'passport-custom';
 import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
 import { WechatSessionError } from '../wechat.errors.js';
-import { sessionRdFrom } from './credentials.js';
-import type { RequestWithHeaders } from './credentials.js';
+import { CurrentUserResolver } from './current-user.resolver.js';
 import { RequestAuth, setAuth } from './request-auth.js';
-import { WechatUsers } from './users.js';
+import { sessionRdFrom } from './session-rd.extractor.js';
+import type { RequestWithHeaders } from './session-rd.extractor.js';
 
-/** Which application's services a request belongs to; the guard knows, Passport's registry does not. */
+/** The services of the application that a request belongs to. The guard sets them, because Passport's registry is one for the process. */
 const SERVICES = Symbol('nestjs-wechat.services');
 
 interface Services {
   sessions: SessionService;
-  users: WechatUsers;
+  users: CurrentUserResolver;
   crypto: CryptoService;
 }
 
 type PassportRequest = RequestWithHeaders & { [SERVICES]?: Services; user?: unknown };
 
 /**
- * `wechat-session` for applications that already use Passport: a live `session_rd` becomes `request.user`, the team's user.
- * Provide it once, then `@UseGuards(WechatAuthGuard)`. With a bare `AuthGuard('wechat-session')`, of two applications in one
- * process the last one serves both, because Passport keeps strategies by name for the whole process.
+ * The Passport strategy `wechat-session`: a live `session_rd` becomes `request.user`. Provide it once, then use
+ * `@UseGuards(WechatAuthGuard)`. With `AuthGuard('wechat-session')` instead, two applications in one process share the strategy
+ * of the last one, because Passport keeps strategies by name for the whole process.
  *
  * @example
  * ```ts
@@ -33,27 +33,34 @@ type PassportRequest = RequestWithHeaders & { [SERVICES]?: Services; user?: unkn
  */
 @Injectable()
 export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-session') {
+  /** @internal */
   constructor(
-    @Inject(SessionService) readonly sessions: SessionService,
-    @Inject(WechatUsers) readonly users: WechatUsers,
-    @Inject(CryptoService) readonly crypto: CryptoService,
+    @Inject(SessionService) private readonly sessions: SessionService,
+    @Inject(CurrentUserResolver) private readonly users: CurrentUserResolver,
+    @Inject(CryptoService) private readonly crypto: CryptoService,
   ) {
     super();
   }
 
-  async validate(request: PassportRequest): Promise<unknown> {
-    const { sessions, users, crypto } = request[SERVICES] ?? this;
+  /** Returns the user of the `session_rd`. Passport calls it. */
+  async validate(request: RequestWithHeaders): Promise<unknown> {
+    const { sessions, users, crypto } = (request as PassportRequest)[SERVICES] ?? {
+      sessions: this.sessions,
+      users: this.users,
+      crypto: this.crypto,
+    };
     const sessionRd = sessionRdFrom(request);
     if (sessionRd === undefined) throw new WechatSessionError();
-    const auth = new RequestAuth(await sessions.find(sessionRd), users, crypto);
-    setAuth(request, auth);
-    return auth.user();
+    const session = await sessions.find(sessionRd);
+    const user = await users.find(session);
+    setAuth(request, RequestAuth.of(user, session, crypto));
+    return user;
   }
 }
 
 /**
- * `AuthGuard('wechat-session')` that fails closed: whatever Passport makes of it, without a user nobody passes. HTTP only;
- * `SessionGuard` serves the other transports.
+ * `AuthGuard('wechat-session')` that fails closed: without a user it refuses every request, also if a strategy calls `pass()`.
+ * For HTTP only. `SessionGuard` works for all transports.
  *
  * @example
  * ```ts
@@ -64,17 +71,19 @@ export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-se
 @Injectable()
 export class WechatAuthGuard extends AuthGuard('wechat-session') {
   @Inject(SessionService) private readonly sessions: SessionService;
-  @Inject(WechatUsers) private readonly users: WechatUsers;
+  @Inject(CurrentUserResolver) private readonly users: CurrentUserResolver;
   @Inject(CryptoService) private readonly crypto: CryptoService;
 
+  /** Checks the request. */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<PassportRequest>();
     request[SERVICES] = { sessions: this.sessions, users: this.users, crypto: this.crypto };
     await super.canActivate(context);
-    if (!request.user) throw new WechatSessionError(); // Passport lets a request through where a strategy calls pass()
+    if (!request.user) throw new WechatSessionError(); // Passport lets a request through if a strategy calls pass()
     return true;
   }
 
+  /** Returns the user, or throws WechatSessionError. Passport calls it. */
   override handleRequest<User>(error: unknown, user: User | false | null | undefined): User {
     if (error) throw error;
     if (!user) throw new WechatSessionError();

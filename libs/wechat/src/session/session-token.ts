@@ -25,6 +25,11 @@ const CHECK_BYTES = 8;
 /** 43 characters carry two bits more than 32 bytes; the last character must not, or one token would have four spellings. */
 const TOKEN = /^(srd|mot)_([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])$/;
 
+/** Whether a text has the format of a token of this library, of either kind. The token need not be valid. */
+export function hasTokenFormat(text: string): boolean {
+  return TOKEN.test(text);
+}
+
 export function newToken(): SessionToken {
   return tokenOf(randomBytes(RANDOM_BYTES));
 }

@@ -1,8 +1,9 @@
 import type { WechatSession } from './wechat-session.js';
 
 /**
- * Turns a session into the team's own user. Written by the team and passed as `options.users`; `@CurrentUser()` calls it,
- * at most once a request, and only where a handler asks for the user.
+ * Finds your own user by a session. Pass a class or an instance as `options.users`, or provide it under the token
+ * `WECHAT_USER_RESOLVER`. It is called at most once a request: when `@CurrentUser()` or `request.user` first reads the user, or
+ * in the guard with `eagerUser: true`.
  *
  * @example
  * ```ts
@@ -14,6 +15,6 @@ import type { WechatSession } from './wechat-session.js';
  * ```
  */
 export interface WechatUserResolver<User = unknown> {
-  /** The user of this session. `undefined` or `null` says that there is none any more: the request is answered with 401. */
+  /** Returns the user of this session. `undefined` or `null`: the user no longer exists, and the response is 401. */
   resolve(session: WechatSession): Promise<User | undefined | null> | User | undefined | null;
 }

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { carrierOf, rememberHandshake, requestOf } from './request-of.js';
+import { carrierOf, rememberHandshake, requestOf } from './request.extractor.js';
 
 const handler = () => undefined;
 

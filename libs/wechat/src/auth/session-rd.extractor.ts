@@ -1,7 +1,8 @@
+import { hasTokenFormat } from '../session/session-token.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 
 /**
- * What Express, Fastify and a WebSocket handshake have in common.
+ * What a request of Express, a request of Fastify and the handshake of a WebSocket have in common.
  *
  * @example
  * ```ts
@@ -18,11 +19,13 @@ const BEARER = /^Bearer +(\S+)$/i;
 const SUBPROTOCOL = /(?:^|,) *session-rd\.([^\s,]+)/;
 
 /**
- * The `session_rd` of a request: `Authorization: Bearer …` or `X-Session-Rd: …`; of a WebSocket whose client cannot send
- * headers, the subprotocol `session-rd.…`. Never from a URL, a cookie or a body, which end up in logs, in other sites'
- * requests and in caches.
- * @throws WechatBadRequestError if both headers are there and differ
+ * Returns the `session_rd` of a request, unchecked. It is read from `Authorization: Bearer …` or `X-Session-Rd: …`, and from the
+ * subprotocol `session-rd.…` of a WebSocket whose client cannot send headers. It is never read from a URL, a cookie or a body:
+ * these end up in logs and caches, or are sent by other sites.
  *
+ * A bearer that does not have the format of a token of this library, such as a JWT, may be sent beside `X-Session-Rd`.
+ *
+ * @throws WechatBadRequestError if the two headers carry two different tokens of this library
  * @example
  * ```ts
  * sessionRdFrom({ headers: { authorization: 'Bearer srd_…' } })      // 'srd_…'
@@ -31,11 +34,13 @@ const SUBPROTOCOL = /(?:^|,) *session-rd\.([^\s,]+)/;
 export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefined {
   const bearer = BEARER.exec(single(headers['authorization']) ?? '')?.[1];
   const named = single(headers['x-session-rd']);
-  if (bearer && named && bearer !== named)
-    throw new WechatBadRequestError(
-      'Authorization and X-Session-Rd carry different tokens; send one.',
-    );
-  return bearer ?? named ?? (headers['upgrade'] ? subprotocol(headers) : undefined);
+  if (bearer === undefined || named === undefined || bearer === named)
+    return bearer ?? named ?? (headers['upgrade'] ? subprotocol(headers) : undefined);
+  if (!hasTokenFormat(bearer)) return named;
+  if (!hasTokenFormat(named)) return bearer;
+  throw new WechatBadRequestError(
+    'Authorization and X-Session-Rd carry different tokens; send one.',
+  );
 }
 
 function subprotocol(headers: RequestWithHeaders['headers']): string | undefined {

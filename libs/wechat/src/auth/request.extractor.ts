@@ -1,9 +1,9 @@
 import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
-import type { RequestWithHeaders } from './credentials.js';
+import type { RequestWithHeaders } from './session-rd.extractor.js';
 
 /**
- * Where each transport keeps the request that carries the `session_rd`. We import neither GraphQL nor WebSocket packages:
- * Nest hands both over as plain arguments, `[parent, args, context, info]` and `[client, data]`.
+ * Returns the request that carries the `session_rd`, for each transport. No GraphQL or WebSocket package is imported: Nest
+ * passes plain arguments, `[parent, args, context, info]` and `[client, data]`.
  */
 export function requestOf(context: ArgumentsHost): RequestWithHeaders {
   const type = context.getType<string>();
@@ -11,11 +11,11 @@ export function requestOf(context: ArgumentsHost): RequestWithHeaders {
   if (type === 'graphql') return requestOfGraphql(context.getArgByIndex<GraphqlContext>(2));
   if (type === 'ws') return handshakeOf(context.switchToWs().getClient<Socket>());
   throw new Error(
-    `nestjs-wechat does not know where a request of type '${type}' lies. Extend SessionGuard and override getRequest().`,
+    `nestjs-wechat does not know where a request of type '${type}' has its headers. Extend SessionGuard and override getRequest().`,
   );
 }
 
-/** What the client sent besides its credentials: the body, the message, or the arguments of the field. */
+/** Returns the body of the request, the message, or the arguments of the field. */
 export function bodyOf(context: ArgumentsHost): unknown {
   return context.getType() === 'http'
     ? context.switchToHttp().getRequest<{ body?: unknown }>().body
@@ -23,17 +23,19 @@ export function bodyOf(context: ArgumentsHost): unknown {
 }
 
 /**
- * The object on which a guard leaves what it found. It must not outlive the decision: a request, the context of one GraphQL
- * operation; and of a socket, which stays while sessions end, a place that each message to the same handler writes anew.
+ * Returns the object that carries the result of a guard. It must not live longer than the guard's decision is valid: it is the
+ * request, or the context of one GraphQL operation. A socket lives longer than a session, so each handler of a socket has an
+ * object of its own, and each message overwrites the result.
  */
 export function carrierOf(context: ExecutionContext): object {
   const type = context.getType<string>();
   if (type === 'graphql') return context.getArgByIndex<object>(2);
-  if (type === 'ws') return placeOn(context.switchToWs().getClient<object>(), context.getHandler());
+  if (type === 'ws')
+    return messageStateOf(context.switchToWs().getClient<object>(), context.getHandler());
   return context.getArgByIndex<object>(0);
 }
 
-/** `context` of Apollo and Mercurius; in a subscription Mercurius has `request`, and graphql-ws keeps it one level deeper. */
+/** The `context` of Apollo and Mercurius. In a subscription Mercurius has `request`, and graphql-ws nests it in `extra`. */
 interface GraphqlContext {
   req?: RequestWithHeaders & { extra?: { request?: RequestWithHeaders } };
   request?: RequestWithHeaders;
@@ -48,7 +50,7 @@ function requestOfGraphql({ req, request }: GraphqlContext): RequestWithHeaders 
   return found;
 }
 
-/** A client of socket.io, which knows its handshake, or of ws, which keeps of it only the chosen subprotocol. */
+/** A client of socket.io has its handshake. A client of ws keeps only the chosen subprotocol. */
 interface Socket {
   handshake?: RequestWithHeaders;
   protocol?: string;
@@ -57,8 +59,8 @@ interface Socket {
 const handshakes = new WeakMap<object, RequestWithHeaders>();
 
 /**
- * Keeps the headers of a WebSocket's handshake for `SessionGuard`, which Nest shows only the client. Needed with
- * `@nestjs/platform-ws` where the client sends its `session_rd` in a header; socket.io keeps its handshake itself.
+ * Keeps the headers of a WebSocket's handshake for `SessionGuard`, to which Nest passes only the client. Call it with
+ * `@nestjs/platform-ws` if clients send their `session_rd` in a header. With socket.io it is not needed.
  *
  * @example
  * ```ts
@@ -80,12 +82,12 @@ function handshakeOf(client: Socket): RequestWithHeaders {
   );
 }
 
-const places = new WeakMap<object, WeakMap<object, object>>();
+const states = new WeakMap<object, WeakMap<object, object>>();
 
-/** Messages of one socket run side by side; two to one handler were let in by the same guards, so they may share a place. */
-function placeOn(client: object, handler: object): object {
-  const ofClient = places.get(client) ?? new WeakMap<object, object>();
-  const place = ofClient.get(handler) ?? {};
-  places.set(client, ofClient.set(handler, place));
-  return place;
+/** Messages of one socket run in parallel. Two messages to one handler passed the same guards, so they may share the object. */
+function messageStateOf(client: object, handler: object): object {
+  const byHandler = states.get(client) ?? new WeakMap<object, object>();
+  const state = byHandler.get(handler) ?? {};
+  states.set(client, byHandler.set(handler, state));
+  return state;
 }

@@ -1,0 +1,88 @@
+import { Inject, Injectable, Scope } from '@nestjs/common';
+import type { OnModuleInit, Type } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { WechatSession } from '../session/wechat-session.js';
+import type { WechatUserResolver } from '../session/wechat-user.resolver.js';
+import { WechatSessionError } from '../wechat.errors.js';
+import { ResolvedWechatOptions } from '../wechat.options.js';
+
+/**
+ * The token of the user resolver. Provide the resolver under it in place of `options.users`, for example if a factory makes it.
+ *
+ * @example
+ * ```ts
+ * { provide: WECHAT_USER_RESOLVER, useExisting: UsersService }
+ * ```
+ */
+export const WECHAT_USER_RESOLVER: symbol = Symbol.for('nestjs-wechat:user-resolver');
+
+/** Finds the user of a session: by `options.users`, by the provider `WECHAT_USER_RESOLVER`, or from the session itself. */
+@Injectable()
+export class CurrentUserResolver implements OnModuleInit {
+  private resolver?: WechatUserResolver;
+
+  constructor(
+    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /** @throws Error if the resolver is request-scoped */
+  async onModuleInit(): Promise<void> {
+    const { users } = this.options;
+    if (users === undefined) this.resolver = this.provided(WECHAT_USER_RESOLVER);
+    else if (typeof users !== 'function') this.resolver = users;
+    else this.resolver = this.provided(users) ?? (await this.create(users));
+  }
+
+  /** Whether the application has a resolver of its own. Valid as soon as all providers exist. */
+  isConfigured(): boolean {
+    return this.options.users !== undefined || this.scopeOf(WECHAT_USER_RESOLVER) !== undefined;
+  }
+
+  /** Whether `find` is called only when the user is read. */
+  get isLazy(): boolean {
+    return this.resolver !== undefined && !this.options.eagerUser;
+  }
+
+  /** @throws WechatSessionError if the resolver finds no user */
+  readonly find = async (session: WechatSession): Promise<unknown> => {
+    if (!this.resolver) return userOf(session);
+    const user = await this.resolver.resolve(session);
+    if (user === undefined || user === null) throw new WechatSessionError();
+    return user;
+  };
+
+  /** The instance that the application provides anywhere, or `undefined`. */
+  private provided(token: symbol | Type<WechatUserResolver>): WechatUserResolver | undefined {
+    const scope = this.scopeOf(token);
+    if (scope === undefined) return undefined;
+    if (scope !== Scope.DEFAULT) refuseScope(token);
+    return this.moduleRef.get<WechatUserResolver>(token, { strict: false });
+  }
+
+  private async create(users: Type<WechatUserResolver>): Promise<WechatUserResolver> {
+    const { scope } = (Reflect.getMetadata('scope:options', users) ?? {}) as { scope?: Scope };
+    if (scope) refuseScope(users);
+    return this.moduleRef.create(users);
+  }
+
+  private scopeOf(token: symbol | Type<WechatUserResolver>): Scope | undefined {
+    try {
+      return this.moduleRef.introspect(token).scope;
+    } catch {
+      return undefined; // Nest throws if no module provides it
+    }
+  }
+}
+
+/** The user without a resolver. */
+export function userOf({ appId, openid, unionid }: WechatSession): object {
+  return { appId, openid, ...(unionid !== undefined && { unionid }) };
+}
+
+function refuseScope(token: symbol | Type<WechatUserResolver>): never {
+  throw new Error(
+    `The user resolver ${typeof token === 'symbol' ? 'WECHAT_USER_RESOLVER' : token.name} is request-scoped or transient, but one instance serves all requests. ` +
+      'Remove its scope, and do not inject a request-scoped provider into it: resolve(session) gets the session.',
+  );
+}
