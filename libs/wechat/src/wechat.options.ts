@@ -103,7 +103,8 @@ export interface WechatModuleOptions {
   store?: WechatStore;
   /**
    * Finds your own user by a session, for `@CurrentUser()` and `request.user`: a class or an instance. A class that your
-   * application provides is used as provided. @default the provider WECHAT_USER_RESOLVER, else `{ appId, openid, unionid? }`
+   * application provides is used as provided. Without it, the provider WECHAT_USER_RESOLVER is used.
+   * @default `{ appId, openid, unionid? }`
    */
   users?: Type<WechatUserResolver> | WechatUserResolver;
   /**
