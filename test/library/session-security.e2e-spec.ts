@@ -6,7 +6,7 @@ import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
-/** A store that many applications share, as they would share a Redis; the test reads and writes it like an intruder. */
+/** A store that several applications share, as they share a Redis. The test reads and writes it as an attacker does. */
 class SharedStore extends WechatStore {
   readonly values = new Map<string, Buffer>();
   readonly reads: string[] = [];
@@ -37,7 +37,7 @@ class SharedStore extends WechatStore {
 
 const encryptionKey = (id: string): WechatEncryptionKey => ({ id, key: randomBytes(32) });
 
-describe('what protects a session', () => {
+describe('the protection of a session', () => {
   let wechat: WechatSandbox;
   let store: SharedStore;
 
@@ -67,7 +67,7 @@ describe('what protects a session', () => {
     app.get(SessionService).login((await user.login(appId)).code, { appId });
   const status = async (app: TeamApp, sessionRd: string) => (await app.as(sessionRd, '/me')).status;
 
-  it('shows nothing of a session in the store: no token, no openid, no session_key', async () => {
+  it('writes no token, openid or session_key to the store in plain text', async () => {
     const app = await start();
     const user = wechat.users.create();
     const { session_rd } = await login(app, user);
@@ -94,7 +94,7 @@ describe('what protects a session', () => {
     }
   });
 
-  it('is one read of the store for a good token, and none for an invented one', async () => {
+  it('reads the store once for a valid token and never for an invented one', async () => {
     const app = await start();
     const { session_rd } = await login(app);
     store.reads.length = 0;
@@ -104,7 +104,7 @@ describe('what protects a session', () => {
     expect(store.reads).toHaveLength(1);
   });
 
-  it('does not follow a record that somebody copied, swapped, replayed or damaged', async () => {
+  it('refuses a record that was copied, swapped, replayed or damaged', async () => {
     const app = await start();
     const [mine, theirs] = [await login(app), await login(app)];
     const keyOf = (session: WechatSession) =>
@@ -127,7 +127,7 @@ describe('what protects a session', () => {
     expect(await status(app, mine.session_rd)).toBe(200);
   });
 
-  it('keeps everybody logged in while keys rotate, and nobody once a key is gone', async () => {
+  it('keeps sessions valid while keys rotate and refuses them once their key is removed', async () => {
     const [first, second] = [encryptionKey('first'), encryptionKey('second')];
     const { session_rd } = await login(await start(first));
     const both = await start(second, first);
@@ -143,7 +143,7 @@ describe('what protects a session', () => {
     expect(await status(await start(encryptionKey('third')), refreshed.session_rd)).toBe(401);
   });
 
-  it('lets no token of one application into another that lives in the same process', async () => {
+  it('refuses a token of another application in the same process', async () => {
     const one = await startTeamApp(optionsFor(wechat));
     const two = await startTeamApp(optionsFor(wechat));
     const [mine, theirs] = [await login(one), await login(two)];
@@ -155,7 +155,7 @@ describe('what protects a session', () => {
     ]);
   });
 
-  it('keeps the users of two mini programs apart', async () => {
+  it('separates the users of two mini programs', async () => {
     const app = await start();
     const user = wechat.users.create();
     const [first, second] = [
@@ -177,7 +177,7 @@ describe('what protects a session', () => {
     });
   });
 
-  it('answers 503 while the store cannot, never 401 and never 200', async () => {
+  it('returns 503 while the store is unavailable, never 401 and never 200', async () => {
     const app = await start();
     const { session_rd } = await login(app);
     const get = jest.spyOn(store, 'get').mockRejectedValue(new StoreUnavailableError());
@@ -215,7 +215,7 @@ describe('open data of a session', () => {
     await wechat.close();
   });
 
-  it('is verified and decrypted, all kinds of it', async () => {
+  it('is verified and decrypted, for every kind', async () => {
     const info = await user.getUserInfo();
     await crypto.verifyRawData(session, info);
     expect(await crypto.decryptOpenData(session, info)).toMatchObject({
@@ -234,7 +234,7 @@ describe('open data of a session', () => {
     );
   });
 
-  it('still opens for a session that raced a second login, a short while, and only for older sessions', async () => {
+  it('can be decrypted with the previous session_key for five minutes, by sessions older than the new login', async () => {
     const encryptedBefore = await user.getPhoneNumber();
     const newer = await login();
     expect(await crypto.decryptOpenData(session, encryptedBefore)).toHaveProperty('phoneNumber');
@@ -250,7 +250,7 @@ describe('open data of a session', () => {
     });
   });
 
-  it("refuses another user's data, and old data", async () => {
+  it('is refused if it is of another user or too old', async () => {
     const other = wechat.users.create();
     await other.login();
     await expect(crypto.decryptOpenData(session, await other.getUserInfo())).rejects.toMatchObject({
@@ -266,7 +266,7 @@ describe('open data of a session', () => {
     );
   });
 
-  it('stops after ten failures within ten minutes, in a row or at once, whatever comes then', async () => {
+  it('is refused with 429 after ten failures within ten minutes, sequential or parallel', async () => {
     const good = await user.getUserInfo();
     const attempts = await Promise.allSettled(
       Array.from({ length: 30 }, () =>
@@ -290,11 +290,11 @@ describe('open data of a session', () => {
     );
   });
 
-  it('costs nothing of the budget where it succeeds', async () => {
+  it('does not count against the failure budget if it is valid', async () => {
     for (let i = 0; i < 25; i++) await crypto.verifyRawData(session, await user.getUserInfo());
   });
 
-  it('knows whether WeChat still holds the key valid, and has it replaced', async () => {
+  it('has a session_key that can be checked and reset at WeChat', async () => {
     const sessions = app.get(SessionService);
     expect(await sessions.checkSessionKey(session)).toBe(true);
     await sessions.resetSessionKey(session);

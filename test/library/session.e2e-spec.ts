@@ -34,7 +34,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   });
   const status = async (sessionRd: string) => (await app.as(sessionRd, '/me')).status;
 
-  it('turns a code into a session_rd and that into the user', async () => {
+  it('is created by a login code and identifies the user', async () => {
     const { user, session_rd, expiresIn, session } = await login();
     expect(session_rd).toMatch(/^srd_[\w-]{43}$/);
     expect(expiresIn).toBe(1800);
@@ -50,7 +50,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(named.status).toBe(200);
   });
 
-  it('never shows the session_key', async () => {
+  it('never contains the session_key', async () => {
     const { user, session_rd, session } = await login();
     const body = await (await app.as(session_rd, '/session')).text();
     expect(body + JSON.stringify(session)).not.toContain(user.sessionKey());
@@ -65,7 +65,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     ]);
   });
 
-  it('refuses whatever is no session with one and the same answer, without a look into the store', async () => {
+  it('is refused with one and the same response for every invalid token, without a read of the store', async () => {
     const { session_rd } = await login();
     const get = jest.spyOn(app.get(WechatStore), 'get');
     const last = session_rd.at(-1)!;
@@ -116,7 +116,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     get.mockRestore();
   });
 
-  it('asks for one token where two headers carry different ones', async () => {
+  it('is refused with 400 if two headers carry different tokens', async () => {
     const [one, two] = [await login(), await login()];
     const answer = await app.fetch('/me', {
       headers: { authorization: `Bearer ${one.session_rd}`, 'x-session-rd': two.session_rd },
@@ -127,7 +127,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     ]);
   });
 
-  it('runs out after its life, however often it is used', async () => {
+  it('expires after its ttl, however often it is used', async () => {
     const { session_rd } = await login();
     wechat.clock.advance('29m');
     expect(await status(session_rd)).toBe(200);
@@ -138,7 +138,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     });
   });
 
-  it('is refreshed into a successor, and a repeated refresh gives the same one', async () => {
+  it('has one successor, which a repeated refresh returns again', async () => {
     const { session_rd } = await login();
     wechat.clock.advance('20m');
     const answers = await Promise.all(
@@ -154,7 +154,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect([await status(session_rd), await status(next)]).toEqual([401, 200]);
   });
 
-  it('gives the same successor to ten parallel refreshes with one request id, and to a retry', async () => {
+  it('has one successor for ten parallel refreshes with one request id, and for a retry', async () => {
     const { session_rd } = await login();
     const refresh = () => sessions.refresh(session_rd, { requestId: 'one refresh' });
     const responses = await Promise.all(Array.from({ length: 10 }, refresh));
@@ -171,7 +171,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     ['another request id', 'first', 'second'],
     ['no request id', 'first', undefined],
     ['a request id that the first refresh did not have', undefined, 'second'],
-  ])('revokes the session when a replaced token is refreshed with %s', async (_, first, second) => {
+  ])('is revoked when a replaced token is refreshed with %s', async (_, first, second) => {
     const { session_rd, session } = await login();
     const next = await sessions.refresh(session_rd, { requestId: first });
     const reused = jest.fn();
@@ -186,7 +186,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     });
   });
 
-  it('takes request ids of 1 to 128 printable ASCII characters, and asks the store for no other', async () => {
+  it('is refreshed with request ids of 1 to 128 printable ASCII characters; others are refused before the store is read', async () => {
     const { session_rd } = await login();
     const get = jest.spyOn(app.get(WechatStore), 'get');
     for (const requestId of [
@@ -208,7 +208,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect((await sessions.refresh(session_rd, longest)).session_rd).toBe(next.session_rd);
   });
 
-  it('ends the login when a token is refreshed that was replaced before', async () => {
+  it('is revoked when a token is refreshed that was replaced twice', async () => {
     const { session_rd: first } = await login();
     const { session_rd: second } = await sessions.refresh(first);
     const { session_rd: third } = await sessions.refresh(second);
@@ -219,7 +219,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect([await status(second), await status(third)]).toEqual([401, 401]);
   });
 
-  it('does not outlive the login, refreshed or not', async () => {
+  it('does not outlive its maximum age, refreshed or not', async () => {
     let { session_rd, session }: { session_rd: string; session: WechatSession } = await login();
     while (session.expiresAt < session.loginExpiresAt) {
       wechat.clock.advance('29m');
@@ -230,7 +230,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(await status(session_rd)).toBe(401);
   });
 
-  it('ends at once, with its predecessor and its successor', async () => {
+  it('is revoked at once, with the replaced token and its successor', async () => {
     const { session_rd } = await login();
     const next = await sessions.refresh(session_rd);
     await sessions.revoke(session_rd); // within its grace time
@@ -239,7 +239,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     await sessions.revoke('nonsense');
   });
 
-  it('does not come back when a refresh races with its end', async () => {
+  it('stays revoked when a refresh races with the revocation', async () => {
     for (let i = 0; i < 50; i++) {
       const { session_rd } = await login();
       const [refreshed] = await Promise.allSettled([
@@ -252,7 +252,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     }
   });
 
-  it('replaces the session that the client still had, whoever had it', async () => {
+  it('replaces the session that the client sends with the login', async () => {
     const old = await login();
     const { session_rd } = await sessions.login((await old.user.login()).code, {
       replaces: old.session_rd,
@@ -312,7 +312,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(await status(tablet.session_rd)).toBe(401);
   });
 
-  it('keeps ten devices of a user and ends the oldest, under fifty logins at once', async () => {
+  it('is kept for ten devices of a user; the oldest is revoked, also under fifty parallel logins', async () => {
     const user = wechat.users.create();
     const before = await login(user);
     wechat.clock.advance('1m');
@@ -328,7 +328,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(await sessions.list(logins[live.indexOf(true)]!.session)).toHaveLength(10);
   });
 
-  it('shares one exchange among requests that bring the same code, and knows a used code later', async () => {
+  it('is created once by parallel requests with the same code; a used code is refused later', async () => {
     const { code } = await wechat.users.create().login();
     const before = wechat.requestsTo('/sns/jscode2session').length;
     const answers = await Promise.all(Array.from({ length: 20 }, () => sessions.login(code)));
@@ -340,7 +340,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     });
   });
 
-  it('refuses a code of the wrong shape before it could reach WeChat', async () => {
+  it('is not created by a malformed code, and WeChat is not called', async () => {
     const before = wechat.requests.length;
     for (const code of [
       undefined,
@@ -367,14 +367,14 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(wechat.requests.length).toBe(before);
   });
 
-  it('lets strangers through where a session is optional', async () => {
+  it('is not needed where it is optional', async () => {
     const { user, session_rd } = await login();
     expect(await (await app.as(session_rd, '/greeting')).text()).toBe(`hello ${user.openid()}`);
     expect(await (await app.as('nonsense', '/greeting')).text()).toBe('hello stranger');
     expect(await (await app.fetch('/greeting')).text()).toBe('hello stranger');
   });
 
-  it('does not hand out a user where no guard ran', async () => {
+  it('provides no user to a handler without a guard', async () => {
     const { session_rd } = await login();
     expect((await app.as(session_rd, '/forgotten')).status).toBe(500);
   });

@@ -20,7 +20,7 @@ const MAX_FAILURES = 10;
 const WINDOW = 10 * 60_000;
 
 /**
- * Open data of a session's user: decrypted and checked with a session_key that never leaves this library.
+ * Decrypts and verifies open data of a session's user. The session_key never leaves this library.
  *
  * @example
  * ```ts
@@ -38,11 +38,12 @@ export class CryptoService {
   ) {}
 
   /**
-   * Decrypts what `wx.getUserInfo`, the phone button, `wx.getWeRunData` and the like gave the mini program. It is of this
-   * user, of this app and no older than `openData.maxAge`.
+   * Decrypts the data of `wx.getUserInfo`, the phone button, `wx.getWeRunData` and similar functions, and checks that it has
+   * the session's app and user and is no older than `openData.maxAge`.
    *
+   * @returns the decrypted object
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
-   * @throws WechatBadRequestError if a part is absent, WechatDecryptError for whatever else is wrong,
+   * @throws WechatBadRequestError if a field is absent, WechatDecryptError for every other cause,
    *   WechatRateLimitError after ten failures of this user in this app within ten minutes, StoreUnavailableError
    */
   async decryptOpenData<T = Record<string, unknown>>(
@@ -65,10 +66,10 @@ export class CryptoService {
   }
 
   /**
-   * Checks the signature that came with rawData. Pass rawData exactly as it came: the signature is over its bytes.
+   * Verifies the signature of `rawData`. Pass `rawData` unchanged: the signature is over its bytes.
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
-   * @throws WechatBadRequestError if a part is absent, WechatSignatureError if it does not match,
+   * @throws WechatBadRequestError if a field is absent, WechatSignatureError if the signature does not match,
    *   WechatRateLimitError after ten failures of this user in this app within ten minutes, StoreUnavailableError
    */
   async verifyRawData(

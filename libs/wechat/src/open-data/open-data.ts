@@ -7,7 +7,7 @@ import {
 } from '../wechat.errors.js';
 
 /**
- * What a mini program sends of open data, exactly as WeChat gave it.
+ * Encrypted open data, as the mini program received it from WeChat and sends it to the server.
  *
  * @example
  * ```ts
@@ -20,7 +20,7 @@ export interface EncryptedOpenData {
 }
 
 /**
- * What every decrypted object carries.
+ * The part of every decrypted object that names the app and the time.
  *
  * @example
  * ```ts
@@ -29,12 +29,12 @@ export interface EncryptedOpenData {
  */
 export interface Watermark {
   appid: string;
-  /** Seconds since 1970: when WeChat made the data. */
+  /** When WeChat encrypted the data, in seconds since 1970. */
   timestamp: number;
 }
 
 /**
- * `wx.getUserInfo`, and `wx.getUserProfile`, which has neither openId nor unionId.
+ * The decrypted data of `wx.getUserInfo` and `wx.getUserProfile`. The latter has neither openId nor unionId.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export interface WechatUserProfile {
 }
 
 /**
- * Open data, the key that opens it, and what it must be to be believed.
+ * Encrypted open data, the key that decrypts it, and the app, user and age that it must have.
  *
  * @example
  * ```ts
@@ -63,33 +63,33 @@ export interface WechatUserProfile {
  * ```
  */
 export interface DecryptOpenDataInput extends EncryptedOpenData {
-  /** base64 text, as jscode2session gave it. */
+  /** The session_key in base64, as jscode2session returns it. */
   sessionKey: string;
-  /** The app that the data must have been made for. */
+  /** The app that the watermark must name. */
   appId: string;
-  /** The user that the data must be of, where it names one. */
+  /** The user that the data must name, if it names one. */
   openid?: string;
-  /** Oldest accepted watermark in milliseconds; 0 accepts any age. @default 0 */
+  /** The oldest accepted watermark, in milliseconds. 0 accepts any age. @default 0 */
   maxAge?: number;
-  /** Milliseconds since 1970. @default Date.now() */
+  /** The time, in milliseconds since 1970. @default Date.now() */
   now?: number;
 }
 
-/** 64 KB of ciphertext; WeChat's largest object, 31 days of steps, is below 3 KB. */
+/** In bytes. WeChat's largest object, 31 days of steps, has less than 3 KB. */
 const MAX_CIPHERTEXT = 65_536;
-/** Clocks differ a little; a watermark from further in the future was not made by WeChat. */
+/** How far a watermark may be in the future, in milliseconds, because clocks differ. */
 const CLOCK_SKEW = 60_000;
 const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
-/** WeChat nests three deep. A text that nests thousands of times overflows the stack of whoever prints it. */
+/** WeChat's objects have three levels. Thousands of levels would overflow the stack of code that prints the object. */
 const MAX_DEPTH = 32;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Decrypts open data (AES-128-CBC, PKCS#7) and checks that it is what it claims: one of WeChat's objects, made for this
- * app, fresh, and of this user.
+ * Decrypts open data (AES-128-CBC, PKCS#7) and checks that it is one of WeChat's objects and has the right app, user and age.
  *
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
- * @throws WechatDecryptError for whatever is wrong, always the same
+ * @returns the decrypted object
+ * @throws WechatDecryptError, the same for every cause
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenD
     if (isHarmless(data) && isObject(data) && isOpenData(data) && isFor(input, data))
       return data as T;
   } catch {
-    // Which step failed is nobody's business: see WechatDecryptError.
+    // The error must not tell which step failed: see WechatDecryptError.
   }
   throw new WechatDecryptError();
 }
@@ -151,7 +151,7 @@ function isFor(
   );
 }
 
-/** The objects that WeChat encrypts. Fields that it adds to a known object pass through. */
+/** Whether this is one of the objects that WeChat encrypts. Further fields of a known object are accepted. */
 function isOpenData(data: Record<string, unknown>): boolean {
   const text = (...fields: string[]): boolean =>
     fields.every((field) => typeof data[field] === 'string');
@@ -180,7 +180,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * rawData and its signature, exactly as the mini program got them.
+ * `rawData` and its signature, as the mini program received them from WeChat.
  *
  * @example
  * ```ts
@@ -189,17 +189,17 @@ function isObject(value: unknown): value is Record<string, unknown> {
  */
 export interface SignedRawData {
   rawData: string;
-  /** 40 lower-case hex digits. */
+  /** 40 lower-case hexadecimal digits. */
   signature: string;
 }
 
 const SHA1_HEX = /^[0-9a-f]{40}$/;
 
 /**
- * Checks that `signature` is sha1(rawData + session_key): that rawData came from WeChat for this user.
+ * Checks that `signature` is sha1(rawData + session_key), which proves that WeChat made `rawData` for this user.
  *
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
- * @throws WechatSignatureError if it is not
+ * @throws WechatSignatureError if the signature does not match
  *
  * @example
  * ```ts
@@ -218,8 +218,8 @@ export function verifyRawData({
 }
 
 /**
- * That both parts of open data are there. Whatever they hold is judged by decryption, with its one answer.
- * @throws WechatBadRequestError if one is absent
+ * Checks that the named fields are texts. Decryption checks what the texts contain, with the same error for every cause.
+ * @throws WechatBadRequestError if a field is not a text
  */
 export function requireText<T extends object>(input: T, ...fields: (keyof T & string)[]): void {
   const missing = fields.filter((field) => typeof input?.[field] !== 'string');

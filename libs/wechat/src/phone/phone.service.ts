@@ -16,18 +16,18 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
  * ```
  */
 export interface WechatPhone {
-  /** As the user knows it; a foreign one starts with its country code. */
+  /** As the user writes it. A number outside China starts with its country code. */
   phoneNumber: string;
-  /** Without country code. */
+  /** The number without its country code. */
   purePhoneNumber: string;
-  /** Such as `'86'`, always text. */
+  /** Such as `'86'`. */
   countryCode: string;
 }
 
 const ENDPOINT = '/wxa/business/getuserphonenumber';
 
 /**
- * The user's phone number, which only WeChat can vouch for.
+ * Returns phone numbers of users that WeChat has verified.
  *
  * @example
  * ```ts
@@ -43,9 +43,11 @@ export class PhoneService {
   ) {}
 
   /**
-   * Exchanges the code of `<button open-type="getPhoneNumber">`. It works once, for five minutes, and is not a code of wx.login.
+   * Returns the phone number for a code of `<button open-type="getPhoneNumber">`. The code is valid once and for five minutes. It is
+   * not a code of `wx.login`.
    *
-   * @param options.openid WeChat then refuses a code that another user got
+   * @param options.openid the user; WeChat then refuses a code of another user
+   * @param options.appId the mini program; the first one by default
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    * @throws WechatBadRequestError, WechatCodeError, and what WechatApiClient.call throws
    */
@@ -63,15 +65,15 @@ export class PhoneService {
     });
     const phone = phoneOf(info);
     if (!phone || watermarkOf(info) !== app.appId)
-      throw new WechatResponseError('WeChat answered without a proper phone number.', {
+      throw new WechatResponseError('The response of WeChat has no valid phone number.', {
         endpoint: ENDPOINT,
       });
     return phone;
   }
 
   /**
-   * Decrypts what the phone button gave before it gave codes.
-   * @throws what CryptoService.decryptOpenData throws; WechatDecryptError also for open data that is no phone number
+   * Decrypts the phone number from the `encryptedData` of the phone button, which base libraries before 2.21.2 provide instead of a code.
+   * @throws what CryptoService.decryptOpenData throws; WechatDecryptError also for open data that is not a phone number
    */
   async decrypt(session: WechatSession, data: EncryptedOpenData): Promise<WechatPhone> {
     const phone = phoneOf(await this.crypto.decryptOpenData(session, data));
