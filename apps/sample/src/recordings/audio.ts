@@ -3,8 +3,10 @@ import { parseStream } from 'music-metadata';
 import type { IAudioMetadata } from 'music-metadata';
 import { WechatBadRequestError } from 'nestjs-wechat';
 import { open } from 'node:fs/promises';
-import { UnsupportedMediaTypeError } from '../files/multipart.js';
 import type { PartFile } from '../files/file-folder.js';
+import { UnsupportedMediaTypeError } from '../files/multipart.js';
+import { findMp3Frames } from './mp3.js';
+import type { FrameRange } from './mp3.js';
 
 export type AudioFormat = 'mp3' | 'm4a' | 'aac' | 'wav';
 
@@ -21,7 +23,7 @@ export const AUDIO_TYPES: Record<AudioFormat, string> = {
   wav: 'audio/wav',
 };
 
-/** What file-type calls them. Android records m4a under the general brands of MP4, which may be video as well. */
+/** The names that `file-type` uses. Android records m4a under the general brands of MP4, which may be a video as well. */
 const FORMATS: Record<string, AudioFormat | undefined> = {
   mp3: 'mp3',
   m4a: 'm4a',
@@ -31,39 +33,67 @@ const FORMATS: Record<string, AudioFormat | undefined> = {
 };
 
 /** `wx.getRecorderManager` stops by itself at ten minutes; an encoder may add a few frames. */
-const LONGEST = 600_000 + 1000;
-/** A file may be built so that reading its frames takes minutes; an honest one of ten minutes takes a fraction of a second. */
-const READING_TIME = 3000;
-/** Between two bites, other requests have their turn. */
-const BITE = 8192;
+const LONGEST_MS = 600_000 + 1000;
+/** A file can be built so that reading its frames takes minutes. A real one of ten minutes takes a fraction of a second. */
+const READ_TIMEOUT_MS = 3000;
+/** Other requests run between two chunks. */
+const CHUNK_BYTES = 8192;
 
-/** What a file really is, read from its content alone: its name and what the client says of it count for nothing. */
+/** A few bytes before an mp3 can look like another format. Behind more than that, the other format is the right one: a video has mp3 inside. */
+const MAX_GARBAGE_BYTES = 32;
+
+/** PCM, silk and amr are refused: browsers and other phones cannot play them. */
+const WRONG_FORMAT =
+  "the file must be mp3, m4a, aac or wav; record with wx.getRecorderManager().start({ format: 'mp3' }), or 'aac' or 'wav'";
+
+/**
+ * Reads format and duration from the content of a file. Its name and what the client reports are not used.
+ * @throws WechatBadRequestError or UnsupportedMediaTypeError
+ */
 export async function readAudio({ path, size }: PartFile): Promise<Audio> {
   if (size === 0) throw new WechatBadRequestError('the file is empty');
-  const format = FORMATS[(await fileTypeFromFile(path))?.ext ?? ''];
-  if (!format) throw new UnsupportedMediaTypeError('the file must be mp3, m4a, aac or wav');
-  const { duration = 0, hasVideo } = await parse(path, size, format);
+  const { format, range } = await findSound(path, size);
+  const { duration = 0, hasVideo } = await parse(path, range, format);
   if (hasVideo) throw new UnsupportedMediaTypeError('the file is a video');
   if (!(duration > 0 && Number.isFinite(duration)))
     throw new WechatBadRequestError('the file has no sound in it');
-  if (duration * 1000 > LONGEST)
+  if (duration * 1000 > LONGEST_MS)
     throw new WechatBadRequestError('the recording is longer than 10 minutes');
   return { format, duration: Math.round(duration * 1000) };
 }
 
-/** From an open file, which has no name that could say something else than `format`. */
-async function parse(
+/** Finds the format of a file and where its sound is. */
+async function findSound(
   path: string,
   size: number,
+): Promise<{ format: AudioFormat; range: FrameRange }> {
+  const type = (await fileTypeFromFile(path))?.ext;
+  const format = FORMATS[type ?? ''];
+  if (format === undefined || format === 'mp3') {
+    const frames = await findMp3Frames(path, size);
+    if (frames && (type === undefined || format || frames.start <= MAX_GARBAGE_BYTES))
+      return { format: 'mp3', range: frames };
+  }
+  if (!format) throw new UnsupportedMediaTypeError(WRONG_FORMAT);
+  return { format, range: { start: 0, end: size - 1 } };
+}
+
+/** Parses a range of a file. The name that the parser gets says the format only. */
+async function parse(
+  path: string,
+  { start, end }: FrameRange,
   format: AudioFormat,
 ): Promise<IAudioMetadata['format']> {
   const source = (await open(path)).createReadStream({
-    signal: AbortSignal.timeout(READING_TIME),
-    highWaterMark: BITE,
+    start,
+    end,
+    signal: AbortSignal.timeout(READ_TIMEOUT_MS),
+    highWaterMark: CHUNK_BYTES,
   });
   try {
     const options = { duration: true, skipCovers: true, skipPostHeaders: true };
-    return (await parseStream(source, { path: `recording.${format}`, size }, options)).format;
+    const file = { path: `recording.${format}`, size: end - start + 1 };
+    return (await parseStream(source, file, options)).format;
   } catch {
     throw new WechatBadRequestError('the file cannot be read as audio');
   } finally {
