@@ -116,6 +116,23 @@ describe('the pages', () => {
     ]);
   });
 
+  it('show the saved avatar again, whether its address is a path or absolute', async () => {
+    const page = open('pages/profile/profile');
+    for (const [avatarUrl, shown] of [
+      ['/avatars/a.jpg', 'http://localhost:3000/avatars/a.jpg'],
+      ['https://api.example.com/avatars/a.jpg', 'https://api.example.com/avatars/a.jpg'],
+      [null, ''],
+    ]) {
+      server.reply('/me', { nickName: null, avatarUrl });
+      await page['onShow']();
+      expect(page.data['avatar']).toBe(shown);
+    }
+    phone.files.set('http://tmp/avatar.jpg', new Uint8Array(5));
+    server.reply('/me/avatar', { avatarUrl: '/avatars/b.jpg' });
+    await page['chooseAvatar']({ detail: { avatarUrl: 'http://tmp/avatar.jpg' } });
+    expect(page.data['avatar']).toBe('http://localhost:3000/avatars/b.jpg');
+  });
+
   it('offer to register a phone the server does not know', async () => {
     const page = open('pages/phone/phone');
     server.next('/auth/phone-login', {

@@ -1,14 +1,31 @@
 import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fileTypeFromBuffer } from 'file-type';
+import sharp from 'sharp';
 import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
-import { GIF_PICTURE, JPEG_PICTURE, PNG_PICTURE, WEBP_PICTURE } from '../support/pictures.js';
+import {
+  CAMERA,
+  GIF_PICTURE,
+  hugePng,
+  jpeg,
+  JPEG_HEADER,
+  JPEG_PICTURE,
+  png,
+  PNG_PICTURE,
+  WEBP_PICTURE,
+} from '../support/pictures.js';
 import { start } from '../support/start.js';
 import type { Login, Started } from '../support/start.js';
 
 const MB = 1024 * 1024;
-const AVATAR = /^\/avatars\/[0-9a-f]{32}\.[a-z]+$/;
+/** A PNG of one colour, made faster than `png` makes a large one. */
+const plain = (width: number, height: number): Promise<Buffer> =>
+  sharp({ create: { width, height, channels: 3, background: '#0a0' } })
+    .png()
+    .toBuffer();
+const AVATAR = /^\/avatars\/[0-9a-f]{32}\.jpg$/;
 
 describeOnEachDatabase('a profile as it is today', (database) => {
   let s: Started;
@@ -65,25 +82,57 @@ describeOnEachDatabase('a profile as it is today', (database) => {
   });
 
   it.each([
-    ['PUT /me/avatar', 'png', PNG_PICTURE, 'image/png'],
-    ['POST /me/avatar', 'jpg', JPEG_PICTURE, 'image/jpeg'],
-    ['PUT /me/avatar', 'webp', WEBP_PICTURE, 'image/webp'],
-    ['POST /me/avatar', 'gif', GIF_PICTURE, 'image/gif'],
-  ])('takes a picture: %s, %s', async (route, extension, picture, type) => {
+    ['PUT /me/avatar', 'png', PNG_PICTURE],
+    ['POST /me/avatar', 'jpg', JPEG_PICTURE],
+    ['PUT /me/avatar', 'webp', WEBP_PICTURE],
+    ['POST /me/avatar', 'gif', GIF_PICTURE],
+  ])('takes a picture and keeps it as JPEG: %s, %s', async (route, _, picture) => {
     const { status, body } = await upload(route, [picture, 'http://tmp/../x.exe']);
     expect([status, body.data]).toEqual([
       200,
       { ...me['user'], avatarUrl: expect.stringMatching(AVATAR), updatedAt: expect.any(String) },
     ]);
     const shown = await fetch(s.url + body.data.avatarUrl);
-    expect([shown.status, shown.headers.get('content-type')]).toEqual([200, type]);
+    expect([shown.status, shown.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
     expect(Object.fromEntries(shown.headers)).toMatchObject({
       'x-content-type-options': 'nosniff',
       'content-security-policy': "default-src 'none'; sandbox",
       'content-disposition': `inline; filename="${body.data.avatarUrl.slice('/avatars/'.length)}"`,
     });
-    expect(body.data.avatarUrl.endsWith(`.${extension}`)).toBe(true);
-    expect(Buffer.from(await shown.arrayBuffer()).equals(picture)).toBe(true);
+    const sent = Buffer.from(await shown.arrayBuffer());
+    expect((await sharp(sent).metadata()).format).toBe('jpeg');
+  });
+
+  it('keeps no position and no camera of a photo, and turns it upright', async () => {
+    const photo = jpeg(400, 200, 6);
+    const control = await sharp(photo).metadata(); // what a copy of the bytes would publish
+    expect([control.orientation, photo.includes(CAMERA)]).toEqual([6, true]);
+    expect(control.exif?.includes(Buffer.from([0, 0, 0, 31, 0, 0, 0, 1, 0, 0, 0, 14]))).toBe(true);
+
+    const { avatarUrl } = (await upload('PUT /me/avatar', [photo])).body.data;
+    const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
+    const { width, height, orientation, exif, xmp, iptc, icc } = await sharp(sent).metadata();
+    expect([width, height]).toEqual([200, 400]);
+    expect([orientation, exif, xmp, iptc, icc]).toEqual(Array.from({ length: 5 }));
+    expect(sent.includes(CAMERA)).toBe(false);
+    const [red, , blue] = await sharp(sent)
+      .extract({ left: 100, top: 20, width: 1, height: 1 })
+      .raw()
+      .toBuffer();
+    expect([red! > 200, blue! < 50]).toEqual([true, true]); // the left half is above now
+  });
+
+  it('makes a large picture smaller and leaves a small one', async () => {
+    for (const [width, height, expected] of [
+      [3000, 1500, [1024, 512]],
+      [60, 30, [60, 30]],
+    ] as const) {
+      const { avatarUrl } = (await upload('PUT /me/avatar', [await plain(width, height)])).body
+        .data;
+      const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
+      const metadata = await sharp(sent).metadata();
+      expect([metadata.width, metadata.height]).toEqual(expected);
+    }
   });
 
   it('shows a new picture under a new name, and the old one no more', async () => {
@@ -135,6 +184,14 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     ['a page', 415, [['<!doctype html>', 'x.png']]],
     ['a TIFF', 415, [[Buffer.from('49492a0008000000', 'hex'), 'x.png']]],
     ['nothing in it', 415, [['', 'x.png']]],
+    ['the header of a JPEG', 415, [[JPEG_HEADER]]],
+    ['half a JPEG', 415, [[jpeg(600, 400).subarray(0, 5000)]]],
+    ['half a PNG', 415, [[png(600, 400).subarray(0, 700)]]],
+    ['half a WebP', 415, [[WEBP_PICTURE.subarray(0, 30)]]],
+    ['half a GIF', 415, [[GIF_PICTURE.subarray(0, 30)]]],
+    ['a small file that claims 60,000 × 60,000 pixels', 415, [[hugePng(60_000, 0)]]],
+    ['16,000 × 16,000 pixels in a small file', 415, [[hugePng(16_000)]]],
+    ['a picture in another field', 400, [[PNG_PICTURE, 'x.png', 'avatar']]],
     [
       '2 MB and one byte',
       413,
@@ -150,6 +207,17 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       'ERR_BAD_REQUEST',
       before,
     ]);
+  });
+
+  it('control: the first bytes of all of these say that they are pictures', async () => {
+    for (const picture of [
+      JPEG_HEADER,
+      jpeg(600, 400).subarray(0, 5000),
+      png(600, 400).subarray(0, 700),
+      hugePng(60_000, 0),
+      hugePng(16_000),
+    ])
+      expect((await fileTypeFromBuffer(picture))?.mime).toMatch(/^image\//);
   });
 
   it('takes 2 MB to the byte', async () => {
@@ -200,4 +268,23 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     for (const route of ['PATCH /me', 'PUT /me', 'PUT /me/avatar', 'POST /me/avatar'])
       expect((await s.call(route, { body: {} })).status).toBe(401);
   });
+});
+
+describe('the address of a picture', () => {
+  it.each(['https://api.example.com', 'https://api.example.com/'])(
+    'is absolute where PUBLIC_URL is set: %s',
+    async (PUBLIC_URL) => {
+      const s = await start({ env: { PUBLIC_URL } });
+      try {
+        const { session_rd: token } = await s.login();
+        const { body } = await uploadTo(s.url)('PUT /me/avatar', token, [file(PNG_PICTURE)]);
+        const { avatarUrl } = body.data;
+        expect(avatarUrl).toMatch(/^https:\/\/api\.example\.com\/avatars\/[0-9a-f]{32}\.jpg$/);
+        expect((await s.call('GET /me', { token })).body.data.avatarUrl).toBe(avatarUrl);
+        expect((await s.call(`GET ${new URL(avatarUrl).pathname}`)).status).toBe(200);
+      } finally {
+        await s.close();
+      }
+    },
+  );
 });

@@ -1,11 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileTypeFromBuffer } from 'file-type';
+import { parseBuffer } from 'music-metadata';
 import { DataSource } from 'typeorm';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { FileFolder } from '../../apps/sample/src/files/file-folder.js';
+import { checkQuota } from '../../apps/sample/src/recordings/recording-quota.js';
+import { Recording } from '../../apps/sample/src/recordings/recording.entity.js';
 import { RecordingsService } from '../../apps/sample/src/recordings/recordings.service.js';
 import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
 import { aac, m4a, mp3, wav } from '../support/audio.js';
@@ -31,6 +36,7 @@ const MISSING = {
 };
 const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 const MB = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 /** An app, a user who is logged in, and their folder. */
 function given(database?: () => DatabaseConfig) {
@@ -260,10 +266,36 @@ describeOnEachDatabase('recordings', (database) => {
       ]).toEqual([before, 201]);
     });
 
+    it('are refused with 503 when the disk has less than 500 MB left', async () => {
+      const free = (bytes: number) =>
+        jest
+          .spyOn(fs.promises, 'statfs')
+          .mockResolvedValue({ bavail: bytes / 4096, bsize: 4096 } as fs.StatsFs);
+      const before = await files();
+      free(520 * MB - 4096);
+      const { status, headers, body } = await upload('POST /recordings', context.token, [
+        file(mp3(1000)),
+      ]);
+      expect([status, headers.get('retry-after'), body.error, await files()]).toEqual([
+        503,
+        '60',
+        'ERR_STORE_UNAVAILABLE',
+        before,
+      ]);
+      free(520 * MB); // 500 MB and the largest file
+      expect((await upload('POST /recordings', context.token, [file(mp3(1000))])).status).toBe(201);
+      const statuses = await Promise.all(
+        [1, 2, 3].map(
+          async () => (await upload('POST /recordings', context.token, [file(mp3(60_000))])).status,
+        ),
+      );
+      expect(statuses).toContain(503); // together they could take more
+    });
+
     it('keep no file without a row: the database refuses', async () => {
       const before = await files();
       jest
-        .spyOn(context.s.app.get(RecordingsService)['rows'], 'insert')
+        .spyOn(context.s.app.get(RecordingsService) as any, 'insert')
         .mockRejectedValue(new Error('boom'));
       expect((await upload('POST /recordings', context.token, [file(mp3(1000))])).status).toBe(500);
       expect(await files()).toBe(before);
@@ -272,9 +304,9 @@ describeOnEachDatabase('recordings', (database) => {
     it('are nobody’s when the account is deleted while the file comes in', async () => {
       const { session_rd, user } = await context.s.login();
       const before = await files();
-      const rows = context.s.app.get(RecordingsService)['rows'];
-      const insert = rows.insert.bind(rows);
-      jest.spyOn(rows, 'insert').mockImplementation(async (row) => {
+      const service = context.s.app.get(RecordingsService) as any;
+      const insert = service.insert.bind(service);
+      jest.spyOn(service, 'insert').mockImplementation(async (row) => {
         await sql('DELETE FROM users WHERE id = $1', user.id);
         return insert(row);
       });
@@ -339,6 +371,85 @@ describeOnEachDatabase('recordings', (database) => {
       await restart();
       expect(await readdir(trash())).not.toContain('forgotten');
     });
+  });
+});
+
+describeOnEachDatabase('the quota of a user', (database) => {
+  let s: Started;
+  let token: string;
+  const size = mp3(1000).length;
+  beforeAll(async () => {
+    s = await start({
+      database: database(),
+      env: { UPLOAD_QUOTA: '20KB', UPLOAD_MAX_FILES: '6' },
+    });
+  });
+  beforeEach(async () => {
+    token = (await s.login()).session_rd;
+  });
+  afterAll(() => s.close());
+  const upload = async (sound = mp3(1000)) =>
+    uploadTo(s.url)('POST /recordings', token, [file(sound)]);
+  const list = async () =>
+    (await s.call('GET /recordings', { token })).body.data as { id: string; fileSize: number }[];
+  const bytes = async () => (await list()).reduce((sum, { fileSize }) => sum + fileSize, 0);
+
+  it('bounds the bytes, says what is used and allowed, and is free again after a deletion', async () => {
+    for (let n = 0; n < 4; n++) expect((await upload()).status).toBe(201);
+    const { status, body } = await upload(mp3(2000));
+    expect([status, body]).toEqual([
+      409,
+      {
+        code: 409,
+        msg: 'quota exceeded; delete recordings first',
+        data: { used: { bytes: 4 * size, files: 4 }, allowed: { bytes: 20_480, files: 6 } },
+        success: false,
+        error: 'ERR_QUOTA',
+      },
+    ]);
+    const [{ id } = { id: '' }] = await list();
+    await s.call(`DELETE /recordings/${id}`, { token });
+    expect((await upload(mp3(2000))).status).toBe(201);
+  });
+
+  it('bounds the number of files, and refuses before it has read the next one', async () => {
+    for (let n = 0; n < 6; n++) expect((await upload(mp3(200))).status).toBe(201);
+    expect((await upload(Buffer.alloc(10))).body.error).toBe('ERR_QUOTA'); // not 415
+  });
+
+  it('holds for thirty uploads at once, and each refused one leaves no file', async () => {
+    const folder = join(s.uploads, 'recordings');
+    const before = (await readdir(folder)).length;
+    const statuses = (await Promise.all(Array.from({ length: 30 }, () => upload()))).map(
+      ({ status }) => status,
+    );
+    expect(statuses.filter((status) => status === 201)).toHaveLength(5); // of 4,032 bytes each
+    expect(statuses.filter((status) => status === 409)).toHaveLength(25);
+    expect(await bytes()).toBeLessThanOrEqual(20_480);
+    expect((await readdir(folder)).length).toBe(before + 5);
+  });
+
+  it('control: counting before the insert lets uploads at once through', async () => {
+    const { id: userId } = (await s.call('GET /me', { token })).body.data;
+    const db = s.app.get(DataSource).manager;
+    const naive = async () => {
+      await checkQuota(db, userId, { bytes: 20_480, files: 6 }, size);
+      await db.insert(Recording, {
+        id: randomUUID(),
+        userId,
+        format: 'mp3',
+        fileSize: size,
+        duration: 1,
+      });
+    };
+    await Promise.allSettled(Array.from({ length: 30 }, naive));
+    expect(await bytes()).toBeGreaterThan(20_480);
+  });
+
+  it('is each user’s own', async () => {
+    for (let n = 0; n < 4; n++) await upload();
+    token = (await s.login()).session_rd;
+    expect((await upload()).status).toBe(201);
   });
 });
 
@@ -478,6 +589,56 @@ describe('the files of recordings', () => {
     );
   });
 
+  describe('as phones write them', () => {
+    it.each<[string, Buffer, Buffer]>([
+      ['a few bytes of garbage before the first frame', Buffer.from('00c3a97e0b', 'hex'), NOTHING],
+      ['garbage that looks like another format', Buffer.from('a1b2c3d4e5', 'hex'), NOTHING],
+      ['a block of zeros before the first frame', Buffer.alloc(4096), NOTHING],
+      ['a block of zeros behind the last frame', NOTHING, Buffer.alloc(3312)],
+      ['both', Buffer.alloc(32_000), Buffer.alloc(500_000)],
+    ])('have the duration of their sound: mp3 with %s', async (_, before, after) => {
+      const sound = Buffer.concat([before, mp3(3096), after]);
+      expect(await record(sound)).toMatchObject({
+        format: 'mp3',
+        duration: 3096,
+        fileSize: sound.length,
+      });
+    });
+
+    it('control: file-type does not know the one, and music-metadata counts the zeros of the other', async () => {
+      expect(await fileTypeFromBuffer(Buffer.concat([Buffer.alloc(4096), mp3(3096)]))).toBe(
+        undefined,
+      );
+      const { format } = await parseBuffer(Buffer.concat([mp3(3096), Buffer.alloc(3312)]), {
+        path: 'x.mp3',
+        size: mp3(3096).length + 3312,
+      });
+      expect(Math.round((format.duration ?? 0) * 1000)).toBe(3924);
+    });
+
+    it('aac with zeros behind it has the duration of its sound', async () => {
+      expect(await record(Buffer.concat([aac(2000), Buffer.alloc(5000)]))).toMatchObject({
+        format: 'aac',
+        duration: (await record(aac(2000))).duration,
+      });
+    });
+
+    it.each([
+      ['amr', Buffer.concat([Buffer.from('#!AMR\n'), Buffer.alloc(3200, 0x3c)])],
+      ['silk', Buffer.concat([Buffer.from('\x02#!SILK_V3'), Buffer.alloc(3200, 0x5a)])],
+      [
+        'raw PCM',
+        Buffer.from(Int16Array.from({ length: 16_000 }, (_, n) => 9000 * Math.sin(n / 6)).buffer),
+      ],
+    ])('%s is 415, and the text says what to record instead', async (_, sound) => {
+      const { status, body } = await upload('POST /recordings', context.token, [file(sound)]);
+      expect([status, body.msg]).toEqual([
+        415,
+        "the file must be mp3, m4a, aac or wav; record with wx.getRecorderManager().start({ format: 'mp3' }), or 'aac' or 'wav'",
+      ]);
+    });
+  });
+
   describe('that are none', () => {
     const refused = async (parts: Part[] | Buffer) => {
       const before = await files();
@@ -513,6 +674,7 @@ describe('the files of recordings', () => {
       ['two files', 400, () => [file(mp3(1000)), file(mp3(1000))]],
       ['two files, the first one bad', 400, () => [file('text'), file(mp3(1000))]],
       ['no file', 400, () => [{ name: 'file', value: 'text' }]],
+      ['a file in another field', 400, () => [{ ...file(mp3(1000)), name: 'audio' }]],
       ['no part', 400, () => []],
       ['an empty body', 400, () => Buffer.alloc(0)],
       ['a form that breaks off', 400, () => multipart([file(mp3(1000))]).subarray(0, 2000)],
@@ -565,6 +727,14 @@ describe('the files of recordings', () => {
       expect(
         await refused([file(Buffer.concat(Array.from({ length: 2 * MB }, () => frame)))]),
       ).toBe(400);
+    });
+
+    it('the field of the file is named', async () => {
+      for (const name of ['audio', 'FILE', '', '__proto__'])
+        expect(
+          (await upload('POST /recordings', context.token, [{ ...file(mp3(1000)), name }])).body
+            .msg,
+        ).toBe('send the file in the field "file"');
     });
 
     it('multipart is taken nowhere else', async () => {

@@ -42,7 +42,9 @@ export function uploadTo(
 export const file = (
   value: string | Buffer,
   filename = 'tmp_9f2c41d8e1.durationTime=8000.mp3',
+  name = 'file',
 ): Part => ({
+  name,
   value,
   filename,
   type: 'application/octet-stream',

@@ -14,6 +14,7 @@ import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
+import { parseSize } from './common/size.js';
 
 export type Environment = Record<string, string | undefined>;
 
@@ -26,6 +27,8 @@ type TrustProxy = FastifyServerOptions['trustProxy'];
 export class AppConfig {
   readonly production: boolean;
   readonly port: number;
+  /** Where clients reach this app, without a final slash; `undefined` if it is not known. */
+  readonly publicUrl: string | undefined;
   readonly wechat: WechatModuleOptions;
   readonly database: DatabaseConfig;
   /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
@@ -33,6 +36,10 @@ export class AppConfig {
   /** How long after its last verification a phone number links accounts, in milliseconds. */
   readonly phoneTrust: number;
   readonly uploadDir: string;
+  /** What one user's recordings may take, in bytes. */
+  readonly uploadQuota: number;
+  /** How many recordings one user may keep. */
+  readonly uploadMaxFiles: number;
   /** How long a file without a row stays in the trash, in milliseconds. */
   readonly uploadTrashAge: number;
   /** Logins per minute and address; 0: no limit. */
@@ -76,6 +83,15 @@ const IsDuration = (message: string): PropertyDecorator =>
     { message },
   );
 
+const IsSize = (message: string): PropertyDecorator =>
+  ValidateBy(
+    {
+      name: 'isSize',
+      validator: { validate: (value) => parseSize(String(value)) !== undefined },
+    },
+    { message },
+  );
+
 const IsProxyList = (message: string): PropertyDecorator =>
   ValidateBy(
     {
@@ -95,6 +111,12 @@ class Variables {
   PORT = '3000';
 
   @IsOptional()
+  @Matches(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, {
+    message: 'PUBLIC_URL must be https://… or http://…, without a query',
+  })
+  PUBLIC_URL?: string;
+
+  @IsOptional()
   @Matches(/^postgres(ql)?:\/\/./, { message: 'DATABASE_URL must be postgres://…' })
   DATABASE_URL?: string;
 
@@ -111,6 +133,12 @@ class Variables {
   PHONE_TRUST = '90d';
 
   UPLOAD_DIR = './var/uploads';
+
+  @IsSize("UPLOAD_QUOTA is not a size such as '200MB' or '1GB'")
+  UPLOAD_QUOTA = '200MB';
+
+  @Matches(/^[1-9]\d{0,8}$/, { message: 'UPLOAD_MAX_FILES must be a whole number above 0' })
+  UPLOAD_MAX_FILES = '200';
 
   @IsDuration("UPLOAD_TRASH_AGE is not a duration such as '30d' or '12h'")
   UPLOAD_TRASH_AGE = '30d';
@@ -156,6 +184,7 @@ export function readConfig(env: Environment): AppConfig {
   return new AppConfig({
     production,
     port: Number(variables.PORT),
+    publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     wechat,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
     jwt: {
@@ -167,6 +196,8 @@ export function readConfig(env: Environment): AppConfig {
     },
     phoneTrust: parseDuration(variables.PHONE_TRUST) ?? 0,
     uploadDir: variables.UPLOAD_DIR,
+    uploadQuota: parseSize(variables.UPLOAD_QUOTA) ?? 0,
+    uploadMaxFiles: Number(variables.UPLOAD_MAX_FILES),
     uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),

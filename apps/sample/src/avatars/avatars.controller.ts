@@ -14,7 +14,7 @@ export class AvatarsController {
   @ApiOperation({
     summary: 'A picture that a user chose',
     description:
-      'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture.',
+      'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture. It is a JPEG; older versions stored the file as it was uploaded.',
   })
   @ApiProduces('image/jpeg', 'image/png', 'image/webp', 'image/gif')
   @ApiOkResponse({ description: 'the picture', schema: { type: 'string', format: 'binary' } })

@@ -3,13 +3,14 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/upload-folders.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
+import { AvatarUrlSubscriber } from './avatar-url.subscriber.js';
 import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
 
 @Module({
   imports: [UsersModule, FilesModule, TypeOrmModule.forFeature([User])],
   controllers: [AvatarsController],
-  providers: [AvatarsService],
+  providers: [AvatarsService, AvatarUrlSubscriber],
   exports: [AvatarsService],
 })
 export class AvatarsModule {}

@@ -2,19 +2,21 @@ import { Injectable } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { fileTypeFromFile } from 'file-type';
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { In, MoreThan, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
-import type { FileFolder } from '../files/file-folder.js';
+import type { FileFolder, PartFile } from '../files/file-folder.js';
 import type { FileIndex } from '../files/file-index.js';
-import { receiveUpload, UnsupportedMediaTypeError } from '../files/multipart.js';
+import { receiveUpload } from '../files/multipart.js';
 import { sendFile } from '../files/send-file.js';
 import { UploadFolders } from '../files/upload-folders.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
+import { reencodePicture } from './picture.js';
 
+/** New pictures are JPEG. Older versions stored the file as it was uploaded. */
 const TYPES: Record<string, string | undefined> = {
   jpg: 'image/jpeg',
   png: 'image/png',
@@ -45,9 +47,10 @@ export class AvatarsService implements FileIndex {
   async upload(user: User, request: FastifyRequest): Promise<User> {
     const { folder, folders } = this;
     const { file } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
-    const extension = await folder.inspect(file, () => extensionOf(file.path));
-    const name = `${randomBytes(16).toString('hex')}.${extension}`;
-    await folder.store(file, name, () =>
+    const picture = await folder.inspect(file, () => this.reencode(file));
+    await folder.discard(file);
+    const name = `${randomBytes(16).toString('hex')}.jpg`;
+    await folder.store(picture, name, () =>
       this.replace(user, { avatarFile: name, avatarUrl: `/avatars/${name}` }),
     );
     return this.users.save(user, {});
@@ -98,6 +101,14 @@ export class AvatarsService implements FileIndex {
 
   async markPresent(): Promise<void> {}
 
+  private async reencode({ path }: PartFile): Promise<PartFile> {
+    const picture = await reencodePicture(path);
+    return this.folder.writePart(async (target) => {
+      await writeFile(target, picture, { flag: 'wx' });
+      return picture.length;
+    });
+  }
+
   /** Saves a user and removes the file of the old picture. The row is locked, so that each of several uploads removes the one before it. */
   private async replace({ id }: User, changes: Partial<User>): Promise<void> {
     const old = await this.rows.manager.transaction(async (db) => {
@@ -112,11 +123,4 @@ export class AvatarsService implements FileIndex {
 
 function namesOf(users: Pick<User, 'avatarFile'>[]): string[] {
   return users.flatMap(({ avatarFile }) => avatarFile ?? []);
-}
-
-async function extensionOf(path: string): Promise<string> {
-  const { ext = '' } = (await fileTypeFromFile(path)) ?? {};
-  if (TYPES[ext] === undefined)
-    throw new UnsupportedMediaTypeError('the picture must be JPEG, PNG, WebP or GIF');
-  return ext;
 }

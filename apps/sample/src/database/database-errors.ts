@@ -1,10 +1,9 @@
 import { QueryFailedError } from 'typeorm';
 
 const UNIQUE_VIOLATION = '23505';
-const FOREIGN_KEY_VIOLATION = '23503';
 /** SQLSTATE classes: connection lost, out of resources, shut down or cancelled. */
 const UNAVAILABLE = /^(08|53|57)/;
-/** Node's codes, with the syscalls that are the network's; several addresses tried at once have none. */
+/** Node's error codes. They count only with a system call of the network; an error about several addresses has no system call. */
 const NO_CONNECTION = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -15,28 +14,23 @@ const NO_CONNECTION = new Set([
   'ENOENT',
 ]);
 const NETWORK = new Set(['connect', 'getaddrinfo', 'read', 'write', 'undefined']);
-/** What `pg` says without a code. */
+/** Errors of `pg` that have no code. */
 const PG_TEXTS =
   /^(timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error)/;
 
-/** The row is there already: somebody else was first. */
+/** Another request has inserted the same key. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof QueryFailedError && detailsOf(error).code === UNIQUE_VIOLATION;
 }
 
-/** What the row belongs to is gone. */
-export function isForeignKeyViolation(error: unknown): boolean {
-  return error instanceof QueryFailedError && detailsOf(error).code === FOREIGN_KEY_VIOLATION;
-}
-
-/** The database cannot answer now; the same request may succeed in a moment. */
+/** The database cannot be reached or refuses work. The same request may succeed in a moment. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const { code, syscall, message } = detailsOf(error);
   if (NO_CONNECTION.has(code)) return NETWORK.has(syscall);
   return (error instanceof QueryFailedError && UNAVAILABLE.test(code)) || PG_TEXTS.test(message);
 }
 
-/** Of the driver's error, which TypeORM wraps where it came from a query, and not where it came from connecting. */
+/** Reads the error of the driver. TypeORM wraps it if it came from a query, and does not if it came from connecting. */
 function detailsOf(error: unknown): { code: string; syscall: string; message: string } {
   const { code, syscall, message }: Record<string, unknown> = Object(
     error instanceof QueryFailedError ? error.driverError : error,

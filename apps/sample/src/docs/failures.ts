@@ -58,6 +58,15 @@ export const FAILURES = {
     },
   },
   ERR_PHONE_TAKEN: { status: 409, code: 409, msg: 'phone in use' },
+  ERR_QUOTA: {
+    status: 409,
+    code: 409,
+    msg: 'quota exceeded; delete recordings first',
+    data: {
+      used: { bytes: 209_000_000, files: 57 },
+      allowed: { bytes: 209_715_200, files: 200 },
+    },
+  },
   ERR_FILE_MISSING: {
     status: 410,
     code: 410,

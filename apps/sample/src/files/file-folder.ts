@@ -42,12 +42,15 @@ export class FileFolder {
     return join(this.path, name);
   }
 
-  /** @throws StorageUnavailableError if the disk has less than 500 MB left */
-  async checkFreeSpace(): Promise<void> {
+  /**
+   * @param bytes how much is going to be written
+   * @throws StorageUnavailableError if the disk would have less than 500 MB left
+   */
+  async checkFreeSpace(bytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.path).catch((error: unknown) => {
       throw this.storageError(error);
     });
-    if (bavail * bsize >= MIN_FREE_BYTES) return;
+    if (bavail * bsize - bytes >= MIN_FREE_BYTES) return;
     this.logger.error(`${this.path}: less than 500 MB are free, so uploads are refused.`);
     throw new StorageUnavailableError(undefined, { 'Retry-After': '60' });
   }

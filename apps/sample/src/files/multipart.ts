@@ -78,13 +78,16 @@ export async function receiveUpload(
   { raw }: FastifyRequest,
   options: UploadOptions,
 ): Promise<Upload> {
+  let release: (() => void) | undefined;
   try {
-    await options.folders.checkWritable(options.folder);
+    release = await options.folders.reserve(options.folder, options.maxBytes);
     await options.check?.();
     return await parseForm(raw, options);
   } catch (error) {
     raw.resume(); // the client reads the response only after it has sent its request
     throw error;
+  } finally {
+    release?.();
   }
 }
 

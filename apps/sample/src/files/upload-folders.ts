@@ -36,6 +36,8 @@ export class UploadFolders
   private readonly folders: Indexed[] = [];
   private readonly logger = new Logger(UploadFolders.name);
   private readonly stopping = new AbortController();
+  /** The space that uploads under way may take, in bytes. */
+  private reserved = 0;
   private reconciling = Promise.resolve();
   private timer: NodeJS.Timeout;
 
@@ -88,11 +90,21 @@ export class UploadFolders
     }
   }
 
-  /** @throws StorageUnavailableError if UPLOAD_DIR is not the folder of this database, or if its disk is full */
-  async checkWritable(folder: FileFolder): Promise<void> {
+  /**
+   * Reserves space for an upload, so that uploads at the same time do not fill the disk together.
+   * @returns ends the reservation
+   * @throws StorageUnavailableError if UPLOAD_DIR is not the folder of this database, or if its disk is full
+   */
+  async reserve(folder: FileFolder, bytes: number): Promise<() => void> {
     if (this.problem !== undefined)
       throw new StorageUnavailableError(undefined, { 'Retry-After': '60' });
-    await folder.checkFreeSpace();
+    this.reserved += bytes;
+    const release = (): void => void (this.reserved -= bytes);
+    await folder.checkFreeSpace(this.reserved).catch((error: unknown) => {
+      release();
+      throw error;
+    });
+    return release;
   }
 }
 

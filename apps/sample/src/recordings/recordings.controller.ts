@@ -35,10 +35,18 @@ export class RecordingsController {
   @ApiOperation({
     summary: 'Keep a recording, as wx.uploadFile sends it',
     description: `mp3, m4a, aac (ADTS) or wav, by content; up to 20 MB and 10 minutes. The file's name and further fields are ignored.
+      A user may keep UPLOAD_MAX_FILES recordings of UPLOAD_QUOTA bytes together; one more is 409.
       \`duration\` and \`fileSize\` are compared with the content. If they are far off, a line is logged. The response has the values of the content.`,
   })
   @ApiAnswer(RecordingView, { status: 201 })
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  @ApiFailures(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SESSION',
+    'ERR_QUOTA',
+    'TOO_LARGE',
+    'WRONG_TYPE',
+    'NO_ROOM',
+  )
   async add(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<RecordingView> {
     return RecordingView.of(await this.recordings.add(user, request));
   }

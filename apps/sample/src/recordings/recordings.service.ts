@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
-import { isForeignKeyViolation } from '../database/database-errors.js';
+import { AppConfig } from '../config.js';
 import type { FileFolder } from '../files/file-folder.js';
 import type { FileIndex } from '../files/file-index.js';
 import { receiveUpload } from '../files/multipart.js';
@@ -15,6 +15,8 @@ import { FileMissingError } from '../files/storage-errors.js';
 import { UploadFolders } from '../files/upload-folders.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES, readAudio } from './audio.js';
+import { checkQuota, insertWithinQuota } from './recording-quota.js';
+import type { Usage } from './recording-quota.js';
 import { Recording } from './recording.entity.js';
 import { describeDifferences, readReportedValues } from './reported-values.js';
 
@@ -26,18 +28,23 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 @Injectable()
 export class RecordingsService implements FileIndex {
   private readonly folder: FileFolder;
+  private readonly allowed: Usage;
   private readonly logger = new Logger(RecordingsService.name);
 
   constructor(
     @InjectRepository(Recording) private readonly rows: Repository<Recording>,
     private readonly folders: UploadFolders,
+    { uploadQuota, uploadMaxFiles }: AppConfig,
   ) {
+    this.allowed = { bytes: uploadQuota, files: uploadMaxFiles };
     this.folder = folders.add('recordings', this);
   }
 
   async add({ id: userId }: User, request: FastifyRequest): Promise<Recording> {
-    const { folder, folders } = this;
-    const { file, fields } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
+    const { folder, folders, allowed } = this;
+    const check = (): Promise<void> => checkQuota(this.rows.manager, userId, allowed, 1);
+    const upload = { folders, folder, maxBytes: MAX_BYTES, check };
+    const { file, fields } = await receiveUpload(request, upload);
     const { reported, ...audio } = await folder.inspect(file, async () => ({
       reported: readReportedValues(fields),
       ...(await readAudio(file)),
@@ -127,11 +134,8 @@ export class RecordingsService implements FileIndex {
   }
 
   private async insert(recording: Recording): Promise<Recording> {
-    try {
-      await this.rows.insert(recording);
-      return recording;
-    } catch (error) {
-      throw isForeignKeyViolation(error) ? new AccountDeletedError() : error; // the account was deleted while the file was received
-    }
+    const inserted = await insertWithinQuota(this.rows.manager, recording, this.allowed);
+    if (!inserted) throw new AccountDeletedError(); // the account was deleted while the file was received
+    return recording;
   }
 }

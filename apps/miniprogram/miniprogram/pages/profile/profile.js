@@ -1,5 +1,11 @@
+const { baseUrl } = require('../../config');
 const session = require('../../session');
 const { succeeded, failed } = require('../../notice');
+
+/** The server returns a path of its own API unless its PUBLIC_URL is set. */
+function addressOf(avatarUrl) {
+  return avatarUrl && avatarUrl.charAt(0) === '/' ? baseUrl + avatarUrl : avatarUrl || '';
+}
 
 Page({
   data: { avatar: '', nickName: '' },
@@ -7,7 +13,7 @@ Page({
   onShow() {
     return session
       .request({ url: '/me' })
-      .then((me) => this.setData({ nickName: me.nickName || '' }))
+      .then((me) => this.setData({ nickName: me.nickName || '', avatar: addressOf(me.avatarUrl) }))
       .catch(failed);
   },
 
@@ -17,7 +23,10 @@ Page({
     this.setData({ avatar: avatarUrl });
     return session
       .uploadFile({ url: '/me/avatar', filePath: avatarUrl })
-      .then(() => succeeded('已保存 Saved'))
+      .then((me) => {
+        this.setData({ avatar: addressOf(me.avatarUrl) });
+        succeeded('已保存 Saved');
+      })
       .catch(failed);
   },
 

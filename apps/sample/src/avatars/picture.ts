@@ -1,0 +1,49 @@
+import { bulkhead, isBulkheadRejectedError } from 'cockatiel';
+import { fileTypeFromFile } from 'file-type';
+import sharp from 'sharp';
+import { UnavailableError } from '../common/app-error.js';
+import { UnsupportedMediaTypeError } from '../files/multipart.js';
+
+/** What `file-type` calls the formats that are accepted. */
+const FORMATS = ['jpg', 'png', 'webp', 'gif'];
+/** 120 MB when decoded. Photos of phones have fewer, unless they are also larger than the 2 MB of an upload. */
+const MAX_PIXELS = 40_000_000;
+const MAX_SIDE = 1024;
+const TIMEOUT_SECONDS = 5;
+const QUALITY = 85;
+
+/** So many pictures are decoded at a time; so many more wait. This bounds memory and keeps a core free for other requests. */
+const decoding = bulkhead(2, 100);
+sharp.concurrency(1); // threads for one picture
+sharp.cache(false); // no picture is decoded twice
+
+/**
+ * Decodes a picture and encodes it anew as a JPEG: upright, at most 1,024 pixels wide and high, without metadata such as the position where
+ * a photo was taken. Of an animation, the first frame is taken.
+ * @throws UnsupportedMediaTypeError if it is not a picture, or cannot be decoded completely
+ * @see https://sharp.pixelplumbing.com/api-constructor
+ */
+export async function reencodePicture(path: string): Promise<Buffer> {
+  const { ext = '' } = (await fileTypeFromFile(path)) ?? {};
+  if (!FORMATS.includes(ext))
+    throw new UnsupportedMediaTypeError('the picture must be JPEG, PNG, WebP or GIF');
+  try {
+    return await decoding.execute(() => encode(path));
+  } catch (error) {
+    throw isBulkheadRejectedError(error)
+      ? new UnavailableError('too many pictures at once; try again shortly')
+      : new UnsupportedMediaTypeError(
+          'the picture is damaged, or has more than 40 million pixels, so it cannot be decoded',
+        );
+  }
+}
+
+function encode(path: string): Promise<Buffer> {
+  return sharp(path, { failOn: 'error', limitInputPixels: MAX_PIXELS })
+    .timeout({ seconds: TIMEOUT_SECONDS })
+    .autoOrient()
+    .resize({ width: MAX_SIDE, height: MAX_SIDE, fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: '#ffffff' }) // JPEG has no transparency
+    .jpeg({ quality: QUALITY })
+    .toBuffer();
+}

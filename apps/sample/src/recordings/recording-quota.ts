@@ -1,0 +1,59 @@
+import type { EntityManager } from 'typeorm';
+import { AppError } from '../common/app-error.js';
+import { Recording } from './recording.entity.js';
+
+export interface Usage {
+  bytes: number;
+  files: number;
+}
+
+/** What a user's recordings take. A recording whose file is missing counts until it is deleted. */
+export async function usageOf(db: EntityManager, userId: string): Promise<Usage> {
+  const [usage] = await db.query<{ bytes: string; files: string }[]>(
+    'SELECT coalesce(sum(file_size), 0) AS bytes, count(*) AS files FROM recordings WHERE user_id = $1',
+    [userId],
+  );
+  return { bytes: Number(usage?.bytes), files: Number(usage?.files) };
+}
+
+/** @throws QuotaExceededError if one more file of this size is too much */
+export async function checkQuota(
+  db: EntityManager,
+  userId: string,
+  allowed: Usage,
+  fileSize: number,
+): Promise<void> {
+  const used = await usageOf(db, userId);
+  if (used.files + 1 > allowed.files || used.bytes + fileSize > allowed.bytes)
+    throw new QuotaExceededError(used, allowed);
+}
+
+/**
+ * Inserts a recording if the quota allows it. The row of the user is locked, so that uploads of one user are counted one after the other,
+ * on whichever instance they arrive.
+ * @returns false if the account has been deleted
+ * @throws QuotaExceededError
+ */
+export function insertWithinQuota(
+  db: EntityManager,
+  recording: Recording,
+  allowed: Usage,
+): Promise<boolean> {
+  return db.transaction(async (transaction) => {
+    const { userId, fileSize } = recording;
+    const owners = await transaction.query<unknown[]>(
+      'SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE',
+      [userId],
+    );
+    if (owners.length === 0) return false;
+    await checkQuota(transaction, userId, allowed, fileSize);
+    await transaction.insert(Recording, recording);
+    return true;
+  });
+}
+
+class QuotaExceededError extends AppError {
+  constructor(used: Usage, allowed: Usage) {
+    super(409, 'ERR_QUOTA', 'quota exceeded; delete recordings first', { data: { used, allowed } });
+  }
+}
