@@ -3,9 +3,12 @@ import type { SandboxApp } from '../world/apps.js';
 import type { OAuthScope, SandboxUser } from '../world/user.js';
 
 const STYLE = `
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 26rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 26rem; margin: 0 auto; padding: 1rem; color: #1a1a1a; background: #fff }
+h1 { font-size: 1.25rem; margin: 0 }
+p { margin: .75rem 0 }
+fieldset { border: 1px solid #ccc; border-radius: .4rem }
 label { display: block; padding: .4rem 0 }
-button { font: inherit; min-height: 2.75rem; padding: .5rem 1.5rem; margin: 1rem .5rem 0 0; border: 1px solid #0a6b3d; border-radius: .4rem; background: #fff; color: #0a6b3d }
+button { font: inherit; min-height: 2.75rem; padding: .5rem 1.1rem; margin: 1rem .4rem 0 0; border: 1px solid #0a6b3d; border-radius: .4rem; background: #fff; color: #0a6b3d }
 button[value=allow] { background: #0a6b3d; color: #fff }
 `;
 
