@@ -25,7 +25,7 @@ export interface Fault {
   status?: number;
   /** At most 50 headers. The security headers of the sandbox cannot be replaced. */
   headers?: Record<string, string>;
-  /** A text or Buffer is sent as it is, an object as JSON. At most 16 MiB. */
+  /** A text or Buffer is sent as it is, an object as JSON. At most 64 MiB. */
   body?: string | Buffer | object;
   /** @default the type that WeChat uses on this path; `text/html` for a bare status */
   contentType?: string;
@@ -55,7 +55,7 @@ export interface NextFault extends Fault {
 }
 
 const LONGEST_TEXT = 8192;
-const LARGEST_BODY = 16 * 1024 * 1024;
+const LARGEST_BODY = 64 * 1024 * 1024;
 const LONGEST_DELAY = milliseconds('1d');
 const MOST_HEADERS = 50;
 const MOST_TIMES = 10_000;

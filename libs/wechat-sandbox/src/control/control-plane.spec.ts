@@ -154,7 +154,7 @@ it.each([
     Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`x-${n}`, 'a'])),
     'at most 50',
   ],
-  ['body', null, 'an object, or a text or Buffer of at most 16777216 bytes'],
+  ['body', null, 'an object, or a text or Buffer of at most 67108864 bytes'],
 ])('bounds %s of a fault: %p is 400', async (field, value, rule) => {
   const before = process.memoryUsage().rss;
   for (const route of ['/next', '/always'])
