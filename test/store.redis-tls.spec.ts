@@ -8,7 +8,7 @@ import type { RedisClientType } from 'redis';
 import { RedisConnection } from '../libs/wechat/src/store/redis/redis.connection.js';
 import { RedisStore } from '../libs/wechat/src/store/redis/redis.store.js';
 import { Instance, killInstances } from './faults/instance.js';
-import { describeStore } from './store.contract.js';
+import { describeWechatStore } from 'nestjs-wechat/testing';
 import { Certificates, describeOpenssl } from './support/certificates.js';
 import { freePort, TestCluster, TestRedis, until } from './support/redis.js';
 
@@ -83,7 +83,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
       await redis.run('SCRIPT', 'FLUSH');
     });
 
-    describeStore('the store keeps its contract', async () => {
+    describeWechatStore('the store keeps its contract', async () => {
       const store = await RedisStore.open({ url });
       return { store, close: () => store.close() };
     });

@@ -1,14 +1,11 @@
+import { describeWechatStore } from 'nestjs-wechat/testing';
 import { createClient, createCluster } from 'redis';
 import type { RedisClientType, RedisClusterType } from 'redis';
 import { MemoryStore } from '../libs/wechat/src/store/memory.store.js';
 import { RedisStore } from '../libs/wechat/src/store/redis/redis.store.js';
-import { describeStore } from './store.contract.js';
 import { describeRedis, TestCluster, TestRedis } from './support/redis.js';
 
-describeStore('MemoryStore', async () => ({
-  store: new MemoryStore(),
-  close: async () => {},
-}));
+describeWechatStore('MemoryStore', () => new MemoryStore());
 
 describeRedis('RedisStore', () => {
   let redis: TestRedis;
@@ -17,7 +14,7 @@ describeRedis('RedisStore', () => {
   });
   afterAll(() => redis.end());
 
-  describeStore('on a connection of its own', async () => {
+  describeWechatStore('on a connection of its own', async () => {
     const store = await RedisStore.open({ url: redis.url });
     return { store, close: () => store.close() };
   });
@@ -25,7 +22,7 @@ describeRedis('RedisStore', () => {
   describe('with a client of the team', () => {
     let client: RedisClientType;
 
-    describeStore('keeps the contract', async () => {
+    describeWechatStore('keeps the contract', async () => {
       client = createClient({ url: redis.url });
       await client.connect();
       const store = await RedisStore.open({ client });
@@ -47,7 +44,7 @@ describeRedis('RedisStore on a Redis Cluster', () => {
   });
   afterAll(() => cluster.end());
 
-  describeStore('on a connection of its own', async () => {
+  describeWechatStore('on a connection of its own', async () => {
     const store = await RedisStore.open({ url: cluster.urls });
     return { store, close: () => store.close() };
   });
@@ -55,7 +52,7 @@ describeRedis('RedisStore on a Redis Cluster', () => {
   describe('with a client of the team', () => {
     let client: RedisClusterType;
 
-    describeStore('keeps the contract', async () => {
+    describeWechatStore('keeps the contract', async () => {
       client = createCluster({
         rootNodes: [{ url: cluster.urls[0] }],
       }) as unknown as RedisClusterType;

@@ -16,6 +16,7 @@ const ENTRIES = {
   'nestjs-wechat.passport': 'libs/wechat/dist/passport.d.ts',
   'nestjs-wechat.redis': 'libs/wechat/dist/redis.d.ts',
   'nestjs-wechat.health': 'libs/wechat/dist/health.d.ts',
+  'nestjs-wechat.testing': 'libs/wechat/dist/testing.d.ts',
   'nestjs-wechat-sandbox': 'libs/wechat-sandbox/dist/index.d.ts',
   'nestjs-wechat-miniprogram': 'libs/miniprogram-client/dist/index.d.ts',
 };
