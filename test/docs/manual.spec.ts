@@ -3,11 +3,13 @@ import {
   Catch,
   Controller,
   Get,
+  Headers,
   Inject,
   Injectable,
   Module,
   Post,
   Query,
+  Res,
   UseGuards,
 } from '@nestjs/common';
 import type { CanActivate, ExecutionContext, INestApplication, Type } from '@nestjs/common';
@@ -44,10 +46,12 @@ import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { clientOf } from '../support/http.js';
+import type { Answer } from '../support/http.js';
 import { optionsFor } from '../support/team-app.js';
 
 /*
@@ -154,18 +158,25 @@ class WebsiteController {
   constructor(private readonly oauth: MobileOAuthService) {}
 
   @Get('login')
-  async start() {
-    const { url } = await this.oauth.authorizationUrl({
-      redirectUri: 'https://www.example.com/website/callback',
-    });
-    return { url }; // send the browser there
+  async start(@Res() response: Response) {
+    const device = randomBytes(16).toString('base64url');
+    const redirectUri = 'https://www.example.com/website/callback';
+    const { url } = await this.oauth.createAuthorizationUrl({ redirectUri, device });
+    // `lax`: WeChat's redirect back to this site carries the cookie, requests of other sites' pages do not
+    const options = { httpOnly: true, secure: true, sameSite: 'lax', maxAge: 600_000 } as const;
+    response.cookie('wechat_login', device, options).redirect(url);
   }
 
   @Get('callback')
-  async callback(@Query('code') code: string, @Query('state') state: string) {
-    const { token, expiresIn } = await this.oauth.login(code, { state });
-    const { nickname, unionId } = await this.oauth.userInfo(token);
-    return { token, expiresIn, nickname, unionId };
+  async callback(
+    @Query('code') code: string,
+    @Query('state') state: string,
+    @Headers('cookie') cookies = '',
+  ) {
+    const [, device = ''] = /(?:^|; )wechat_login=([\w-]+)/.exec(cookies) ?? [];
+    const { token, expiresIn } = await this.oauth.handleCallback({ code, state, device });
+    const { nickName, unionid } = await this.oauth.getUserInfo(token);
+    return { token, expiresIn, nickName, unionid };
   }
 }
 // #endregion website-login
@@ -338,6 +349,10 @@ class MessagesService {
 }
 // #endregion messages
 
+const MINI_PROGRAM = { appId: 'wx5a4db0c1e2f37608', secret: 'a'.repeat(32) };
+const MOBILE = { appId: 'wxd19e84c63b7a2f50', secret: 'b'.repeat(32), kind: 'mobile' as const };
+const WEBSITE = { appId: 'wx7d1e5c90a2b3f468', secret: 'c'.repeat(32), kind: 'website' as const };
+
 describe('the code of the manual', () => {
   let wechat: WechatSandbox;
   let app: INestApplication;
@@ -364,7 +379,7 @@ describe('the code of the manual', () => {
   const login = async () => get(SessionService).login((await alice.login()).code);
 
   beforeAll(async () => {
-    wechat = await startWechatSandbox();
+    wechat = await startWechatSandbox({ apps: [MINI_PROGRAM, MOBILE, WEBSITE] });
     alice = wechat.users.create({ nickName: 'Alice', phoneNumber: '13580006666' });
   });
   afterEach(() => app.close());
@@ -416,7 +431,7 @@ describe('the code of the manual', () => {
         useFactory: (settings: Settings) => ({
           apps: [
             { ...settings.shop, kind: 'mini-program', name: 'shop' },
-            { ...settings.site, kind: 'mobile', name: 'site' },
+            { ...settings.site, kind: 'website', name: 'site' },
           ],
           api: { baseUrl: settings.wechatUrl },
           session: { ttl: '30m', maxAge: '7d' },
@@ -490,17 +505,63 @@ describe('the code of the manual', () => {
     expect(await get(AccessTokenService).get()).toEqual(expect.any(String));
   });
 
-  it('logs a website in', async () => {
+  /** A browser that opens the login page: its cookie, and the state that WeChat gets. */
+  const openLogin = async (): Promise<{ cookie: string; state: string; attributes: string[] }> => {
+    const { status, headers } = await call('GET /website/login');
+    expect(status).toBe(302);
+    const [cookie = '', ...attributes] = headers.getSetCookie()[0]!.split('; ');
+    const state = new URL(headers.get('location')!).searchParams.get('state')!;
+    return { cookie, state, attributes };
+  };
+  const callback = async (user: SandboxUser, state: string, cookie: string): Promise<Answer> => {
+    const { code } = await user.authorize(WEBSITE.appId, { scope: 'snsapi_login' });
+    return call(`GET /website/callback?code=${code}&state=${state}`, { headers: { cookie } });
+  };
+
+  it('logs a user of a website in', async () => {
     await start({ controllers: [WebsiteController] });
-    const { url } = (await call('GET /website/login')).body;
-    const { code } = await alice.authorize(undefined, { scope: 'snsapi_login' });
-    const state = new URL(url).searchParams.get('state');
-    const { body } = await call(`GET /website/callback?code=${code}&state=${state}`);
-    expect(body).toEqual({
+    const { cookie, state, attributes } = await openLogin();
+    expect(attributes).toEqual(expect.arrayContaining(['HttpOnly', 'Secure', 'SameSite=Lax']));
+    expect((await callback(alice, state, `theme=dark; ${cookie}`)).body).toEqual({
       token: expect.stringMatching(/^mot_/),
       expiresIn: 604800,
-      nickname: 'Alice',
-      unionId: alice.unionid(),
+      nickName: 'Alice',
+      unionid: alice.unionid(),
+    });
+  });
+
+  describe('login CSRF: an attacker makes a browser open the callback of a login that the attacker started', () => {
+    it('B-state is refused with the cookie of another login and without a cookie', async () => {
+      await start({ controllers: [WebsiteController] });
+      const mallory = wechat.users.create({ nickName: 'Mallory' });
+      for (const cookie of ['', (await openLogin()).cookie]) {
+        const attack = await openLogin();
+        expect((await callback(mallory, attack.state, cookie)).body.error).toBe('ERR_BAD_REQUEST');
+      }
+    });
+
+    it('control: a state that is not bound to the browser lets the attack through', async () => {
+      @Controller('website')
+      class NaiveController {
+        constructor(private readonly oauth: MobileOAuthService) {}
+
+        @Get('login')
+        async start(@Res() response: Response) {
+          const redirectUri = 'https://www.example.com/website/callback';
+          const { url } = await this.oauth.createAuthorizationUrl({ redirectUri, device: 'any' });
+          response.cookie('wechat_login', 'any').redirect(url);
+        }
+
+        @Get('callback')
+        async callback(@Query('code') code: string, @Query('state') state: string) {
+          const { token } = await this.oauth.handleCallback({ code, state, device: 'any' });
+          return this.oauth.getUserInfo(token);
+        }
+      }
+      await start({ controllers: [NaiveController] });
+      const mallory = wechat.users.create({ nickName: 'Mallory' });
+      const { state } = await openLogin();
+      expect((await callback(mallory, state, '')).body.nickName).toBe('Mallory');
     });
   });
 

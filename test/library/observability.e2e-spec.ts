@@ -28,13 +28,16 @@ import type { TeamApp } from '../support/team-app.js';
 
 const CHANNELS = [accessTokenChannel, callChannel, retryChannel, sessionChannel, storeChannel];
 
+const MINI_PROGRAM = { appId: 'wx5a4db0c1e2f37608', secret: 'a'.repeat(32) };
+const WEBSITE = { appId: 'wx7d1e5c90a2b3f468', secret: 'c'.repeat(32), kind: 'website' as const };
+
 let observed: Observed;
 let wechat: WechatSandbox;
 let app: TeamApp;
 
 beforeEach(async () => {
   observed = observe();
-  wechat = await startWechatSandbox();
+  wechat = await startWechatSandbox({ apps: [MINI_PROGRAM, WEBSITE] });
   app = await startTeamApp(optionsFor(wechat));
 });
 afterEach(async () => {
@@ -184,8 +187,11 @@ describe('the store', () => {
     await sessions.refresh(session_rd);
     await app.get(CryptoService).decryptOpenData(session, await user.getWeRunData());
     const oauth = app.get(MobileOAuthService);
-    const { state } = await oauth.authorizationUrl({ redirectUri: 'https://shop.example/back' });
-    await oauth.login((await user.authorize()).code, { state });
+    const device = 'cookie';
+    const redirectUri = 'https://shop.example/back';
+    const { state } = await oauth.createAuthorizationUrl({ redirectUri, device });
+    const { code } = await user.authorize(WEBSITE.appId);
+    await oauth.handleCallback({ code, state, device });
     await sessions.revokeAll(session);
     expect(Object.keys(await verbs()).toSorted()).toEqual([
       'add ok',

@@ -1,9 +1,12 @@
 import jsqr from 'jsqr';
 import { decode as decodeJpeg } from 'jpeg-js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PNG } from 'pngjs';
 import { MobileOAuthService, PhoneService, QrCodeService, SessionService } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { MapStore } from '../faults/bare.js';
+import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
@@ -215,9 +218,12 @@ describe('a mobile login', () => {
   const TOKEN = '/sns/oauth2/access_token';
   const REFRESH = '/sns/oauth2/refresh_token';
   const INFO = '/sns/userinfo';
-  const oauth = () => app.get(MobileOAuthService);
+  const oauth = (at = app) => at.get(MobileOAuthService);
+  const login = async () =>
+    (await oauth().login((await wechat.users.create().authorize()).code)).token;
+  const callsOf = () => [wechat.requestsTo(INFO).length, wechat.requestsTo(REFRESH).length];
 
-  it("gives a token of ours, behind which WeChat's stay, and the user's name and picture", async () => {
+  it("returns an opaque token, and the user's name and picture for it", async () => {
     const user = wechat.users.create({
       nickName: '小红',
       avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132',
@@ -231,26 +237,27 @@ describe('a mobile login', () => {
       openid: user.openid(mobile.appId),
       unionid: user.unionid(mobile.appId),
     });
-    const info = await oauth().userInfo(token, { avatarSize: 0 });
-    expect(info).toMatchObject({
-      openId: user.openid(mobile.appId),
-      nickname: '小红',
-      avatar: 'https://thirdwx.qlogo.cn/mmopen/x/0',
-      unionId: user.unionid(mobile.appId),
+    expect(await oauth().getUserInfo(token, { avatarSize: 0 })).toEqual({
+      openid: user.openid(mobile.appId),
+      unionid: user.unionid(mobile.appId),
+      nickName: '小红',
+      avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/0',
+      gender: 0,
+      country: '',
+      province: '',
+      city: '',
     });
-    expect(Object.keys(info)).toEqual([
-      'openId',
-      'nickname',
-      'sex',
-      'province',
-      'city',
-      'country',
-      'avatar',
-      'unionId',
-    ]);
   });
 
-  it('meets the mini program by unionid', async () => {
+  it('has no avatarUrl if WeChat returns none, and the unionid of the login', async () => {
+    const token = await login();
+    wechat.next(INFO, { transform: ({ unionid: _, ...json }) => ({ ...json, headimgurl: '' }) });
+    const info = await oauth().getUserInfo(token, { avatarSize: 46 });
+    expect(info).not.toHaveProperty('avatarUrl');
+    expect(info.unionid).toBe((await oauth().find(token)).unionid); // known from the login
+  });
+
+  it('has the unionid of the same person in the mini program', async () => {
     const user = wechat.users.create();
     const { session } = await app.get(SessionService).login((await user.login()).code);
     const { token } = await oauth().login((await user.authorize()).code);
@@ -259,45 +266,127 @@ describe('a mobile login', () => {
     expect(mobile.unionid).toBe(session.unionid);
   });
 
-  it('asks WeChat the first time and on demand, and refreshes an access token that has run out', async () => {
-    const { token } = await oauth().login((await wechat.users.create().authorize()).code);
-    const asked = () => [wechat.requestsTo(INFO).length, wechat.requestsTo(REFRESH).length];
-    await oauth().userInfo(token);
-    await oauth().userInfo(token);
-    expect(asked()).toEqual([1, 0]);
-    await oauth().userInfo(token, { refresh: true });
-    expect(asked()).toEqual([2, 0]);
+  it('fetches the user the first time and on demand, and refreshes an expired access token', async () => {
+    const token = await login();
+    await oauth().getUserInfo(token);
+    await oauth().getUserInfo(token);
+    expect(callsOf()).toEqual([1, 0]);
+    await oauth().getUserInfo(token, { refresh: true });
+    expect(callsOf()).toEqual([2, 0]);
     wechat.clock.advance('3h');
-    await Promise.all(Array.from({ length: 10 }, () => oauth().userInfo(token, { refresh: true })));
-    expect(asked()).toEqual([12, 1]);
+    await Promise.all(
+      Array.from({ length: 10 }, () => oauth().getUserInfo(token, { refresh: true })),
+    );
+    expect(callsOf()).toEqual([12, 1]);
     wechat.next(INFO, { errcode: 42001 });
-    await oauth().userInfo(token, { refresh: true });
-    expect(asked()).toEqual([14, 2]);
+    await oauth().getUserInfo(token, { refresh: true });
+    expect(callsOf()).toEqual([14, 2]);
     expect(await oauth().isAuthorized(token)).toBe(true);
   });
 
-  it('is over when WeChat ends the authorisation', async () => {
-    const { token } = await oauth().login((await wechat.users.create().authorize()).code);
+  /** A store whose reads take different times, so that a caller can read a record before and use it after a refresh. */
+  class SlowStore extends MapStore {
+    private reads = 0;
+    protected override async do<T>(verb: string, _key: string, work: () => T): Promise<T> {
+      const result = work();
+      if (verb === 'get') await sleep(15 * (this.reads++ % 4));
+      return result;
+    }
+  }
+
+  it('refreshes once for ten callers, also for those that read the expired access token and come late', async () => {
+    const store = new SlowStore();
+    const instance = await startTeamApp(
+      optionsFor(wechat, { store, clock: () => store.clock.now() }),
+    );
+    const { code } = await wechat.users.create().authorize();
+    const { token } = await oauth(instance).login(code);
+    store.advance(3 * 3600_000);
+    wechat.clock.advance('3h');
+    await Promise.all(
+      Array.from({ length: 10 }, () => oauth(instance).getUserInfo(token, { refresh: true })),
+    );
+    expect(callsOf()).toEqual([10, 1]);
+  });
+
+  it('refreshes once per instance at most, and keeps the refresh token that WeChat returned last', async () => {
+    const store = new MapStore();
+    const start = () => startTeamApp(optionsFor(wechat, { store, clock: () => store.clock.now() }));
+    const [one, two] = [await start(), await start()];
+    const { code } = await wechat.users.create().authorize();
+    const { token } = await oauth(one).login(code);
+    store.advance(3 * 3600_000);
+    wechat.clock.advance('3h');
+    // The first response is the older one and arrives last.
+    let count = 0;
+    const rotate = (json: object): object => ({ ...json, refresh_token: `refresh-${++count}` });
+    wechat.next(REFRESH, { transform: rotate, delay: '300ms' });
+    wechat.next(REFRESH, { transform: rotate });
+    const first = oauth(one).getUserInfo(token, { refresh: true });
+    await until(() => wechat.requestsTo(REFRESH).length === 1);
+    store.advance(1);
+    await Promise.all([
+      first,
+      ...Array.from({ length: 9 }, (_, i) =>
+        oauth(i % 2 ? one : two).getUserInfo(token, { refresh: true }),
+      ),
+    ]);
+    expect(wechat.requestsTo(REFRESH)).toHaveLength(2);
+    store.advance(3 * 3600_000);
+    wechat.clock.advance('3h');
+    await oauth(one)
+      .getUserInfo(token, { refresh: true })
+      .catch(() => undefined);
+    expect(wechat.requestsTo(REFRESH).at(-1)?.query).toMatchObject({ refresh_token: 'refresh-2' });
+  });
+
+  it('uses the grant of another instance if WeChat refuses the refresh token that it replaced', async () => {
+    const store = new MapStore();
+    const start = () => startTeamApp(optionsFor(wechat, { store, clock: () => store.clock.now() }));
+    const [one, two] = [await start(), await start()];
+    const { code } = await wechat.users.create().authorize();
+    const { token } = await oauth(one).login(code);
+    store.advance(3 * 3600_000);
+    wechat.clock.advance('3h');
+    wechat.next(REFRESH, { errcode: 40030, delay: '300ms' });
+    const late = oauth(one).getUserInfo(token, { refresh: true });
+    await until(() => wechat.requestsTo(REFRESH).length === 1);
+    await oauth(two).getUserInfo(token, { refresh: true });
+    expect(await late).toHaveProperty('openid');
+    expect(await oauth(two).find(token)).toHaveProperty('openid');
+  });
+
+  it('is revoked when WeChat ends the authorisation', async () => {
+    const token = await login();
     wechat.clock.advance('3h');
     wechat.next(REFRESH, { errcode: 42007 });
-    await expect(oauth().userInfo(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+    await expect(oauth().getUserInfo(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
     await expect(oauth().find(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
   });
 
-  it('ends by logout, by time, and is never a session of a mini program', async () => {
-    const login = async () =>
-      (await oauth().login((await wechat.users.create().authorize()).code)).token;
+  it('ends by revocation and by time, and is never a session of a mini program', async () => {
     const [one, two] = [await login(), await login()];
     expect((await app.as(one, '/me')).status).toBe(401);
     expect((await app.as(one.replace('mot_', 'srd_'), '/me')).status).toBe(401);
-    await oauth().logout(one);
-    await oauth().logout(one);
-    await expect(oauth().userInfo(one)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+    await oauth().revoke(one);
+    await oauth().revoke(one);
+    await expect(oauth().getUserInfo(one)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
     wechat.clock.advance('7d');
     await expect(oauth().find(two)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
   });
 
-  it('exchanges a code once, and a broken answer for nothing', async () => {
+  it('is not restored by a refresh that races with its revocation', async () => {
+    const token = await login();
+    wechat.clock.advance('3h');
+    wechat.next(REFRESH, { delay: '200ms' });
+    const refreshing = oauth().getUserInfo(token, { refresh: true });
+    await until(() => wechat.requestsTo(REFRESH).length === 1);
+    await oauth().revoke(token);
+    await expect(refreshing).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+    await expect(oauth().find(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+  });
+
+  it('exchanges a code once, and refuses a reply against the protocol', async () => {
     const { code } = await wechat.users.create().authorize();
     await oauth().login(code);
     await expect(oauth().login(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
@@ -306,47 +395,93 @@ describe('a mobile login', () => {
       oauth().login((await wechat.users.create().authorize()).code),
     ).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
   });
+});
 
-  it('B-state of a website starts with a state that comes back once, in time, to the same browser', async () => {
-    const start = () =>
-      oauth().authorizationUrl({
-        redirectUri: 'https://shop.example.com/callback',
-        device: 'cookie-1',
-      });
+describe('a website login', () => {
+  const TOKEN = '/sns/oauth2/access_token';
+  const MOBILE = { appId: 'wxd19e84c63b7a2f50', secret: 'b'.repeat(32), kind: 'mobile' as const };
+  const SHOP = { appId: 'wx7d1e5c90a2b3f468', secret: 'c'.repeat(32), kind: 'website' as const };
+  const BLOG = { appId: 'wx7d1e5c90a2b3f469', secret: 'd'.repeat(32), kind: 'website' as const };
+  const redirectUri = 'https://shop.example.com/callback';
+  const oauth = () => app.get(MobileOAuthService);
+  const start = (device = 'cookie-1', appId?: string) =>
+    oauth().createAuthorizationUrl({ redirectUri, device, appId });
+  const codeOf = async ({ appId } = SHOP) =>
+    (await wechat.users.create().authorize(appId, { scope: 'snsapi_login' })).code;
+  const BAD_REQUEST = { code: 'ERR_BAD_REQUEST' };
+
+  const restart = async (apps: (typeof MOBILE | typeof SHOP)[]): Promise<void> => {
+    await closeTeamApps();
+    await wechat.close();
+    wechat = await startWechatSandbox({ apps });
+    app = await startTeamApp(optionsFor(wechat));
+  };
+  beforeEach(() => restart([MOBILE, SHOP, BLOG]));
+
+  it('redirects to WeChat with a state', async () => {
     const { url, state } = await start();
     expect(new URL(url)).toMatchObject({
       origin: wechat.url,
       pathname: '/connect/qrconnect',
       hash: '#wechat_redirect',
     });
-    expect(new URL(url).searchParams.get('state')).toBe(state);
-    const { code } = await wechat.users.create().authorize();
-    const asked = wechat.requestsTo(TOKEN).length;
-    const late = await start();
-    await expect(oauth().login(code, { state, device: 'cookie-2' })).rejects.toMatchObject({
-      code: 'ERR_BAD_REQUEST',
+    expect(Object.fromEntries(new URL(url).searchParams)).toEqual({
+      appid: SHOP.appId,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'snsapi_login',
+      state,
     });
-    await expect(oauth().login(code, { state, device: 'cookie-1' })).rejects.toMatchObject({
-      code: 'ERR_BAD_REQUEST',
-    }); // spent
-    for (const wrong of ['', 'x', 'a'.repeat(10_000), ['a'], {}]) {
-      await expect(oauth().login(code, { state: wrong as string })).rejects.toMatchObject({
-        code: 'ERR_BAD_REQUEST',
-      });
+    expect((await fetch(url)).status).toBe(200); // the consent page of the sandbox
+  });
+
+  it('B-state needs a state that is used once, in time, by the same browser', async () => {
+    const code = await codeOf();
+    const finish = (state: string, device = 'cookie-1') =>
+      oauth().handleCallback({ code, state, device });
+    const { state } = await start();
+    const late = await start();
+    await expect(finish(state, 'cookie-2')).rejects.toMatchObject(BAD_REQUEST);
+    await expect(finish(state)).rejects.toMatchObject(BAD_REQUEST); // it is used
+    for (const wrong of ['', 'x', 'a'.repeat(10_000), ['a'], {}, undefined])
+      await expect(finish(wrong as string)).rejects.toMatchObject(BAD_REQUEST);
+    for (const wrong of ['', ['cookie-1'], undefined]) {
+      const input = { code, state: (await start()).state, device: wrong as string };
+      await expect(oauth().handleCallback(input)).rejects.toMatchObject(BAD_REQUEST);
+      await expect(start(wrong === undefined ? (null as never) : (wrong as string))).rejects.toMatchObject(BAD_REQUEST); // prettier-ignore
     }
     wechat.clock.advance('9m');
     const fresh = await start();
     wechat.clock.advance('1m');
+    await expect(finish(late.state)).rejects.toMatchObject(BAD_REQUEST);
+    expect(wechat.requestsTo(TOKEN)).toHaveLength(0);
+    const { token } = await oauth().handleCallback({ code: await codeOf(), state: fresh.state, device: 'cookie-1' }); // prettier-ignore
+    expect((await oauth().find(token)).appId).toBe(SHOP.appId);
     await expect(
-      oauth().login(code, { state: late.state, device: 'cookie-1' }),
-    ).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
-    expect(wechat.requestsTo(TOKEN).length).toBe(asked);
-    const { code: second } = await wechat.users.create().authorize();
-    expect(await oauth().login(second, { state: fresh.state, device: 'cookie-1' })).toHaveProperty(
-      'token',
-    );
+      oauth().createAuthorizationUrl({ redirectUri: 'javascript:alert(1)', device: 'cookie-1' }),
+    ).rejects.toMatchObject(BAD_REQUEST);
+  });
+
+  it('B-state logs in to the app that the state was made for', async () => {
+    const { state } = await start('cookie-1', BLOG.appId);
     await expect(
-      oauth().authorizationUrl({ redirectUri: 'javascript:alert(1)' }),
-    ).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' });
+      oauth().handleCallback({ code: await codeOf(SHOP), state, device: 'cookie-1' }),
+    ).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
+    expect(wechat.requestsTo(TOKEN).at(-1)?.query).toMatchObject({ appid: BLOG.appId });
+  });
+
+  it('B-state cannot be had through login(), which names handleCallback', async () => {
+    const code = await codeOf();
+    const refused = { ...BAD_REQUEST, message: expect.stringContaining('handleCallback') };
+    await expect(oauth().login(code, { appId: SHOP.appId })).rejects.toMatchObject(refused);
+    const { state } = await start();
+    await expect(oauth().login(code, { state } as never)).rejects.toMatchObject(refused);
+    await restart([SHOP]);
+    await expect(oauth().login(code)).rejects.toMatchObject(refused);
+    expect(wechat.requestsTo(TOKEN)).toHaveLength(0);
+  });
+
+  it('is not for a mobile app', async () => {
+    await expect(start('cookie-1', MOBILE.appId)).rejects.toMatchObject({ code: 'ERR_WECHAT_APP' });
   });
 });

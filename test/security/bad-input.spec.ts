@@ -134,9 +134,13 @@ class OpenController {
 
   @Get('oauth')
   async oauthLogin(@Query() { code, state }: { code: string; state: string }): Promise<unknown> {
-    return this.oauth.login(code, { state });
+    return this.oauth.handleCallback({ code, state, device: 'cookie' });
   }
 }
+
+const MINI_PROGRAM = { appId: 'wx5a4db0c1e2f37608', secret: 'a'.repeat(32) };
+const MOBILE = { appId: 'wxd19e84c63b7a2f50', secret: 'b'.repeat(32), kind: 'mobile' as const };
+const WEBSITE = { appId: 'wx7d1e5c90a2b3f468', secret: 'c'.repeat(32), kind: 'website' as const };
 
 let wechat: WechatSandbox;
 let store: CountingStore;
@@ -146,7 +150,7 @@ let sessionRd: string;
 let session: WechatSession;
 
 beforeAll(async () => {
-  wechat = await startWechatSandbox();
+  wechat = await startWechatSandbox({ apps: [MINI_PROGRAM, MOBILE, WEBSITE] });
   store = new CountingStore();
   const options = optionsFor(wechat, { store, openData: { maxAge: 0 } });
   app = await startTeamApp(options, { controllers: [TeamController, OpenController] });
@@ -280,7 +284,7 @@ describe('whatever is sent', () => {
     async () => {
       const property = fc.asyncProperty(value.filter((state) => state !== undefined), async (state) => {
       const before = wechat.requests.length;
-      expect(await refusal(() => app.get(MobileOAuthService).login('a-code', { state: state as string }))).toBe('ERR_BAD_REQUEST');
+      expect(await refusal(() => app.get(MobileOAuthService).handleCallback({ code: 'a-code', state: state as string, device: 'cookie' }))).toBe('ERR_BAD_REQUEST');
       expect(wechat.requests.length).toBe(before);
     }); // prettier-ignore
       await fc.assert(property, SERVICE);

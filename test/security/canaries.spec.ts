@@ -321,7 +321,7 @@ describe('an error of the library', () => {
       async () => app.get(PhoneService).getByCode((await user.getPhoneNumber()).code),
       () => app.get(QrCodeService).getUnlimited({ scene: `a=${Math.random()}` }),
       async () => app.get(MobileOAuthService).login((await user.authorize()).code),
-      () => app.get(MobileOAuthService).userInfo(token, { refresh: true }),
+      () => app.get(MobileOAuthService).getUserInfo(token, { refresh: true }),
       () =>
         app
           .get(CryptoService)

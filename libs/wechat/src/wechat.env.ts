@@ -18,7 +18,7 @@ const VARIABLES: Record<string, string> = {
   'redis.url': 'REDIS_URL',
   'redis.waitReplicas': 'REDIS_WAIT_REPLICAS',
   'redis.keyPrefix': 'WECHAT_KEY_PREFIX',
-  apps: 'WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS',
+  apps: 'WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_WEBSITE_APP_ID, WECHAT_APPS',
 };
 
 /**
@@ -36,12 +36,11 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
   );
   const problems: string[] = [];
   const apps = [
-    ...pairedApp(env, 'WECHAT_MINI_APP', 'mini-program', problems),
-    ...pairedApp(env, 'WECHAT_MOBILE_APP', 'mobile', problems),
+    ...pairedApp(env, 'mini-program', problems),
+    ...pairedApp(env, 'mobile', problems),
+    ...pairedApp(env, 'website', problems),
   ];
-  const named = apps.map((app) =>
-    app.kind === 'mobile' ? 'WECHAT_MOBILE_APP' : 'WECHAT_MINI_APP',
-  );
+  const named = apps.map(({ kind }) => APP_VARIABLES[kind]);
   apps.push(...furtherApps(env['WECHAT_APPS'], problems));
   const appsAreTold = problems.length > 0;
 
@@ -96,12 +95,15 @@ function variableOf(option: string, named: string[]): string {
   return VARIABLES[option] ?? option.replace(/^encryptionKeys/, 'WECHAT_ENCRYPTION_KEYS');
 }
 
-function pairedApp(
-  env: Environment,
-  prefix: string,
-  kind: WechatApp['kind'],
-  problems: string[],
-): WechatApp[] {
+/** The start of the two variables of the default app of each kind. */
+const APP_VARIABLES: Record<WechatApp['kind'], string> = {
+  'mini-program': 'WECHAT_MINI_APP',
+  mobile: 'WECHAT_MOBILE_APP',
+  website: 'WECHAT_WEBSITE_APP',
+};
+
+function pairedApp(env: Environment, kind: WechatApp['kind'], problems: string[]): WechatApp[] {
+  const prefix = APP_VARIABLES[kind];
   const appId = env[`${prefix}_ID`];
   const secret = env[`${prefix}_SECRET`];
   if (appId && secret) return [{ appId, secret, kind }];

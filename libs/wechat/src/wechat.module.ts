@@ -7,6 +7,7 @@ import { CurrentUserResolver } from './auth/current-user.resolver.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
 import { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 import { Keyring } from './crypto/keyring.js';
+import { MobileLoginRepository } from './mobile-oauth/mobile-login.repository.js';
 import { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
 import { OAuthState } from './mobile-oauth/oauth-state.js';
 import { CryptoService } from './open-data/crypto.service.js';
@@ -74,6 +75,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     PhoneService,
     QrCodeService,
     OAuthState,
+    MobileLoginRepository,
     MobileOAuthService,
     CurrentUserResolver,
     SessionGuard,

@@ -169,7 +169,7 @@ describe('the environment', () => {
   it('says what is missing when there is no app at all', () => {
     expect(problemsOf(() => wechatOptionsFromEnv({}))).toEqual([
       expect.stringMatching(
-        /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_APPS must name at least one app/,
+        /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_WEBSITE_APP_ID, WECHAT_APPS must name at least one app/,
       ),
     ]);
     expect(

@@ -8,17 +8,17 @@ import type { WechatStore } from './store/wechat.store.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 
 /**
- * How users log in to an app: `wx.login` of a mini program, or OAuth of the open platform.
+ * How users log in to an app: `wx.login` of a mini program, the SDK of a mobile app, or the redirect of a website.
  *
  * @example
  * ```ts
  * const kind: WechatAppKind = 'mini-program';
  * ```
  */
-export type WechatAppKind = 'mini-program' | 'mobile';
+export type WechatAppKind = 'mini-program' | 'mobile' | 'website';
 
 /**
- * One app of WeChat. `mobile` is any app of the open platform that logs in by OAuth: a mobile app or a website.
+ * One app of WeChat.
  *
  * @example
  * ```ts
@@ -240,7 +240,7 @@ class Problems {
   private app(at: string, app: WechatApp | undefined): void {
     this.expect(APP_ID.test(app?.appId ?? ''), `${at}.appId`, 'is not an AppID (wx…)');
     this.expect(PRINTABLE.test(app?.secret ?? ''), `${at}.secret`, 'is not an AppSecret');
-    this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile']);
+    this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile', 'website']);
   }
 
   baseUrl(baseUrl: string): string {

@@ -43,10 +43,20 @@ export class MobileController {
   @ApiParam({ name: 'appId' })
   @ApiAnswer(UserInfoAnswer)
   @ApiFailures(...TOKEN_FAILURES, ...UPSTREAM_FAILURES)
-  userInfo(
+  async userInfo(
     @Param('token') token: string,
     @Query() { refresh }: UserInfoQuery,
   ): Promise<UserInfoAnswer> {
-    return this.oauth.userInfo(token, { refresh: refresh === 'true' });
+    const info = await this.oauth.getUserInfo(token, { refresh: refresh === 'true' });
+    return {
+      openId: info.openid,
+      nickname: info.nickName,
+      sex: info.gender,
+      province: info.province,
+      city: info.city,
+      country: info.country,
+      avatar: info.avatarUrl ?? '',
+      unionId: info.unionid ?? null,
+    };
   }
 }

@@ -69,7 +69,7 @@ function readRequest(
   scopes: OAuthScope[],
 ): ConsentRequest | string {
   const app = world.apps.find(query['appid']);
-  if (app?.kind !== 'mobile') return 'AppID 参数错误 (invalid appid)';
+  if (!app || app.kind === 'mini-program') return 'AppID 参数错误 (invalid appid)';
   const scope = scopes.find((one) => one === query['scope']);
   if (!scope) return `Scope 参数错误或没有 Scope 权限 10005 (scope must be ${scopes.join(' or ')})`;
   if (query['response_type'] !== 'code')

@@ -7,8 +7,8 @@ export interface SandboxAppOptions {
   appId: string;
   /** AppSecret. */
   secret: string;
-  /** `mobile` is a mobile app or a website app of the open platform. @default 'mini-program' */
-  kind?: 'mini-program' | 'mobile';
+  /** `mobile` and `website` are apps of the open platform. Both have OAuth and a consent page. @default 'mini-program' */
+  kind?: 'mini-program' | 'mobile' | 'website';
   /** Shown on the consent page. @default the appId */
   name?: string;
   /** The open-platform account of the app. Apps of one account share unionids. `false`: no account, so no unionid. @default true */

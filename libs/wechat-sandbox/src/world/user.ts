@@ -180,10 +180,11 @@ export class SandboxUser implements UserProfile {
 
   /** The consent dialog of the mobile SDK or a website: returns a code for `sns/oauth2/access_token` that works once within 10 minutes. */
   async authorize(
-    mobileAppId?: string,
+    appId?: string,
     { scope = 'snsapi_userinfo' }: { scope?: OAuthScope } = {},
   ): Promise<{ code: string }> {
-    const app = this.world.apps.pick('mobile', mobileAppId);
+    const kind = this.world.apps.find(appId)?.kind === 'website' ? 'website' : 'mobile';
+    const app = this.world.apps.pick(kind, appId);
     return { code: this.world.oauthCodes.issue({ app, user: this, scope }) };
   }
 

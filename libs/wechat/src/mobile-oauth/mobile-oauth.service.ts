@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
+import { inspect } from 'node:util';
 import { Keyring } from '../crypto/keyring.js';
-import { sealJson, unsealJson } from '../crypto/sealed-json.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { formatToken, newToken, parseToken } from '../session/session-token.js';
-import { WechatStore } from '../store/wechat.store.js';
+import { SingleFlight } from '../single-flight.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
   StoreUnavailableError,
@@ -14,12 +14,15 @@ import {
 } from '../wechat.errors.js';
 import { requireCode } from '../wechat-code.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
+import type { WechatApp } from '../wechat.options.js';
+import { MobileLoginRepository } from './mobile-login.repository.js';
+import type { MobileLoginRecord, StoredMobileLogin } from './mobile-login.repository.js';
 import { exchangeCode, fetchUserInfo, isGrantValid, refreshGrant } from './oauth-api.js';
 import type { OAuthGrant, WechatUserInfo } from './oauth-api.js';
 import { OAuthState } from './oauth-state.js';
 
 /**
- * Who logged in to a mobile app or website.
+ * The user of a mobile or website login.
  *
  * @example
  * ```ts
@@ -30,82 +33,69 @@ export interface MobileLogin {
   appId: string;
   /** The user in this one app. */
   openid: string;
-  /** The user in all apps of one open-platform account: how the same person in a mini program is known. */
+  /** The user in all apps of one open-platform account, mini programs included. */
   unionid?: string;
 }
 
 /**
- * Pixels of an avatar's edge; 0 is the original, up to 640.
+ * Width and height of an avatar in pixels; 0 is the original, up to 640.
  *
  * @example
  * ```ts
- * const info = await oauth.userInfo(token, { avatarSize: 132 });
+ * const info = await oauth.getUserInfo(token, { avatarSize: 132 });
  * ```
  */
 export type AvatarSize = 0 | 46 | 64 | 96 | 132;
 
-/** What the store keeps of a login, sealed. */
-interface MobileLoginRecord extends MobileLogin {
-  /** The secret part of the token, base64url. */
-  secret: string;
-  grant: OAuthGrant;
-  loginExpiresAt: number;
-  /** As last fetched. */
-  userInfo?: WechatUserInfo;
-}
-
-interface StoredLogin {
-  key: string;
-  sealed: Buffer;
-  record: MobileLoginRecord;
-}
-
 const OPEN_BASE_URL = 'https://open.weixin.qq.com';
-/** A token with less life than this could run out on the way. */
-const REFRESH_BEFORE = 60_000;
+/** An access token that expires within this time, in milliseconds, is refreshed before its use. */
+const REFRESH_BEFORE_MS = 60_000;
 
 /**
- * WeChat login of mobile apps and websites. WeChat's tokens stay here; the client holds an opaque token of ours.
+ * WeChat login of mobile apps and websites. WeChat's tokens stay in the store, encrypted; the client gets an opaque token of
+ * this library.
  *
  * @example
  * ```ts
- * const { token, expiresIn } = await oauth.login(code);                // what the app's SDK gave
- * const { nickname, avatar } = await oauth.userInfo(token, { refresh: true });
+ * const { token, expiresIn } = await oauth.login(code);                // the code of a mobile app's SDK
+ * const { nickName, avatarUrl } = await oauth.getUserInfo(token, { refresh: true });
  * ```
  */
 @Injectable()
 export class MobileOAuthService {
-  private readonly refreshes = new Map<string, Promise<StoredLogin>>();
+  private readonly renewals = new SingleFlight<StoredMobileLogin>();
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(Keyring) private readonly keyring: Keyring,
     @Inject(OAuthState) private readonly states: OAuthState,
+    @Inject(MobileLoginRepository) private readonly logins: MobileLoginRepository,
   ) {}
 
   /**
-   * Where a website sends the browser; WeChat sends it back to `redirectUri?code=…&state=…`.
+   * Starts the login of a website. Redirect the browser to `url`; WeChat redirects it back to `redirectUri?code=…&state=…`.
    *
-   * @param options.device something that only this browser knows, such as a random cookie; pass the same to `login`, so that
-   *   nobody can be logged in with somebody else's code
+   * @param options.appId an app of kind `website`. @default the first one
+   * @param options.device a random value that only this browser has, such as an HttpOnly cookie. Pass the same value to
+   *   `handleCallback`
    * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
    * @throws WechatBadRequestError, WechatAppError, StoreUnavailableError
    */
-  async authorizationUrl({
+  async createAuthorizationUrl({
     redirectUri,
     appId,
     device,
   }: {
     redirectUri: string;
     appId?: string;
-    device?: string;
+    device: string;
   }): Promise<{ url: string; state: string }> {
     if (!URL.canParse(redirectUri) || !/^https?:$/.test(new URL(redirectUri).protocol))
       throw new WechatBadRequestError('redirectUri must be an http(s) URL');
-    const app = this.options.app('mobile', appId);
+    requireText(device, 'device');
+    const app = this.options.app('website', appId);
     const state = await this.states.create(app.appId, device);
     const { baseUrl } = this.options.api;
     const url = new URL(
@@ -123,44 +113,58 @@ export class MobileOAuthService {
   }
 
   /**
-   * Logs a user in with an OAuth code.
+   * Finishes the login of a website. The state can be used once, within ten minutes, by the browser that started the login.
+   * So nobody can make a browser log in to another person's account.
    *
-   * @param options.state of a website login, as it came back; a mobile SDK's login has none of ours
-   * @param options.device what `authorizationUrl` was given
-   * @returns our token, and how many seconds it lives
-   * @throws WechatBadRequestError for a code or state of the wrong shape or a state that is spent; WechatAppError,
-   *   WechatCodeError, WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
+   * @param callback.code, callback.state the query of the callback
+   * @param callback.device the value that `createAuthorizationUrl` got
+   * @returns a token, and in how many seconds it expires
+   * @throws WechatBadRequestError if the code or the state is not valid; WechatAppError, WechatCodeError,
+   *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
-  async login(
-    code: string,
-    { appId, state, device }: { appId?: string; state?: string; device?: string } = {},
-  ): Promise<{ token: string; expiresIn: number }> {
+  async handleCallback({
+    code,
+    state,
+    device,
+  }: {
+    code: string;
+    state: string;
+    device: string;
+  }): Promise<{ token: string; expiresIn: number }> {
     requireCode(code, 'WeChat');
-    const app = this.options.app('mobile', appId);
-    if (state !== undefined) await this.states.spend(state, app.appId, device);
-    const grant = await exchangeCode(this.platform, app, code, this.clock.now());
-    const { maxAge } = this.options.session;
-    const token = newToken();
-    const { openid, unionid } = grant;
-    const record: MobileLoginRecord = {
-      appId: app.appId,
-      openid,
-      unionid,
-      secret: token.secret.toString('base64url'),
-      grant,
-      loginExpiresAt: this.clock.now() + maxAge,
-    };
-    const key = keyOf(token.id);
-    if (!(await this.store.add(key, sealJson(this.keyring, app.appId, key, record), maxAge)))
-      throw new StoreUnavailableError();
-    return {
-      token: formatToken('mot', token, this.keyring.sealing(app.appId)),
-      expiresIn: Math.floor(maxAge / 1000),
-    };
+    requireText(state, 'state');
+    requireText(device, 'device');
+    const appId = await this.states.use(state, device);
+    return this.exchange(this.options.app('website', appId), code);
   }
 
   /**
-   * Whose token this is.
+   * Logs a user of a mobile app in with the code of WeChat's SDK.
+   *
+   * @param options.appId an app of kind `mobile`. @default the first one
+   * @returns a token, and in how many seconds it expires
+   * @throws WechatBadRequestError if the code is not valid, or the app is a website; WechatAppError, WechatCodeError,
+   *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
+   */
+  async login(
+    code: string,
+    { appId, state, device }: { appId?: string; state?: never; device?: never } = {},
+  ): Promise<{ token: string; expiresIn: number }> {
+    requireCode(code, 'WeChat');
+    const apps = this.options.apps.filter(
+      ({ kind, appId: id }) => kind !== 'mini-program' && (appId === undefined || id === appId),
+    );
+    const isWebsite = apps.length > 0 && apps.every(({ kind }) => kind === 'website');
+    if (isWebsite || state !== undefined || device !== undefined) {
+      throw new WechatBadRequestError(
+        'login() does not check a state. A website logs in by handleCallback({ code, state, device }).',
+      );
+    }
+    return this.exchange(this.options.app('mobile', appId), code);
+  }
+
+  /**
+   * Finds the user of a token.
    * @throws WechatSessionError, StoreUnavailableError
    */
   async find(token: string): Promise<MobileLogin> {
@@ -169,126 +173,162 @@ export class MobileOAuthService {
   }
 
   /**
-   * The user's name and picture: as last fetched, or from WeChat with `refresh`, and always from WeChat the first time. An
-   * access token that has run out is refreshed on the way.
-   * @throws WechatSessionError also when WeChat has ended the authorisation; WechatUnavailableError, WechatResponseError,
+   * The user's name and picture, as last fetched. It is fetched from WeChat the first time and with `refresh`. An expired
+   * access token is refreshed first.
+   * @throws WechatSessionError also if WeChat has ended the authorisation; WechatUnavailableError, WechatResponseError,
    *   StoreUnavailableError
    */
-  async userInfo(
+  async getUserInfo(
     token: string,
     { refresh = false, avatarSize }: { refresh?: boolean; avatarSize?: AvatarSize } = {},
   ): Promise<WechatUserInfo> {
-    const stored = await this.load(token);
-    const known = stored.record.userInfo;
-    return sized(known && !refresh ? known : await this.fetchUserInfo(stored), avatarSize);
+    const login = await this.load(token);
+    const known = login.record.profile;
+    return withAvatarSize(known && !refresh ? known : await this.fetchUserInfo(login), avatarSize);
   }
 
   /**
-   * Whether WeChat still honours the user's authorisation.
+   * Whether WeChat still accepts the user's authorisation.
    * @throws WechatSessionError, WechatUnavailableError, StoreUnavailableError
    */
   async isAuthorized(token: string): Promise<boolean> {
     return isGrantValid(this.platform, (await this.load(token)).record.grant);
   }
 
-  /** Ends the login. Ending what is not there is no error. */
-  async logout(token: string): Promise<void> {
+  /**
+   * Revokes a token. Does nothing if it is unknown or no longer valid.
+   * @throws StoreUnavailableError
+   */
+  async revoke(token: string): Promise<void> {
     const parsed = parseToken('mot', token, this.keyring);
-    if (parsed) await this.store.remove(keyOf(parsed.id));
+    if (parsed) await this.logins.remove(parsed.id);
   }
 
-  private async fetchUserInfo(stored: StoredLogin): Promise<WechatUserInfo> {
-    const deadline = this.platform.deadline();
-    const { accessTokenExpiresAt } = stored.record.grant;
-    const current =
-      accessTokenExpiresAt - this.clock.now() > REFRESH_BEFORE
-        ? stored
-        : await this.refreshed(stored, deadline);
-    try {
-      return await this.remembered(
-        current,
-        await fetchUserInfo(this.platform, current.record.grant, deadline),
-      );
-    } catch (error) {
-      if (!isAccessTokenRefused(error) || current !== stored) throw error;
-      const renewed = await this.refreshed(stored, deadline);
-      return this.remembered(
-        renewed,
-        await fetchUserInfo(this.platform, renewed.record.grant, deadline),
-      );
-    }
+  /** The options hold the app secrets. */
+  [inspect.custom](): string {
+    return 'MobileOAuthService {}';
   }
 
-  /** One refresh at a time for a login; WeChat's refusal ends it here too. */
-  private async refreshed(stored: StoredLogin, deadline: number): Promise<StoredLogin> {
-    const flying = this.refreshes.get(stored.key);
-    if (flying) return flying;
-    const flight = this.refresh(stored, deadline).finally(() => this.refreshes.delete(stored.key));
-    this.refreshes.set(stored.key, flight);
-    return flight;
+  toJSON(): object {
+    return {};
   }
 
-  private async refresh(stored: StoredLogin, deadline: number): Promise<StoredLogin> {
-    try {
-      const { appId, grant } = stored.record;
-      return await this.rewrite(stored, {
-        grant: await refreshGrant(this.platform, appId, grant, this.clock.now(), deadline),
-      });
-    } catch (error) {
-      if (error instanceof WechatSessionError) await this.store.remove(stored.key);
-      throw error;
-    }
+  private async exchange(
+    app: WechatApp,
+    code: string,
+  ): Promise<{ token: string; expiresIn: number }> {
+    const grant = await exchangeCode(this.platform, app, code, this.clock.now());
+    const { maxAge } = this.options.session;
+    const token = newToken();
+    const login = await this.logins.add(token.id, {
+      appId: app.appId,
+      openid: grant.openid,
+      unionid: grant.unionid,
+      secret: token.secret.toString('base64url'),
+      grant,
+      loginExpiresAt: this.clock.now() + maxAge,
+    });
+    if (!login) throw new StoreUnavailableError('The store already has a login with this id.');
+    return {
+      token: formatToken('mot', token, login.key),
+      expiresIn: Math.floor(maxAge / 1000),
+    };
   }
 
-  private async remembered(stored: StoredLogin, userInfo: WechatUserInfo): Promise<WechatUserInfo> {
-    await this.rewrite(stored, { userInfo });
-    return userInfo;
-  }
-
-  /** Compare-and-set: a login that was ended meanwhile stays ended, and what another instance wrote is not lost. */
-  private async rewrite(
-    stored: StoredLogin,
-    change: Partial<MobileLoginRecord>,
-  ): Promise<StoredLogin> {
-    const record = { ...stored.record, ...change };
-    const sealed = sealJson(this.keyring, record.appId, stored.key, record);
-    if (
-      await this.store.replace(
-        stored.key,
-        stored.sealed,
-        sealed,
-        record.loginExpiresAt - this.clock.now(),
-      )
-    )
-      return { ...stored, sealed, record };
-    return this.rewrite(await this.open(stored.key), change);
-  }
-
-  private async load(text: string): Promise<StoredLogin> {
+  private async load(text: string): Promise<StoredMobileLogin> {
     const token = parseToken('mot', text, this.keyring);
     if (!token) throw new WechatSessionError();
-    const stored = await this.open(keyOf(token.id));
-    if (!timingSafeEqual(token.secret, Buffer.from(stored.record.secret, 'base64url')))
+    const login = await this.loadById(token.id);
+    if (!timingSafeEqual(token.secret, Buffer.from(login.record.secret, 'base64url')))
       throw new WechatSessionError();
-    return stored;
+    return login;
   }
 
-  private async open(key: string): Promise<StoredLogin> {
-    const sealed = await this.store.get(key);
-    const record = unsealJson<MobileLoginRecord>(this.keyring, key, sealed);
-    if (!sealed || !record || record.loginExpiresAt <= this.clock.now())
-      throw new WechatSessionError();
-    return { key, sealed, record };
+  private async loadById(id: string): Promise<StoredMobileLogin> {
+    const login = await this.logins.get(id);
+    if (!login || login.record.loginExpiresAt <= this.clock.now()) throw new WechatSessionError();
+    return login;
+  }
+
+  private async fetchUserInfo(login: StoredMobileLogin): Promise<WechatUserInfo> {
+    const deadline = this.platform.deadline();
+    const { accessTokenExpiresAt } = login.record.grant;
+    const isExpiring = accessTokenExpiresAt - this.clock.now() <= REFRESH_BEFORE_MS;
+    const current = isExpiring ? await this.renewGrant(login, deadline) : login;
+    const fetchWith = ({ record }: StoredMobileLogin): Promise<WechatUserInfo> =>
+      fetchUserInfo(this.platform, record.grant, deadline);
+    const profile = await fetchWith(current).catch(async (error: unknown) => {
+      if (isExpiring || !isAccessTokenRefused(error)) throw error;
+      return fetchWith(await this.renewGrant(login, deadline));
+    });
+    const written = await this.logins.update(
+      login.id,
+      (record) => record && { ...record, profile },
+    );
+    if (!written) throw new WechatSessionError(); // revoked meanwhile
+    return profile;
+  }
+
+  /**
+   * Refreshes the access token of a login, once for all callers of this instance. If it was refreshed after `login` was read,
+   * the newer grant is returned as it is.
+   */
+  private renewGrant(
+    { id, record }: StoredMobileLogin,
+    deadline: number,
+  ): Promise<StoredMobileLogin> {
+    return this.renewals.run(id, async () => {
+      const current = await this.loadById(id);
+      const used = current.record.grant;
+      if (!isSameGrant(used, record.grant)) return current;
+      try {
+        const now = this.clock.now();
+        const grant = await refreshGrant(this.platform, record.appId, used, now, deadline);
+        return (await this.logins.update(id, withNewerGrant(used, grant))) ?? refuse();
+      } catch (error) {
+        if (!(error instanceof WechatSessionError)) throw error;
+        return (await this.logins.update(id, withoutGrant(used))) ?? refuse();
+      }
+    });
   }
 }
 
-function keyOf(id: string): string {
-  return `wx:m:${id}`;
+type Change = (record: MobileLoginRecord | undefined) => MobileLoginRecord | undefined;
+
+/** Writes a refreshed grant, except over a grant that another instance got later. */
+function withNewerGrant(used: OAuthGrant, grant: OAuthGrant): Change {
+  return (record) => {
+    if (!record) return undefined;
+    const isNewer = grant.accessTokenExpiresAt > record.grant.accessTokenExpiresAt;
+    return isNewer || isSameGrant(record.grant, used) ? { ...record, grant } : record;
+  };
 }
 
-/** The last part of the URL of a picture is its size. */
-function sized(info: WechatUserInfo, size: AvatarSize | undefined): WechatUserInfo {
-  return size === undefined
-    ? info
-    : { ...info, avatar: info.avatar.replace(/\/(0|46|64|96|132)$/, `/${size}`) };
+/** Removes a login whose refresh token WeChat refused, except if another instance has refreshed it meanwhile. */
+function withoutGrant(used: OAuthGrant): Change {
+  return (record) => (record && isSameGrant(record.grant, used) ? undefined : record);
+}
+
+/** WeChat prolongs an access token that has not expired without changing it. */
+function isSameGrant(one: OAuthGrant, other: OAuthGrant): boolean {
+  return (
+    one.accessToken === other.accessToken &&
+    one.accessTokenExpiresAt === other.accessTokenExpiresAt &&
+    one.refreshToken === other.refreshToken
+  );
+}
+
+function refuse(): never {
+  throw new WechatSessionError();
+}
+
+function requireText(value: unknown, name: string): void {
+  if (typeof value !== 'string' || value === '')
+    throw new WechatBadRequestError(`${name} must be a text that is not empty`);
+}
+
+/** The last part of the picture's URL is its size. */
+function withAvatarSize(info: WechatUserInfo, size: AvatarSize | undefined): WechatUserInfo {
+  if (size === undefined || info.avatarUrl === undefined) return info;
+  return { ...info, avatarUrl: info.avatarUrl.replace(/\/(0|46|64|96|132)$/, `/${size}`) };
 }

@@ -15,25 +15,25 @@ export interface OAuthGrant {
 }
 
 /**
- * A user of a mobile app or website, as WeChat knows them. Since October 2021 sex and region are no longer told.
+ * A user of a mobile app or website. Since October 2021 WeChat returns no gender and no region.
  *
  * @example
  * ```ts
- * const { nickname, avatar }: WechatUserInfo = await oauth.userInfo(token);
+ * const { nickName, avatarUrl }: WechatUserInfo = await oauth.getUserInfo(token);
  * ```
  */
 export interface WechatUserInfo {
-  openId: string;
-  nickname: string;
+  openid: string;
+  /** Absent if the app is not bound to an open-platform account. */
+  unionid?: string;
+  nickName: string;
+  /** URL of the picture. It ends when the user changes the picture, so copy the picture. */
+  avatarUrl?: string;
   /** 1 male, 2 female, 0 unknown. */
-  sex: number;
+  gender: number;
+  country: string;
   province: string;
   city: string;
-  country: string;
-  /** URL of the picture; empty where there is none. It dies when the user changes the picture, so copy it. */
-  avatar: string;
-  /** `null` where the app is not bound to an open-platform account. */
-  unionId: string | null;
 }
 
 /**
@@ -55,7 +55,10 @@ export async function exchangeCode(
   );
 }
 
-/** A new access token, or the old one with its life set back. The user's refresh token lives 30 days and is not prolonged. */
+/**
+ * Refreshes the access token. WeChat returns a new one, or prolongs the old one if it has not expired. The refresh token
+ * expires 30 days after the login and is not prolonged.
+ */
 export async function refreshGrant(
   platform: PlatformClient,
   appId: string,
@@ -70,7 +73,7 @@ export async function refreshGrant(
     path,
     now,
   );
-  if (refreshed.openid !== grant.openid) throw broken(path);
+  if (refreshed.openid !== grant.openid) throw invalidReply(path);
   return { ...refreshed, unionid: refreshed.unionid ?? grant.unionid };
 }
 
@@ -82,21 +85,24 @@ export async function fetchUserInfo(
 ): Promise<WechatUserInfo> {
   const path = '/sns/userinfo';
   const reply = await platform.json({ ...userCall(path, grant, { lang: 'zh_CN' }), deadline });
-  if (reply['openid'] !== grant.openid || typeof reply['nickname'] !== 'string') throw broken(path);
+  if (reply['openid'] !== grant.openid || typeof reply['nickname'] !== 'string')
+    throw invalidReply(path);
   const text = (field: string): string => (typeof reply[field] === 'string' ? reply[field] : '');
+  const unionid = text('unionid') || grant.unionid;
+  const avatarUrl = text('headimgurl');
   return {
-    openId: grant.openid,
-    nickname: reply['nickname'],
-    sex: Number.isInteger(reply['sex']) ? Number(reply['sex']) : 0,
+    openid: grant.openid,
+    ...(unionid !== undefined && { unionid }),
+    nickName: reply['nickname'],
+    ...(avatarUrl !== '' && { avatarUrl }),
+    gender: Number.isInteger(reply['sex']) ? Number(reply['sex']) : 0,
+    country: text('country'),
     province: text('province'),
     city: text('city'),
-    country: text('country'),
-    avatar: text('headimgurl'),
-    unionId: text('unionid') || grant.unionid || null,
   };
 }
 
-/** Whether WeChat still takes the access token of this grant. */
+/** Whether WeChat still accepts the access token of this grant. */
 export async function isGrantValid(platform: PlatformClient, grant: OAuthGrant): Promise<boolean> {
   try {
     await platform.json(userCall('/sns/auth', grant));
@@ -128,7 +134,7 @@ function userCall(
 function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
   const {
     access_token: accessToken,
-    expires_in: life,
+    expires_in: seconds,
     refresh_token: refreshToken,
     openid,
     unionid,
@@ -137,10 +143,10 @@ function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
   const tokens =
     isWechatToken(accessToken) &&
     isWechatToken(refreshToken) &&
-    Number.isInteger(life) &&
-    Number(life) > 0;
-  if (!tokens || !isWechatId(openid) || (unionid && !isWechatId(unionid))) throw broken(path);
-  const accessTokenExpiresAt = now + Number(life) * 1000;
+    Number.isInteger(seconds) &&
+    Number(seconds) > 0;
+  if (!tokens || !isWechatId(openid) || (unionid && !isWechatId(unionid))) throw invalidReply(path);
+  const accessTokenExpiresAt = now + Number(seconds) * 1000;
   return {
     openid,
     accessToken,
@@ -151,8 +157,11 @@ function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
   };
 }
 
-function broken(endpoint: string): WechatResponseError {
-  return new WechatResponseError(`${endpoint} answered without what its protocol promises.`, {
-    endpoint,
-  });
+function invalidReply(endpoint: string): WechatResponseError {
+  return new WechatResponseError(
+    `${endpoint} returned a reply without the fields of its protocol.`,
+    {
+      endpoint,
+    },
+  );
 }

@@ -4,30 +4,39 @@ import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 
-/** As long as WeChat's own code lives. */
-const LIFE = 10 * 60_000;
+/** A code of WeChat expires after the same time. */
+const TTL_MS = 10 * 60_000;
 const STATE = /^[0-9A-Za-z_-]{32}$/;
+const HASH_BYTES = 32;
 
-/** The `state` of a website login: it comes back from the browser that left with it, once, within ten minutes. */
+/** The `state` of a website login. It is bound to one app and one browser, and it can be used once, within ten minutes. */
 @Injectable()
 export class OAuthState {
   constructor(@Inject(WechatStore) private readonly store: WechatStore) {}
 
-  async create(appId: string, device = ''): Promise<string> {
+  /** @param device what only this browser knows */
+  async create(appId: string, device: string): Promise<string> {
     const state = randomBytes(24).toString('base64url');
-    await this.store.add(keyOf(state), bindingOf(appId, device), LIFE);
+    const value = Buffer.concat([bindingOf(appId, device), Buffer.from(appId)]);
+    await this.store.add(keyOf(state), value, TTL_MS);
     return state;
   }
 
-  /** @throws WechatBadRequestError if the state is unknown, used, too old, or another app's or device's */
-  async spend(state: string, appId: string, device = ''): Promise<void> {
-    const bound =
-      typeof state === 'string' && STATE.test(state)
-        ? await this.store.take(keyOf(state))
-        : undefined;
-    if (!bound || !timingSafeEqual(bound, bindingOf(appId, device))) {
-      throw new WechatBadRequestError('state is not one of ours any more. Start the login again.');
+  /**
+   * Uses the state up.
+   * @returns the appId that it was created for
+   * @throws WechatBadRequestError if it is unknown, used or expired, or belongs to another device
+   */
+  async use(state: string, device: string): Promise<string> {
+    const value = STATE.test(state) ? await this.store.take(keyOf(state)) : undefined;
+    const appId = value?.subarray(HASH_BYTES).toString() ?? '';
+    const binding = value?.subarray(0, HASH_BYTES);
+    if (!binding || !timingSafeEqual(binding, bindingOf(appId, device))) {
+      throw new WechatBadRequestError(
+        'state is unknown, expired or already used, or it belongs to another browser. Start the login again.',
+      );
     }
+    return appId;
   }
 }
 

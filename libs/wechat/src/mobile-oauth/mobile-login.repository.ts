@@ -1,0 +1,41 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Keyring } from '../crypto/keyring.js';
+import { KEY_PREFIX } from '../store/keys.js';
+import { jsonCodec, SealedRepository } from '../store/sealed.repository.js';
+import type { Stored } from '../store/sealed.repository.js';
+import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
+import type { OAuthGrant, WechatUserInfo } from './oauth-api.js';
+
+export interface MobileLoginRecord {
+  appId: string;
+  openid: string;
+  unionid?: string;
+  /** The secret part of the token, base64url. */
+  secret: string;
+  grant: OAuthGrant;
+  /** Milliseconds since 1970. */
+  loginExpiresAt: number;
+  /** As last fetched. Version 0.1.0 wrote `userInfo`, with other names; it is fetched again. */
+  profile?: WechatUserInfo;
+}
+
+export type StoredMobileLogin = Stored<MobileLoginRecord>;
+
+/** The records of mobile and website logins, by login id. */
+@Injectable()
+export class MobileLoginRepository extends SealedRepository<MobileLoginRecord> {
+  constructor(
+    @Inject(WechatStore) store: WechatStore,
+    @Inject(Keyring) keyring: Keyring,
+    @Inject(WechatClock) clock: WechatClock,
+  ) {
+    super(store, keyring, clock, {
+      kind: 'mobile login',
+      prefix: KEY_PREFIX.mobileLogin,
+      codec: jsonCodec<MobileLoginRecord>(),
+      appIdOf: ({ appId }) => appId,
+      expiresAt: ({ loginExpiresAt }) => loginExpiresAt,
+    });
+  }
+}
