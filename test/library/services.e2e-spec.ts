@@ -251,7 +251,7 @@ describe('a mobile login', () => {
 
   it('has no avatarUrl if WeChat returns none, and the unionid of the login', async () => {
     const token = await login();
-    wechat.next(INFO, { transform: ({ unionid: _, ...json }) => ({ ...json, headimgurl: '' }) });
+    wechat.next(INFO, { transform: (json) => ({ ...json, unionid: undefined, headimgurl: '' }) });
     const info = await oauth().getUserInfo(token, { avatarSize: 46 });
     expect(info).not.toHaveProperty('avatarUrl');
     expect(info.unionid).toBe((await oauth().find(token)).unionid); // known from the login
