@@ -13,6 +13,7 @@ const VARIABLES = [
   ...[
     'PORT',
     'DATABASE_URL',
+    'CACHE_REDIS_URL',
     'REDIS_URL',
     'REDIS_WAIT_REPLICAS',
     'JWT_SECRET',
@@ -78,6 +79,7 @@ describe('the environment', () => {
     for (const name of [
       'PORT',
       'DATABASE_URL',
+      'CACHE_REDIS_URL',
       'LOGIN_RATE_LIMIT',
       'TRUST_PROXY',
       'LOG_LEVEL',

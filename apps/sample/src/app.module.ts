@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { WechatModule } from 'nestjs-wechat';
 import { AccountModule } from './account/account.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { redisCacheModule } from './cache/cache.module.js';
 import { CentralModule } from './central/central.module.js';
 import { AppConfig } from './config.js';
 import { ConfigModule } from './config.module.js';
@@ -22,6 +23,7 @@ export class AppModule {
       imports: [
         ConfigModule.with(config),
         DatabaseModule,
+        ...(config.cacheRedisUrl === undefined ? [] : [redisCacheModule]),
         WechatModule.forRoot({ ...config.wechat, users: UsersService }),
         UsersModule,
         AuthModule,

@@ -31,6 +31,8 @@ export class AppConfig {
   readonly publicUrl: string | undefined;
   readonly wechat: WechatModuleOptions;
   readonly database: DatabaseConfig;
+  /** The Redis of the cache; `undefined`: the library caches in this process. */
+  readonly cacheRedisUrl?: string;
   /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
   readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
   /** How long after its last verification a phone number links accounts, in milliseconds. */
@@ -120,6 +122,10 @@ class Variables {
   @Matches(/^postgres(ql)?:\/\/./, { message: 'DATABASE_URL must be postgres://…' })
   DATABASE_URL?: string;
 
+  @IsOptional()
+  @Matches(/^rediss?:\/\/./, { message: 'CACHE_REDIS_URL must be redis:// or rediss://' })
+  CACHE_REDIS_URL?: string;
+
   @ValidateIf(({ NODE_ENV }: Variables) => NODE_ENV === 'production')
   @IsByteLength(MIN_JWT_SECRET_BYTES, undefined, {
     message: `JWT_SECRET is required when NODE_ENV=production, with at least ${MIN_JWT_SECRET_BYTES} bytes; make one with: openssl rand -base64 32`,
@@ -187,6 +193,7 @@ export function readConfig(env: Environment): AppConfig {
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     wechat,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
+    cacheRedisUrl: variables.CACHE_REDIS_URL,
     jwt: {
       secret: variables.JWT_SECRET
         ? createSecretKey(variables.JWT_SECRET, 'utf8')

@@ -1,0 +1,88 @@
+import { mp3 } from '../support/audio.js';
+import { file, uploadTo } from '../support/multipart.js';
+import { SHOP } from '../support/central.js';
+import { person, registered } from '../support/people.js';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
+import { start } from '../support/start.js';
+import type { Started } from '../support/start.js';
+
+const UNLIMITED = '/wxa/getwxacodeunlimit';
+/** The commands of docs/production-checklist.md. */
+const COMMANDS = '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping';
+
+describeRedis('the reference app on Redis', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+  });
+  afterAll(() => redis.end());
+
+  it('needs no key outside wx:* and no command outside the documented ones', async () => {
+    await redis.run('ACL', 'SETUSER', 'app', 'on', '>secret', '~wx:*', ...COMMANDS.split(' '));
+    const s = await start({ env: { REDIS_URL: redis.url.replace('//', '//app:secret@') } });
+    const me = await person(s);
+    const token = me.session_rd;
+    const jwt = await registered(s, me);
+    const calls: [string, object][] = [
+      ['GET /account', { token: jwt }],
+      ['GET /auth/sessions', { token }],
+      ['POST /qrcodes', { token, body: { scene: 'a', width: 280 } }],
+      ['GET /health/ready', {}],
+    ];
+    for (const [route, call] of calls)
+      expect([route, (await s.call(route, call)).status]).toEqual([route, 200]);
+    const upload = await uploadTo(s.url)('POST /recordings', token, [file(mp3(1000))]);
+    expect(upload.status).toBe(201);
+    const { status, body } = await s.call('POST /auth/refresh', { token });
+    expect(status).toBe(200);
+    const ended = await s.call('POST /auth/logout-all', { token: body.data.session_rd });
+    expect([ended.status, ended.body.data]).toEqual([200, { ended: 1 }]);
+
+    const keys = (await redis.run('KEYS', '*')) as string[];
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys.filter((key) => !key.startsWith('wx:'))).toEqual([]);
+    await s.close();
+  });
+});
+
+describeRedis('CACHE_REDIS_URL', () => {
+  let sessions: TestRedis;
+  let cache: TestRedis;
+  let apps: Started[];
+  beforeAll(async () => {
+    [sessions, cache] = [await TestRedis.start(), await TestRedis.start()];
+    const env = { REDIS_URL: sessions.url, CACHE_REDIS_URL: cache.url, WECHAT_API_TIMEOUT: '30s' };
+    const sandbox = { apps: [SHOP] };
+    apps = [await start({ env, sandbox }), await start({ env, sandbox })];
+  });
+  afterAll(async () => {
+    await Promise.all(apps.map((app) => app.close()));
+    await Promise.all([sessions.end(), cache.end()]);
+  });
+
+  const draw = async (s: Started, scene: string) => {
+    const { session_rd: token } = await s.login();
+    return s.call('POST /qrcodes', { token, body: { scene, width: 280 } });
+  };
+  const requests = (): number =>
+    apps.reduce((sum, { wechat }) => sum + wechat.requestsTo(UNLIMITED).length, 0);
+
+  it('shares mini-program codes between instances, outside the Redis of the sessions', async () => {
+    expect((await draw(apps[0]!, 'shared')).status).toBe(200);
+    await until(async () => ((await cache.run('DBSIZE')) as number) > 0);
+    expect((await draw(apps[1]!, 'shared')).status).toBe(200);
+    expect(requests()).toBe(1);
+    const keys = (await sessions.run('KEYS', '*')) as string[];
+    for (const key of keys)
+      expect((await sessions.run('STRLEN', key)) as number).toBeLessThan(1_000);
+  });
+
+  it('that is down costs a request to WeChat and nothing else', async () => {
+    await cache.kill();
+    const before = requests();
+    expect((await draw(apps[0]!, 'shared')).status).toBe(200);
+    expect(requests()).toBe(before + 1);
+    expect((await apps[0]!.call('GET /health/ready')).status).toBe(200);
+    await cache.start();
+  });
+});
