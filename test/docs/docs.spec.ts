@@ -32,11 +32,11 @@ const glob = (pattern: RegExp): string[] => FILES.filter((path) => pattern.test(
 const DOCUMENTS = glob(/^([^/]+|docs\/(?!api\/).+|(libs|apps|examples)\/[^/]+\/README)\.md$/);
 const TWINS = [
   ['README.md', 'README.zh-CN.md'],
-  ['docs/three-am.md', 'docs/zh-CN/three-am.md'],
+  ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'],
   ['docs/observability.md', 'docs/zh-CN/observability.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';
-const THREE_AM = 'docs/three-am.md';
+const TROUBLESHOOTING = 'docs/troubleshooting.md';
 const REFERENCE_APP = 'docs/reference-app.md';
 
 /** `npm run docs:update` writes the regions into the documents; without it the tests compare them. */
@@ -184,7 +184,7 @@ describe('nothing is missing', () => {
     const all = [...ofLibrary, ...codesIn(/^apps\/sample\/src\//)].filter(
       (code) => code !== 'ERR_CANCELED',
     );
-    for (const page of [THREE_AM, TWINS[1][1]])
+    for (const page of [TROUBLESHOOTING, TWINS[1][1]])
       expect(all.filter((code) => !within(page, `\`${code}\``))).toEqual([]);
     const ofClient = codesIn(/^libs\/miniprogram-client\/src\/(?!.*spec).*\.ts$/);
     const known = read('libs/miniprogram-client/README.md') + read(MANUAL);
@@ -196,7 +196,7 @@ describe('nothing is missing', () => {
       ([, number = '']) => number,
     );
     expect(numbers.length).toBeGreaterThan(20);
-    for (const page of [THREE_AM, TWINS[1][1]]) {
+    for (const page of [TROUBLESHOOTING, TWINS[1][1]]) {
       const rows = linesOfTables(read(page)).join('\n');
       expect(
         numbers.filter((number) => !new RegExp(`(?<![\\d-])${number}(?!\\d)`).test(rows)),
