@@ -20,6 +20,7 @@ import {
 } from 'nestjs-wechat';
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
+import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
@@ -32,7 +33,6 @@ import {
   SessionAnswer,
   SessionInfoAnswer,
 } from './auth.dto.js';
-import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
 
 @ApiTags('auth')
 @Controller('auth')

@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
-import { ThrottlerModule } from '@nestjs/throttler';
 import { AvatarsModule } from '../avatars/avatars.module.js';
-import { AppConfig } from '../config.js';
+import { RateLimitModule } from '../common/rate-limit.module.js';
 import { PhoneModule } from '../phone/phone.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
@@ -12,23 +11,8 @@ import { RegistrationTickets } from './registration-tickets.js';
 import { SessionStrategy } from './wechat-session.strategy.js';
 import { WhoamiController } from './whoami.controller.js';
 
-const MINUTE = 60_000;
-
 @Module({
-  imports: [
-    UsersModule,
-    AvatarsModule,
-    PhoneModule,
-    TokensModule,
-    ThrottlerModule.forRootAsync({
-      inject: [AppConfig],
-      useFactory: ({ loginRateLimit }: AppConfig) => ({
-        throttlers: [{ ttl: MINUTE, limit: loginRateLimit }],
-        skipIf: () => loginRateLimit === 0,
-        setHeaders: false,
-      }),
-    }),
-  ],
+  imports: [UsersModule, AvatarsModule, PhoneModule, TokensModule, RateLimitModule],
   controllers: [AuthController, PhoneLoginController, WhoamiController],
   providers: [PhoneLoginService, RegistrationTickets, SessionStrategy],
 })

@@ -2,10 +2,10 @@ import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
+import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { PhoneDto } from '../phone/phone.dto.js';
 import type { User } from '../users/user.entity.js';
-import { LoginRateLimitGuard } from './login-rate-limit.guard.js';
 import { PhoneLoginAnswer, RegisterDto, TokenAnswer } from './phone-login.dto.js';
 import { PhoneLoginService } from './phone-login.service.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { WechatSession } from 'nestjs-wechat';
-import { AppError } from '../common/app-error.js';
+import { NotRegisteredError } from '../common/app-error.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import type { PhoneDto } from '../phone/phone.dto.js';
 import { PhoneVerifier } from '../phone/phone-verifier.js';
@@ -49,14 +49,5 @@ export class PhoneLoginService {
 
   private async tokenFor(user: User, session: WechatSession): Promise<TokenAnswer> {
     return { ...(await this.tokens.issue(user, session)), user: UserView.of(user) };
-  }
-}
-
-/** No account has this number. The ticket registers it. */
-class NotRegisteredError extends AppError {
-  constructor(phoneNumber: string, registrationTicket: string) {
-    super(404, 'ERR_NOT_REGISTERED', 'not registered', {
-      data: { phoneNumber, registrationTicket },
-    });
   }
 }

@@ -1,13 +1,14 @@
 import { Inject, mixin } from '@nestjs/common';
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { ResolvedWechatOptions, WechatAppError } from 'nestjs-wechat';
+import { ResolvedWechatOptions } from 'nestjs-wechat';
 import type { WechatApp, WechatAppKind } from 'nestjs-wechat';
 import { hash, timingSafeEqual } from 'node:crypto';
+import { CentralError } from './central.errors.js';
 
 type CentralRequest = FastifyRequest<{ Params: { appId: string; secret?: string } }>;
 
-/** The path names an app of ours. Guards come before everything else, so a stranger learns nothing further. */
+/** Checks the appId in the path, and the secret. Guards run before pipes, so a caller without the secret learns nothing else. */
 function appGuard(
   kind: WechatAppKind,
   check: (app: WechatApp, request: CentralRequest) => void = () => {},
@@ -25,10 +26,10 @@ function appGuard(
 }
 
 function requireSecret({ secret }: WechatApp, { params }: CentralRequest): void {
-  if (!isSameText(params.secret ?? '', secret)) throw new WechatAppError('secret');
+  if (!isSameText(params.secret ?? '', secret)) throw new CentralError('secret');
 }
 
-/** In constant time whatever the lengths: hashes are equally long. */
+/** Compares in constant time for any lengths, because hashes have equal lengths. */
 function isSameText(one: string, other: string): boolean {
   return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 }

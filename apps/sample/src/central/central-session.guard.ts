@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { SessionGuard, WechatSessionError } from 'nestjs-wechat';
+import { SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
+import { CentralError } from './central.errors.js';
 import { requireParameters, tokenOf } from './parameters.js';
 
 type Parameters = Record<string, unknown>;
@@ -11,7 +12,7 @@ type CentralRequest = FastifyRequest<{
   Body?: Parameters;
 }>;
 
-/** SessionGuard for central routes: the token is a parameter, and good for the app in the path only. */
+/** SessionGuard for central routes: the token is a parameter, and valid only for the app in the path. */
 @Injectable()
 export class CentralSessionGuard extends SessionGuard {
   protected override authenticate(request: CentralRequest): Promise<WechatSession> {
@@ -23,12 +24,12 @@ export class CentralSessionGuard extends SessionGuard {
     token: unknown,
   ): Promise<WechatSession> {
     const session = await this.sessions.find(tokenOf(token, headers.authorization));
-    if (session.appId !== params.appId) throw new WechatSessionError();
+    if (session.appId !== params.appId) throw new CentralError('unauthorized');
     return session;
   }
 }
 
-/** The same for `decode`, which calls the token `sessionkey`. Its clients are told of a missing parameter before anything else. */
+/** The same for `decode`, which calls the token `sessionkey`. A missing parameter is refused before the token is checked. */
 @Injectable()
 export class OpenDataGuard extends CentralSessionGuard {
   protected override async authenticate(request: CentralRequest): Promise<WechatSession> {

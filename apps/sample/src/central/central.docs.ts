@@ -1,20 +1,31 @@
 import { ApiText } from '../docs/api-answer.decorator.js';
-import type { FailureCode } from '../docs/failures.js';
+import type { DocumentedError } from '../docs/documented-errors.js';
+import { CentralError } from './central.errors.js';
 
-export const UPSTREAM_FAILURES: FailureCode[] = [
+export const UPSTREAM_FAILURES: DocumentedError[] = [
   'ERR_WECHAT_RATE_LIMIT',
   'ERR_WECHAT_CONFIG',
   'ERR_WECHAT_RESPONSE',
   'ERR_WECHAT_UNAVAILABLE',
   'ERR_STORE_UNAVAILABLE',
 ];
-export const SECRET_FAILURES: FailureCode[] = ['ERR_WECHAT_APP', 'WRONG_SECRET'];
-export const TOKEN_FAILURES: FailureCode[] = [
+export const SECRET_FAILURES = [
+  'ERR_WECHAT_APP',
+  { WRONG_SECRET: new CentralError('secret') },
+] as const;
+export const TOKEN_FAILURES = [
   'ERR_WECHAT_APP',
   'ERR_BAD_REQUEST',
-  'WITHOUT_TOKEN',
-  'ERR_WECHAT_SESSION',
-];
+  {
+    WITHOUT_TOKEN: new CentralError('token'),
+    ERR_WECHAT_SESSION: new CentralError('unauthorized'),
+  },
+] as const;
+export const OPEN_DATA_ERRORS = {
+  WITHOUT_ENCRYPTED_DATA: new CentralError('encryptedData'),
+  WITHOUT_IV: new CentralError('iv'),
+  ERR_WECHAT_DECRYPT: new CentralError('decrypt'),
+};
 
 const TOKEN = 'dGhpcyBpcyBhbiBleGFtcGxlLCBub3QgYSB0b2tlbiE';
 

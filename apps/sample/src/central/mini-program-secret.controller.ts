@@ -1,27 +1,18 @@
-import {
-  Body,
-  Controller,
-  Get,
-  Header,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  UseGuards,
-} from '@nestjs/common';
+import { Body, Get, Header, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { AccessTokenService, QrCodeService, SessionService } from 'nestjs-wechat';
-import { LoginRateLimitGuard } from '../auth/login-rate-limit.guard.js';
+import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
 import { ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
-import { QrCodeDto } from '../qrcodes/qrcode.dto.js';
+import { QrCodeDto } from '../common/qrcode.dto.js';
 import { MiniProgramSecretGuard } from './app.guard.js';
+import { CentralController } from './central.controller.js';
 import { ApiSessionToken, SECRET_FAILURES, UPSTREAM_FAILURES } from './central.docs.js';
 import { CodeQuery } from './central.dto.js';
 
-/** What the app's secret opens. */
+/** The routes that need the app's secret. */
 @ApiTags('central service: mini programs')
 @ApiParam({ name: 'secret', description: 'AppSecret' })
-@Controller('wx/mini/v1/:appId/:secret')
+@CentralController('wx/mini/v1/:appId/:secret')
 @UseGuards(MiniProgramSecretGuard)
 export class MiniProgramSecretController {
   constructor(

@@ -1,18 +1,19 @@
-import { Body, Controller, Get, Header, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Get, Header, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { CryptoService, CurrentSession } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { ApiAnswer, ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
 import { MiniProgramGuard } from './app.guard.js';
-import { TOKEN_FAILURES } from './central.docs.js';
+import { CentralController } from './central.controller.js';
+import { OPEN_DATA_ERRORS, TOKEN_FAILURES } from './central.docs.js';
 import { OpenDataAnswer, OpenDataDto, OpenDataQuery } from './central.dto.js';
 import { CentralSessionGuard, OpenDataGuard } from './central-session.guard.js';
 
-/** What a token is good for. */
+/** The routes that need a token. */
 @ApiTags('central service: mini programs')
 @ApiBearerAuth()
 @ApiParam({ name: 'appId' })
-@Controller('wx/mini/v1/:appId')
+@CentralController('wx/mini/v1/:appId')
 @UseGuards(MiniProgramGuard)
 export class MiniProgramController {
   constructor(private readonly crypto: CryptoService) {}
@@ -25,13 +26,7 @@ export class MiniProgramController {
     description: 'A plus that arrives as a space is taken for a plus.',
   })
   @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(
-    ...TOKEN_FAILURES,
-    'WITHOUT_ENCRYPTED_DATA',
-    'WITHOUT_IV',
-    'ERR_WECHAT_DECRYPT',
-    'ERR_WECHAT_RATE_LIMIT',
-  )
+  @ApiFailures(...TOKEN_FAILURES, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
   decodeQuery(
     @CurrentSession() session: WechatSession,
     @Query() openData: OpenDataQuery,
@@ -44,13 +39,7 @@ export class MiniProgramController {
   @UseGuards(OpenDataGuard)
   @ApiOperation({ summary: 'Decrypt open data, which then is in no URL' })
   @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(
-    ...TOKEN_FAILURES,
-    'WITHOUT_ENCRYPTED_DATA',
-    'WITHOUT_IV',
-    'ERR_WECHAT_DECRYPT',
-    'ERR_WECHAT_RATE_LIMIT',
-  )
+  @ApiFailures(...TOKEN_FAILURES, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
   decodeBody(
     @CurrentSession() session: WechatSession,
     @Body() openData: OpenDataDto,

@@ -1,9 +1,10 @@
-import { Controller, Get, Header, Param, Query, UseGuards } from '@nestjs/common';
+import { Get, Header, Param, Query, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { MobileOAuthService } from 'nestjs-wechat';
-import { LoginRateLimitGuard } from '../auth/login-rate-limit.guard.js';
+import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { MobileAppGuard, MobileSecretGuard } from './app.guard.js';
+import { CentralController } from './central.controller.js';
 import {
   ApiMobileToken,
   SECRET_FAILURES,
@@ -14,11 +15,11 @@ import { CodeQuery, UserInfoAnswer, UserInfoQuery } from './central.dto.js';
 import { MobileLoginGuard } from './mobile-login.guard.js';
 
 @ApiTags('central service: mobile apps and websites')
-@Controller('wx/v1/:appId')
+@CentralController('wx/v1/:appId')
 export class MobileController {
   constructor(private readonly oauth: MobileOAuthService) {}
 
-  /** `ouath2` is how existing clients spell it. */
+  /** Existing clients spell it `ouath2`. */
   @Get([':secret/oauth2', ':secret/ouath2'])
   @UseGuards(MobileSecretGuard, LoginRateLimitGuard)
   @Header('Cache-Control', 'no-store')

@@ -1,4 +1,4 @@
-/** How the app itself refuses, in the words of the contract. Errors of the library have their own classes and answers. */
+/** An error of the app itself, with the status and body of its response. The library's errors have their own classes. */
 export class AppError extends Error {
   readonly status: number;
   readonly body: { code: number; msg: string; data: unknown; success: false; error: string };
@@ -22,6 +22,13 @@ export class AppError extends Error {
   }
 }
 
+/** The request has the wrong shape. `msg` names the field, never its value. */
+export class BadRequestError extends AppError {
+  constructor(msg: string) {
+    super(400, 'ERR_BAD_REQUEST', msg);
+  }
+}
+
 /** No valid token, session or account. Clients log in again. */
 export class UnauthorizedError extends AppError {
   constructor() {
@@ -42,21 +49,40 @@ export class ScopeError extends AppError {
   }
 }
 
-/** Not there, or not this user's: from outside the same. */
+/** Does not exist, or belongs to another user. A client cannot tell which. */
 export class NotFoundError extends AppError {
   constructor(msg = 'not found') {
     super(404, 'ERR_NOT_FOUND', msg);
   }
 }
 
-/** The number is another account's. */
+/** No account has this number. The ticket registers it. */
+export class NotRegisteredError extends AppError {
+  constructor(phoneNumber: string, registrationTicket: string) {
+    super(404, 'ERR_NOT_REGISTERED', 'not registered', {
+      data: { phoneNumber, registrationTicket },
+    });
+  }
+}
+
+/** Another account has the number. */
 export class PhoneTakenError extends AppError {
   constructor() {
     super(409, 'ERR_PHONE_TAKEN', 'phone in use');
   }
 }
 
-/** Something that this app needs cannot answer now. */
+/** A limit of this app, not of WeChat. */
+export class TooManyRequestsError extends AppError {
+  /** @param retryAfter seconds */
+  constructor(retryAfter: number) {
+    super(429, 'ERR_WECHAT_RATE_LIMIT', 'too many requests', {
+      headers: { 'Retry-After': String(retryAfter) },
+    });
+  }
+}
+
+/** Something that this app needs is unavailable now. */
 export class UnavailableError extends AppError {
   constructor(msg: string) {
     super(503, 'ERR_STORE_UNAVAILABLE', msg, { headers: { 'Retry-After': '1' } });

@@ -6,8 +6,8 @@ import { isDatabaseUnavailable } from '../database/database-errors.js';
 import { AppError, NotFoundError, UnavailableError } from './app-error.js';
 
 /**
- * Answers every error in the envelope. Texts are ours: what Nest, Fastify and a parser say repeats what the client sent.
- * Errors of the library are answered by its own filter.
+ * Sends every error in the envelope, with texts of the app or the library. The texts of Nest, Fastify and parsers are not used,
+ * because they repeat what the client sent.
  */
 @Catch()
 export class AppExceptionFilter implements ExceptionFilter {
@@ -15,24 +15,28 @@ export class AppExceptionFilter implements ExceptionFilter {
   private readonly logger = new Logger(AppExceptionFilter.name);
 
   catch(error: unknown, host: ArgumentsHost): void {
+    this.respond(error, host);
+  }
+
+  protected respond(error: unknown, host: ArgumentsHost): void {
     const { status, headers, body } =
-      error instanceof WechatError ? this.wechat.toResponse(error) : this.refusalFor(error);
+      error instanceof WechatError ? this.wechat.toResponse(error) : this.appErrorFor(error);
     if (status >= 500) this.logger.error(error);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).headers(headers).send(body);
   }
 
-  private refusalFor(error: unknown): AppError {
+  private appErrorFor(error: unknown): AppError {
     if (error instanceof AppError) return error;
-    if (error instanceof HttpException) return refusalOf(error.getStatus());
+    if (error instanceof HttpException) return httpError(error.getStatus());
     if (isDatabaseUnavailable(error))
       return new UnavailableError('the database cannot answer; try again shortly');
     return new AppError(500, 'ERR_INTERNAL', 'internal error');
   }
 }
 
-/** For what Nest and Fastify refuse before a handler runs. */
-function refusalOf(status: number): AppError {
-  if (status === 404 || status === 414) return new NotFoundError(); // 414: no id of ours is that long
+/** For the errors that Nest and Fastify throw before a handler runs. */
+function httpError(status: number): AppError {
+  if (status === 404 || status === 414) return new NotFoundError(); // 414: no path of this API is that long
   if (status === 405) return new AppError(405, 'ERR_NOT_FOUND', 'method not allowed');
   if (status === 413) return new AppError(413, 'ERR_BAD_REQUEST', 'the request body is too large');
   if (status === 415)

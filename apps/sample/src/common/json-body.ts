@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { WechatBadRequestError } from 'nestjs-wechat';
+import { BadRequestError } from './app-error.js';
 
 /** Ours are three levels deep; validation walks by recursion and must not be led further. */
 const MAX_DEPTH = 8;
@@ -19,9 +19,7 @@ export function acceptJsonBodies(app: NestFastifyApplication): void {
       else if (isObject(json) && !isDeeperThan(MAX_DEPTH, json)) done(null, json);
       else
         done(
-          new WechatBadRequestError(
-            `the body must be a JSON object, at most ${MAX_DEPTH} levels deep`,
-          ),
+          new BadRequestError(`the body must be a JSON object, at most ${MAX_DEPTH} levels deep`),
         );
     });
   });

@@ -1,12 +1,12 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from '@nestjs/common';
-import { WechatBadRequestError } from 'nestjs-wechat';
+import { BadRequestError } from './app-error.js';
 
 /** Checks bodies and queries against their classes. Unknown fields are dropped, and the answer names fields, never values. */
 export const validation = new ValidationPipe({
   transform: true,
   whitelist: true,
-  exceptionFactory: (errors) => new WechatBadRequestError(problemsOf(errors).join('; ')),
+  exceptionFactory: (errors) => new BadRequestError(problemsOf(errors).join('; ')),
 });
 
 function problemsOf(errors: ValidationError[]): string[] {

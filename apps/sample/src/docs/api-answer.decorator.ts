@@ -1,13 +1,15 @@
 import { applyDecorators } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
-import { FAILURES } from './failures.js';
-import type { Failure, FailureCode } from './failures.js';
+import type { WechatError } from 'nestjs-wechat';
+import { AppError } from '../common/app-error.js';
+import { DOCUMENTED_ERRORS } from './documented-errors.js';
+import type { DocumentedError } from './documented-errors.js';
 
-/** A class of answers with the JSON that comes back. */
+/** A response class with an example of its JSON. */
 export type AnswerClass = Type & { readonly example: object };
 
-/** Documents what a route answers, in the envelope: `ApiAnswer(UserView)`, `ApiAnswer([SessionInfo])` for a list, `null` for no data. */
+/** Documents the successful response of a route, in the envelope: `ApiAnswer(UserView)`, `ApiAnswer([SessionInfo])` for a list, `null` for no data. */
 export function ApiAnswer(
   answer: AnswerClass | [AnswerClass] | null,
   { status = 200 } = {},
@@ -25,7 +27,7 @@ export function ApiAnswer(
   );
 }
 
-/** Documents an answer whose data is one text. */
+/** Documents a successful response whose data is one text. */
 export function ApiText(text: {
   description: string;
   example: string;
@@ -52,21 +54,41 @@ function envelopeOf(data: object, example: unknown): object {
   };
 }
 
-/** Documents how a route refuses, each code with the JSON that comes back. */
-export function ApiFailures(...codes: FailureCode[]): MethodDecorator {
-  const statuses = new Set(codes.map((error) => FAILURES[error].status));
-  return applyDecorators(...[...statuses].map((status) => ApiResponse(failuresOf(status, codes))));
+type AnyError = AppError | WechatError;
+
+/** Documents the errors of a route: names of `DOCUMENTED_ERRORS`, or errors of one feature under names of its own. */
+export function ApiFailures(
+  ...failures: (DocumentedError | Record<string, AnyError>)[]
+): MethodDecorator {
+  const errors = Object.assign(
+    {},
+    ...failures.map((one) => (typeof one === 'string' ? { [one]: DOCUMENTED_ERRORS[one] } : one)),
+  ) as Record<string, AnyError>;
+  const statuses = new Set(Object.values(errors).map((error) => responseOf(error).status));
+  return applyDecorators(
+    ...[...statuses].map((status) => ApiResponse(responseFor(status, errors))),
+  );
 }
 
-function failuresOf(status: number, codes: FailureCode[]): Parameters<typeof ApiResponse>[0] {
-  const failures = codes.filter((error) => FAILURES[error].status === status);
-  const examples = failures.map((error) => {
-    const { code, msg, error: named = error, data = null }: Failure = FAILURES[error];
-    return [error, { value: { code, msg, data, success: false, error: named } }] as const;
-  });
+function responseFor(
+  status: number,
+  errors: Record<string, AnyError>,
+): Parameters<typeof ApiResponse>[0] {
+  const examples = Object.entries(errors)
+    .map(([name, error]) => ({ name, ...responseOf(error) }))
+    .filter((response) => response.status === status);
   return {
     status,
-    description: failures.join(', '),
-    content: { 'application/json': { examples: Object.fromEntries(examples) } },
+    description: examples.map(({ name }) => name).join(', '),
+    content: {
+      'application/json': {
+        examples: Object.fromEntries(examples.map(({ name, body }) => [name, { value: body }])),
+      },
+    },
   };
+}
+
+function responseOf(error: AnyError): { status: number; body: object } {
+  if (error instanceof AppError) return { status: error.status, body: error.body };
+  return { status: error.getStatus(), body: error.getResponse() };
 }

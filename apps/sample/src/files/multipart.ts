@@ -161,7 +161,7 @@ export class UnsupportedMediaTypeError extends AppError {
   }
 }
 
-class TooLargeError extends AppError {
+export class TooLargeError extends AppError {
   constructor(maxBytes: number) {
     super(413, 'ERR_BAD_REQUEST', `the file is larger than ${maxBytes / 1024 / 1024} MB`);
   }

@@ -43,7 +43,7 @@ export async function sendFile(
   });
 }
 
-class RangeNotSatisfiableError extends AppError {
+export class RangeNotSatisfiableError extends AppError {
   constructor(size: number) {
     super(416, 'ERR_BAD_REQUEST', 'the range lies outside of the file', {
       headers: { 'Content-Range': `bytes */${size}` },

@@ -2,8 +2,8 @@ import { Body, Controller, HttpCode, Post, StreamableFile, UseGuards } from '@ne
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { CurrentSession, QrCodeService, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
+import { QrCodeDto } from '../common/qrcode.dto.js';
 import { ApiFailures } from '../docs/api-answer.decorator.js';
-import { QrCodeDto } from './qrcode.dto.js';
 import { QrCodeRateLimit } from './qrcode-rate-limit.js';
 
 @ApiTags('qrcodes')

@@ -52,7 +52,7 @@ export function insertWithinQuota(
   });
 }
 
-class QuotaExceededError extends AppError {
+export class QuotaExceededError extends AppError {
   constructor(used: Usage, allowed: Usage) {
     super(409, 'ERR_QUOTA', 'quota exceeded; delete recordings first', { data: { used, allowed } });
   }

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard } from '@nestjs/throttler';
 import type { ThrottlerLimitDetail } from '@nestjs/throttler';
-import { WechatRateLimitError } from 'nestjs-wechat';
+import { TooManyRequestsError } from './app-error.js';
 
-/** Counts logins, phone logins and code exchanges of one address together; bound to those routes only, since it costs every request it sees. */
+/** Counts logins, phone logins and code exchanges of one IP address together. */
 @Injectable()
 export class LoginRateLimitGuard extends ThrottlerGuard {
   protected override generateKey(_context: ExecutionContext, address: string): string {
@@ -15,6 +15,6 @@ export class LoginRateLimitGuard extends ThrottlerGuard {
     _context: ExecutionContext,
     { timeToBlockExpire }: ThrottlerLimitDetail,
   ): Promise<void> {
-    throw new WechatRateLimitError(timeToBlockExpire);
+    throw new TooManyRequestsError(timeToBlockExpire);
   }
 }
