@@ -4,9 +4,10 @@ import { NestFactory } from '@nestjs/core';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SessionService, StoreUnavailableError, WechatModule, WechatClock } from 'nestjs-wechat';
-import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
-import { formatToken, newToken } from '../../libs/wechat/src/session/session-token.js';
-import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
+import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
+import { SessionRepository } from '../../libs/wechat/src/session/session.repository.js';
+import { TokenFormat } from '../../libs/wechat/src/session/session-token.js';
+import { UserRepository } from '../../libs/wechat/src/session/user.repository.js';
 import { answerQuestions } from './child.js';
 import { APP, newOpenid, optionsOn } from './library.js';
 import { timesOfDecryption } from './decryption.js';
@@ -46,20 +47,21 @@ function start(redis: string | undefined): Promise<INestApplicationContext> {
 }
 
 async function addLogin(app: INestApplicationContext): Promise<string> {
-  const [token, openid, now] = [newToken(), newOpenid(), app.get(WechatClock).now()];
+  const tokens = new TokenFormat(app.get(Keyring), 'srd');
+  const [token, openid, now] = [tokens.create(), newOpenid(), app.get(WechatClock).now()];
   const [{ id }, loginExpiresAt] = [token, now + 7 * DAY];
   const times = { issuedAt: now, refreshedAt: now, expiresAt: now + DAY, loginExpiresAt };
   const stored = await app
-    .get(SessionRecords)
+    .get(SessionRepository)
     .add(id, { appId: APP.appId, openid, ...times, secret: token.secret });
   if (!stored) throw new Error('Two sessions with one id');
   const user = {
     sessionKey: randomBytes(16).toString('base64'),
     since: now,
-    logins: [{ id, issuedAt: now, loginExpiresAt }],
+    sessions: [{ id, issuedAt: now, loginExpiresAt }],
   };
-  await app.get(UserRecords).update({ appId: APP.appId, openid }, () => user);
-  return formatToken('srd', token, stored.key);
+  await app.get(UserRepository).update({ appId: APP.appId, openid }, () => user);
+  return tokens.format(token, stored.key);
 }
 
 /** The library gives Redis up after its deadline, which a machine that does much else meets now and then. */

@@ -7,11 +7,10 @@ import type {
   PlatformClient,
   PlatformRequest,
 } from '../../libs/wechat/src/platform/platform.client.js';
-import { SessionKeys } from '../../libs/wechat/src/session/session-keys.js';
-import { SessionRecords } from '../../libs/wechat/src/session/session-records.js';
-import { SessionTokens } from '../../libs/wechat/src/session/session-tokens.js';
+import { SessionKeyService } from '../../libs/wechat/src/session/session-key.service.js';
 import { SessionWatcher } from '../../libs/wechat/src/session/session-watcher.js';
-import { UserRecords } from '../../libs/wechat/src/session/user-records.js';
+import { SessionRepository } from '../../libs/wechat/src/session/session.repository.js';
+import { UserRepository } from '../../libs/wechat/src/session/user.repository.js';
 import { ProcessClock } from '../../libs/wechat/src/wechat.clock.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
@@ -134,19 +133,19 @@ export function bareInstance(
   const keyring = new Keyring(options.apps, []);
   const events = new WechatEvents();
   const { clock } = store;
-  const records = new SessionRecords(store, keyring, clock);
-  const users = new UserRecords(store, keyring, clock);
-  const keys = new SessionKeys(users, clock, undefined as never, events);
+  const repository = new SessionRepository(store, keyring, clock);
+  const users = new UserRepository(store, keyring, clock);
+  const keys = new SessionKeyService(users, clock, undefined as never, events);
   const parts = [
     options,
     wechat.client(),
     clock,
-    new SessionTokens(keyring),
-    records,
+    keyring,
+    repository,
     users,
     keys,
     events,
-    new SessionWatcher(options, clock, records, events),
+    new SessionWatcher(options, clock, repository, events),
   ] as const;
   return { sessions: new SessionService(...parts), events };
 }

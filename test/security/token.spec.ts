@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { RingKey } from '../../libs/wechat/src/crypto/keyring.js';
-import { formatToken, newToken } from '../../libs/wechat/src/session/session-token.js';
+import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
+import { TokenFormat } from '../../libs/wechat/src/session/session-token.js';
 import { isFull, often } from '../faults/rows.js';
 
 const COUNT = isFull ? 1_000_000 : 200_000;
@@ -51,26 +51,21 @@ function* tokensOf(make: () => string, count = COUNT): Iterable<string> {
 }
 
 describe('a session_rd', () => {
-  const key = new RingKey('one', randomBytes(32));
+  const keyring = new Keyring([], [{ id: 'one', key: randomBytes(32) }]);
+  const tokens = new TokenFormat(keyring, 'srd');
+  const issue = (): string => tokens.format(tokens.create(), keyring.sealingKey(''));
 
   it(`P1 never repeats, and each bit of it is a coin toss${often(COUNT)}`, () => {
-    const {
-      duplicates,
-      monobit,
-      chiSquare: spread,
-    } = judge(tokensOf(() => formatToken('srd', newToken(), key)));
+    const { duplicates, monobit, chiSquare: spread } = judge(tokensOf(issue));
     expect(duplicates).toBe(0);
     expect(monobit).toBeLessThan(SIGMAS);
     expect(spread).toBeLessThan(SIGMAS);
   });
 
   it('P1 is made of nothing but chance: there is no user, no session_key and no time that it could tell', () => {
-    expect([newToken.length, formatToken('srd', newToken(), key)]).toEqual([
-      0,
-      expect.stringMatching(/^srd_[\w-]{43}$/),
-    ]);
-    const [one, other] = [newToken(), newToken()];
-    expect(one.login.equals(other.login) || one.secret.equals(other.secret)).toBe(false);
+    expect([tokens.create.length, issue()]).toEqual([0, expect.stringMatching(/^srd_[\w-]{43}$/)]);
+    const [one, other] = [tokens.create(), tokens.create()];
+    expect(one.selector.equals(other.selector) || one.secret.equals(other.secret)).toBe(false);
   });
 
   it('control: a token of the time and a counter is found out', () => {

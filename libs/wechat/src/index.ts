@@ -13,9 +13,13 @@ export type { Duration } from './duration.js';
 
 // Sessions
 export { SessionService } from './session/session.service.js';
-export type { IssuedSession, WechatSession, WechatSessionInfo } from './session/wechat-session.js';
-export type { WechatUserKey } from './session/user-records.js';
-export type { WechatUserResolver } from './session/wechat-user.resolver.js';
+export type {
+  IssuedSession,
+  WechatSession,
+  WechatSessionInfo,
+  WechatUserKey,
+} from './wechat-session.js';
+export type { WechatUserResolver } from './wechat-user.resolver.js';
 
 // What happens to logins
 export { WechatEvents } from './wechat.events.js';
@@ -32,7 +36,7 @@ export type {
   WechatUserProfile,
 } from './open-data/open-data.js';
 
-export { signWithSessionKey } from './session/session-key-signature.js';
+export { signWithSessionKey } from './session/session-key.service.js';
 
 // WeChat's services
 export { AccessTokenService } from './access-token/access-token.service.js';

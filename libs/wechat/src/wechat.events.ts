@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { EventEmitter } from 'node:events';
-import type { WechatSession } from './session/wechat-session.js';
+import type { WechatSession } from './wechat-session.js';
 
 /**
  * What happens to logins, and what comes with it.

@@ -14,12 +14,11 @@ import { CryptoService } from './open-data/crypto.service.js';
 import { PhoneService } from './phone/phone.service.js';
 import { PlatformClient } from './platform/platform.client.js';
 import { QrCodeService } from './qrcode/qrcode.service.js';
-import { SessionKeys } from './session/session-keys.js';
-import { SessionRecords } from './session/session-records.js';
-import { SessionTokens } from './session/session-tokens.js';
+import { SessionKeyService } from './session/session-key.service.js';
 import { SessionWatcher } from './session/session-watcher.js';
+import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
-import { UserRecords } from './session/user-records.js';
+import { UserRepository } from './session/user.repository.js';
 import { clockProvider, redisProvider, storeProvider } from './store/store.providers.js';
 import { WechatStore } from './store/wechat.store.js';
 import { Telemetry } from './telemetry.js';
@@ -65,11 +64,10 @@ import type { WechatModuleOptions } from './wechat.options.js';
     PlatformClient,
     AccessTokenService,
     WechatApiClient,
-    SessionTokens,
+    SessionRepository,
+    UserRepository,
+    SessionKeyService,
     SessionWatcher,
-    SessionRecords,
-    UserRecords,
-    SessionKeys,
     SessionService,
     CryptoService,
     PhoneService,

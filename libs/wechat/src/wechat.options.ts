@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 /** @ts-ignore: a team without Redis has not its types either; there these two are `any` */
 import type { RedisClientType, RedisClusterType } from 'redis';
-import type { WechatUserResolver } from './session/wechat-user.resolver.js';
+import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 import type { WechatStore } from './store/wechat.store.js';

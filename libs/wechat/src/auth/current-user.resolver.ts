@@ -1,8 +1,8 @@
 import { Inject, Injectable, Scope } from '@nestjs/common';
 import type { OnModuleInit, Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import type { WechatSession } from '../session/wechat-session.js';
-import type { WechatUserResolver } from '../session/wechat-user.resolver.js';
+import type { WechatSession } from '../wechat-session.js';
+import type { WechatUserResolver } from '../wechat-user.resolver.js';
 import { WechatSessionError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { CryptoService } from '../open-data/crypto.service.js';
-import type { WechatSession } from '../session/wechat-session.js';
+import type { WechatSession } from '../wechat-session.js';
 import { carrierOf } from './request.extractor.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import type { CanActivate, ExecutionContext, OnModuleInit } from '@nestjs/common';
-import type { WechatSession } from '../session/wechat-session.js';
+import type { WechatSession } from '../wechat-session.js';
 import {
   WechatPhoneRequiredError,
   WechatSessionError,

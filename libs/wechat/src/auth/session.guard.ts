@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
-import type { WechatSession } from '../session/wechat-session.js';
+import type { WechatSession } from '../wechat-session.js';
 import { WechatSessionError } from '../wechat.errors.js';
 import { isPublic } from './auth.decorators.js';
 import { CurrentUserResolver } from './current-user.resolver.js';

@@ -1,4 +1,4 @@
-/** The bytes of standard base64, or `undefined`. `Buffer.from` alone takes anything and skips what it does not understand. */
+/** Returns the bytes of standard base64, or `undefined`. `Buffer.from` alone skips characters that are not base64. */
 export function decodeBase64(text: unknown): Buffer | undefined {
   if (typeof text !== 'string') return undefined;
   const bytes = Buffer.from(text, 'base64');

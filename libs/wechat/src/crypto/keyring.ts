@@ -1,32 +1,82 @@
-import { createHmac, createSecretKey, hash, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  randomBytes,
+} from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { WechatApp, WechatEncryptionKey } from '../wechat.options.js';
 
-/** One key of the ring and what is derived from it; the material itself is used for nothing else. */
-export class RingKey {
-  /** 4 bytes that mark what this key sealed. They are made from the key's id, not from the key. */
-  readonly mark: Buffer;
-  readonly seal: KeyObject;
-  private readonly check: KeyObject;
+const KEY_ID_BYTES = 4;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const HEADER_BYTES = KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES;
+const MAC_BYTES = 8;
 
-  constructor(id: string, material: Buffer) {
-    this.mark = hash('sha256', `nestjs-wechat/v1/key/${id}`, 'buffer').subarray(0, 4);
-    this.seal = derive(material, 'seal');
-    this.check = derive(material, 'check');
+/** Two keys, derived from one secret: one encrypts records, one authenticates tokens. */
+export class RingKey {
+  /** The first bytes of every record that this key sealed. Derived from the configured id, not from the secret. */
+  readonly id: Buffer;
+  private readonly cipherKey: KeyObject;
+  private readonly macKey: KeyObject;
+
+  constructor(id: string, secret: Buffer) {
+    this.id = hash('sha256', `nestjs-wechat/v1/key/${id}`, 'buffer').subarray(0, KEY_ID_BYTES);
+    this.cipherKey = derive(secret, 'seal');
+    this.macKey = derive(secret, 'check');
   }
 
-  /** Tells our own tokens from invented ones, without a look into the store. */
-  checkOf(kind: string, data: Buffer): Buffer {
-    return createHmac('sha256', this.check).update(kind).update(data).digest().subarray(0, 8);
+  /** Returns an 8-byte MAC of a token. `kind` separates the kinds of tokens. */
+  mac(kind: string, data: Buffer): Buffer {
+    return createHmac('sha256', this.macKey)
+      .update(kind)
+      .update(data)
+      .digest()
+      .subarray(0, MAC_BYTES);
+  }
+
+  /**
+   * Encrypts a record with AES-256-GCM.
+   * @param additionalData the key of the record in the store, so that a record that was copied to another key does not open
+   * @returns key id (4 bytes), nonce (12), tag (16), ciphertext
+   */
+  seal(additionalData: string, record: Buffer): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.cipherKey, nonce).setAAD(
+      Buffer.from(additionalData),
+    );
+    const ciphertext = Buffer.concat([cipher.update(record), cipher.final()]);
+    return Buffer.concat([this.id, nonce, cipher.getAuthTag(), ciphertext]);
+  }
+
+  /** Returns the record, or `undefined` if this key did not seal these bytes with this additional data. */
+  open(additionalData: string, sealed: Buffer): Buffer | undefined {
+    if (sealed.length < HEADER_BYTES) return undefined;
+    const nonce = sealed.subarray(KEY_ID_BYTES, KEY_ID_BYTES + NONCE_BYTES);
+    const tag = sealed.subarray(KEY_ID_BYTES + NONCE_BYTES, HEADER_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', this.cipherKey, nonce, {
+      authTagLength: TAG_BYTES,
+    })
+      .setAAD(Buffer.from(additionalData))
+      .setAuthTag(tag);
+    try {
+      return Buffer.concat([decipher.update(sealed.subarray(HEADER_BYTES)), decipher.final()]);
+    } catch {
+      return undefined;
+    }
   }
 }
 
 /**
- * The keys that seal what is stored. Configured keys serve all apps: the first seals, all open. Without any, each app has
- * one derived from its AppSecret, so that encryption at rest needs no set-up.
+ * The keys for records and tokens. Configured keys serve all apps: the first one seals, all of them open. If none is
+ * configured, each app has a key that is derived from its AppSecret.
  */
 export class Keyring {
   readonly keys: readonly RingKey[];
+  /** By appId. Empty if keys are configured. */
   private readonly derived = new Map<string, RingKey>();
 
   constructor(apps: readonly WechatApp[], configured: readonly WechatEncryptionKey[]) {
@@ -39,21 +89,27 @@ export class Keyring {
         : configured.map(({ id, key }) => new RingKey(id, key));
   }
 
-  /** The key that seals for this app. */
-  sealing(appId: string): RingKey {
+  /** Returns the key that seals records of this app. */
+  sealingKey(appId: string): RingKey {
     const key = this.derived.get(appId) ?? this.keys[0];
     if (!key) throw new TypeError('A keyring needs at least one key or app');
     return key;
   }
 
-  withMark(mark: Buffer): RingKey | undefined {
-    return this.keys.find((key) => key.mark.equals(mark));
+  /** Returns the record and the key that sealed it, or `undefined` if no key of the ring opens it. */
+  open(additionalData: string, sealed: Buffer): { key: RingKey; record: Buffer } | undefined {
+    for (const key of this.keys) {
+      if (!sealed.subarray(0, KEY_ID_BYTES).equals(key.id)) continue;
+      const record = key.open(additionalData, sealed);
+      return record && { key, record };
+    }
+    return undefined;
   }
 }
 
-/** HKDF takes a secret of any length and gives independent keys for independent uses. */
-function derive(material: Buffer, use: string): KeyObject {
+/** HKDF accepts a secret of any length and derives an independent key for each purpose. */
+function derive(secret: Buffer, purpose: string): KeyObject {
   return createSecretKey(
-    Buffer.from(hkdfSync('sha256', material, '', `nestjs-wechat/v1/${use}`, 32)),
+    Buffer.from(hkdfSync('sha256', secret, '', `nestjs-wechat/v1/${purpose}`, 32)),
   );
 }

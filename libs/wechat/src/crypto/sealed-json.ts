@@ -1,17 +1,21 @@
 import type { Keyring } from './keyring.js';
-import { seal, unseal } from './sealed-box.js';
 
-/** Seals a small record of which a store holds few. See `seal` for what `place` means. */
-export function sealJson(keyring: Keyring, appId: string, place: string, record: object): Buffer {
-  return seal(keyring.sealing(appId), place, Buffer.from(JSON.stringify(record)));
+/** Encrypts a small record as JSON. See `RingKey.seal` for `additionalData`. */
+export function sealJson(
+  keyring: Keyring,
+  appId: string,
+  additionalData: string,
+  record: object,
+): Buffer {
+  return keyring.sealingKey(appId).seal(additionalData, Buffer.from(JSON.stringify(record)));
 }
 
-/** The record, or `undefined` for whatever is not one of ours at this place. Only we can have sealed it, so its shape is ours. */
+/** Returns the record, or `undefined` if no key opens it with this additional data. */
 export function unsealJson<T>(
   keyring: Keyring,
-  place: string,
+  additionalData: string,
   sealed: Buffer | undefined,
 ): T | undefined {
-  const opened = sealed && unseal(keyring, place, sealed);
+  const opened = sealed && keyring.open(additionalData, sealed);
   return opened && (JSON.parse(opened.record.toString()) as T);
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { Keyring } from '../crypto/keyring.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
-import { formatToken, newToken, parseToken } from '../session/session-token.js';
+import { TokenFormat } from '../session/session-token.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
@@ -12,7 +12,7 @@ import {
   WechatBadRequestError,
   WechatSessionError,
 } from '../wechat.errors.js';
-import { requireCode } from '../wechat-code.js';
+import { requireCode } from '../platform/wechat-text.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
 import { MobileLoginRepository } from './mobile-login.repository.js';
@@ -63,16 +63,19 @@ const REFRESH_BEFORE_MS = 60_000;
  */
 @Injectable()
 export class MobileOAuthService {
+  private readonly tokens: TokenFormat;
   private readonly renewals = new SingleFlight<StoredMobileLogin>();
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(Keyring) keyring: Keyring,
     @Inject(OAuthState) private readonly states: OAuthState,
     @Inject(MobileLoginRepository) private readonly logins: MobileLoginRepository,
-  ) {}
+  ) {
+    this.tokens = new TokenFormat(keyring, 'mot');
+  }
 
   /**
    * Starts the login of a website. Redirect the browser to `url`; WeChat redirects it back to `redirectUri?code=…&state=…`.
@@ -200,7 +203,7 @@ export class MobileOAuthService {
    * @throws StoreUnavailableError
    */
   async revoke(token: string): Promise<void> {
-    const parsed = parseToken('mot', token, this.keyring);
+    const parsed = this.tokens.parse(token);
     if (parsed) await this.logins.remove(parsed.id);
   }
 
@@ -219,7 +222,7 @@ export class MobileOAuthService {
   ): Promise<{ token: string; expiresIn: number }> {
     const grant = await exchangeCode(this.platform, app, code, this.clock.now());
     const { maxAge } = this.options.session;
-    const token = newToken();
+    const token = this.tokens.create();
     const login = await this.logins.add(token.id, {
       appId: app.appId,
       openid: grant.openid,
@@ -230,13 +233,13 @@ export class MobileOAuthService {
     });
     if (!login) throw new StoreUnavailableError('The store already has a login with this id.');
     return {
-      token: formatToken('mot', token, login.key),
+      token: this.tokens.format(token, login.key),
       expiresIn: Math.floor(maxAge / 1000),
     };
   }
 
   private async load(text: string): Promise<StoredMobileLogin> {
-    const token = parseToken('mot', text, this.keyring);
+    const token = this.tokens.parse(text);
     if (!token) throw new WechatSessionError();
     const login = await this.loadById(token.id);
     if (!timingSafeEqual(token.secret, Buffer.from(login.record.secret, 'base64url')))

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SessionKeys } from '../session/session-keys.js';
-import { hashOfUser } from '../session/user-records.js';
-import type { WechatSession } from '../session/wechat-session.js';
+import { SessionKeyService } from '../session/session-key.service.js';
+import { hashOfUser } from '../session/user.repository.js';
+import type { WechatSession } from '../wechat-session.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatClock } from '../wechat.clock.js';
@@ -32,7 +32,7 @@ const WINDOW = 10 * 60_000;
 export class CryptoService {
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
+    @Inject(SessionKeyService) private readonly sessionKeys: SessionKeyService,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(WechatClock) private readonly clock: WechatClock,
   ) {}

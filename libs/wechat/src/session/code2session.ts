@@ -1,13 +1,11 @@
-import { decodeBase64 } from '../crypto/base64.js';
 import type { PlatformClient } from '../platform/platform.client.js';
 import { isWechatId } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
 import type { WechatApp } from '../wechat.options.js';
-import { SESSION_KEY_BYTES } from './user.record.js';
 
 const ENDPOINT = '/sns/jscode2session';
 
-/** What WeChat answers for a code of `wx.login`. The session_key never leaves this library. */
+/** The response of WeChat for a code of `wx.login`. The session_key never leaves this library. */
 export interface Code2Session {
   openid: string;
   unionid?: string;
@@ -15,7 +13,7 @@ export interface Code2Session {
 }
 
 /**
- * Exchanges a code of `wx.login`. A code works once, so nothing is repeated that may have reached WeChat.
+ * Exchanges a code of `wx.login`. A code works once, so a call that may have reached WeChat is not repeated.
  *
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/code2Session.html
  * @throws WechatCodeError, WechatBlockedError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError
@@ -33,14 +31,16 @@ export async function code2Session(
   });
   const { openid, unionid, session_key: sessionKey } = reply;
   if (!isWechatId(openid) || !(isWechatId(unionid) || !unionid) || !isSessionKey(sessionKey)) {
-    throw new WechatResponseError(
-      'WeChat answered a login without a proper openid and session_key.',
-      { endpoint: ENDPOINT },
-    );
+    throw new WechatResponseError('WeChat returned no valid openid and session_key for a login.', {
+      endpoint: ENDPOINT,
+    });
   }
   return { openid, sessionKey, ...(isWechatId(unionid) && { unionid }) };
 }
 
+/** 16 bytes in canonical base64. */
+const SESSION_KEY = /^[0-9A-Za-z+/]{21}[AQgw]==$/;
+
 export function isSessionKey(value: unknown): value is string {
-  return decodeBase64(value)?.length === SESSION_KEY_BYTES;
+  return typeof value === 'string' && SESSION_KEY.test(value);
 }

@@ -1,72 +1,90 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Keyring, RingKey } from '../crypto/keyring.js';
-import { randomBytes } from '../crypto/random.js';
-import { SECRET_BYTES } from './session.record.js';
-import { LOGIN_ID_BYTES } from './user.record.js';
-
-/** What a token is for. It is part of the token and of what proves it ours, so one kind is never taken for another. */
-export type TokenKind = 'srd' | 'mot';
 
 /**
- * A `session_rd` is `srd_`, and the token of a mobile login `mot_`, and 43 base64url characters: 8 random bytes that name the login and stay over refreshes, 16
- * random bytes that each refresh renews, and 8 bytes that prove both to be ours, so that a flood of invented tokens is
- * refused without a look into the store. It says nothing and depends on nothing.
+ * The parts of a token. Its text is `<prefix>_` and 43 base64url characters: the selector, which names the session and stays the
+ * same over refreshes; the secret, which each refresh replaces; and a MAC of both, so that invented tokens are refused without
+ * a read of the store. The random parts encode nothing.
  */
 export interface SessionToken {
-  /** The public name of the login. It cannot be turned back into a part of the token. */
+  /** The id of the session: a hash of the selector, so it is no secret. */
   id: string;
-  login: Buffer;
+  selector: Buffer;
   secret: Buffer;
 }
 
-const LOGIN_BYTES = 8;
-const RANDOM_BYTES = LOGIN_BYTES + SECRET_BYTES;
-const CHECK_BYTES = 8;
-/** 43 characters carry two bits more than 32 bytes; the last character must not, or one token would have four spellings. */
-const TOKEN = /^(srd|mot)_([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])$/;
+const SELECTOR_BYTES = 8;
+export const SECRET_BYTES = 16;
+const RANDOM_BYTES = SELECTOR_BYTES + SECRET_BYTES;
+const MAC_BYTES = 8;
+export const SESSION_ID_BYTES = 12;
 
-/** Whether a text has the format of a token of this library, of either kind. The token need not be valid. */
-export function hasTokenFormat(text: string): boolean {
-  return TOKEN.test(text);
+/** 43 characters hold two bits more than 32 bytes. The last character must not use them, or a token would have four spellings. */
+const BASE64URL_32_BYTES = '([0-9A-Za-z_-]{42}[AEIMQUYcgkosw048])';
+
+/** How many verified tokens stay in memory, so that a MAC is computed once. One takes about 300 bytes. */
+const MAX_VERIFIED = 10_000;
+
+/** Creates, formats and verifies the tokens of one kind. The prefix is part of the MAC, so kinds cannot be exchanged. */
+export class TokenFormat {
+  private readonly pattern: RegExp;
+  private readonly verified = new LRUCache<string, SessionToken>({ max: MAX_VERIFIED });
+
+  constructor(
+    private readonly keyring: Keyring,
+    private readonly prefix: string,
+  ) {
+    this.pattern = new RegExp(`^${prefix}_${BASE64URL_32_BYTES}$`);
+  }
+
+  create(): SessionToken {
+    return tokenOf(randomBytes(RANDOM_BYTES));
+  }
+
+  /** @param key the key that sealed the record of the token, so that the same record always gives the same text */
+  format(token: SessionToken, key: RingKey): string {
+    const random = Buffer.concat([token.selector, token.secret]);
+    const mac = key.mac(this.prefix, random);
+    const text = `${this.prefix}_${Buffer.concat([random, mac]).toString('base64url')}`;
+    this.verified.set(text, token);
+    return text;
+  }
+
+  /** Returns the token, or `undefined` if no key of the ring issued it. An invented token is not kept in memory. */
+  parse(text: string): SessionToken | undefined {
+    const known = this.verified.get(text);
+    if (known) return known;
+    const [, base64url] = this.pattern.exec(text) ?? [];
+    if (base64url === undefined) return undefined;
+    const bytes = Buffer.alloc(RANDOM_BYTES + MAC_BYTES); // own memory: a slice of Node's pool would keep the whole pool alive
+    bytes.write(base64url, 'base64url');
+    const random = bytes.subarray(0, RANDOM_BYTES);
+    const mac = bytes.subarray(RANDOM_BYTES);
+    for (const key of this.keyring.keys) {
+      if (!timingSafeEqual(key.mac(this.prefix, random), mac)) continue;
+      const token = tokenOf(random);
+      this.verified.set(text, token);
+      return token;
+    }
+    return undefined;
+  }
 }
 
-export function newToken(): SessionToken {
-  return tokenOf(randomBytes(RANDOM_BYTES));
+function tokenOf(random: Buffer): SessionToken {
+  const selector = random.subarray(0, SELECTOR_BYTES);
+  const id = hash('sha256', selector, 'buffer').subarray(0, SESSION_ID_BYTES).toString('base64url');
+  return { id, selector, secret: random.subarray(SELECTOR_BYTES) };
 }
 
-/** The part that a refresh renews. */
+/** Returns a new secret, the part of a token that a refresh replaces. */
 export function newSecret(): Buffer {
   return randomBytes(SECRET_BYTES);
 }
 
-/** The text for the client. Which key vouches for it is the key that sealed its record, so a repeated answer is the same. */
-export function formatToken(
-  kind: TokenKind,
-  { login, secret }: Pick<SessionToken, 'login' | 'secret'>,
-  key: RingKey,
-): string {
-  const random = Buffer.concat([login, secret]);
-  return `${kind}_${Buffer.concat([random, key.checkOf(kind, random)]).toString('base64url')}`;
+/** Returns whether a text has the format of a token of any kind. Whether it was issued is not checked. */
+export function hasTokenFormat(text: string): boolean {
+  return ANY_KIND.test(text);
 }
 
-/** The token, or `undefined` for whatever is not of this kind or was not minted under one of these keys. */
-export function parseToken(
-  kind: TokenKind,
-  text: string,
-  { keys }: Keyring,
-): SessionToken | undefined {
-  const [, prefix, base64url = ''] = TOKEN.exec(text) ?? [];
-  if (prefix !== kind) return undefined;
-  const bytes = Buffer.alloc(RANDOM_BYTES + CHECK_BYTES); // its own: a piece of Node's pool, when kept, keeps the whole pool
-  bytes.write(base64url, 'base64url');
-  const random = bytes.subarray(0, RANDOM_BYTES);
-  const check = bytes.subarray(RANDOM_BYTES);
-  if (!keys.some((key) => timingSafeEqual(key.checkOf(kind, random), check))) return undefined;
-  return tokenOf(random);
-}
-
-function tokenOf(random: Buffer): SessionToken {
-  const login = random.subarray(0, LOGIN_BYTES);
-  const id = hash('sha256', login, 'buffer').subarray(0, LOGIN_ID_BYTES).toString('base64url');
-  return { id, login, secret: random.subarray(LOGIN_BYTES) };
-}
+const ANY_KIND = new RegExp(`^[a-z]{3}_${BASE64URL_32_BYTES}$`);

@@ -15,8 +15,8 @@ import {
 import { WechatClock } from '../wechat.clock.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
-import { SessionRecords } from './session-records.js';
-import type { WechatSession } from './wechat-session.js';
+import type { WechatSession } from '../wechat-session.js';
+import { SessionRepository } from './session.repository.js';
 
 /** The longest delay of `setTimeout`, in milliseconds. A longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -34,7 +34,7 @@ export class SessionWatcher implements OnModuleDestroy {
   constructor(
     @Inject(ResolvedWechatOptions) options: ResolvedWechatOptions,
     @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(SessionRecords) private readonly records: SessionRecords,
+    @Inject(SessionRepository) private readonly sessions: SessionRepository,
     @Inject(WechatEvents) events: WechatEvents,
   ) {
     this.maxDelayMs = options.clock ? TEST_CLOCK_POLL_MS : MAX_DELAY_MS;
@@ -67,7 +67,7 @@ export class SessionWatcher implements OnModuleDestroy {
 
   /** While the store does not respond, the session counts as alive until its maximum age. */
   private async lifetimeMs({ id, loginExpiresAt }: WechatSession): Promise<number> {
-    const expiresAt = await this.records.get(id).then(
+    const expiresAt = await this.sessions.get(id).then(
       (stored) => stored?.record.expiresAt ?? 0,
       () => loginExpiresAt.getTime(),
     );

@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import type { Observable } from 'rxjs';
+import { Keyring } from '../crypto/keyring.js';
 import { sessionChannel, traced } from '../diagnostics.js';
 import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { PlatformClient } from '../platform/platform.client.js';
+import { requireCode } from '../platform/wechat-text.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
@@ -12,61 +14,63 @@ import {
   WechatBadRequestError,
   WechatSessionError,
 } from '../wechat.errors.js';
-import { requireCode } from '../wechat-code.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
+import type {
+  IssuedSession,
+  WechatSession,
+  WechatSessionInfo,
+  WechatUserKey,
+} from '../wechat-session.js';
 import { code2Session } from './code2session.js';
 import type { Code2Session } from './code2session.js';
-import { SessionKeys, withSessionKey } from './session-keys.js';
-import { hashRequestId } from './session.record.js';
-import type { PreviousToken, SessionRecord } from './session.record.js';
-import { SessionRecords } from './session-records.js';
-import type { StoredSession } from './session-records.js';
-import { formatToken, newSecret, newToken } from './session-token.js';
+import { SessionKeyService } from './session-key.service.js';
+import { newSecret, TokenFormat } from './session-token.js';
 import type { SessionToken } from './session-token.js';
-import { SessionTokens } from './session-tokens.js';
 import { SessionWatcher } from './session-watcher.js';
-import type { UserRecord } from './user.record.js';
-import { UserRecords } from './user-records.js';
-import type { WechatUserKey } from './user-records.js';
-import type { IssuedSession, WechatSession, WechatSessionInfo } from './wechat-session.js';
+import { hashRequestId, SessionRepository } from './session.repository.js';
+import type { PreviousToken, SessionRecord, StoredSession } from './session.repository.js';
+import { UserRepository, withSessionKey } from './user.repository.js';
+import type { ListedSession, UserRecord } from './user.repository.js';
 
-const MAX_TRIES = 20;
 const REQUEST_ID = /^[\x20-\x7e]{1,128}$/;
 
 /**
- * Logins. A login is one record in the store, found by its token: a refresh changes it in one compare-and-set, a logout
- * removes it, and whatever follows finds it changed or gone.
+ * Sessions: login, lookup, refresh, revocation. A session is one record in the store, found by its token. A refresh changes it
+ * by one compare-and-set and a revocation removes it, so every later read finds it changed or absent.
  *
  * @example
  * ```ts
- * const { session_rd, expiresIn } = await sessions.login(code);      // what wx.login gave
+ * const { session_rd, expiresIn } = await sessions.login(code);      // the code of wx.login
  * const session = await sessions.find(session_rd);                   // what SessionGuard does
  * await sessions.revokeAll(session);                                 // logged out everywhere
  * ```
  */
 @Injectable()
 export class SessionService {
-  private readonly exchanges = new SingleFlight<IssuedSession>();
+  private readonly logins = new SingleFlight<IssuedSession>();
+  private readonly tokens: TokenFormat;
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(SessionTokens) private readonly tokens: SessionTokens,
-    @Inject(SessionRecords) private readonly records: SessionRecords,
-    @Inject(UserRecords) private readonly users: UserRecords,
-    @Inject(SessionKeys) private readonly sessionKeys: SessionKeys,
+    @Inject(Keyring) keyring: Keyring,
+    @Inject(SessionRepository) private readonly sessions: SessionRepository,
+    @Inject(UserRepository) private readonly users: UserRepository,
+    @Inject(SessionKeyService) private readonly sessionKeys: SessionKeyService,
     @Inject(WechatEvents) private readonly events: WechatEvents,
     @Inject(SessionWatcher) private readonly watcher: SessionWatcher,
-  ) {}
+  ) {
+    this.tokens = new TokenFormat(keyring, 'srd');
+  }
 
   /**
-   * Logs a user in with the code of `wx.login`. Requests that bring the same code at the same time share one exchange and
-   * get the same `session_rd`.
+   * Logs a user in with the code of `wx.login`. Concurrent calls with the same code share one exchange and get the same
+   * `session_rd`.
    *
-   * @param options.appId which mini program; the first one where it is left out
-   * @param options.replaces a `session_rd` that the client still has; it is ended once the new login stands
+   * @param options.appId the mini program. @default the first one of the options
+   * @param options.replaces a `session_rd` that the client still has. It is revoked after the login.
    * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
@@ -76,22 +80,24 @@ export class SessionService {
   ): Promise<IssuedSession> {
     requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
-    const issued = await this.exchanges.run(`${app.appId} ${code}`, () =>
-      traced(sessionChannel, { operation: 'login' }, () => this.exchange(app.appId, code)),
+    const issued = await this.logins.run(`${app.appId} ${code}`, () =>
+      traced(sessionChannel, { operation: 'login' }, async () =>
+        this.create(app.appId, await code2Session(this.platform, app, code)),
+      ),
     );
     if (replaces !== undefined) await this.revoke(replaces);
     return issued;
   }
 
   /**
-   * Whose `session_rd` this is. One read of the store; none for a token that is malformed or not of our making.
+   * Finds the session of a `session_rd`. Reads the store once, and not at all if this library did not issue the token.
    * @throws WechatSessionError, StoreUnavailableError
    */
   find(sessionRd: string): Promise<WechatSession> {
     return traced(sessionChannel, { operation: 'find' }, async () => {
       const token = this.tokens.parse(sessionRd) ?? refuse();
-      const { id, record } = (await this.records.get(token.id)) ?? refuse();
-      return sessionOf(id, record, this.validUntil(record, token) ?? refuse());
+      const { id, record } = (await this.sessions.get(token.id)) ?? refuse();
+      return sessionOf(id, record, validUntil(record, token, this.clock.now()) ?? refuse());
     });
   }
 
@@ -109,7 +115,27 @@ export class SessionService {
   refresh(sessionRd: string, { requestId }: { requestId?: string } = {}): Promise<IssuedSession> {
     return traced(sessionChannel, { operation: 'refresh' }, async () => {
       const requestHash = requestHashOf(requestId);
-      return this.refreshToken(this.tokens.parse(sessionRd) ?? refuse(), requestHash);
+      const token = this.tokens.parse(sessionRd) ?? refuse();
+      let outcome: 'reused' | 'refreshed' | undefined;
+      const stored = await this.sessions.update(token.id, (record = refuse()) => {
+        const now = this.clock.now();
+        const use = useOf(record, token, now);
+        const isRetry = use === 'previous' && isSameRequest(record.previous, requestHash);
+        outcome = use === 'current' ? 'refreshed' : isRetry ? undefined : 'reused';
+        if (outcome === 'reused') return record;
+        if (validUntil(record, token, now) === undefined) refuse();
+        return isRetry ? record : this.refreshed(record, now, requestHash);
+      });
+      if (!stored) return refuse();
+      if (outcome === 'reused') {
+        const session = sessionOf(token.id, stored.record, stored.record.expiresAt);
+        this.events.emit('reuse', { session });
+        await this.remove(token.id);
+        return refuse();
+      }
+      const issued = this.issue(token, stored);
+      if (outcome === 'refreshed') this.events.emit('refresh', { session: issued.session });
+      return issued;
     });
   }
 
@@ -120,8 +146,10 @@ export class SessionService {
   async revoke(sessionRd: string): Promise<void> {
     const token = this.tokens.parse(sessionRd);
     if (!token) return;
-    const stored = await this.records.get(token.id);
-    if (!stored || this.validUntil(stored.record, token) !== undefined) await this.remove(token.id); // what is gone may have to be made sure of
+    const stored = await this.sessions.get(token.id);
+    // An absent record is removed again: an earlier removal may not have reached the replicas.
+    if (!stored || validUntil(stored.record, token, this.clock.now()) !== undefined)
+      await this.remove(token.id);
   }
 
   /**
@@ -132,9 +160,9 @@ export class SessionService {
    */
   async revokeById(user: WechatUserKey, id: string): Promise<void> {
     const record = (await this.users.get(user))?.record;
-    const isTheirs = record?.logins.some((login) => login.id === id);
-    const live = isTheirs && (await this.info(id));
-    if (!isTheirs || !(await this.remove(id)) || !live)
+    const isListed = record?.sessions.some((listed) => listed.id === id);
+    const live = isListed && (await this.info(id));
+    if (!isListed || !(await this.remove(id)) || !live)
       throw new WechatSessionError('There is no such session.');
   }
 
@@ -145,10 +173,10 @@ export class SessionService {
    */
   async revokeOthers(session: WechatSession): Promise<number> {
     const record = (await this.users.get(session))?.record;
-    const ids = (record?.logins ?? []).map(({ id }) => id).filter((id) => id !== session.id);
+    const ids = (record?.sessions ?? []).map(({ id }) => id).filter((id) => id !== session.id);
     const live = await Promise.all(ids.map((id) => this.info(id)));
     await Promise.all(ids.map((id) => this.remove(id)));
-    await this.users.update(session, (now) => withoutLogins(now, ids));
+    await this.users.update(session, (now) => withoutSessions(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
 
@@ -163,13 +191,14 @@ export class SessionService {
     const ids = [
       ...new Set([
         ...(user.id === undefined ? [] : [user.id]),
-        ...(record?.logins.map(({ id }) => id) ?? []),
+        ...(record?.sessions.map(({ id }) => id) ?? []),
       ]),
     ];
     const live = await Promise.all(ids.map((id) => this.info(id)));
     await Promise.all(ids.filter((id) => id !== user.id).map((id) => this.remove(id)));
-    if (user.id !== undefined) await this.remove(user.id); // last: who is told that others could not be ended has to come back
-    await this.users.update(user, (now) => withoutLogins(now, ids));
+    // The caller's own session is removed last, so that the caller can repeat the call if one of the others fails.
+    if (user.id !== undefined) await this.remove(user.id);
+    await this.users.update(user, (now) => withoutSessions(now, ids));
     return live.filter((info) => info !== undefined).length;
   }
 
@@ -180,7 +209,9 @@ export class SessionService {
    */
   async list(user: WechatUserKey & { id?: string }): Promise<WechatSessionInfo[]> {
     const record = (await this.users.get(user))?.record;
-    const infos = await Promise.all((record?.logins ?? []).map(({ id }) => this.info(id, user.id)));
+    const infos = await Promise.all(
+      (record?.sessions ?? []).map(({ id }) => this.info(id, user.id)),
+    );
     return infos.filter((info) => info !== undefined);
   }
 
@@ -190,7 +221,7 @@ export class SessionService {
    * @throws WechatSessionError if the session was revoked or has expired, StoreUnavailableError
    */
   async findById(id: string): Promise<WechatSession> {
-    const { record } = (await this.records.get(id)) ?? refuse();
+    const { record } = (await this.sessions.get(id)) ?? refuse();
     if (record.loginExpiresAt <= this.clock.now()) throw new WechatSessionError();
     return sessionOf(id, record, record.expiresAt);
   }
@@ -199,10 +230,10 @@ export class SessionService {
    * Returns an Observable for a connection that outlives its request, such as server-sent events or a WebSocket. It emits once and
    * completes when the session is revoked or expires; a refresh in time keeps it open.
    *
-   * A revocation by this instance ends it at once. One by another instance, and the expiry, end it at the next look: one read of
-   * the store, made on subscription and then every `every`. While the store does not respond it stays open.
+   * A revocation by this instance ends it at once. A revocation by another instance and the expiry end it at the next read of the
+   * store. The store is read on subscription and then every `every`. While the store does not respond it stays open.
    *
-   * @param options.every time between two looks; 15 s by default
+   * @param options.every time between two reads. @default '15s'
    * @throws WechatBadRequestError if `every` is not a duration above zero
    * @example
    * ```ts
@@ -219,8 +250,8 @@ export class SessionService {
   }
 
   /**
-   * Whether WeChat still holds the session_key valid that we keep for this user. If not, open data that is made from now on
-   * cannot be decrypted until the mini program calls wx.login again.
+   * Asks WeChat whether the stored session_key of this user is still valid. If it is not, new open data cannot be decrypted until
+   * the mini program calls wx.login again.
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/checkSessionKey.html
    * @throws what WechatApiClient.call throws
    */
@@ -229,70 +260,39 @@ export class SessionService {
   }
 
   /**
-   * Has WeChat give the user a new session_key; the old one is dead at once. The session itself goes on.
+   * Replaces the session_key of the user at WeChat. The old key is invalid at once. The session stays valid.
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/ResetUserSessionKey.html
-   * @throws WechatSessionError if the key that we keep is not valid any more, and what WechatApiClient.call throws
+   * @throws WechatSessionError if the stored key is not valid any more, and what WechatApiClient.call throws
    */
   resetSessionKey(session: WechatSession): Promise<void> {
     return this.sessionKeys.reset(session);
   }
 
-  private async refreshToken(token: SessionToken, requestHash?: Buffer): Promise<IssuedSession> {
-    const { id } = token;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const stored = (await this.records.get(token.id)) ?? refuse();
-      const use = useOf(stored.record, token, this.clock.now());
-      if (
-        use === 'replayed' ||
-        (use === 'previous' && !isRepetition(stored.record.previous, requestHash))
-      ) {
-        this.events.emit('reuse', {
-          session: sessionOf(id, stored.record, stored.record.expiresAt),
-        });
-        await this.remove(id);
-        throw new WechatSessionError();
-      }
-      if (this.validUntil(stored.record, token) === undefined) throw new WechatSessionError();
-      if (use === 'previous') return this.issue(token, stored);
-      const next = await this.rotate(token, stored, requestHash);
-      if (next) return next;
-    }
-    throw new StoreUnavailableError('A session changed under every attempt to refresh it.');
-  }
-
-  private async exchange(appId: string, code: string): Promise<IssuedSession> {
-    const user = await code2Session(this.platform, this.options.app('mini-program', appId), code);
-    return this.open(appId, user);
-  }
-
-  /** The session first, the user's list of logins after it: a session that is not on the list has not been handed out yet. */
-  private async open(
+  /** Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. */
+  private async create(
     appId: string,
     { openid, unionid, sessionKey }: Code2Session,
   ): Promise<IssuedSession> {
-    const token = newToken();
-    const { id } = token;
+    const token = this.tokens.create();
     const now = this.clock.now();
     const loginExpiresAt = now + this.options.session.maxAge;
-    const expiresAt = Math.min(now + this.options.session.ttl, loginExpiresAt);
-    const times = { issuedAt: now, refreshedAt: now, expiresAt, loginExpiresAt };
-    const stored = await this.records.add(id, {
+    const stored = await this.sessions.add(token.id, {
       appId,
       openid,
       unionid,
-      ...times,
+      issuedAt: now,
+      refreshedAt: now,
+      expiresAt: Math.min(now + this.options.session.ttl, loginExpiresAt),
+      loginExpiresAt,
       secret: token.secret,
     });
-    if (!stored)
-      throw new StoreUnavailableError('The store holds a new session already; it repeats writes.');
+    if (!stored) throw new StoreUnavailableError('The store already has a session with a new id.');
     let first = false;
     await this.users.update({ appId, openid }, async (user) => {
       first = user === undefined;
-      const withKey = withSessionKey(user, sessionKey, now, this.clock.now());
-      return {
-        ...withKey,
-        logins: [...(await this.makeRoom(withKey)), { id, issuedAt: now, loginExpiresAt }],
-      };
+      const next = withSessionKey(user, sessionKey, now, this.clock.now());
+      const kept = await this.makeRoom(next.sessions);
+      return { ...next, sessions: [...kept, { id: token.id, issuedAt: now, loginExpiresAt }] };
     });
     const issued = this.issue(token, stored);
     this.events.emit('login', { session: issued.session, first });
@@ -300,31 +300,26 @@ export class SessionService {
   }
 
   private async remove(id: string): Promise<boolean> {
-    const removed = await this.records.remove(id);
+    const removed = await this.sessions.remove(id);
     if (removed) this.events.emit('end', { id });
     return removed;
   }
 
-  /** The logins that stay when one more comes. Those that have ended go first, then the oldest; nothing unlisted stays alive. */
-  private async makeRoom({ logins }: UserRecord): Promise<UserRecord['logins']> {
+  /** Removes sessions until there is room for one more, the oldest first. Returns the sessions that stay. */
+  private async makeRoom(listed: ListedSession[]): Promise<ListedSession[]> {
     const room = this.options.session.maxPerUser - 1;
-    const running = logins.filter(({ loginExpiresAt }) => loginExpiresAt > this.clock.now());
-    if (running.length <= room) return running;
-    const infos = await Promise.all(running.map(({ id }) => this.info(id)));
-    const live = running.filter((_, i) => infos[i] !== undefined);
+    const unexpired = listed.filter(({ loginExpiresAt }) => loginExpiresAt > this.clock.now());
+    if (unexpired.length <= room) return unexpired;
+    const infos = await Promise.all(unexpired.map(({ id }) => this.info(id)));
+    const live = unexpired.filter((_, i) => infos[i] !== undefined);
     const staying = live.slice(Math.max(0, live.length - room));
-    for (const login of running) if (!staying.includes(login)) await this.remove(login.id);
+    for (const session of unexpired) if (!staying.includes(session)) await this.remove(session.id);
     return staying;
   }
 
-  private async rotate(
-    token: SessionToken,
-    stored: StoredSession,
-    requestHash: Buffer | undefined,
-  ): Promise<IssuedSession | undefined> {
-    const { record } = stored;
-    const now = this.clock.now();
-    const next = await this.records.replace(stored, {
+  /** Returns the record with a new secret. The current one becomes the previous one. */
+  private refreshed(record: SessionRecord, now: number, requestHash?: Buffer): SessionRecord {
+    return {
       ...record,
       secret: newSecret(),
       previous: {
@@ -334,35 +329,20 @@ export class SessionService {
       },
       refreshedAt: now,
       expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
-    });
-    if (!next) return undefined;
-    const issued = this.issue(token, next);
-    this.events.emit('refresh', { session: issued.session });
-    return issued;
+    };
   }
 
-  /** The token that a record holds. Any token of the same login names it. */
-  private issue({ login }: SessionToken, { id, record, key }: StoredSession): IssuedSession {
+  /** Returns the current token of a record, whichever token of the session was sent. */
+  private issue({ selector }: SessionToken, { id, record, key }: StoredSession): IssuedSession {
     return {
-      session_rd: formatToken('srd', { login, secret: record.secret }, key),
+      session_rd: this.tokens.format({ id, selector, secret: record.secret }, key),
       expiresIn: Math.max(0, Math.round((record.expiresAt - this.clock.now()) / 1000)),
       session: sessionOf(id, record, record.expiresAt),
     };
   }
 
-  /** How long this token is good for, or `undefined` if it is not. */
-  private validUntil(record: SessionRecord, token: SessionToken): number | undefined {
-    const now = this.clock.now();
-    const use = useOf(record, token, now);
-    const until =
-      use === 'current'
-        ? record.expiresAt
-        : Math.min(record.expiresAt, record.previous?.graceUntil ?? 0);
-    return use !== 'replayed' && until > now ? until : undefined;
-  }
-
   private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
-    const stored = await this.records.get(id);
+    const stored = await this.sessions.get(id);
     if (!stored || stored.record.expiresAt <= this.clock.now()) return undefined;
     const { issuedAt, refreshedAt, expiresAt } = stored.record;
     return {
@@ -379,21 +359,30 @@ function refuse(): never {
   throw new WechatSessionError();
 }
 
-/** What a token of this login is: the current one, the one before within its grace time, or an older one that somebody kept. */
+/** Returns whether a token of this session is the current one, the previous one within its grace time, or an older one. */
 function useOf(
   record: SessionRecord,
   { secret }: SessionToken,
   now: number,
-): 'current' | 'previous' | 'replayed' {
+): 'current' | 'previous' | 'replaced' {
   if (timingSafeEqual(secret, record.secret)) return 'current';
   const { previous } = record;
   return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil
     ? 'previous'
-    : 'replayed';
+    : 'replaced';
 }
 
-/** Whether a refresh with the replaced token is the refresh that replaced it, sent again: both carry the same id, or none. */
-function isRepetition(previous: PreviousToken | undefined, requestHash?: Buffer): boolean {
+/** Returns when this token expires, or `undefined` if it is not valid. */
+function validUntil(record: SessionRecord, token: SessionToken, now: number): number | undefined {
+  const use = useOf(record, token, now);
+  if (use === 'replaced') return undefined;
+  const { expiresAt, previous } = record;
+  const until = use === 'current' ? expiresAt : Math.min(expiresAt, previous?.graceUntil ?? 0);
+  return until > now ? until : undefined;
+}
+
+/** Returns whether a refresh with the previous token repeats the refresh that replaced it: both have the same request id, or none. */
+function isSameRequest(previous: PreviousToken | undefined, requestHash?: Buffer): boolean {
   const first = previous?.requestHash;
   return first && requestHash ? timingSafeEqual(first, requestHash) : first === requestHash;
 }
@@ -424,7 +413,7 @@ function sessionOf(
   };
 }
 
-function withoutLogins(record: UserRecord | undefined, ended: string[]): UserRecord | undefined {
-  const logins = record?.logins.filter(({ id }) => !ended.includes(id)) ?? [];
-  return record && logins.length > 0 ? { ...record, logins } : undefined;
+function withoutSessions(record: UserRecord | undefined, ids: string[]): UserRecord | undefined {
+  const sessions = record?.sessions.filter(({ id }) => !ids.includes(id)) ?? [];
+  return record && sessions.length > 0 ? { ...record, sessions } : undefined;
 }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Keyring, RingKey } from '../crypto/keyring.js';
-import { seal, unseal } from '../crypto/sealed-box.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 import { MinuteLog } from '../minute-log.js';
 import type { WechatClock } from '../wechat.clock.js';
@@ -83,9 +82,7 @@ export class SealedRepository<T, Id = string> {
 
   /** Writes a new record. Returns `undefined` if the key exists. */
   async add(id: Id, record: T): Promise<Stored<T, Id> | undefined> {
-    const next = this.seal(id, record);
-    const isWritten = await this.store.add(this.keyOf(id), next.sealed, this.ttlMs(record));
-    return isWritten ? next : undefined;
+    return this.write(id, undefined, record);
   }
 
   /** Compare-and-set: writes over `before`. Returns `undefined` if the record was changed or removed since. */
@@ -139,29 +136,32 @@ export class SealedRepository<T, Id = string> {
     record: T,
   ): Promise<Stored<T, Id> | undefined> {
     const next = this.seal(id, record);
-    const [key, ttlMs] = [this.keyOf(id), this.ttlMs(record)];
+    const key = this.keyOf(id);
+    const ttlMs = Math.max(1, this.options.expiresAt(record) - this.clock.now());
     const isWritten = before
       ? await this.store.replace(key, before, next.sealed, ttlMs)
       : await this.store.add(key, next.sealed, ttlMs);
-    return isWritten ? next : undefined;
+    if (!isWritten) return undefined;
+    this.opened?.set(key, next);
+    return next;
   }
 
   private seal(id: Id, record: T): Stored<T, Id> {
-    const key = this.keyring.sealing(this.options.appIdOf(record, id));
-    const sealed = seal(key, this.keyOf(id), this.options.codec.encode(record));
+    const key = this.keyring.sealingKey(this.options.appIdOf(record, id));
+    const sealed = key.seal(this.keyOf(id), this.options.codec.encode(record));
     return { id, record, sealed, key };
   }
 
   private open(id: Id, sealed: Buffer | undefined): Stored<T, Id> | undefined {
     if (!sealed) return undefined;
-    const key = this.keyOf(id);
-    const known = this.opened?.get(key);
+    const storeKey = this.keyOf(id);
+    const known = this.opened?.get(storeKey);
     if (known?.sealed.equals(sealed)) return known;
-    const box = unseal(this.keyring, key, sealed);
-    const record = box && this.options.codec.decode(box.record);
+    const opened = this.keyring.open(storeKey, sealed);
+    const record = opened && this.decode(opened.record);
     if (record) {
-      const stored = { id, record, sealed, key: box.key };
-      this.opened?.set(key, stored);
+      const stored = { id, record, sealed, key: opened.key };
+      this.opened?.set(storeKey, stored);
       return stored;
     }
     this.log.error(
@@ -170,11 +170,16 @@ export class SealedRepository<T, Id = string> {
     return undefined;
   }
 
-  private keyOf(id: Id): string {
-    return this.options.prefix + (this.options.keyOf?.(id) ?? String(id));
+  /** A record of a later version can end where this version reads on. */
+  private decode(bytes: Buffer): T | undefined {
+    try {
+      return this.options.codec.decode(bytes);
+    } catch {
+      return undefined;
+    }
   }
 
-  private ttlMs(record: T): number {
-    return Math.max(1, this.options.expiresAt(record) - this.clock.now());
+  private keyOf(id: Id): string {
+    return this.options.prefix + (this.options.keyOf?.(id) ?? String(id));
   }
 }

@@ -3,7 +3,7 @@ import { userOf } from '../auth/current-user.resolver.js';
 import { RequestAuth, setAuth } from '../auth/request-auth.js';
 import type { WechatRequest } from '../auth/request-auth.js';
 import { carrierOf } from '../auth/request.extractor.js';
-import type { WechatSession } from '../session/wechat-session.js';
+import type { WechatSession } from '../wechat-session.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

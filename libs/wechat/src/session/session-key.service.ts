@@ -1,23 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { createHmac } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
 import { WechatClock } from '../wechat.clock.js';
 import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
 import { WechatEvents } from '../wechat.events.js';
+import type { WechatSession } from '../wechat-session.js';
 import { isSessionKey } from './code2session.js';
-import { signWithSessionKey } from './session-key-signature.js';
-import type { UserRecord } from './user.record.js';
-import { UserRecords } from './user-records.js';
-import type { WechatSession } from './wechat-session.js';
+import { UserRepository } from './user.repository.js';
 
-/** As long as a login code lives: data that was encrypted before a new login arrives within this, or the client gave up. */
-const PREVIOUS_KEY_LIFE = 5 * 60_000;
-
-/** The session_keys of users. Kept per user and app, because WeChat holds only one valid: each login replaces it for all devices. */
+/** The session_keys of users. There is one per user and app, because WeChat holds one valid: each login replaces it. */
 @Injectable()
-export class SessionKeys {
+export class SessionKeyService {
   constructor(
-    @Inject(UserRecords) private readonly users: UserRecords,
+    @Inject(UserRepository) private readonly users: UserRepository,
     @Inject(WechatClock) private readonly clock: WechatClock,
     @Inject(WechatApiClient) private readonly api: WechatApiClient,
     @Inject(WechatEvents) private readonly events: WechatEvents,
@@ -91,16 +87,17 @@ function signedCall(
   };
 }
 
-/** The record with the key of a new login, which was fetched at `since`. A login that was overtaken by a newer one keeps the newer key. */
-export function withSessionKey(
-  record: UserRecord | undefined,
-  sessionKey: string,
-  since: number,
-  now: number,
-): UserRecord {
-  if (!record) return { sessionKey, since, logins: [] };
-  if (record.sessionKey === sessionKey) return { ...record, since: Math.max(since, record.since) };
-  const until = now + PREVIOUS_KEY_LIFE;
-  if (since < record.since) return { ...record, previous: { sessionKey, until } };
-  return { ...record, sessionKey, since, previous: { sessionKey: record.sessionKey, until } };
+/**
+ * Signs with a session_key as WeChat does: HMAC-SHA256 in lower-case hex. The key is the base64 text of the session_key, not
+ * its decoded bytes. `wxa/checksession` and `wxa/resetusersessionkey` sign the empty message.
+ *
+ * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/checkSessionKey.html
+ *
+ * @example
+ * ```ts
+ * signWithSessionKey(sessionKey)      // the signature of wxa/checksession, 64 hex digits
+ * ```
+ */
+export function signWithSessionKey(sessionKey: string, message = ''): string {
+  return createHmac('sha256', sessionKey).update(message).digest('hex');
 }

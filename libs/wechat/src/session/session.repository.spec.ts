@@ -1,5 +1,5 @@
-import { hashRequestId, packSession, unpackSession } from './session.record.js';
-import type { SessionRecord } from './session.record.js';
+import { hashRequestId, sessionCodec } from './session.repository.js';
+import type { SessionRecord } from './session.repository.js';
 
 const RECORD: SessionRecord = {
   appId: 'wx1234567890abcdef',
@@ -13,24 +13,24 @@ const RECORD: SessionRecord = {
 const previous = { secret: Buffer.alloc(16, 2), graceUntil: 5 };
 const requestHash = hashRequestId('9f86d081884c7d659a2feaa0c55ad015');
 
-describe('a packed session record', () => {
+describe('the bytes of a session record', () => {
   it.each([
     ['never refreshed', RECORD],
     ['refreshed without a request id', { ...RECORD, previous }],
     ['refreshed with one', { ...RECORD, previous: { ...previous, requestHash } }],
     ['with a unionid', { ...RECORD, unionid: 'u', previous: { ...previous, requestHash } }],
-  ])('is the same after it is read: %s', (_, record) => {
-    expect(unpackSession(packSession(record))).toEqual(record);
+  ])('decode to the same record: %s', (_, record) => {
+    expect(sessionCodec.decode(sessionCodec.encode(record))).toEqual(record);
   });
 
-  it('keeps eight bytes of the hash of a request id, after everything that an older version reads', () => {
-    const before = packSession({ ...RECORD, previous });
-    const after = packSession({ ...RECORD, previous: { ...previous, requestHash } });
+  it('end with eight bytes of the hash of a request id, after all fields that an older version reads', () => {
+    const before = sessionCodec.encode({ ...RECORD, previous });
+    const after = sessionCodec.encode({ ...RECORD, previous: { ...previous, requestHash } });
     expect(requestHash).toHaveLength(8);
     expect(after.subarray(2)).toEqual(Buffer.concat([before.subarray(2), requestHash]));
   });
 
-  it('of the version before request ids is still read', () => {
+  it('of version 0.1.0, without request ids, are still read', () => {
     // written by 0.1.0: version 1, flag 2 (a previous token), then the fields
     const hex =
       '01020008' +
@@ -41,6 +41,6 @@ describe('a packed session record', () => {
       '01'.repeat(16) +
       '02'.repeat(16) +
       '000000000005';
-    expect(unpackSession(Buffer.from(hex, 'hex'))).toEqual({ ...RECORD, previous });
+    expect(sessionCodec.decode(Buffer.from(hex, 'hex'))).toEqual({ ...RECORD, previous });
   });
 });
