@@ -79,7 +79,6 @@ describe('the environment', () => {
     for (const name of [
       'PORT',
       'DATABASE_URL',
-      'CACHE_REDIS_URL',
       'LOGIN_RATE_LIMIT',
       'TRUST_PROXY',
       'LOG_LEVEL',
