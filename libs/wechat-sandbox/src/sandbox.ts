@@ -150,7 +150,9 @@ export class WechatSandbox {
       async (server) => {
         requireOwnOrigin(server, allowedOrigins);
         recordControlCalls(server, traffic);
-        controlPlane(server, { world, faults, requestLog, url: () => this.baseUrl });
+        const { pay: wechatPay, deliveryQueue: deliveries } = this;
+        const url = (): string => this.baseUrl;
+        controlPlane(server, { world, faults, requestLog, url, pay: wechatPay, deliveries });
       },
       { prefix: '/sandbox' },
     );

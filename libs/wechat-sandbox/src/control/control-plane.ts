@@ -5,10 +5,11 @@ import type { RequestLog } from '../transport/request-log.js';
 import type { World } from '../world/world.js';
 import { Fields } from './fields.js';
 import { parseJsonBodies, reportErrors } from './json-api.js';
+import { PAY_CONTROL_ROUTES, payControl, type PayControlParts } from './pay.js';
 import { createUser, describeUser, runUserAction, USER_ACTIONS } from './users.js';
 
 /** The parts of the sandbox that the control plane shows and changes. */
-export interface ControlPlaneParts {
+export interface ControlPlaneParts extends PayControlParts {
   world: World;
   faults: FaultPlan;
   requestLog: RequestLog;
@@ -34,16 +35,18 @@ const ROUTES = [
   'POST /sandbox/clear {path?}',
   'GET /sandbox/requests',
   'POST /sandbox/access-tokens/invalidate {appId?}',
+  ...PAY_CONTROL_ROUTES,
 ];
 const DONE = { ok: true };
 
 /** Registers the sandbox's own HTTP API, for curl and for the simulator. It shows no secrets. */
 export function controlPlane(
   server: FastifyInstance,
-  { world, faults, requestLog, url }: ControlPlaneParts,
+  { world, faults, requestLog, url, pay, deliveries }: ControlPlaneParts,
 ): void {
   parseJsonBodies(server);
   reportErrors(server);
+  payControl(server, { pay, deliveries });
 
   server.get('/', () => ({
     url: url(),
@@ -69,7 +72,9 @@ export function controlPlane(
     return DONE;
   });
   server.post<Post>('/clear', ({ body }) => {
-    faults.clear(new Fields(body).text('path'));
+    const path = new Fields(body).text('path');
+    faults.clear(path);
+    if (path === undefined) deliveries.clear();
     return DONE;
   });
   server.get('/requests', () => requestLog.masked());

@@ -17,7 +17,7 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
   authorize: (user, fields) =>
     user.authorize(fields.text('appId'), { scope: fields.choice('scope', OAUTH_SCOPES) }),
   requestPayment: (user, fields) =>
-    user.requestPayment(fields.json as unknown as RequestPaymentParams, {
+    user.requestPayment((fields.json['params'] ?? fields.json) as RequestPaymentParams, {
       outcome: fields.choice('outcome', ['ok', 'cancel', 'fail']),
       appId: fields.text('appId'),
     }),

@@ -54,4 +54,6 @@ function statusOf(target: URL, { headers, body }: Letter, signal: AbortSignal): 
 }
 
 const reason = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? `no response: ${String(error.code)}` : 'no response';
+  typeof error === 'object' && error !== null && 'code' in error
+    ? `no response: ${String(error.code)}`
+    : 'no response';

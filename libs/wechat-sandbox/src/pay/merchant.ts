@@ -17,6 +17,7 @@ export interface PayMerchantOptions {
   verifyWith?: 'public-key' | 'certificates' | 'switching';
 }
 
+const MOST_MERCHANTS = 100;
 /** Platform certificates that one merchant can have. Each takes a key pair. */
 const MOST_CERTIFICATES = 5;
 
@@ -182,6 +183,10 @@ export function registerMerchants(
     assertMerchant(wanted, miniPrograms);
     return new PayMerchant(wanted, index, baseUrl);
   });
+  if (merchants.length === 0 || merchants.length > MOST_MERCHANTS)
+    throw new SandboxError(
+      `pay.merchants must have at least one merchant and at most ${MOST_MERCHANTS}.`,
+    );
   const numbers = new Set(merchants.map(({ mchId }) => mchId));
   if (numbers.size < merchants.length)
     throw new SandboxError('Two merchants have the same mchId. Give each merchant its own.');

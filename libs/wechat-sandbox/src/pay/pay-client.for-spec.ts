@@ -65,7 +65,9 @@ export class PayClient {
     const sent = wrong.sent ?? text;
     const response = await fetch(this.wechat.url + path, {
       method,
-      headers: Object.entries(headers).filter((pair): pair is [string, string] => !!pair[1]),
+      headers: Object.entries(headers).filter(
+        (pair): pair is [string, string] => pair[1] !== undefined,
+      ),
       ...(sent && { body: sent }),
     });
     const reply = await response.text();
@@ -130,6 +132,18 @@ export class PayClient {
   async buy(user: SandboxUser, changed: object = {}): Promise<{ errMsg: string }> {
     const { json } = await this.prepay({ payer: { openid: user.openid() }, ...changed });
     return user.requestPayment(this.params(json.prepay_id));
+  }
+
+  /** The bytes of a file. */
+  async download(path: string): Promise<{ status: number; headers: Headers; bytes: Buffer }> {
+    const headers = {
+      Accept: '*/*',
+      'User-Agent': 'spec',
+      Authorization: this.authorization('GET', path, '', {}),
+    };
+    const response = await fetch(this.wechat.url + path, { headers });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    return { status: response.status, headers: response.headers, bytes };
   }
 
   sign(text: string): string {

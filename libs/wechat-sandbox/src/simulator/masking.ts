@@ -19,6 +19,10 @@ const SHORTENED = new Set([
   'signature',
   'encrypteddata',
   'data', // the central service returns a token as the `data` of its envelope
+  'paysign',
+  'prepay_id',
+  'package',
+  'ciphertext',
 ]);
 const BLACK_BAR = '██████';
 /** From this length on, twelve characters do not reveal the secret. */

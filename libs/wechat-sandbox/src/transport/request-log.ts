@@ -27,6 +27,9 @@ const SECRETS = new Set([
   'js_code',
   'code',
   'signature',
+  'payer',
+  'bank_account',
+  'real_name',
 ]);
 
 /** The newest {@link KEPT} calls to WeChat. */
