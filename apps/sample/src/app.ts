@@ -28,7 +28,7 @@ const LIMITS = {
   http: { headersTimeout: 15_000 },
 };
 
-/** For a path that cannot even be read: bad %-encoding, an endless id. Fastify would repeat it in the answer. */
+/** For a path that cannot be parsed (bad %-encoding, an endless id). Fastify's own response would repeat it. */
 const answerUnreadablePath = (
   _error: Error,
   _request: FastifyRequest,
@@ -38,7 +38,7 @@ const answerUnreadablePath = (
   void reply.headers(RESPONSE_HEADERS).status(status).send(body);
 };
 
-/** A client keeps its connection after the answer. While we close, nobody needs it, and waiting for it would take a minute. */
+/** Closes idle keep-alive connections during shutdown, which would otherwise wait for them for a minute. */
 function dropConnectionsWhenClosing(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('preClose', async () => {
@@ -47,7 +47,7 @@ function dropConnectionsWhenClosing(app: NestFastifyApplication): void {
   });
 }
 
-/** What tests replace. */
+/** Replaced by tests. */
 export interface AppOverrides {
   /** Where log lines go. @default stdout */
   logTo?: DestinationStream;

@@ -7,7 +7,7 @@ import type { Environment } from './config.js';
 import { run, serve } from './serve.js';
 
 const SANDBOX_PORT = 3001;
-/** The sandbox lets everybody be anybody, so the demo stays on this machine. */
+/** Every client of the sandbox can log in as every user, so the demo listens on this machine only. */
 const HOST = '127.0.0.1';
 /** Never the UPLOAD_DIR of a `.env` file: it may be the folder of a production database. */
 const UPLOAD_DIR = './var/demo-uploads';
@@ -19,7 +19,7 @@ function startSandbox(): Promise<WechatSandbox> {
   );
 }
 
-/** Whatever the environment says of ports, logs and durations; its apps, servers and keys are not the demo's. */
+/** Takes ports, log level and durations from the environment, but no apps, servers, keys or paths. */
 function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Environment {
   const of = (kind: SandboxApp['kind']): SandboxApp | undefined =>
     apps.find((app) => app.kind === kind);
@@ -56,7 +56,7 @@ Log in as alice, by hand:
 Ctrl-C ends it. The users stay in ./var/db, their files in ./var/demo-uploads.
 `;
 
-/** The reference app with WeChat, store and database inside: nothing to install, no account, no network. */
+/** Starts the reference app with the sandbox, an in-memory store and an embedded database. */
 await run(async () => {
   if (existsSync('.env')) process.loadEnvFile();
   const wechat = await startSandbox();

@@ -7,7 +7,7 @@ import { FolderInUseError } from './database/folder-lock.js';
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 const LONGEST_SHUTDOWN = 9000;
 
-/** Runs a start to its end. What the reader can put right is told in a sentence, everything else with its stack; then exit code 1. */
+/** Runs a start function. If it fails, prints one sentence for an error that the operator can fix, or the stack, and exits with 1. */
 export async function run(start: () => Promise<void>): Promise<void> {
   try {
     await start();
@@ -17,7 +17,7 @@ export async function run(start: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Listens, and ends well: requests under way are finished, the process exits with 0. */
+/** Listens until a signal. Then it finishes the requests under way, and the process exits with 0. */
 export async function serve(
   app: NestFastifyApplication,
   port: number,

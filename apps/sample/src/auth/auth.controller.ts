@@ -99,7 +99,7 @@ export class AuthController {
   @Get('session')
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'What the guard knows of this session' })
+  @ApiOperation({ summary: 'The session of this request' })
   @ApiAnswer(SessionAnswer)
   @ApiFailures('ERR_WECHAT_SESSION')
   session(
@@ -159,7 +159,7 @@ export class AuthController {
   }
 }
 
-/** No session by that id, or another user's: the caller's own session is fine, so this is no 401. */
+/** The id is unknown or belongs to another user. The caller's own session is valid, so this is not a 401. */
 function notFound(error: unknown): never {
   throw error instanceof WechatSessionError ? new NotFoundError() : error;
 }

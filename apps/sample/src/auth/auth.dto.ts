@@ -3,12 +3,15 @@ import { IsOptional, Matches } from 'class-validator';
 import { UserView } from '../users/user.view.js';
 
 export class LoginDto {
-  @ApiProperty({ description: 'What wx.login gave', example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx' })
+  @ApiProperty({
+    description: 'The code that wx.login returned',
+    example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx',
+  })
   @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what wx.login gave' })
   code: string;
 
   @ApiPropertyOptional({
-    description: 'Which mini program, where there are several; the default one if left out',
+    description: 'The mini program, if there are several. Default: the first',
     example: 'wx5a4db0c1e2f37608',
   })
   @IsOptional()
@@ -55,10 +58,10 @@ export class SessionAnswer {
   @ApiProperty({ description: 'When the user logged in' })
   issuedAt: Date;
 
-  @ApiProperty({ description: 'When this session_rd runs out unless it is refreshed' })
+  @ApiProperty({ description: 'When this session_rd expires unless it is refreshed' })
   expiresAt: Date;
 
-  @ApiProperty({ description: 'When the login runs out, however often it is refreshed' })
+  @ApiProperty({ description: 'When the session ends, even if it is refreshed' })
   loginExpiresAt: Date;
 
   static readonly example = {
@@ -84,7 +87,7 @@ export class SessionInfoAnswer {
   @ApiProperty()
   expiresAt: Date;
 
-  @ApiProperty({ description: 'Whether it is the one that asks' })
+  @ApiProperty({ description: 'Whether it is the session of this request' })
   current: boolean;
 
   static readonly example = {

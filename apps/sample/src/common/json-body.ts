@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BadRequestError } from './app-error.js';
 
-/** Ours are three levels deep; validation walks by recursion and must not be led further. */
+/** The bodies of this API have three levels. Validation is recursive, so deeper bodies are refused. */
 const MAX_DEPTH = 8;
 
 /**

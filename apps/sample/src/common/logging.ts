@@ -48,7 +48,7 @@ export function nestLogger(logger: Logger): LoggerService {
   return new NestLogger(logger as unknown as PinoLogger, {}); // the one has the level methods of the other
 }
 
-/** One line a request: at debug if all went well, else always. It carries the route's pattern, never the URL, a header or a body. */
+/** Logs one line for each request: at debug if it succeeded, else at warn or error. It has the route's pattern, never the URL, a header or a body. */
 export function logRequests(app: NestFastifyApplication, logger: Logger): void {
   app
     .getHttpAdapter()
@@ -77,7 +77,7 @@ function lineFor(
   };
 }
 
-/** Only what is known to be harmless: an error of a driver carries the query with its parameters. */
+/** Only fields that hold no secret. An error of a database driver holds the query with its parameters. */
 function describeError(error: Error): object {
   const { name, message, stack } = error;
   const frames = stack

@@ -2,7 +2,7 @@ import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from '@nestjs/common';
 import { BadRequestError } from './app-error.js';
 
-/** Checks bodies and queries against their classes. Unknown fields are dropped, and the answer names fields, never values. */
+/** Checks bodies and queries against their classes. Unknown fields are dropped. The response names fields, never values. */
 export const validation = new ValidationPipe({
   transform: true,
   whitelist: true,

@@ -54,7 +54,7 @@ export class HealthController {
   }
 }
 
-/** Says which parts are down, and nothing of why: that is in the log. */
+/** Names the parts that are down. The reasons are in the log. */
 function notReady(error: unknown): never {
   if (!(error instanceof ServiceUnavailableException)) throw error;
   const { error: down = {} } = error.getResponse() as HealthCheckResult;

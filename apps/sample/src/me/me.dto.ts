@@ -2,10 +2,10 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString } from 'class-validator';
 import { IsNickName } from '../users/nick-name.js';
 
-/** What wx.getUserProfile gave, passed on as it is. */
+/** The result of wx.getUserProfile, unchanged. */
 export class ProfileDto {
   @ApiProperty({
-    description: 'Exactly as WeChat gave it: the signature is over its bytes',
+    description: 'Exactly as WeChat returned it: the signature covers its bytes',
     example: '{"nickName":"Band","gender":1,"language":"zh_CN",…}',
   })
   @IsString()
@@ -32,7 +32,7 @@ export class ProfileDto {
 
 export class NickNameDto {
   @ApiPropertyOptional({
-    description: '1 to 64 characters: what the user wrote into <input type="nickname">',
+    description: '1 to 64 characters, from <input type="nickname">',
     example: '小明',
   })
   @IsOptional()

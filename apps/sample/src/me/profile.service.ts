@@ -6,7 +6,7 @@ import type { Profile } from '../users/users.service.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import type { ProfileDto } from './me.dto.js';
 
-/** Takes over the profile that WeChat vouches for. Who the user is comes from the session alone, never from decrypted data. */
+/** Saves the profile that WeChat has signed and encrypted. The user comes from the session, never from decrypted data. */
 @Injectable()
 export class ProfileService {
   constructor(
@@ -29,7 +29,7 @@ export class ProfileService {
   }
 }
 
-/** WeChat's optional fields have changed over the years, so each is taken if it is what it used to be. */
+/** WeChat has changed its optional fields over the years, so each is checked. */
 function profileFrom({
   nickName,
   avatarUrl,

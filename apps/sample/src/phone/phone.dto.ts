@@ -4,7 +4,7 @@ import { IsNotEmpty, IsString, Matches, ValidateIf } from 'class-validator';
 const hasCode = ({ code }: PhoneDto): boolean => code !== undefined && code !== null;
 const hasNoCode = (dto: PhoneDto): boolean => !hasCode(dto);
 
-/** What the phone button gave. Its event has all three today, so they may come together; the code is what counts then. */
+/** The result of the phone button. Its event has all three fields today; if they come together, the code is used. */
 export class PhoneDto {
   @ApiPropertyOptional({
     description: 'e.detail.code: not a code of wx.login',

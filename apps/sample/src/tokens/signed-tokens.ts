@@ -4,7 +4,7 @@ import type { JwtModuleOptions } from '@nestjs/jwt';
 import { WechatClock } from 'nestjs-wechat';
 import { AppConfig } from '../config.js';
 
-/** What a token is for. It stands in the header and in the audience, so one kind is never taken for another. */
+/** The purpose of a token. It is in the header and in the audience, so one kind is never accepted as another. */
 export type TokenKind = 'account' | 'registration';
 
 interface OpenedJwt {
@@ -14,7 +14,7 @@ interface OpenedJwt {
 
 const ISSUER = 'nestjs-wechat-sample';
 
-/** One algorithm, for signing and for checking: whatever a token says of itself, it is checked with this one. */
+/** The only algorithm, for signing and for verifying. The header of a token never chooses it. */
 export const jwtOptions = ({ jwt }: AppConfig): JwtModuleOptions => ({
   secret: jwt.secret,
   signOptions: { algorithm: 'HS256', issuer: ISSUER },
@@ -34,11 +34,11 @@ export class SignedTokens {
     return this.jwt.signAsync({ ...claims, iat: this.now() }, { ...naming(kind), expiresIn });
   }
 
-  /** The claims, or `undefined` for whatever was not signed here for this purpose, or is over. */
+  /** Returns the claims, or `undefined` if the token was not signed by this app for this purpose, or has expired. */
   async open(kind: TokenKind, token: string): Promise<Record<string, unknown> | undefined> {
     const { header, audience } = naming(kind);
     const options = { audience, complete: true, clockTimestamp: this.now() };
-    const opened = await this.jwt.verifyAsync<OpenedJwt>(token, options).catch(() => undefined); // no I/O in it: the token is at fault
+    const opened = await this.jwt.verifyAsync<OpenedJwt>(token, options).catch(() => undefined); // it does no I/O, so every error means that the token is invalid
     return opened && isOurs(opened, header) ? opened.payload : undefined;
   }
 
@@ -51,7 +51,7 @@ function naming(kind: TokenKind): { audience: string; header: { alg: 'HS256'; ty
   return { audience: `${ISSUER}/${kind}`, header: { alg: 'HS256', typ: `${kind}+jwt` } };
 }
 
-/** With our two header fields and no other (`kid`, `jku`, `crit` …), and with an end: jsonwebtoken checks `exp` only where there is one. */
+/** Requires exactly two header fields (no `kid`, `jku`, `crit` …) and an `exp`, because jsonwebtoken accepts tokens without one. */
 function isOurs({ header, payload }: OpenedJwt, { typ }: { typ: string }): boolean {
   return (
     header['typ'] === typ && Object.keys(header).length === 2 && typeof payload['exp'] === 'number'

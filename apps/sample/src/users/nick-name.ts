@@ -1,9 +1,9 @@
 import { Matches } from 'class-validator';
 
-/** As people write them, emoji included; no control characters and no halves of characters, which no database keeps. */
+/** Any letters, emoji included. No control characters and no lone surrogates, which PostgreSQL refuses. */
 const NICK_NAME = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,64}$/u;
 
-/** A name that a user chose. The nickname input has it checked by WeChat; what reaches a server may come from anywhere. */
+/** A name that a user chose. WeChat checks the nickname input, but a request may come from any client. */
 export const IsNickName = (): PropertyDecorator =>
   Matches(NICK_NAME, {
     message: 'nickName must be 1 to 64 characters, without control characters',

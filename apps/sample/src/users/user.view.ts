@@ -10,7 +10,7 @@ export class UserView {
 
   @ApiProperty({
     ...TEXT,
-    description: 'As WeChat gave it; null before PUT /me/phone or POST /auth/register',
+    description: 'As WeChat returned it; null if the account has no number',
   })
   phoneNumber: string | null;
 
@@ -30,7 +30,7 @@ export class UserView {
   @ApiProperty({
     type: Number,
     nullable: true,
-    description: '0 unknown, 1 male, 2 female; WeChat tells 0 since 2021',
+    description: '0 unknown, 1 male, 2 female; WeChat returns 0 since 2021',
   })
   gender: number | null;
 
