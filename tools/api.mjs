@@ -14,6 +14,7 @@ const reference = join(root, 'docs/api');
 const ENTRIES = {
   'nestjs-wechat': 'libs/wechat/dist/index.d.ts',
   'nestjs-wechat.passport': 'libs/wechat/dist/passport.d.ts',
+  'nestjs-wechat.pay': 'libs/wechat/dist/pay.d.ts',
   'nestjs-wechat.redis': 'libs/wechat/dist/redis.d.ts',
   'nestjs-wechat.health': 'libs/wechat/dist/health.d.ts',
   'nestjs-wechat.testing': 'libs/wechat/dist/testing.d.ts',

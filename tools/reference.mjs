@@ -11,7 +11,7 @@ export async function writeReference(out) {
     plugin: ['typedoc-plugin-markdown'],
     name: 'nestjs-wechat',
     out,
-    entryPoints: ['index', 'passport', 'health', 'redis', 'testing'].map((entry) =>
+    entryPoints: ['index', 'passport', 'health', 'redis', 'pay', 'testing'].map((entry) =>
       join(library, `src/${entry}.ts`),
     ),
     tsconfig: join(library, 'tsconfig.lib.json'),

@@ -24,7 +24,12 @@ export type WechatErrorCode =
   | 'ERR_WECHAT_CONFIG'
   | 'ERR_WECHAT_RESPONSE'
   | 'ERR_WECHAT_UNAVAILABLE'
-  | 'ERR_STORE_UNAVAILABLE';
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_WECHAT_CALLBACK'
+  | 'ERR_PAY_ORDER_PAID'
+  | 'ERR_PAY_ORDER_CLOSED'
+  | 'ERR_PAY_ORDER_CONFLICT'
+  | 'ERR_PAY_REFUND';
 
 /**
  * The response body of an error, as `getResponse()` returns it.
@@ -38,7 +43,8 @@ export interface WechatErrorBody {
   /** A number for clients: WeChat's errcode, one of the library's own from 1000 on, or the HTTP status. */
   code: number;
   msg: string;
-  data: null;
+  /** What the client needs to go on, for example `{ payCode }` of a refused refund; usually null. */
+  data: object | null;
   success: false;
   error: WechatErrorCode;
 }
@@ -71,6 +77,11 @@ const RESPONSES: Record<WechatErrorCode, { status: number; code?: number; msg?: 
     status: 503,
     msg: 'the session store is unavailable; try again shortly',
   },
+  ERR_WECHAT_CALLBACK: { status: 401, msg: 'not from WeChat' },
+  ERR_PAY_ORDER_PAID: { status: 409, msg: 'the order is paid' },
+  ERR_PAY_ORDER_CLOSED: { status: 409, msg: 'the order is closed' },
+  ERR_PAY_ORDER_CONFLICT: { status: 409, msg: 'the order number was used with other fields' },
+  ERR_PAY_REFUND: { status: 409, msg: 'the refund was refused' },
 };
 
 /**
@@ -92,6 +103,8 @@ export interface WechatCallInfo {
   attempt?: number;
   /** How long the attempt took, in milliseconds. */
   ms?: number;
+  /** The word of WeChat Pay, such as `NOT_ENOUGH`. */
+  payCode?: string;
 }
 
 /**
@@ -137,6 +150,7 @@ export abstract class WechatError<Code extends WechatErrorCode = WechatErrorCode
   readonly rid?: string;
   readonly attempt?: number;
   readonly ms?: number;
+  readonly payCode?: string;
   /** Seconds after which a retry makes sense. Sent as `Retry-After`. */
   readonly retryAfter?: number;
 
@@ -489,6 +503,108 @@ export class StoreUnavailableError extends WechatError<'ERR_STORE_UNAVAILABLE'> 
 }
 
 /**
+ * A push or a notification that is not WeChat's: its signature is missing, wrong or too old, or it belongs to another app or merchant.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatCallbackError) return reply.status(error.getStatus()).send();      // verifyPaySignature(forged)
+ * ```
+ */
+export class WechatCallbackError extends WechatError<'ERR_WECHAT_CALLBACK'> {
+  static override readonly code = 'ERR_WECHAT_CALLBACK';
+
+  /** @param status 403 if the message is WeChat's, but belongs to another app or merchant */
+  constructor(
+    message: string,
+    private readonly httpStatus: 401 | 403 = 401,
+  ) {
+    super(message);
+  }
+
+  override getStatus(): number {
+    return this.httpStatus;
+  }
+
+  override getResponse(): WechatErrorBody {
+    return { ...super.getResponse(), code: this.httpStatus };
+  }
+}
+
+/**
+ * The order is paid, so it can be neither prepared again nor closed. A signed query has confirmed it.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPayOrderPaidError) return orders.markPaid(number);      // payments.close(number)
+ * ```
+ */
+export class WechatPayOrderPaidError extends WechatError<'ERR_PAY_ORDER_PAID'> {
+  static override readonly code = 'ERR_PAY_ORDER_PAID';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super('The order is paid. Refund it instead of closing it.', details);
+  }
+}
+
+/**
+ * The order is closed, so it can be paid only under a new number. A signed query has confirmed it.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPayOrderClosedError) return orders.createAgain(order);      // payments.prepay(closed)
+ * ```
+ */
+export class WechatPayOrderClosedError extends WechatError<'ERR_PAY_ORDER_CLOSED'> {
+  static override readonly code = 'ERR_PAY_ORDER_CLOSED';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super('The order is closed. Use a new outTradeNo.', details);
+  }
+}
+
+/**
+ * The order number was used before with other fields. A repeated prepay must have every field as in the first one.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPayOrderConflictError) logger.error(order.number);      // payments.prepay with another amount
+ * ```
+ */
+export class WechatPayOrderConflictError extends WechatError<'ERR_PAY_ORDER_CONFLICT'> {
+  static override readonly code = 'ERR_PAY_ORDER_CONFLICT';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super(
+      'This outTradeNo was used with other fields. Store the fields of the first prepay and repeat exactly these, or use a new number.',
+      details,
+    );
+  }
+}
+
+/**
+ * WeChat Pay refused a refund. `payCode` says why, for example NOT_ENOUGH: the merchant's balance is too low.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatPayRefundError && error.payCode === 'NOT_ENOUGH') return tryAgainTomorrow();
+ * ```
+ */
+export class WechatPayRefundError extends WechatError<'ERR_PAY_REFUND'> {
+  static override readonly code = 'ERR_PAY_REFUND';
+
+  constructor(
+    override readonly payCode: string,
+    details: WechatErrorDetails = {},
+  ) {
+    super(`WeChat Pay refused the refund: ${payCode}.`, details);
+  }
+
+  override getResponse(): WechatErrorBody {
+    return { ...super.getResponse(), data: { payCode: this.payCode } };
+  }
+}
+
+/**
  * All error classes of this library as one union. `switch (error.code)` narrows it to one class.
  *
  * @example
@@ -517,7 +633,12 @@ export type AnyWechatError =
   | WechatConfigError
   | WechatResponseError
   | WechatUnavailableError
-  | StoreUnavailableError;
+  | StoreUnavailableError
+  | WechatCallbackError
+  | WechatPayOrderPaidError
+  | WechatPayOrderClosedError
+  | WechatPayOrderConflictError
+  | WechatPayRefundError;
 
 /**
  * Like `error instanceof WechatError`, and narrows to `AnyWechatError`.

@@ -29,4 +29,6 @@ export const KEY_PREFIX = {
   qrCode: 'wx:qr:',
   /** Written and removed by the health check, by a random id. */
   healthCheck: 'wx:health:',
+  /** Claim or mark of a notification of WeChat Pay, by its hashed identity. */
+  payNotification: 'wx:pay:n:',
 } as const;

@@ -1,0 +1,111 @@
+import {
+  WechatBadRequestError,
+  WechatConfigError,
+  WechatPayOrderClosedError,
+  WechatPayOrderConflictError,
+  WechatPayOrderPaidError,
+  WechatPayRefundError,
+  WechatRateLimitError,
+  WechatResponseError,
+  WechatUnavailableError,
+} from '../wechat.errors.js';
+import type { WechatCallInfo, WechatError } from '../wechat.errors.js';
+
+/** A refusal of WeChat Pay. It is not signed, so it never changes an order. */
+export interface PayRefusal {
+  status: number;
+  /** WeChat's word, such as `ORDERPAID`; empty if the body has none. */
+  code: string;
+  message: string;
+  /** The digits behind the last `-` of `Request-ID`. */
+  suffix: string;
+  /** `Request-ID`. */
+  rid?: string;
+}
+
+export const REFUND_PATH = '/v3/refund/domestic/refunds';
+const RETRY_AFTER_SECONDS = 60;
+
+/**
+ * The error of a refusal. The one place that knows WeChat Pay's words.
+ * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791842
+ */
+export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError {
+  const { status, code, suffix, rid } = refusal;
+  const details = { endpoint, rid, payCode: code };
+  if (status === 202 || suffix === '268449641')
+    return new WechatUnavailableError('WeChat Pay cannot do this now. Try again shortly.', details);
+  if (endpoint.startsWith(REFUND_PATH) && REFUND_CODES.has(code))
+    return new WechatPayRefundError(code, details);
+  switch (code) {
+    case 'ORDER_PAID':
+    case 'ORDERPAID':
+      return new WechatPayOrderPaidError(details);
+    case 'ORDER_CLOSED':
+    case 'ORDERCLOSED':
+      return new WechatPayOrderClosedError(details);
+    case 'OUT_TRADE_NO_USED':
+      return new WechatPayOrderConflictError(details);
+    case 'FREQUENCY_LIMITED':
+    case 'RATELIMIT_EXCEEDED':
+      return new WechatRateLimitError(RETRY_AFTER_SECONDS, details);
+    case 'SYSTEM_ERROR':
+    case 'BANK_ERROR':
+      return new WechatUnavailableError(`WeChat Pay returned ${code}.`, details);
+    case 'SIGN_ERROR':
+      return config(signProblem(refusal.message), refusal, details);
+    case 'NO_AUTH':
+      return config('the merchant has no permission for this API', refusal, details);
+    case 'MCH_NOT_EXISTS':
+      return config('the merchant id does not exist (mchId)', refusal, details);
+    case 'APPID_MCHID_NOT_MATCH':
+      return config('the appid is not bound to the merchant id in the console', refusal, details);
+    case 'OPENID_MISMATCH':
+      return config('the openid does not belong to the appid', refusal, details);
+    case 'INVALID_REQUEST':
+      if (suffix === '268498688') return new WechatPayOrderConflictError(details);
+      break;
+  }
+  if (suffix === '268498689' || suffix === '268449538') return new WechatPayOrderPaidError(details);
+  if (status >= 500)
+    return new WechatUnavailableError(`WeChat Pay returned HTTP ${status}.`, details);
+  return new WechatResponseError(
+    `WeChat Pay refused ${endpoint} with HTTP ${status} ${code || 'without a code'}.`,
+    details,
+  );
+}
+
+const REFUND_CODES = new Set([
+  'NOT_ENOUGH',
+  'USER_ACCOUNT_ABNORMAL',
+  'RULE_LIMIT',
+  'TRADE_ERROR',
+  'RESOURCE_NOT_EXISTS',
+  'INVALID_REQUEST',
+]);
+
+function signProblem(message: string): string {
+  if (/timestamp|5分钟/.test(message))
+    return 'the clock of this server differs by more than 5 minutes';
+  if (/序列号/.test(message))
+    return 'certificateSerial is not the serial number of the certificate of privateKey';
+  return 'the signature is wrong: privateKey and certificateSerial must belong to mchId';
+}
+
+function config(
+  reason: string,
+  { rid }: PayRefusal,
+  details: WechatCallInfo & { payCode: string },
+): WechatConfigError {
+  return new WechatConfigError(
+    [
+      `WeChat Pay refuses the merchant: ${reason} (${details.payCode}, Request-ID ${rid ?? 'unknown'})`,
+    ],
+    details,
+  );
+}
+
+/** @throws WechatBadRequestError */
+export function requireThat(ok: boolean, problem: string): asserts ok {
+  if (!ok) throw new WechatBadRequestError(problem);
+}

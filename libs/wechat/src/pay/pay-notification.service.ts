@@ -1,0 +1,295 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HandlerRegistry } from '../inbox/handler-registry.js';
+import type { MessageHandler } from '../inbox/handler-registry.js';
+import { mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
+import type { HttpEndpoint, OutgoingResponse } from '../inbox/http-endpoint.js';
+import { Inbox, InboxBusyError } from '../inbox/inbox.js';
+import { KEY_PREFIX } from '../store/keys.js';
+import {
+  WechatBadRequestError,
+  WechatCallbackError,
+  WechatConfigError,
+  WechatError,
+} from '../wechat.errors.js';
+import { PAY_HANDLER } from './on-pay-notification.decorator.js';
+import { WechatPayClient } from './pay.client.js';
+import { ResolvedPayOptions } from './pay.options.js';
+import { decryptPayResource } from './pay.resource.js';
+import type { EncryptedPayResource } from './pay.resource.js';
+import { PROBE_REFUSED } from './pay.signature.js';
+import type { PayHeaders } from './pay.signature.js';
+import { PayStore } from './pay.store.js';
+import {
+  isObject,
+  isPayRefund,
+  isPayTransaction,
+  toDate,
+  toRefund,
+  toTransaction,
+} from './pay.types.js';
+import type { PayJson, PayRefund, PayTransaction } from './pay.types.js';
+
+/**
+ * A notification of WeChat Pay, verified and decrypted.
+ *
+ * @example
+ * ```ts
+ * @OnPayNotification('REFUND.SUCCESS')
+ * refunded({ resource }: PayNotification<PayRefund>) { … }
+ * ```
+ */
+export interface PayNotification<Resource = PayTransaction | PayRefund | PayJson> {
+  /** Differs between deliveries of one event, so it identifies nothing. */
+  id: string;
+  eventType: string;
+  createdAt: Date;
+  /** WeChat's sentence. */
+  summary: string;
+  mchId: string;
+  /** A payment or a refund if the decrypted object has their fields, else the object itself. */
+  resource: Resource;
+  /** The serial number or the id of the key that verified it. */
+  verifiedBy: string;
+}
+
+/**
+ * A request that your own controller received.
+ *
+ * @example
+ * ```ts
+ * const response = await notifications.handle({ method: 'POST', query: {}, headers: request.headers, body: request.rawBody });
+ * ```
+ */
+export interface PayNotificationRequest {
+  method?: string;
+  query?: object;
+  /** Names in lower case. */
+  headers: PayHeaders;
+  /** The exact bytes. */
+  body: Buffer;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+/** WeChat Pay waits for 5 s. */
+const RESPOND_WITHIN_MS = 4_000;
+const SHUTDOWN_MS = 10_000;
+/** One text per status: a refusal tells the sender nothing else. */
+const TEXTS: Record<number, string> = {
+  400: 'bad request',
+  401: 'not authenticated',
+  403: 'not for this merchant',
+  413: 'too large',
+  415: 'unsupported encoding',
+  500: 'failed',
+  503: 'try again',
+};
+
+/**
+ * Receives the notifications of WeChat Pay at the path of `notify.url`, and calls the method with `@OnPayNotification`.
+ *
+ * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791902
+ */
+@Injectable()
+export class PayNotificationService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('WechatPay');
+  private readonly inbox: Inbox;
+  private readonly endpoint?: HttpEndpoint;
+  private readonly unhandled = new Set<string>();
+  private handlers?: HandlerRegistry<PayNotification>;
+  private isClosing = false;
+
+  /** @internal */
+  constructor(
+    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
+    @Inject(WechatPayClient) private readonly pay: WechatPayClient,
+    @Inject(PayStore) { store }: PayStore,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+  ) {
+    this.inbox = new Inbox(store, KEY_PREFIX.payNotification, { longestWait: RESPOND_WITHIN_MS });
+    const path = options.notifyPath;
+    if (path === undefined) return;
+    this.endpoint = {
+      path,
+      methods: ['POST'],
+      matches: (requested) => requested === path,
+      handle: (request) => this.handle(request),
+      refuse,
+    };
+    mountEndpoint(host, this.endpoint);
+  }
+
+  /** @throws WechatConfigError if two methods handle one event */
+  onApplicationBootstrap(): void {
+    this.handlers = new HandlerRegistry(
+      this.discovery,
+      this.scanner,
+      PAY_HANDLER,
+      '@OnPayNotification',
+    );
+    if (this.endpoint) warnOfHiddenRoute(this.host, this.endpoint);
+  }
+
+  /** Waits for running handlers. New notifications are 503 meanwhile, and WeChat Pay repeats them. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isClosing = true;
+    await Promise.race([this.inbox.settled(), sleep(SHUTDOWN_MS, undefined, { ref: false })]);
+  }
+
+  /**
+   * Handles a notification: verifies, decrypts, runs the handler once, and returns the response for WeChat Pay. Use it with
+   * `notify.path: false` in a controller of your own.
+   *
+   * @returns 204 if it is handled or has no handler; 4xx and 5xx with `{ code: 'FAIL', message }` make WeChat Pay repeat it
+   * @throws WechatConfigError if `body` is not a Buffer: a body that was parsed and serialised again does not verify
+   */
+  async handle(request: PayNotificationRequest): Promise<OutgoingResponse> {
+    requireBytes(request.body);
+    if (this.isClosing) return refuse(503);
+    try {
+      return await this.run(await this.open(request));
+    } catch (error) {
+      return refuse(this.statusOf(error));
+    }
+  }
+
+  /**
+   * Verifies and decrypts a notification, without running a handler.
+   *
+   * @throws WechatCallbackError if it is not WeChat Pay's or belongs to another merchant; WechatBadRequestError if it cannot be decrypted;
+   *   WechatUnavailableError while no key of WeChat Pay is known; WechatConfigError if `body` is not a Buffer
+   */
+  async open({ headers, body }: PayNotificationRequest): Promise<PayNotification> {
+    requireBytes(body);
+    if (body.length > MAX_BODY_BYTES) throw new TooLargeError();
+    const verifiedBy = await this.pay.verifySignature(headers, body);
+    const message = parse(body.toString('utf8'));
+    const { resource } = message;
+    if (!isObject(resource)) throw new WechatBadRequestError('the notification has no resource');
+    const text = decryptPayResource({
+      resource: resource as unknown as EncryptedPayResource,
+      apiV3Key: this.options.apiV3Key,
+    });
+    const content = parse(text);
+    const { mchId } = this.options;
+    if (content['mchid'] !== undefined && content['mchid'] !== mchId)
+      throw new WechatCallbackError('The notification belongs to another merchant.', 403);
+    return {
+      id: textOf(message['id']),
+      eventType: textOf(message['event_type']),
+      createdAt: toDate(message['create_time']) ?? new Date(0),
+      summary: textOf(message['summary']),
+      mchId,
+      resource: toResource(content),
+      verifiedBy,
+    };
+  }
+
+  private async run(notification: PayNotification): Promise<OutgoingResponse> {
+    const { eventType } = notification;
+    const handler = this.handlers?.find(eventType);
+    if (!handler) {
+      this.warnOfUnhandled(eventType);
+      return DONE;
+    }
+    const run = this.inbox.process(identityOf(notification), () =>
+      this.runHandler(handler, notification),
+    );
+    const late = sleep(RESPOND_WITHIN_MS, refuse(503), { ref: false });
+    return Promise.race([run.then(() => DONE), late]);
+  }
+
+  /** It may fail after the response, so its failure is logged here. */
+  private async runHandler(
+    handler: MessageHandler<PayNotification>,
+    notification: PayNotification,
+  ): Promise<Buffer> {
+    try {
+      await handler.handle(notification);
+      return Buffer.alloc(0);
+    } catch (error) {
+      this.logger.error(
+        `${handler.name} failed, and WeChat Pay will repeat the notification: ${String(error)}`,
+      );
+      throw new HandlerError();
+    }
+  }
+
+  /** A refused request can come from anyone, so the log has nothing of it. */
+  private statusOf(error: unknown): number {
+    if (error instanceof HandlerError) return 500;
+    if (error instanceof TooLargeError) return 413;
+    if (error instanceof InboxBusyError) return 503;
+    if (!(error instanceof WechatError)) throw error;
+    const status = error.getStatus();
+    const isProbe = error.message === PROBE_REFUSED;
+    if (status < 500)
+      this.logger[isProbe ? 'debug' : 'warn'](`A notification was refused: ${error.message}`);
+    return status;
+  }
+
+  private warnOfUnhandled(eventType: string): void {
+    if (this.unhandled.has(eventType) || this.unhandled.size >= 100) return;
+    this.unhandled.add(eventType);
+    this.logger.warn(
+      `A notification ${eventType} has no handler and is acknowledged. Add @OnPayNotification('${eventType}') or @OnPayNotification('*').`,
+    );
+  }
+}
+
+class TooLargeError extends Error {}
+class HandlerError extends Error {}
+
+const DONE: OutgoingResponse = { status: 204, headers: {}, body: '' };
+
+function refuse(status: number): OutgoingResponse {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ code: 'FAIL', message: TEXTS[status] ?? TEXTS[500] }),
+  };
+}
+
+function requireBytes(body: unknown): void {
+  if (Buffer.isBuffer(body)) return;
+  throw new WechatConfigError([
+    'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
+  ]);
+}
+
+function parse(text: string): PayJson {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (isObject(json)) return json;
+  } catch {
+    // the error below says it
+  }
+  throw new WechatBadRequestError('the notification is not a JSON object');
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** By its fields, because one event type has several shapes. */
+function toResource(content: PayJson): PayNotification['resource'] {
+  if ('out_refund_no' in content && 'refund_status' in content) return toRefund(content) ?? content;
+  if ('out_trade_no' in content && 'trade_state' in content)
+    return toTransaction(content) ?? content;
+  return content;
+}
+
+/** Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store. */
+function identityOf({ eventType, resource }: PayNotification): string {
+  const subject = isPayRefund(resource)
+    ? resource.outRefundNo
+    : isPayTransaction(resource)
+      ? String(resource.transactionId)
+      : JSON.stringify(resource);
+  return createHash('sha256').update(`${eventType}\n${subject}`).digest('base64url');
+}

@@ -1,0 +1,44 @@
+import { HttpModule } from '@nestjs/axios';
+import { Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { HttpTransport } from '../transport/http.transport.js';
+import { PayNotificationService } from './pay-notification.service.js';
+import { WechatPayClient } from './pay.client.js';
+import { PayDefaults } from './pay.defaults.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './pay.module-definition.js';
+import { ResolvedPayOptions } from './pay.options.js';
+import type { WechatPayOptions } from './pay.options.js';
+import { payStoreProvider } from './pay.store.js';
+import { PaymentService } from './payment.service.js';
+import { RefundService } from './refund.service.js';
+
+/**
+ * WeChat Pay v3. Import it once, in the root module, with or without WechatModule. It is global by default.
+ *
+ * No real merchant has used it yet.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * WechatPayModule.forRoot({ mchId, certificateSerial, privateKey, apiV3Key, publicKeys: [{ id, pem }], notify: { url } })
+ * ```
+ */
+@Module({
+  imports: [HttpModule, DiscoveryModule],
+  providers: [
+    {
+      provide: ResolvedPayOptions,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: WechatPayOptions) => new ResolvedPayOptions(options),
+    },
+    payStoreProvider,
+    HttpTransport,
+    PayDefaults,
+    WechatPayClient,
+    PaymentService,
+    RefundService,
+    PayNotificationService,
+  ],
+  exports: [WechatPayClient, PaymentService, RefundService, PayNotificationService],
+})
+export class WechatPayModule extends ConfigurableModuleClass {}

@@ -1,0 +1,258 @@
+import { createPrivateKey, createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { inspect } from 'node:util';
+import { parseDuration } from '../duration.js';
+import type { Duration } from '../duration.js';
+import type { WechatStore } from '../store/wechat.store.js';
+import { WechatConfigError } from '../wechat.errors.js';
+import type { WechatModuleOptions } from '../wechat.options.js';
+import { API_V3_KEY_BYTES } from './pay.resource.js';
+import type { PayVerificationKey } from './pay.signature.js';
+
+/**
+ * The options of WechatPayModule.
+ *
+ * @example
+ * ```ts
+ * const options: WechatPayOptions = { mchId, certificateSerial, privateKey, apiV3Key, publicKeys: [{ id, pem }], notify: { url } };
+ * ```
+ */
+export interface WechatPayOptions {
+  /** The merchant id, 8 to 10 digits. */
+  mchId: string;
+  /** The serial number of the merchant's API certificate, 40 hexadecimal digits. Default: read from `certificate`. */
+  certificateSerial?: string;
+  /** The merchant's API certificate (`apiclient_cert.pem`). */
+  certificate?: string;
+  /** The merchant's private key (`apiclient_key.pem`). */
+  privateKey: string;
+  /** The APIv3 key, 32 bytes. */
+  apiV3Key: string;
+  /** The app of a prepay that names none. @default the first mini program of WechatModule */
+  appId?: string;
+  /** WeChat Pay's public keys (微信支付公钥). The first is requested with every call; all of them verify. */
+  publicKeys?: PayVerificationKey[];
+  /** Platform certificates (平台证书). @default 'off' with a public key, else 'download' */
+  platformCertificates?: 'download' | 'off';
+  notify: {
+    /** Where WeChat Pay sends its notifications: https with a path and without a query. */
+    url: string;
+    /** The path on this server, if a proxy rewrites it; `false` mounts nothing. @default the path of the URL */
+    path?: string | false;
+  };
+  api?: {
+    /** Plain http is accepted for loopback only. @default 'https://api.mch.weixin.qq.com' */
+    baseUrl?: string;
+    /** All calls of one operation together, retries included. @default '5s' */
+    timeout?: Duration;
+  };
+  /** As in WechatModule. @default the store of WechatModule, else memory */
+  redis?: WechatModuleOptions['redis'];
+  /** Your own store, instead of redis. */
+  store?: WechatStore;
+  /** Milliseconds since 1970, for the expiry of orders; for tests. Signatures always carry real time. */
+  clock?: () => number;
+}
+
+export const PAY_BASE_URL = 'https://api.mch.weixin.qq.com';
+
+const MIN_RSA_BITS = 2048;
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const MAX_NOTIFY_URL_LENGTH = 255;
+
+/**
+ * The options after validation. Keys are key objects, which print as nothing.
+ *
+ * @throws WechatConfigError with every problem of the options at once
+ */
+export class ResolvedPayOptions {
+  readonly mchId: string;
+  readonly certificateSerial: string;
+  readonly privateKey: KeyObject;
+  readonly apiV3Key: KeyObject;
+  readonly appId?: string;
+  readonly publicKeys: ReadonlyMap<string, KeyObject>;
+  readonly downloadsCertificates: boolean;
+  readonly notifyUrl: string;
+  /** `undefined`: nothing is mounted. */
+  readonly notifyPath?: string;
+  readonly baseUrl: string;
+  readonly timeoutMs: number;
+  readonly redis?: WechatModuleOptions['redis'];
+  readonly store?: WechatStore;
+  readonly clock: () => number;
+
+  /** @param nameOf how a problem names an option; the environment names the variable */
+  constructor(options: WechatPayOptions, nameOf: (option: string) => string = (option) => option) {
+    const problems: string[] = [];
+    const expect = (ok: boolean, option: string, problem: string): void => {
+      if (!ok) problems.push(`${nameOf(option)} ${problem}`);
+    };
+
+    this.mchId = options.mchId;
+    expect(/^\d{8,10}$/.test(options.mchId ?? ''), 'mchId', 'must be 8 to 10 digits');
+
+    const privateKey = readKey(() => createPrivateKey(options.privateKey));
+    expect(
+      isStrongRsa(privateKey),
+      'privateKey',
+      `must be an RSA private key of at least ${MIN_RSA_BITS} bits, in PEM (apiclient_key.pem)`,
+    );
+    this.privateKey = privateKey as KeyObject;
+
+    const certificate = readCertificate(options.certificate);
+    expect(
+      certificate !== 'invalid',
+      'certificate',
+      'is not a certificate in PEM (apiclient_cert.pem)',
+    );
+    if (certificate instanceof X509Certificate && privateKey)
+      expect(
+        certificate.checkPrivateKey(privateKey),
+        'certificate',
+        'does not belong to the private key',
+      );
+    const read = certificate instanceof X509Certificate ? certificate.serialNumber : undefined;
+    this.certificateSerial = (options.certificateSerial ?? read ?? '').toUpperCase();
+    expect(
+      /^[0-9A-F]{40}$/.test(this.certificateSerial) || certificate === 'invalid',
+      'certificateSerial',
+      'must be 40 hexadecimal digits, or pass the certificate',
+    );
+
+    expect(
+      Buffer.byteLength(options.apiV3Key ?? '') === API_V3_KEY_BYTES,
+      'apiV3Key',
+      `must have ${API_V3_KEY_BYTES} bytes`,
+    );
+    this.apiV3Key = createSecretKey(Buffer.from(options.apiV3Key || 'invalid'));
+
+    const merchantKey = privateKey && createPublicKey(privateKey);
+    const publicKeys = new Map<string, KeyObject>();
+    (options.publicKeys ?? []).forEach(({ id, pem }, i) => {
+      expect(/^PUB_KEY_ID_\d+$/.test(id), `publicKeys[${i}].id`, 'must be PUB_KEY_ID_ and digits');
+      const { key, problem } = readPublicKey(pem, merchantKey);
+      expect(problem === undefined, `publicKeys[${i}].pem`, problem ?? '');
+      if (key) publicKeys.set(id, key);
+    });
+    this.publicKeys = publicKeys;
+
+    const platformCertificates =
+      options.platformCertificates ?? (options.publicKeys?.length ? 'off' : 'download');
+    expect(
+      ['download', 'off'].includes(platformCertificates),
+      'platformCertificates',
+      'must be one of: download, off',
+    );
+    this.downloadsCertificates = platformCertificates === 'download';
+    expect(
+      this.downloadsCertificates || Boolean(options.publicKeys?.length),
+      'publicKeys',
+      "are needed if platformCertificates is 'off': nothing else verifies what WeChat Pay sends",
+    );
+
+    const notify = readUrl(options.notify?.url);
+    expect(
+      notify !== undefined &&
+        notify.pathname !== '/' &&
+        !notify.search &&
+        !notify.hash &&
+        options.notify.url.length <= MAX_NOTIFY_URL_LENGTH,
+      'notify.url',
+      `must be an https URL (http for loopback only) with a path, without a query, of at most ${MAX_NOTIFY_URL_LENGTH} characters`,
+    );
+    this.notifyUrl = options.notify?.url;
+    const path = options.notify?.path ?? notify?.pathname;
+    expect(
+      path === undefined || path === false || /^\/[\w./~-]+$/.test(path),
+      'notify.path',
+      'must be a path such as /wechat/pay/notify',
+    );
+    this.notifyPath = path || undefined;
+
+    this.baseUrl = (options.api?.baseUrl ?? PAY_BASE_URL).replace(/\/+$/, '');
+    const base = readUrl(this.baseUrl);
+    expect(
+      base !== undefined && base.pathname === '/' && !base.search,
+      'api.baseUrl',
+      'must be an https URL without a path (http for loopback only)',
+    );
+    const timeoutMs = parseDuration(options.api?.timeout ?? '5s');
+    expect(
+      timeoutMs !== undefined && timeoutMs > 0,
+      'api.timeout',
+      "is not a duration such as '5s' or '500ms'",
+    );
+    this.timeoutMs = timeoutMs ?? 0;
+
+    this.appId = options.appId;
+    this.redis = options.redis;
+    this.store = options.store;
+    this.clock = options.clock ?? Date.now;
+    expect(
+      !(options.redis && options.store),
+      'redis',
+      'and store exclude each other: pass one of them',
+    );
+    if (problems.length > 0) throw new WechatConfigError(problems);
+  }
+
+  /** The store or the Redis client can hold secrets. */
+  [inspect.custom](): string {
+    return `ResolvedPayOptions { mchId: '${this.mchId}' }`;
+  }
+
+  toJSON(): object {
+    return { mchId: this.mchId };
+  }
+}
+
+function readKey(read: () => KeyObject): KeyObject | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function isStrongRsa(key: KeyObject | undefined): boolean {
+  return (
+    key?.asymmetricKeyType === 'rsa' &&
+    (key.asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS
+  );
+}
+
+function readCertificate(pem: string | undefined): X509Certificate | 'invalid' | undefined {
+  if (pem === undefined) return undefined;
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return 'invalid';
+  }
+}
+
+/** Each wrong file of the merchant console gets its own sentence. */
+function readPublicKey(
+  pem: string,
+  merchantKey: KeyObject | undefined,
+): { key?: KeyObject; problem?: string } {
+  if (/PRIVATE KEY/.test(pem))
+    return { problem: "holds a private key; it must be WeChat Pay's public key (pub_key.pem)" };
+  if (/CERTIFICATE/.test(pem))
+    return { problem: "holds a certificate; it must be WeChat Pay's public key (pub_key.pem)" };
+  const key = readKey(() => createPublicKey(pem));
+  if (!key || !isStrongRsa(key))
+    return { problem: `must be an RSA public key of at least ${MIN_RSA_BITS} bits, in PEM` };
+  if (merchantKey?.equals(key))
+    return { problem: "is the merchant's own public key; download WeChat Pay's from the console" };
+  return { key };
+}
+
+/** An https URL, or an http URL of this machine. */
+function readUrl(text: string | undefined): URL | undefined {
+  if (text === undefined || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const isSafe =
+    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname));
+  return isSafe && !url.username ? url : undefined;
+}

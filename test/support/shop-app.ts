@@ -1,0 +1,88 @@
+import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import type { DynamicModule, INestApplication, ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { OnPayNotification, wechatPayOptionsFromEnv, WechatPayModule } from 'nestjs-wechat/pay';
+import type { PayNotification, WechatPayOptions } from 'nestjs-wechat/pay';
+import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { freePort } from './redis.js';
+import type { Adapter } from './team-app.js';
+
+/** Records the notifications of a shop, in the order in which their handlers ran. */
+@Injectable()
+export class Shop {
+  readonly received: PayNotification[] = [];
+  /** Replaced by tests: what the handler does. */
+  handle: (notification: PayNotification) => unknown = () => undefined;
+
+  @OnPayNotification('*')
+  async notify(notification: PayNotification): Promise<void> {
+    await this.handle(notification);
+    this.received.push(notification);
+  }
+}
+
+@Controller('hello')
+export class HelloController {
+  @Get()
+  hello(): string {
+    return 'hello';
+  }
+}
+
+export interface ShopApp {
+  app: INestApplication;
+  url: string;
+  notifyUrl: string;
+  shop: Shop;
+  close(): Promise<void>;
+}
+
+export interface ShopAppOptions {
+  adapter?: Adapter;
+  pay?: Partial<WechatPayOptions>;
+  module?: Partial<ModuleMetadata>;
+  /** Runs before the application starts, as lines of a team's main.ts do. */
+  configure?: (app: INestApplication) => void;
+  rawBody?: boolean;
+  port?: number;
+}
+
+/** Starts an application with WechatPayModule and without WechatModule, against a merchant of the sandbox. */
+export async function startShop(
+  wechat: WechatSandbox,
+  { adapter = 'fastify', pay = {}, module = {}, configure, rawBody, port }: ShopAppOptions = {},
+): Promise<ShopApp> {
+  const listenOn = port ?? (await freePort());
+  const notifyUrl = `http://127.0.0.1:${listenOn}/wechat/pay/notify`;
+  const options = wechatPayOptionsFromEnv(wechat.pay.merchant.env({ notifyUrl }))!;
+
+  @Module({})
+  class ShopModule {
+    static create(): DynamicModule {
+      const { imports = [], providers = [], controllers = [] } = module;
+      return {
+        module: ShopModule,
+        imports: [WechatPayModule.forRoot({ ...options, ...pay }), ...imports],
+        providers: [Shop, ...providers],
+        controllers: [HelloController, ...controllers],
+      };
+    }
+  }
+  const http = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(ShopModule.create(), http, {
+    logger: false,
+    abortOnError: false,
+    rawBody,
+  });
+  configure?.(app);
+  await app.listen(listenOn, '127.0.0.1');
+  return {
+    app,
+    url: `http://127.0.0.1:${listenOn}`,
+    notifyUrl,
+    shop: app.get(Shop),
+    close: () => app.close(),
+  };
+}
