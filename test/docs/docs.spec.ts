@@ -34,6 +34,7 @@ const TWINS = [
   ['README.md', 'README.zh-CN.md'],
   ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'],
   ['docs/observability.md', 'docs/zh-CN/observability.md'],
+  ['docs/payments.md', 'docs/zh-CN/payments.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';
 const TROUBLESHOOTING = 'docs/troubleshooting.md';
@@ -205,7 +206,7 @@ describe('nothing is missing', () => {
   });
 
   it('of the public names of the library', () => {
-    const names = ['index', 'passport', 'health', 'redis'].flatMap((entry) =>
+    const names = ['index', 'pay', 'passport', 'health', 'redis'].flatMap((entry) =>
       valuesExportedBy(`libs/wechat/src/${entry}.ts`),
     );
     expect(names).toEqual(

@@ -36,6 +36,7 @@ import type { PayJson, PayRefund, PayTransaction } from './pay.types.js';
 /**
  * A notification of WeChat Pay, verified and decrypted.
  *
+ * @experimental
  * @example
  * ```ts
  * @OnPayNotification('REFUND.SUCCESS')
@@ -59,6 +60,7 @@ export interface PayNotification<Resource = PayTransaction | PayRefund | PayJson
 /**
  * A request that your own controller received.
  *
+ * @experimental
  * @example
  * ```ts
  * const response = await notifications.handle({ method: 'POST', query: {}, headers: request.headers, body: request.rawBody });
@@ -91,7 +93,12 @@ const TEXTS: Record<number, string> = {
 /**
  * Receives the notifications of WeChat Pay at the path of `notify.url`, and calls the method with `@OnPayNotification`.
  *
+ * @experimental
  * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791902
+ * @example
+ * ```ts
+ * const { status, headers, body } = await notifications.handle({ headers: request.headers, body: request.rawBody });
+ * ```
  */
 @Injectable()
 export class PayNotificationService implements OnApplicationBootstrap, BeforeApplicationShutdown {

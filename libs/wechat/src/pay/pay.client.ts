@@ -35,6 +35,7 @@ import { decryptCertificates, PlatformCertificates } from './platform-certificat
 /**
  * A call of any API of WeChat Pay v3.
  *
+ * @experimental
  * @example
  * ```ts
  * const call: PayCall = { method: 'POST', path: '/v3/pay/transactions/native', body: { … } };
@@ -76,6 +77,7 @@ const ECHO_PATH = '/v3/security/echo';
  * Signs calls of WeChat Pay v3 and verifies the responses. PaymentService and RefundService use it; every other API of WeChat Pay
  * is one `call` away.
  *
+ * @experimental
  * @example
  * ```ts
  * const { code_url } = await pay.call<{ code_url: string }>({ method: 'POST', path: '/v3/pay/transactions/native', body });

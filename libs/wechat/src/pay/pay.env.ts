@@ -29,6 +29,7 @@ const VARIABLES: Record<string, string> = {
 /**
  * Reads the options of WechatPayModule from `WECHAT_PAY_*`. It is the only reader of these variables.
  *
+ * @experimental
  * @param env usually `process.env`
  * @returns the options, or `undefined` if no `WECHAT_PAY_*` variable is set: WeChat Pay is off then
  * @throws WechatConfigError with every problem at once; it names variables and never a value

@@ -12,6 +12,7 @@ import type { PayVerificationKey } from './pay.signature.js';
 /**
  * The options of WechatPayModule.
  *
+ * @experimental
  * @example
  * ```ts
  * const options: WechatPayOptions = { mchId, certificateSerial, privateKey, apiV3Key, publicKeys: [{ id, pem }], notify: { url } };

@@ -13,6 +13,7 @@ export const PROBE_REFUSED = 'A probe of WeChat Pay with a wrong signature was r
 /**
  * The parameters of `wx.requestPayment`.
  *
+ * @experimental
  * @example
  * ```ts
  * const params: RequestPayment = await payments.signRequestPayment(prepayId);      // wx.requestPayment(params)
@@ -32,6 +33,7 @@ export interface RequestPayment {
 /**
  * The parameters of WeChat's SDK for mobile apps.
  *
+ * @experimental
  * @example
  * ```ts
  * const params: AppPayment = signAppPayment({ appId, mchId, prepayId, privateKey });
@@ -50,6 +52,7 @@ export interface AppPayment {
 /**
  * A key that verifies what WeChat Pay sends: the public key (微信支付公钥) or a platform certificate (平台证书).
  *
+ * @experimental
  * @example
  * ```ts
  * const key: PayVerificationKey = { id: 'PUB_KEY_ID_…', pem: '-----BEGIN PUBLIC KEY-----…' };
@@ -61,7 +64,15 @@ export interface PayVerificationKey {
   pem: string;
 }
 
-/** The signed headers of a message of WeChat Pay. Names are lower-case; a header that was sent twice is a list. */
+/**
+ * The headers of a message of WeChat Pay. Names are lower-case; a header that was sent twice is a list.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * const headers: PayHeaders = request.headers;      // of node:http, Express or Fastify
+ * ```
+ */
 export type PayHeaders = Record<string, string | string[] | undefined>;
 
 /** What is signed in a request, see https://pay.weixin.qq.com/doc/v3/merchant/4012365336 */
@@ -114,6 +125,7 @@ export function signText(text: string, privateKey: KeyObject): Promise<string> {
 /**
  * Signs the parameters of `wx.requestPayment`. `PaymentService.signRequestPayment` does the same without blocking the event loop.
  *
+ * @experimental
  * @param input.privateKey the merchant's private key as PEM or key object
  * @param input.timeStamp seconds since 1970. Default: now
  * @param input.nonceStr at most 32 letters and digits. Default: random
@@ -145,6 +157,7 @@ export function signRequestPayment({
 /**
  * Signs the parameters of WeChat's SDK for mobile apps (App 支付). It signs the bare prepay id.
  *
+ * @experimental
  * @param input.privateKey the merchant's private key as PEM or key object
  * @param input.timeStamp seconds since 1970. Default: now
  * @param input.nonceStr at most 32 letters and digits. Default: random
@@ -224,6 +237,7 @@ export function checkSignature(
 /**
  * Verifies that WeChat Pay signed these bytes: the body of a response or of a notification.
  *
+ * @experimental
  * @param input.headers names in lower case
  * @param input.body the exact bytes; an object that was parsed and serialised again does not verify
  * @param input.keys the key is chosen by `Wechatpay-Serial`

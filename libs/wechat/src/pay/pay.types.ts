@@ -1,6 +1,7 @@
 /**
  * A payment as WeChat Pay reports it.
  *
+ * @experimental
  * @example
  * ```ts
  * const transaction: PayTransaction | undefined = await payments.query({ outTradeNo: 'ORDER-1' });
@@ -40,6 +41,7 @@ export interface PayTransaction {
 /**
  * A refund as WeChat Pay reports it.
  *
+ * @experimental
  * @example
  * ```ts
  * const refund: PayRefund = await refunds.create({ outRefundNo: 'R-1', outTradeNo: 'ORDER-1', refund: 100, total: 1800 });
@@ -69,13 +71,22 @@ export interface PayRefund {
   raw: object;
 }
 
-/** An object of WeChat Pay before its fields are checked. */
+/**
+ * An object of WeChat Pay before its fields are checked.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * const { code_url } = await pay.call<PayJson>({ method: 'POST', path: '/v3/pay/transactions/native', body });
+ * ```
+ */
 export type PayJson = Record<string, unknown>;
 
 /**
  * Whether a notification is about a payment. `TRANSACTION.SUCCESS` alone does not say so: profit sharing and combined orders use
  * the same event with other fields.
  *
+ * @experimental
  * @example
  * ```ts
  * if (isPayTransaction(notification.resource)) await orders.pay(notification.resource);
@@ -88,6 +99,7 @@ export function isPayTransaction(resource: unknown): resource is PayTransaction 
 /**
  * Whether a notification is about a refund.
  *
+ * @experimental
  * @example
  * ```ts
  * if (isPayRefund(notification.resource)) await orders.refund(notification.resource);

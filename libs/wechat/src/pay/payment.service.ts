@@ -18,6 +18,7 @@ import type { PayJson, PayTransaction } from './pay.types.js';
 /**
  * A payment to prepare.
  *
+ * @experimental
  * @example
  * ```ts
  * const prepay: Prepay = { openid, outTradeNo: 'ORDER-1', description: 'Latte', amount: 2200 };      // 22.00 yuan
@@ -56,6 +57,7 @@ const NOT_FOUND = ['ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS', 'NOT_FOUND'];
 /**
  * Payments in a mini program (JSAPI 支付). Amounts are whole fen.
  *
+ * @experimental
  * @example
  * ```ts
  * const { params } = await payments.prepayWithRequestPayment({ openid, outTradeNo: 'ORDER-1', description: 'Latte', amount: 2200 });

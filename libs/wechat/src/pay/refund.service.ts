@@ -10,6 +10,7 @@ import { isNotFound, requireFen, requireOutTradeNo, requireText } from './paymen
 /**
  * A refund to request.
  *
+ * @experimental
  * @example
  * ```ts
  * const refund: RefundRequest = { outRefundNo: 'R-1', outTradeNo: 'ORDER-1', refund: 1000, total: 2200, reason: 'sold out' };
@@ -40,6 +41,7 @@ const MAX_REASON_BYTES = 80;
 /**
  * Refunds. They are asynchronous: `create` usually returns PROCESSING, and a notification or `query` brings the result.
  *
+ * @experimental
  * @example
  * ```ts
  * const { status } = await refunds.create({ outRefundNo: 'R-1', outTradeNo: 'ORDER-1', refund: 2200, total: 2200 });      // 'PROCESSING'
