@@ -9,6 +9,7 @@ import {
   REFUSALS,
   seen,
   SHOP,
+  SITE,
   startCentral,
   WEBSITE,
 } from '../support/central.js';
@@ -241,6 +242,14 @@ describe('the central service', () => {
       s.wechat.next('/sns/userinfo', { errcode: 42001 });
       expect((await s.userInfo(token, 'true')).status).toBe(200);
       expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(2);
+    });
+
+    it('is refused for a website, whose state the central service cannot check', async () => {
+      const { code } = await s.wechat.users.create().authorize(SITE.appId);
+      const asked = s.wechat.requestsTo('/sns/oauth2/access_token').length;
+      expect(seen(await s.oauth2(code, SITE))).toEqual(REFUSALS.appId);
+      expect(seen(await s.userInfo(await s.mobileToken(), 'true', SITE))).toEqual(REFUSALS.appId);
+      expect(s.wechat.requestsTo('/sns/oauth2/access_token').length - asked).toBe(1); // of mobileToken
     });
 
     it('is over when the user withdraws', async () => {

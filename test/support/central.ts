@@ -20,6 +20,12 @@ export const PHONE = {
   secret: 'canary9b3e5d7082c14a6fb1f06e2d48',
   kind: 'mobile',
 } as const;
+/** An app of kind `website`, which the central service does not log in. */
+export const SITE = {
+  appId: 'wx3c91ab07d2e4f586',
+  secret: 'canary60d3f7a915c28be47f02a9d1c4',
+  kind: 'website',
+} as const;
 export const WEBSITE = {
   appId: 'wx0ab46d92f17e58c3',
   secret: 'canary21c4e8f09a6b3d75e1f7a0c2b9',
@@ -31,12 +37,12 @@ const MOBILE = '/wx/v1';
 
 /** The reference app with two apps of each kind, and the central routes as their existing clients write them. */
 export async function startCentral(options: StartOptions = {}): Promise<Central> {
-  const further = [CAFE, WEBSITE].map(({ appId, secret, kind }) => ({ appId, secret, kind }));
+  const further = [CAFE, WEBSITE, SITE].map(({ appId, secret, kind }) => ({ appId, secret, kind }));
   const env = { WECHAT_APPS: JSON.stringify(further), ...options.env };
   const s = await start({
     ...options,
     env,
-    sandbox: { ...options.sandbox, apps: [SHOP, CAFE, PHONE, WEBSITE] },
+    sandbox: { ...options.sandbox, apps: [SHOP, CAFE, PHONE, WEBSITE, SITE] },
   });
   const get = (path: string, query: object = {}, call?: Call): Promise<Answer> =>
     s.call(`GET ${path}?${new URLSearchParams(query as Record<string, string>).toString()}`, call);

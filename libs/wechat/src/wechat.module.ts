@@ -1,6 +1,7 @@
 import { HttpModule } from '@nestjs/axios';
 import { Inject, Module } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { AccessTokenRepository } from './access-token/access-token.repository.js';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
 import { CurrentUserResolver } from './auth/current-user.resolver.js';
@@ -62,6 +63,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     WechatEvents,
     HttpTransport,
     PlatformClient,
+    AccessTokenRepository,
     AccessTokenService,
     WechatApiClient,
     SessionRepository,

@@ -2,10 +2,11 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Keyring } from '../crypto/keyring.js';
-import { sealJson, unsealJson } from '../crypto/sealed-json.js';
-import { PlatformClient } from '../platform/platform.client.js';
+import { inspect } from 'node:util';
 import { accessTokenChannel, traced } from '../diagnostics.js';
+import { PlatformClient } from '../platform/platform.client.js';
+import { SingleFlight } from '../single-flight.js';
+import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
@@ -15,30 +16,33 @@ import {
 } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
+import { AccessTokenRepository } from './access-token.repository.js';
 import { fetchAccessToken } from './fetch-access-token.js';
 import type { AccessToken, AccessTokenMode } from './fetch-access-token.js';
 
-const SECOND = 1000;
-/** WeChat renews a token five minutes before its end and lets both work from then on. */
-const SOFT_EXPIRY = 295 * SECOND;
-/** Instances ask at different moments of that window. */
-const SOFT_SPREAD = 50 * SECOND;
-/** A call that starts with less than this left could be refused half-way. */
-const HARD_EXPIRY = 30 * SECOND;
-/** In the window a background refresh is tried this often. */
-const BACKGROUND_EVERY = 5 * SECOND;
-/** Longer than a fetch may take; a holder that died is waited for no longer than this. */
-const LOCK_TTL = 8 * SECOND;
-const LOCK_POLL = 50;
-const LOCK_PATIENCE = 3 * SECOND;
-/** WeChat allows 20 forced refreshes a day, 30 seconds apart; half of them stay for the operator. */
-const FORCED_APART = 30 * SECOND;
-const FORCED_A_DAY = 10;
-const DAY = 24 * 60 * 60 * SECOND;
+const SECOND_MS = 1000;
+/** WeChat renews a token five minutes before it expires, and both tokens work from then on. */
+const REFRESH_BEFORE_MS = 295 * SECOND_MS;
+/** Each instance subtracts a random part of this, so that they do not refresh at the same moment. */
+const REFRESH_JITTER_MS = 50 * SECOND_MS;
+/** A token that expires sooner is not used: it could expire during the call. */
+const MIN_TTL_MS = 30 * SECOND_MS;
+/** How often a background refresh is tried. */
+const BACKGROUND_INTERVAL_MS = 5 * SECOND_MS;
+/** Longer than a fetch can take. The lock of a process that was killed expires after this time. */
+const LOCK_TTL_MS = 8 * SECOND_MS;
+const LOCK_POLL_MS = 50;
+const LOCK_MAX_WAIT_MS = 3 * SECOND_MS;
+/** WeChat allows 20 forced refreshes a day, 30 seconds apart. Half of them are left for the operator. */
+const FORCED_INTERVAL_MS = 30 * SECOND_MS;
+const MAX_FORCED_PER_DAY = 10;
+const DAY_MS = 24 * 60 * 60 * SECOND_MS;
+/** A caller whose token was refused can join fetches that started before the refusal. */
+const MAX_JOINED_FETCHES = 3;
 
 /**
- * The access token of a mini program: one for all callers and all instances. It is served from memory, refreshed in the
- * background while the old one still works, and never erased because a refresh failed.
+ * The access token of a mini program, one for all callers and all instances. It is returned from memory, and refreshed in the
+ * background before it expires. A failed refresh does not remove a token that still works.
  *
  * @example
  * ```ts
@@ -49,168 +53,156 @@ const DAY = 24 * 60 * 60 * SECOND;
 export class AccessTokenService implements BeforeApplicationShutdown {
   private readonly logger = new Logger('WechatAccessToken');
   private readonly tokens = new Map<string, AccessToken>();
-  private readonly flights = new Map<string, Promise<AccessToken>>();
+  private readonly fetches = new SingleFlight<AccessToken>();
   private readonly triedAt = new Map<string, number>();
-  private readonly softExpiry = SOFT_EXPIRY - Math.random() * SOFT_SPREAD;
+  private readonly refreshBeforeMs = REFRESH_BEFORE_MS - Math.random() * REFRESH_JITTER_MS;
 
   constructor(
     @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
     @Inject(WechatStore) private readonly store: WechatStore,
     @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(Keyring) private readonly keyring: Keyring,
+    @Inject(AccessTokenRepository) private readonly repository: AccessTokenRepository,
   ) {}
 
   /**
-   * The current access token of a mini program; the first one where no appId is given.
+   * Returns the current access token.
+   * @param appId a mini program. @default the first one
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
    * @throws WechatAppError, WechatConfigError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, StoreUnavailableError
    */
   async get(appId?: string): Promise<string> {
     const app = this.options.app('mini-program', appId);
     const known = this.tokens.get(app.appId);
-    if (!known || this.lifeOf(known) <= HARD_EXPIRY)
-      return (await this.obtain(app, this.wanted())).token;
-    if (this.lifeOf(known) <= this.softExpiry) this.refreshInBackground(app);
+    if (!known || this.ttlMs(known) <= MIN_TTL_MS)
+      return (await this.fetchShared(app, this.requirement())).token;
+    if (this.ttlMs(known) <= this.refreshBeforeMs) this.refreshInBackground(app);
     return known.token;
   }
 
   /**
-   * The token to use after WeChat refused `refused`: somebody else's newer one if there is one, else a fresh one.
-   * @throws WechatResponseError if WeChat keeps handing out the refused token and no forced refresh is left
+   * Returns the token to use after WeChat refused `refused`: the newer one of another caller or instance, else a fresh one.
+   * @throws WechatResponseError if WeChat returns the refused token again and no forced refresh is left
    */
   async renew(appId: string, refused: string): Promise<string> {
     const app = this.options.app('mini-program', appId);
     const known = this.tokens.get(appId);
     if (known && known.token !== refused) return known.token;
-    return (await this.obtain(app, this.wanted({ refused }))).token;
+    return (await this.fetchShared(app, this.requirement({ refused }))).token;
   }
 
-  /** A fetch that no request waits for is finished all the same, while the store is still open: its lock would hold up the others. */
+  /** Waits for background fetches while the store is still open, because their locks would delay other instances. */
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.allSettled(this.flights.values());
+    await this.fetches.settled();
   }
 
-  private wanted(more: Partial<WantedToken> = {}): WantedToken {
-    return { minLife: HARD_EXPIRY, deadline: this.platform.deadline(), ...more };
+  /** The fields hold access tokens and app secrets. */
+  [inspect.custom](): string {
+    return 'AccessTokenService {}';
   }
 
-  private lifeOf({ expiresAt }: AccessToken): number {
+  toJSON(): object {
+    return {};
+  }
+
+  private requirement(more: Partial<Requirement> = {}): Requirement {
+    return { minTtlMs: MIN_TTL_MS, deadline: this.platform.deadline(), ...more };
+  }
+
+  private ttlMs({ expiresAt }: AccessToken): number {
     return expiresAt - this.clock.now();
   }
 
   private refreshInBackground(app: WechatApp): void {
     const now = this.clock.now();
-    if (now - (this.triedAt.get(app.appId) ?? 0) < BACKGROUND_EVERY) return;
+    if (now - (this.triedAt.get(app.appId) ?? 0) < BACKGROUND_INTERVAL_MS) return;
     this.triedAt.set(app.appId, now);
-    this.obtain(app, this.wanted({ minLife: this.softExpiry })).catch((error: Error) =>
-      this.logger.warn(`The access token still works, but its refresh failed: ${error.message}`),
+    this.fetchShared(app, this.requirement({ minTtlMs: this.refreshBeforeMs })).catch(
+      (error: Error) =>
+        this.logger.warn(`The access token still works, but its refresh failed: ${error.message}`),
     );
   }
 
-  /** One flight per app. Whoever joins one that brings the refused token starts the next. */
-  private async obtain(app: WechatApp, wanted: WantedToken): Promise<AccessToken> {
-    const flying = this.flights.get(app.appId);
-    if (flying) {
-      const token = await flying;
-      return token.token === wanted.refused ? this.obtain(app, wanted) : token;
+  /** One fetch at a time per app. A caller that joined a fetch of the token that it was refused joins or starts the next. */
+  private async fetchShared(app: WechatApp, requirement: Requirement): Promise<AccessToken> {
+    for (let joined = 1; ; joined++) {
+      const token = await this.fetches.run(app.appId, async () => {
+        const fetched = await this.fetchOnce(app, requirement);
+        this.tokens.set(app.appId, fetched);
+        return fetched;
+      });
+      if (token.token !== requirement.refused || joined === MAX_JOINED_FETCHES) return token;
     }
-    const flight = this.obtainShared(app, wanted).finally(() => this.flights.delete(app.appId));
-    this.flights.set(app.appId, flight);
-    const token = await flight;
-    this.tokens.set(app.appId, token);
-    return token;
   }
 
-  /** What another instance has stored, or a fresh one, fetched by whichever instance holds the lock. */
-  private async obtainShared(app: WechatApp, wanted: WantedToken): Promise<AccessToken> {
-    const lock = { key: `wx:lock:at:${app.appId}`, owner: randomBytes(16) };
+  /** Returns the token that another instance has stored, or fetches one with the lock. */
+  private async fetchOnce(app: WechatApp, requirement: Requirement): Promise<AccessToken> {
+    const lock = { key: KEY_PREFIX.accessTokenLock + app.appId, owner: randomBytes(16) };
+    const startedAt = performance.now();
     try {
-      for (
-        const started = performance.now();
-        performance.now() - started < LOCK_PATIENCE;
-        await sleep(LOCK_POLL)
-      ) {
-        const { token } = await this.stored(app);
-        if (token && this.satisfies(token, wanted)) return token;
-        if (await this.store.add(lock.key, lock.owner, LOCK_TTL))
-          return await this.fetchLocked(app, wanted, lock);
+      while (performance.now() - startedAt < LOCK_MAX_WAIT_MS) {
+        const stored = await this.findStored(app);
+        if (stored && this.satisfies(stored, requirement)) return stored;
+        if (await this.store.add(lock.key, lock.owner, LOCK_TTL_MS))
+          return await this.fetchLocked(app, requirement, lock);
+        await sleep(LOCK_POLL_MS);
       }
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
-      this.requireStable(error);
-      return this.fetch(app, wanted);
+      this.requireStableMode(error);
+      return this.fetch(app, requirement);
     }
-    this.requireStable(
-      new WechatUnavailableError(
-        'Another instance is fetching the access token and does not finish.',
-      ),
+    this.requireStableMode(
+      new WechatUnavailableError('Another instance is fetching the access token, for too long.'),
     );
-    return this.fetchAndStore(app, wanted, await this.stored(app));
+    return this.fetchAndStore(app, requirement, await this.findStored(app));
   }
 
-  /** Two instances that fetch a stable token get the same one; two that fetch a legacy token take it from each other. */
-  private requireStable(otherwise: Error): void {
+  /** Two instances that fetch a stable token get the same one. A second legacy token ends the first. */
+  private requireStableMode(otherwise: Error): void {
     if (this.options.api.accessTokenMode !== 'stable') throw otherwise;
   }
 
   private async fetchLocked(
     app: WechatApp,
-    wanted: WantedToken,
+    requirement: Requirement,
     lock: { key: string; owner: Buffer },
   ): Promise<AccessToken> {
     try {
-      const before = await this.stored(app);
-      return before.token && this.satisfies(before.token, wanted)
-        ? before.token
-        : await this.fetchAndStore(app, wanted, before);
+      const before = await this.findStored(app);
+      return before && this.satisfies(before, requirement)
+        ? before
+        : await this.fetchAndStore(app, requirement, before);
     } finally {
-      await this.store.remove(lock.key, lock.owner).catch(() => undefined); // it runs out by itself
+      await this.store.remove(lock.key, lock.owner).catch(() => undefined); // the lock expires anyway
     }
   }
 
-  private satisfies(token: AccessToken, { refused, minLife }: WantedToken): boolean {
-    return token.token !== refused && this.lifeOf(token) > minLife;
+  private satisfies(token: AccessToken, { refused, minTtlMs }: Requirement): boolean {
+    return token.token !== refused && this.ttlMs(token) > minTtlMs;
   }
 
   /**
-   * Stores only over what was there before, or over what is older: an instance that slept through its lock does not overwrite a
-   * newer token, and its answer does not keep a newer one out. What was asked for later lasts longer.
+   * Stores the fetched token, except over a token that another instance stored meanwhile and that expires later. So an
+   * instance that was paused while its lock expired does not overwrite a newer token.
    */
   private async fetchAndStore(
     app: WechatApp,
-    wanted: WantedToken,
-    before: StoredToken,
+    requirement: Requirement,
+    before: AccessToken | undefined,
   ): Promise<AccessToken> {
-    const fetched = await this.fetch(app, wanted);
-    if (await this.put(app, fetched, before)) return fetched;
-    const other = await this.stored(app);
-    if (
-      other.token &&
-      other.token.token !== wanted.refused &&
-      other.token.expiresAt >= fetched.expiresAt
-    )
-      return other.token;
-    await this.put(app, fetched, other);
-    return fetched;
+    const fetched = await this.fetch(app, requirement);
+    const stored = await this.repository.update(app.appId, (current) => {
+      const isNew = current && !isSame(current, before) && current.token !== requirement.refused;
+      return isNew && current.expiresAt >= fetched.expiresAt ? current : fetched;
+    });
+    return stored?.record ?? fetched;
   }
 
-  private put(
-    app: WechatApp,
-    token: AccessToken,
-    { sealed: before }: StoredToken,
-  ): Promise<boolean> {
-    const sealed = sealJson(this.keyring, app.appId, keyOf(app), token);
-    const ttl = Math.max(1, this.lifeOf(token));
-    return before
-      ? this.store.replace(keyOf(app), before, sealed, ttl)
-      : this.store.add(keyOf(app), sealed, ttl);
-  }
-
-  private async fetch(app: WechatApp, { refused, deadline }: WantedToken): Promise<AccessToken> {
+  private async fetch(app: WechatApp, { refused, deadline }: Requirement): Promise<AccessToken> {
     const fetched = await this.fetchAs(this.options.api.accessTokenMode, app, deadline);
     if (fetched.token !== refused) return fetched;
-    await this.spendForcedRefresh(app);
+    await this.countForcedRefresh(app);
     return this.fetchAs('forced', app, deadline);
   }
 
@@ -220,37 +212,33 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     );
   }
 
-  private async spendForcedRefresh({ appId }: WechatApp): Promise<void> {
-    const recent = await this.store.count(`wx:force:${appId}`, 1, FORCED_APART);
+  private async countForcedRefresh({ appId }: WechatApp): Promise<void> {
+    const recent = await this.store.count(KEY_PREFIX.forcedRefresh + appId, 1, FORCED_INTERVAL_MS);
     const today =
-      recent.count === 1 ? await this.store.count(`wx:forced:${appId}`, 1, DAY) : undefined;
-    if (!today || today.count > FORCED_A_DAY) {
+      recent.count === 1
+        ? await this.store.count(KEY_PREFIX.forcedRefreshesToday + appId, 1, DAY_MS)
+        : undefined;
+    if (!today || today.count > MAX_FORCED_PER_DAY) {
       this.tokens.delete(appId);
       throw new WechatResponseError(
-        'WeChat refuses the access token that it hands out, and no forced refresh is left for now.',
+        'WeChat refuses the access token that it returns, and no forced refresh is left for now.',
       );
     }
   }
 
-  private async stored(app: WechatApp): Promise<StoredToken> {
-    const sealed = await this.store.get(keyOf(app));
-    return { sealed, token: unsealJson<AccessToken>(this.keyring, keyOf(app), sealed) };
+  private async findStored({ appId }: WechatApp): Promise<AccessToken | undefined> {
+    return (await this.repository.get(appId))?.record;
   }
 }
 
-/** What a caller can use: not the token that WeChat refused, and with some life left. */
-interface WantedToken {
-  minLife: number;
+/** Which token a caller can use: not the one that WeChat refused, and one that does not expire too soon. */
+interface Requirement {
+  minTtlMs: number;
   refused?: string;
-  /** When to give up, the wait for another instance included. */
+  /** When to give up, on `performance.now()`, the wait for another instance included. */
   deadline: number;
 }
 
-interface StoredToken {
-  sealed?: Buffer;
-  token?: AccessToken;
-}
-
-function keyOf({ appId }: WechatApp): string {
-  return `wx:at:${appId}`;
+function isSame(one: AccessToken, other: AccessToken | undefined): boolean {
+  return one.token === other?.token && one.expiresAt === other.expiresAt;
 }

@@ -1,0 +1,25 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Keyring } from '../crypto/keyring.js';
+import { KEY_PREFIX } from '../store/keys.js';
+import { jsonCodec, SealedRepository } from '../store/sealed.repository.js';
+import { WechatStore } from '../store/wechat.store.js';
+import { WechatClock } from '../wechat.clock.js';
+import type { AccessToken } from './fetch-access-token.js';
+
+/** The access tokens that all instances share, by appId. */
+@Injectable()
+export class AccessTokenRepository extends SealedRepository<AccessToken> {
+  constructor(
+    @Inject(WechatStore) store: WechatStore,
+    @Inject(Keyring) keyring: Keyring,
+    @Inject(WechatClock) clock: WechatClock,
+  ) {
+    super(store, keyring, clock, {
+      kind: 'access token',
+      prefix: KEY_PREFIX.accessToken,
+      codec: jsonCodec<AccessToken>(),
+      appIdOf: (_, appId) => appId,
+      expiresAt: ({ expiresAt }) => expiresAt,
+    });
+  }
+}
