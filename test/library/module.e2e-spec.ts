@@ -109,6 +109,20 @@ describe('WechatModule', () => {
     await expect(compile(false)).rejects.toThrow(/SessionService/);
   });
 
+  it('stops the start if it is global twice, and says how to fix it', async () => {
+    const twice = (isGlobal: boolean) =>
+      Test.createTestingModule({
+        imports: [
+          WechatModule.forRoot({ ...optionsFor(wechat), isGlobal: true }),
+          WechatModule.forRoot({ ...optionsFor(wechat), isGlobal }),
+        ],
+      }).compile();
+    await expect(twice(true)).rejects.toThrow(
+      /WechatModule is imported 2 times as a global module: .*isGlobal: false/,
+    );
+    await (await twice(false)).close();
+  });
+
   it('stops the start with every problem at once', async () => {
     const app = Test.createTestingModule({
       imports: [WechatModule.forRoot({ apps: [], session: { ttl: '30x' } })],

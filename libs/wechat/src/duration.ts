@@ -2,7 +2,7 @@ import ms from 'ms';
 import type { StringValue } from 'ms';
 
 /**
- * A length of time: milliseconds, or text with its unit such as `500ms`, `30s`, `30m`, `12h`, `7d`.
+ * A duration: milliseconds, or text with a unit such as `500ms`, `30s`, `30m`, `12h`, `7d`.
  *
  * @example
  * ```ts
@@ -14,7 +14,7 @@ export type Duration = number | string;
 const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 
 /**
- * Milliseconds of a duration, or `undefined` if it is none. A bare `'0'` is zero; other text needs its unit.
+ * Returns the milliseconds of a duration, or `undefined` if it is not valid. The text `'0'` is zero. Other text needs a unit.
  *
  * @example
  * ```ts

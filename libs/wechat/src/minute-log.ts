@@ -2,25 +2,28 @@ import { Logger } from '@nestjs/common';
 
 const MINUTE = 60_000;
 
-/** A log for what can happen a thousand times a second: each text stands there once a minute, with how often it was held back. */
+/**
+ * Logs errors that can occur many times a second. Each error is logged once a minute, with the number of repetitions that were
+ * not logged.
+ */
 export class MinuteLog {
   private readonly logger: Logger;
-  private readonly last = new Map<string, { at: number; heldBack: number }>();
+  private readonly last = new Map<string, { at: number; suppressed: number }>();
 
   constructor(context: string) {
     this.logger = new Logger(context);
   }
 
-  /** @param kind what is said once a minute, where each text differs, as one with a rid of WeChat does */
+  /** @param kind identifies the error if its text differs each time, such as a text with a request id of WeChat */
   error(text: string, kind = text): void {
     const last = this.last.get(kind);
     if (last && Date.now() - last.at < MINUTE) {
-      last.heldBack++;
+      last.suppressed++;
       return;
     }
     this.logger.error(
-      last?.heldBack ? `${text} (${last.heldBack} more within the last minute)` : text,
+      last?.suppressed ? `${text} (${last.suppressed} more within the last minute)` : text,
     );
-    this.last.set(kind, { at: Date.now(), heldBack: 0 });
+    this.last.set(kind, { at: Date.now(), suppressed: 0 });
   }
 }

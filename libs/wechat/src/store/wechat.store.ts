@@ -37,7 +37,9 @@ export abstract class WechatStore {
     for (const verb of VERBS) {
       const run = this[verb] as (...args: unknown[]) => Promise<unknown>;
       const value = (...args: unknown[]): Promise<unknown> =>
-        traced(storeChannel, { verb }, () => run.apply(this, args));
+        storeChannel.hasSubscribers
+          ? traced(storeChannel, { verb }, () => run.apply(this, args))
+          : run.apply(this, args);
       Object.defineProperty(this, verb, { value, writable: true, configurable: true });
     }
   }

@@ -41,13 +41,15 @@ export class CircuitBreaker {
       );
     if (this.inFlight >= MAX_IN_FLIGHT)
       throw new StoreUnavailableError(`Redis has not replied to ${MAX_IN_FLIGHT} calls yet.`);
+    this.inFlight++;
+    const call = work();
     try {
-      const reply = await withTimeout(this.counted(work()));
+      const reply = await withTimeout(call);
+      this.inFlight--;
       this.timeouts = 0;
       return reply;
     } catch (error) {
-      this.timeouts = error instanceof TimeoutError ? this.timeouts + 1 : 0;
-      if (this.timeouts >= TIMEOUTS_TO_OPEN && !this.isOpen) void this.open();
+      this.failed(error, call);
       throw error;
     }
   }
@@ -56,12 +58,13 @@ export class CircuitBreaker {
     this.isStopped = true;
   }
 
-  /** A call is in flight until its reply arrives, not until its caller has timed out. */
-  private counted<T>(call: Promise<T>): Promise<T> {
+  /** A call that timed out is in flight until its reply arrives. */
+  private failed(cause: unknown, call: Promise<unknown>): void {
     const settled = (): void => void this.inFlight--;
-    this.inFlight++;
-    call.then(settled, settled);
-    return call;
+    if (cause instanceof TimeoutError) call.then(settled, settled);
+    else settled();
+    this.timeouts = cause instanceof TimeoutError ? this.timeouts + 1 : 0;
+    if (this.timeouts >= TIMEOUTS_TO_OPEN && !this.isOpen) void this.open();
   }
 
   private async open(): Promise<void> {

@@ -6,12 +6,9 @@ import { StoreUnavailableError } from '../../wechat.errors.js';
 import type { WechatModuleOptions } from '../../wechat.options.js';
 import { CALL_TIMEOUT_MS, CircuitBreaker, TimeoutError, withTimeout } from './circuit-breaker.js';
 import { Cluster, SingleServer } from './redis.topology.js';
-import type { RedisCommand, RedisEvents, RedisTopology } from './redis.topology.js';
+import type { RedisEvents, RedisTopology } from './redis.topology.js';
 
 export type RedisOptions = NonNullable<WechatModuleOptions['redis']>;
-
-/** Sends one command to the server of the key. */
-export type Send = (...command: RedisCommand) => Promise<unknown>;
 
 /** How long `open` waits for the first connection. The application starts without Redis after that. */
 const CONNECT_WAIT_MS = 1_000;
@@ -90,7 +87,7 @@ export class RedisConnection implements OnApplicationShutdown {
   async execute<T>(
     key: string,
     isReply: (value: unknown) => value is T,
-    work: (send: Send, client: RedisClientType) => Promise<unknown>,
+    work: (redis: RedisTopology, client: RedisClientType) => Promise<unknown>,
   ): Promise<T | undefined> {
     const { address, client } = this.topology.serverOf(key);
     if (this.isClosed) throw new StoreUnavailableError('The connection to Redis is closed.');
@@ -100,9 +97,7 @@ export class RedisConnection implements OnApplicationShutdown {
     }
     const breaker = this.breakers.get(address) ?? this.addBreaker(address, key);
     try {
-      const reply = await breaker.run(() =>
-        work((...command) => this.topology.send(key, command), client),
-      );
+      const reply = await breaker.run(() => work(this.topology, client));
       if (isReply(reply)) return reply;
     } catch (error) {
       return this.failed(error as Error, key, client);
@@ -119,7 +114,7 @@ export class RedisConnection implements OnApplicationShutdown {
    */
   async remove(key: string): Promise<boolean> {
     if (!this.waiting)
-      return (await this.execute(key, isInteger, (send) => send('DEL', key))) === 1;
+      return (await this.execute(key, isInteger, (redis) => redis.send(key, ['DEL', key]))) === 1;
     const [removed, replicas] = (await this.waiting.execute(key, isIntegerPair, (_, client) =>
       this.removeAndWait(client, key),
     )) ?? [0, 0];

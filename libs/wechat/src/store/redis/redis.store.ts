@@ -6,7 +6,7 @@ import { WechatStore } from '../wechat.store.js';
 import type { StoreCount } from '../wechat.store.js';
 import { RedisClock } from './redis.clock.js';
 import { isInteger, isIntegerPair, RedisConnection } from './redis.connection.js';
-import type { Send } from './redis.connection.js';
+import type { RedisTopology } from './redis.topology.js';
 
 /** Each script has one key, so it runs on any server of a cluster. A value of another type is an error, never a match. */
 const REPLACE = script(`
@@ -68,21 +68,24 @@ export class RedisStore extends WechatStore {
 
   async get(key: string): Promise<Buffer | undefined> {
     const name = this.nameOf(key);
-    return (await this.redis.execute(name, isBytesOrNil, (send) => send('GET', name))) ?? undefined;
+    return (
+      (await this.redis.execute(name, isBytesOrNil, (redis) => redis.send(name, ['GET', name]))) ??
+      undefined
+    );
   }
 
   async add(key: string, value: Buffer, ttlMs: number): Promise<boolean> {
     const name = this.nameOf(key);
-    const reply = await this.redis.execute(name, isOkOrNil, (send) =>
-      send('SET', name, value, 'NX', 'PX', wholeMs(ttlMs)),
+    const reply = await this.redis.execute(name, isOkOrNil, (redis) =>
+      redis.send(name, ['SET', name, value, 'NX', 'PX', wholeMs(ttlMs)]),
     );
     return reply === 'OK';
   }
 
   async replace(key: string, expected: Buffer, value: Buffer, ttlMs: number): Promise<boolean> {
     const name = this.nameOf(key);
-    const replaced = await this.redis.execute(name, isInteger, (send) =>
-      run(send, REPLACE, name, expected, value, wholeMs(ttlMs)),
+    const replaced = await this.redis.execute(name, isInteger, (redis) =>
+      run(redis, REPLACE, name, expected, value, wholeMs(ttlMs)),
     );
     return replaced === 1;
   }
@@ -90,8 +93,8 @@ export class RedisStore extends WechatStore {
   async remove(key: string, expected?: Buffer): Promise<boolean> {
     const name = this.nameOf(key);
     if (!expected) return this.redis.remove(name);
-    const removed = await this.redis.execute(name, isInteger, (send) =>
-      run(send, REMOVE, name, expected),
+    const removed = await this.redis.execute(name, isInteger, (redis) =>
+      run(redis, REMOVE, name, expected),
     );
     return removed === 1;
   }
@@ -99,14 +102,16 @@ export class RedisStore extends WechatStore {
   async take(key: string): Promise<Buffer | undefined> {
     const name = this.nameOf(key);
     return (
-      (await this.redis.execute(name, isBytesOrNil, (send) => send('GETDEL', name))) ?? undefined
+      (await this.redis.execute(name, isBytesOrNil, (redis) =>
+        redis.send(name, ['GETDEL', name]),
+      )) ?? undefined
     );
   }
 
   async count(key: string, by: number, windowMs: number): Promise<StoreCount> {
     const name = this.nameOf(key);
-    const reply = await this.redis.execute(name, isIntegerPair, (send) =>
-      run(send, COUNT, name, String(by), wholeMs(windowMs)),
+    const reply = await this.redis.execute(name, isIntegerPair, (redis) =>
+      run(redis, COUNT, name, String(by), wholeMs(windowMs)),
     );
     if (!reply) throw new StoreUnavailableError('The key of a counter holds another value.');
     const [count, resetsInMs] = reply;
@@ -141,16 +146,16 @@ function script(text: string): Script {
 
 /** Runs a script by its digest, or by its text if the server does not have it yet or has lost it in a restart. */
 async function run(
-  send: Send,
+  redis: RedisTopology,
   { sha1, text }: Script,
   key: string,
   ...args: (string | Buffer)[]
 ): Promise<unknown> {
   try {
-    return await send('EVALSHA', sha1, '1', key, ...args);
+    return await redis.send(key, ['EVALSHA', sha1, '1', key, ...args]);
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return send('EVAL', text, '1', key, ...args);
+    return redis.send(key, ['EVAL', text, '1', key, ...args]);
   }
 }
 
