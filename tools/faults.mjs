@@ -1,5 +1,5 @@
-// The rows that docs/reliability.md promises: which tests prove each, and what the last full run found.
-// `node tools/faults.mjs` says what does not fit, with `--update` it writes the tables anew; `npm run test:faults` writes etc/faults.json, too.
+// The rows of docs/reliability.md: the tests that prove each row, and the results of the last full run.
+// `node tools/faults.mjs` prints inconsistencies. `--update` writes the tables. `npm run test:faults` also writes etc/faults.json.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -9,12 +9,12 @@ const byName = (one, other) => one.localeCompare(other);
 const RESULTS = 'etc/faults.json';
 const PAGES = ['docs/reliability.md', 'docs/zh-CN/reliability.md'];
 
-/** What each row of the faults and of the bad input says, and how often a full run tries it at least. */
+/** The text of each row, and the least number of trials in a full run. */
 const ROWS = JSON.parse(read('test/faults/rows.json'));
-/** Which tests prove each promise of SECURITY.md: a file, and how the titles of its tests begin. */
+/** The tests that prove each promise of SECURITY.md: a file, and the beginnings of titles. */
 const PROMISES = JSON.parse(read('test/security/promises.json'));
 
-/** Each table of the page: its marker there, and its rows. */
+/** The rows of each table, by the name of its marker in the page. */
 const TABLES = {
   promises: Object.keys(PROMISES),
   faults: Object.keys(ROWS).filter((id) => !id.startsWith('B-')),
@@ -23,10 +23,10 @@ const TABLES = {
 
 const ID = String.raw`(?:[PRWTSD]\d+|B-[A-Za-z]+)`;
 const IDS = new RegExp(`^(?:${ID} )+`);
-/** In a spec, a text that begins with a row is the title of a test, or a part of one. */
+/** A string in a spec that begins with the id of a row is the title of a test, or a part of one. */
 const QUOTED = new RegExp(`(?<=['"\`])(?:${ID} )+`, 'g');
 
-/** The rows that a test proves: those that its title begins with, and the promises that name it. */
+/** Returns the rows that a test proves: the ids at the beginning of its title, and the promises that name it. */
 export function rowsOf(file, title) {
   const named = (IDS.exec(title)?.[0] ?? '').trim().split(' ').filter(Boolean);
   const promised = Object.keys(PROMISES).filter((id) =>
@@ -35,13 +35,13 @@ export function rowsOf(file, title) {
   return [...new Set([...named, ...promised])];
 }
 
-/** Title says how often: `…, 1,000 times`; without it, once. */
+/** Returns the number of trials that a title names (`…, 1,000 times`), else 1. */
 export function trialsOf(title) {
   return Number(/, ([\d,]+) (?:times|minutes)$/.exec(title)?.[1].replaceAll(',', '') ?? 1);
 }
 
 let known;
-/** The specs that prove each row. */
+/** Returns the specs that prove each row. */
 export function proofs() {
   return (known ??= findProofs());
 }
@@ -59,7 +59,7 @@ function findProofs() {
   return byRow;
 }
 
-/** All specs that prove a row. */
+/** Returns all specs that prove a row. */
 export function filesOfRows() {
   return [...new Set([...proofs().values()].flatMap((files) => [...files]))].toSorted(byName);
 }
@@ -79,7 +79,7 @@ export function readResults() {
   return existsSync(join(root, RESULTS)) ? JSON.parse(read(RESULTS)) : {};
 }
 
-/** @param results for each row, and each spec that proves it: `{ trials, violations, seconds, date }` */
+/** Writes the results and the tables. @param results by row and spec: `{ trials, violations, seconds, date }` */
 export function writeResults(results) {
   const order = [...Object.keys(PROMISES), ...Object.keys(ROWS)];
   const sorted = Object.fromEntries(
@@ -107,10 +107,10 @@ function tableOf(ids, results) {
     const { trials, violations, date } = sumOf(results[id] ?? {});
     return `| ${id} | ${saysOf(id)} | ${linksTo(id)} | ${numberOf(trials, ROWS[id])} | ${violations ?? '–'} | ${date ?? '–'} |`;
   });
-  return `| | promise | proved by | tried | broken | last run |\n|---|---|---|---:|---:|---|\n${lines.join('\n')}`;
+  return `| | promise | proved by | trials | failed | last run |\n|---|---|---|---:|---:|---|\n${lines.join('\n')}`;
 }
 
-/** A row that counts minutes may have been shortened; then the page says so. */
+/** The number of trials. A row that counts minutes shows both numbers if the run was shortened. */
 function numberOf(trials, { unit, trials: wanted } = {}) {
   if (trials === undefined) return '–';
   return unit
@@ -118,7 +118,7 @@ function numberOf(trials, { unit, trials: wanted } = {}) {
     : trials.toLocaleString('en');
 }
 
-/** Of all specs of a row: together, and the day of the oldest. */
+/** The sums over all specs of a row, and the oldest date. */
 function sumOf(ofFiles) {
   const all = Object.values(ofFiles);
   if (all.length === 0) return {};
@@ -142,7 +142,7 @@ function linksTo(id) {
     .join(', ');
 }
 
-/** One line for each thing that does not fit. */
+/** Returns one line for each inconsistency. */
 export function problems() {
   const results = readResults();
   return [
@@ -160,13 +160,13 @@ function gone(id, files) {
   const there = proofs().get(id) ?? new Set();
   return files
     .filter((file) => !there.has(file))
-    .map((file) => `${RESULTS} has a result of ${file} for ${id}, which does not prove it.`);
+    .map((file) => `${RESULTS} has a result of ${file} for ${id}, which has no test of it.`);
 }
 
 function triedTooRarely(id, trials) {
   const { trials: wanted, unit } = ROWS[id];
   return !unit && trials !== undefined && trials < wanted
-    ? [`${id} was tried ${trials} times in place of ${wanted}.`]
+    ? [`${id} has ${trials} trials, but needs ${wanted}.`]
     : [];
 }
 

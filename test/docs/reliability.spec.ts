@@ -7,16 +7,16 @@ import { headingsOf, proseOf } from './markdown.js';
 const ROOT = join(import.meta.dirname, '../..');
 const PAGE = 'docs/reliability.md';
 const read = (root: string, path: string): string => readFileSync(join(root, path), 'utf8');
-/** What does not fit between the rows, their tests, their results and the page. */
+/** Prints inconsistencies between the rows, their tests, their results and the page. */
 const problemsOf = (root: string): string =>
   spawnSync('node', [join(root, 'tools/faults.mjs')], { encoding: 'utf8' }).stdout;
 
 describe('docs/reliability.md', () => {
-  it('shows every row with a test that there is, and what the last full run found', () => {
+  it('shows every row with an existing test, and the results of the last full run', () => {
     expect(problemsOf(ROOT)).toBe('');
   });
 
-  it('is the same in both languages, but for the tables', () => {
+  it('is the same in both languages, except for the tables', () => {
     const [english, chinese] = [read(ROOT, PAGE), read(ROOT, 'docs/zh-CN/reliability.md')];
     expect(headingsOf(chinese).map(({ level }) => level)).toEqual(
       headingsOf(english).map(({ level }) => level),
@@ -25,7 +25,7 @@ describe('docs/reliability.md', () => {
     expect([points(chinese), points(english)]).toEqual([6, 6]);
   });
 
-  describe('control: it is told', () => {
+  describe('control: reports a problem', () => {
     let copy: string;
     beforeEach(() => {
       copy = mkdtempSync(join(tmpdir(), 'reliability-'));
@@ -38,30 +38,30 @@ describe('docs/reliability.md', () => {
     const edit = (file: string, change: (text: string) => string): void =>
       writeFileSync(join(copy, file), change(read(copy, file)));
 
-    it('where a row has no test', () => {
+    it('when a row has no test', () => {
       edit('test/faults/rows.json', (rows) =>
         rows.replace('{', '{ "W99": { "says": "nothing", "trials": 1 },'),
       );
       expect(problemsOf(copy)).toMatch(/^W99 has no test\.$/m);
     });
 
-    it('where the page says something else than the results', () => {
+    it('when the page differs from the results', () => {
       edit(PAGE, (page) => page.replace(/\| R1 \|.*\n/, ''));
       expect(problemsOf(copy)).toBe(
         `${PAGE} differs from etc/faults.json. Run: node tools/faults.mjs --update\n`,
       );
     });
 
-    it('where a row was tried less often than it should be, or by a test that is gone', () => {
+    it('when a row has too few trials, or a result of a test that does not exist', () => {
       const result = { trials: 3, violations: 0, seconds: 1, date: '2026-01-01' };
       writeFileSync(
         join(copy, 'etc/faults.json'),
         JSON.stringify({ W9: { 'test/gone.spec.ts': result } }),
       );
       expect(problemsOf(copy)).toContain(
-        'etc/faults.json has a result of test/gone.spec.ts for W9, which does not prove it.',
+        'etc/faults.json has a result of test/gone.spec.ts for W9, which has no test of it.',
       );
-      expect(problemsOf(copy)).toMatch(/^W9 was tried 3 times in place of 20\.$/m);
+      expect(problemsOf(copy)).toMatch(/^W9 has 3 trials, but needs 20\.$/m);
     });
   });
 });

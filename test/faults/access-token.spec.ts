@@ -14,17 +14,16 @@ const LEGACY = '/cgi-bin/token';
 const API = '/cgi-bin/getcallbackip';
 const INSTANCES = 4;
 const CALLERS = 25;
-/** After this long, callers stop waiting for an instance that holds the lock and does not finish. */
-const PATIENCE = 3_000;
-const SLACK = 1_000;
-/** How WeChat says that it does not know an access token. */
+/** How long a caller waits for the instance that holds the lock, in milliseconds. */
+const LOCK_WAIT_MS = 3_000;
+const SLACK_MS = 1_000;
+/** The errcodes of an invalid access token. */
 const REFUSALS = [40001, 40014, 42001];
-/** A minute is more than the worst row takes on a busy machine. */
-const LONGEST = 60_000;
+const TEST_TIMEOUT_MS = 60_000;
 
-/** One for each trial that needs an app of its own, and the first for all others. */
+/** Some trials need an app of their own. All other trials use the first app. */
 const APPS = isFull ? 310 : 10;
-/** Before WeChat has done its work, while it answers, and after it has answered into the void. */
+/** WeChat hangs before its work, during the response, and after its work without a response. */
 const HANGS: Fault[] = [
   { hang: true },
   { drip: '500ms', dripFrom: 'body' },
@@ -37,7 +36,7 @@ const legacyMode = ({ url }: WechatSandbox): Partial<WechatModuleOptions> => ({
 
 beforeAll(() => Logger.overrideLogger(false));
 
-describeRedis('the access token of', () => {
+describeRedis('the access token', () => {
   let redis: TestRedis;
   let wechat: WechatSandbox;
   let connections: Connections;
@@ -74,7 +73,7 @@ describeRedis('the access token of', () => {
     return started;
   };
   const inLegacyMode = (): Promise<Member[]> => start(legacyMode(wechat));
-  /** How often each was asked since. */
+  /** Counts the requests to each endpoint from now on. */
   const watch = (): { stable(): number; forced(): number; legacy(): number; api(): number } => {
     const count = tally(wechat);
     const isForced = ({ body }: RecordedRequest): boolean =>
@@ -90,24 +89,24 @@ describeRedis('the access token of', () => {
     Promise.all(
       Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()),
     );
-  /** As if its eight seconds were over. */
+  /** Lets the lease of 8 s expire. */
   const endLease = async (): Promise<void> => {
     await redis.run('DEL', `wx:lock:at:${appId()}`);
     wechat.clock.advance('8s');
   };
 
-  describe('four instances', () => {
-    /** For the rows that need no cold ones. */
+  describe('of four instances', () => {
+    /** Shared by the rows that do not need instances with an empty cache. */
     let warm: Member[] = [];
     beforeAll(async () => {
       warm = await startMembers(wechat, connections, {
         api: { baseUrl: wechat.url, timeout: '1m' },
-      }); // 100 calls at once are slow on a busy machine
+      }); // 100 parallel calls may be slow
     });
     afterAll(() => Promise.all(warm.map((member) => member.close())));
 
     it.each(trials(100, 3))(
-      'T1 is refused under 100 calls: one fetch, each call repeated once at most, all succeed',
+      'T1 is fetched once when WeChat refuses it during 100 calls, and every call succeeds after at most one retry',
       async (n) => {
         await askAll(warm);
         wechat.invalidateAccessToken();
@@ -126,7 +125,7 @@ describeRedis('the access token of', () => {
     );
 
     it.each(trials(20, 1))(
-      'T2 is refused for ever: each call fails after one repetition, forced fetches keep to their budget',
+      'T2 is fetched within the budget of forced fetches when WeChat refuses every token, and each call fails after one retry',
       async () => {
         wechat.always(API, { errcode: 40001 });
         const call = (): Promise<unknown> => any(warm).api.call({ method: 'GET', path: API });
@@ -136,31 +135,34 @@ describeRedis('the access token of', () => {
           for (let i = 0; i < 4; i++)
             await expect(call()).rejects.toMatchObject({ code: 'ERR_WECHAT_RESPONSE' });
           expect(within.forced()).toBeLessThanOrEqual(1);
-          await redis.run('DEL', `wx:force:${appId()}`); // as if its 30 seconds were over
+          await redis.run('DEL', `wx:force:${appId()}`); // its 30 seconds expire
         }
         expect(asked.api()).toBeLessThanOrEqual(2 * 15 * 4);
         expect(asked.forced()).toBeGreaterThan(0);
-        expect(asked.forced()).toBeLessThanOrEqual(10); // of the 20 that WeChat allows in a day
+        expect(asked.forced()).toBeLessThanOrEqual(10); // WeChat allows 20 a day
       },
     );
 
-    it.each(trials(200, 5))('T3 is fetched once for 100 cold callers', async () => {
-      const team = await start();
-      const asked = watch();
-      const tokens = new Set(await askAll(team));
-      expect([tokens, asked.stable()]).toEqual([
-        new Set([wechat.accessTokens.current(appId())]),
-        1,
-      ]);
-    });
+    it.each(trials(200, 5))(
+      'T3 is fetched once for 100 callers when no instance has it',
+      async () => {
+        const team = await start();
+        const asked = watch();
+        const tokens = new Set(await askAll(team));
+        expect([tokens, asked.stable()]).toEqual([
+          new Set([wechat.accessTokens.current(appId())]),
+          1,
+        ]);
+      },
+    );
 
     it.each(trials(50))(
-      'R9 is forgotten by Redis when it has to be renewed: it is fetched once',
+      'R9 is fetched once when Redis has lost its data and the token has to be renewed',
       async () => {
         const team = await start();
         const [old] = await askAll(team);
         await wipe(redis);
-        expect(new Set(await askAll(team))).toEqual(new Set([old])); // each instance has its own copy
+        expect(new Set(await askAll(team))).toEqual(new Set([old])); // each instance has cached it
         wechat.clock.advance('2h');
         const asked = watch();
         expect([new Set(await askAll(team)), asked.stable()]).toEqual([
@@ -170,7 +172,7 @@ describeRedis('the access token of', () => {
       },
     );
 
-    it('control: without a lock it is fetched by many', async () => {
+    it('control: is fetched more than once without a lock', async () => {
       const naive = async (): Promise<string> => {
         const stored = (await redis.run('GET', 'naive')) as string | null;
         if (stored) return stored;
@@ -190,7 +192,7 @@ describeRedis('the access token of', () => {
     });
 
     it.each(trials(10, 1))(
-      'T6 still works while refreshes fail: it is served to its end, then 503, and nothing erases it',
+      'T6 is returned until it expires while refreshes fail, and then 503, and its record is kept',
       async () => {
         const team = await start();
         const [old] = await askAll(team);
@@ -212,10 +214,10 @@ describeRedis('the access token of', () => {
     );
 
     it.each(trials(200))(
-      'T8 legacy answers overtake each other: the token in the store is the newest, and all use it',
+      'T8 is the newest one in the store and for all callers when legacy responses overtake each other',
       async () => {
         const [slow, fast] = await inLegacyMode();
-        wechat.next(LEGACY, { delay: '150ms' }); // its work is done at once, so its token is the older one
+        wechat.next(LEGACY, { delay: '150ms' }); // WeChat issues this token at once, so it is the older one
         const asked = watch();
         const late = slow!.tokens.get();
         await until(() => asked.legacy() > 0);
@@ -226,7 +228,7 @@ describeRedis('the access token of', () => {
     );
 
     it.each(trials(200))(
-      'T8 the older legacy answer arrives first: the newer one replaces it, and all use that',
+      'T8 is replaced by the newer one when the older legacy response arrives first',
       async () => {
         const [slow, fast, cold] = await inLegacyMode();
         wechat.next(LEGACY, { delay: '60ms' });
@@ -246,7 +248,7 @@ describeRedis('the access token of', () => {
     );
 
     it.each(trials(200))(
-      'T8 a legacy token that somebody else has replaced heals by one repetition',
+      'T8 is renewed by one retry when another client has replaced a legacy token',
       async () => {
         const team = await inLegacyMode();
         await askAll(team);
@@ -262,8 +264,8 @@ describeRedis('the access token of', () => {
     );
   });
 
-  describe('processes', () => {
-    /** Processes are slow to start, so those that live are used again; each trial has an app that none of them knows yet. */
+  describe('of four processes', () => {
+    /** Starting a process is slow, so trials share the processes. Each trial uses an app whose token no process has cached. */
     let pool: Instance[] = [];
     let used = 0;
     let sleeper: Promise<Instance> | undefined;
@@ -274,11 +276,11 @@ describeRedis('the access token of', () => {
       pool = await Promise.all(
         Array.from({ length: INSTANCES }, () => Instance.start(wechat, redis)),
       );
-    }, LONGEST);
+    }, TEST_TIMEOUT_MS);
     afterAll(killInstances);
 
     it.each(trials(50, 1))(
-      'T3 is fetched once for 25 callers in each of four cold processes',
+      'T3 is fetched once for 25 callers in each of four processes with an empty cache',
       async () => {
         const app = nextApp();
         const asked = watch();
@@ -293,7 +295,7 @@ describeRedis('the access token of', () => {
     );
 
     it.each(trials(50, 1))(
-      'T4 that hold the lock are killed before, during and after their call: others wait no longer than 3 s',
+      'T4 is returned within 3 s when the process that holds the lock is killed before, during or after its call',
       async () => {
         const [[other], holder] = await Promise.all([start(), take()]);
         const apps = [nextApp(), nextApp(), nextApp()];
@@ -306,23 +308,23 @@ describeRedis('the access token of', () => {
         await holder.kill();
         const startedAt = performance.now();
         const tokens = await Promise.all(apps.map((app) => other!.tokens.get(app)));
-        expect(performance.now() - startedAt).toBeLessThan(PATIENCE + SLACK);
+        expect(performance.now() - startedAt).toBeLessThan(LOCK_WAIT_MS + SLACK_MS);
         expect(tokens.map((token) => wechat.accessTokens.isValid(token))).toEqual([
           true,
           true,
           true,
         ]);
       },
-      LONGEST,
+      TEST_TIMEOUT_MS,
     );
 
     it.each(trials(50, 1))(
-      'T4 that hold the lock are killed while the old token still works: nobody waits',
+      'T4 is returned at once when the process that holds the lock is killed while the old token is valid',
       async () => {
         const [team, holder] = await Promise.all([start(), take()]);
         const app = nextApp();
         const old = await team[0]!.tokens.get(app);
-        await redis.run('DEL', `wx:at:${app}`); // the holder is cold, so it fetches
+        await redis.run('DEL', `wx:at:${app}`); // the holder has no cached token, so it fetches one
         const asked = watch();
         wechat.next(STABLE, { hang: 'after-work' });
         void holder.accessTokens({ appId: app }).catch(() => undefined);
@@ -332,13 +334,13 @@ describeRedis('the access token of', () => {
         expect(
           await Promise.all(Array.from({ length: CALLERS }, () => team[0]!.tokens.get(app))),
         ).toEqual(Array(CALLERS).fill(old));
-        expect(performance.now() - startedAt).toBeLessThan(SLACK);
+        expect(performance.now() - startedAt).toBeLessThan(SLACK_MS);
       },
-      LONGEST,
+      TEST_TIMEOUT_MS,
     );
 
     it.each(trials(50, 1))(
-      'T5 that hold the lock sleep through their lease: what they bring is not stored, and the lock of another stays',
+      'T5 is not stored by a process that was paused until its lease expired, and the lock of another process is kept',
       async () => {
         const [[other], holder] = await Promise.all([
           inLegacyMode(),
@@ -351,18 +353,18 @@ describeRedis('the access token of', () => {
         const late = holder.accessTokens({ appId: app });
         await until(() => asked.legacy() > 0);
         holder.pause();
-        await redis.run('DEL', lock); // as if its lease were over
+        await redis.run('DEL', lock); // its lease expires
         const newer = await other!.tokens.get(app);
-        await redis.run('SET', lock, 'somebody else');
-        await sleep(150); // WeChat's answer lies at the sleeper's door by now
+        await redis.run('SET', lock, 'another process');
+        await sleep(150); // the response of WeChat is in the socket buffer of the paused process
         holder.resume();
         expect(await late).toEqual([newer]);
         expect(newer).toBe(wechat.accessTokens.current(app, 'legacy'));
-        expect(await redis.run('GET', lock)).toBe('somebody else');
+        expect(await redis.run('GET', lock)).toBe('another process');
         const [, cold] = await inLegacyMode();
         expect(await cold!.tokens.get(app)).toBe(newer);
       },
-      LONGEST,
+      TEST_TIMEOUT_MS,
     );
   });
 });

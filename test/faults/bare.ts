@@ -15,7 +15,7 @@ import { ProcessClock } from '../../libs/wechat/src/wechat.clock.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
 
-/** A store as simple as can be: a map and a clock that stands still until it is pushed. */
+/** A store on a `Map`, with a clock that only `advance` moves. */
 export class MapStore extends WechatStore {
   readonly entries = new Map<string, { value: Buffer; expiresAt: number }>();
   private time = NOON;
@@ -25,7 +25,7 @@ export class MapStore extends WechatStore {
   advance(ms: number): void {
     this.time += ms;
   }
-  /** Every verb in one step, for whoever wants to put something before and after it. */
+  /** Runs a verb in one step. Subclasses add delays before and after it. */
   protected do<T>(_verb: string, _key: string, work: () => T): Promise<T> {
     return Promise.resolve(work());
   }
@@ -76,7 +76,7 @@ export class MapStore extends WechatStore {
   }
 }
 
-/** A store across a network whose every delay fast-check chooses: of the question, and of the answer after the deed. */
+/** A store behind a simulated network. fast-check chooses the delay of every request and of every reply. */
 export class ScheduledStore extends MapStore {
   constructor(private readonly scheduler: Scheduler) {
     super();
@@ -85,12 +85,12 @@ export class ScheduledStore extends MapStore {
   protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
     await this.scheduler.schedule(Promise.resolve(), `${verb} ${key.slice(0, 9)}`);
     const result = work();
-    await this.scheduler.schedule(Promise.resolve(), `answer to ${verb}`);
+    await this.scheduler.schedule(Promise.resolve(), `reply to ${verb}`);
     return result;
   }
 }
 
-/** WeChat without HTTP: a code is `<user>-<n>`, and works once. */
+/** WeChat without HTTP. A code is `<user>-<n>` and can be used once. */
 export class BareWechat {
   private readonly used = new Set<string>();
   exchanges = 0;
@@ -123,7 +123,7 @@ const APPS: WechatModuleOptions['apps'] = [
   { appId: 'wx1234567890abcdef', secret: 'secret-of-the-app', kind: 'mini-program' },
 ];
 
-/** SessionService without Nest: thousands of them in a second. */
+/** SessionService without Nest, because a property test creates thousands of them. */
 export function bareInstance(
   store: MapStore,
   wechat: BareWechat,

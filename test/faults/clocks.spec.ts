@@ -8,19 +8,19 @@ import { any } from './team.js';
 import { trials } from './rows.js';
 
 const HOUR = 3_600_000;
-const LONGEST = 60_000;
-/** The promise: what ends ends within 2 s of Redis's time. */
+const TEST_TIMEOUT_MS = 60_000;
+/** Sessions and tokens expire within 2 s of the time of Redis. */
 const WITHIN = 2_000;
-/** How long access tokens and open data are good for here, and sessions, in real time. */
+/** Lifetimes in this test, in real time: of access tokens and open data, and of sessions. */
 const LIFE = 1_500;
 const SESSION_LIFE = 2 * LIFE;
-/** What an end may come early by: half of the time that Redis's answer was on its way, on a machine that is busy. */
+/** How much too early something may expire: half of the round trip of the TIME command on a busy machine. */
 const EARLY = 500;
 const STABLE = '/cgi-bin/stable_token';
-/** WeChat's token is not used any more when so much of its life is left. */
+/** The library stops using an access token this long before it expires. */
 const UNUSED_REST = 30_000;
 
-/** What is done to a clock while it runs: NTP, an operator, or the end of summer time on a machine that keeps local time. */
+/** Changes of a running clock: NTP, an operator, or the end of summer time on a machine that keeps local time. */
 const jump = fc.oneof(
   fc.integer({ min: -10_000, max: 10_000 }),
   fc.constantFrom(HOUR, -HOUR, HOUR / 2, -HOUR / 2),
@@ -28,7 +28,7 @@ const jump = fc.oneof(
 const jumpsOf = (trial: number): number[] =>
   fc.sample(fc.array(jump, { minLength: 2, maxLength: 2 }), { seed: trial, numRuns: 1 })[0]!;
 
-describeRedis('instances whose clocks are wrong', () => {
+describeRedis('instances with wrong clocks', () => {
   let redis: TestRedis;
   let wechat: WechatSandbox;
   let user: SandboxUser;
@@ -55,7 +55,7 @@ describeRedis('instances whose clocks are wrong', () => {
       }),
       Instance.start(wechat, redis, options),
     ])) as [Instance, Instance, Instance];
-  }, LONGEST);
+  }, TEST_TIMEOUT_MS);
   beforeEach(() => {
     wechat.clear();
     user = wechat.users.create();
@@ -77,7 +77,7 @@ describeRedis('instances whose clocks are wrong', () => {
     const [seconds, microseconds] = (await redis.run('TIME')) as string[];
     return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
   };
-  /** How long it is still so at each of them, by Redis's time; the clocks jump at the start and half-way. */
+  /** Returns until when `isSo` holds at each instance, by the time of Redis. The clocks jump at the start and half-way. */
   const lives = async (
     trial: number,
     since: number,
@@ -101,7 +101,7 @@ describeRedis('instances whose clocks are wrong', () => {
     expect(Math.max(...found)).toBeLessThan(life + WITHIN);
   };
 
-  it('control: the processes themselves believe that it is an hour later and earlier', async () => {
+  it('control: run in processes whose clocks are an hour ahead and behind', async () => {
     const clocks = await Promise.all(
       all().map(async (each) => (await (await each.post('/clock')).json()) as { now: number }),
     );
@@ -113,7 +113,7 @@ describeRedis('instances whose clocks are wrong', () => {
   });
 
   it.each(trials(50))(
-    'T7 a session ends for all of them when its life is over by the time of Redis',
+    'T7 expire a session at the same time, by the time of Redis',
     async (trial) => {
       const since = await redisTime();
       const sessionRd = await login([ahead, behind][trial % 2]!);
@@ -124,34 +124,31 @@ describeRedis('instances whose clocks are wrong', () => {
     },
   );
 
-  it.each(trials(50))(
-    'T7 the access token is used by all of them as long as it works, and no longer',
-    async (trial) => {
-      const appId = wechat.apps[used++]!.appId;
-      wechat.always(STABLE, { errcode: 45009 }); // WeChat has no other token
-      wechat.next(STABLE, {
-        body: { access_token: `token-${trial}`, expires_in: (UNUSED_REST + LIFE + 500) / 1_000 },
-      });
-      const since = (await redisTime()) + 500; // its life is told in whole seconds
-      await any([ahead, behind]).accessTokens({ appId });
-      const isUsed = (at: Instance): Promise<boolean> =>
-        at.accessTokens({ appId }).then(
-          ([token]) => token === `token-${trial}`,
-          (error: Error) => error.message.includes('ERR_STORE_UNAVAILABLE'),
-        );
-      expectLives(await lives(trial, since, isUsed));
-    },
-  );
+  it.each(trials(50))('T7 use the access token until it expires, and no longer', async (trial) => {
+    const appId = wechat.apps[used++]!.appId;
+    wechat.always(STABLE, { errcode: 45009 }); // WeChat has no other token
+    wechat.next(STABLE, {
+      body: { access_token: `token-${trial}`, expires_in: (UNUSED_REST + LIFE + 500) / 1_000 },
+    });
+    const since = (await redisTime()) + 500; // its lifetime is in whole seconds
+    await any([ahead, behind]).accessTokens({ appId });
+    const isUsed = (at: Instance): Promise<boolean> =>
+      at.accessTokens({ appId }).then(
+        ([token]) => token === `token-${trial}`,
+        (error: Error) => error.message.includes('ERR_STORE_UNAVAILABLE'),
+      );
+    expectLives(await lives(trial, since, isUsed));
+  });
 
   it.each(trials(50))(
-    'T7 open data is taken by all of them until it is too old, not by their own clocks',
+    'T7 accept open data until it is too old by the time of Redis',
     async (trial) => {
       const tokens = await Promise.all(all().map((each) => login(each)));
       const since = Math.floor((await redisTime()) / 1_000) * 1_000; // watermarks are whole seconds
       const data = await user.getUserInfo();
       const isTaken = async (at: Instance): Promise<boolean> => {
         const { status } = await at.post('/open-data', tokens[all().indexOf(at)], data);
-        return status === 201 || status === 503; // a busy machine; asked again
+        return status === 201 || status === 503; // 503 on a busy machine is retried
       };
       expectLives(await lives(trial, since, isTaken));
     },

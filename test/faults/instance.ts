@@ -9,14 +9,14 @@ import { optionsFor } from '../support/team-app.js';
 const WORKERS = join(__dirname, 'workers');
 const running = new Set<ChildProcess>();
 
-/** Kills what a failing test has left behind. */
+/** Kills the processes that a failed test did not stop. */
 export function killInstances(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** A process of a team's application, for faults that only a process has: SIGKILL, SIGSTOP, SIGTERM. */
+/** An application in its own process, for SIGKILL, SIGSTOP and SIGTERM. */
 export class Instance {
-  /** What it has written so far. */
+  /** Its output so far. */
   log = '';
   private readonly exit: Promise<number | null>;
 
@@ -29,7 +29,7 @@ export class Instance {
       out.on('data', (text: Buffer) => (this.log += text.toString()));
   }
 
-  /** @param env what its environment has beside ours; `CLOCK_SKEW` gives it a clock of its own */
+  /** @param env variables added to this process's environment; `CLOCK_SKEW` (ms) gives it a wrong clock */
   static async start(
     wechat: WechatSandbox,
     { url: redisUrl }: { url: string },
@@ -66,7 +66,7 @@ export class Instance {
     return (await this.as(sessionRd, '/me')).status;
   }
 
-  /** An unhandled rejection would have ended it. */
+  /** Whether it runs. An unhandled rejection would have ended it. */
   get isRunning(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
@@ -76,7 +76,7 @@ export class Instance {
     return fetch(this.url + path, { headers: { authorization: `Bearer ${sessionRd}` } });
   }
 
-  /** How much memory it holds, in bytes. */
+  /** Its resident memory in bytes. */
   async rss(): Promise<number> {
     const { rss } = (await (await fetch(`${this.url}/memory`)).json()) as { rss: number };
     return rss;
@@ -86,7 +86,7 @@ export class Instance {
     return fetch(`${this.url}/login?code=${code}`, { method: 'POST' });
   }
 
-  /** The access token as each of so many callers at once gets it. */
+  /** The access tokens that `callers` parallel calls get. */
   async accessTokens({ callers = 1, appId = '' } = {}): Promise<string[]> {
     const response = await fetch(`${this.url}/access-token?callers=${callers}&appId=${appId}`);
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
@@ -101,13 +101,13 @@ export class Instance {
     this.child.kill('SIGCONT');
   }
 
-  /** Gone without a word. */
+  /** Ends it by SIGKILL. */
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.exit;
   }
 
-  /** Told to stop; answers its exit code. */
+  /** Ends it by SIGTERM. Returns its exit code. */
   stop(): Promise<number | null> {
     this.child.kill('SIGTERM');
     return this.exit;

@@ -5,8 +5,8 @@ import { filesOfRows } from '../../tools/faults.mjs';
 const { testRegex: _all, ...shared } = base;
 
 /**
- * `npm run test:faults`: the specs that prove a row, at full trial counts. One worker has the hour of the soak, which mostly
- * waits; the other has all the rest, one after the other, since they kill, freeze and time real processes.
+ * The configuration of `npm run test:faults`: the specs that prove a row, with full trial counts. One worker runs the soak test
+ * for an hour, which mostly waits. The other worker runs all other specs in turn, because they kill, freeze and time processes.
  *
  * @type {import('jest').Config}
  */

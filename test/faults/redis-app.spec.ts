@@ -14,9 +14,9 @@ import type { TeamApp } from '../support/team-app.js';
 import { isFull, Lag, load, trials } from './rows.js';
 import { startMember } from './team.js';
 
-/** A guarded request is answered within 300 ms, whatever Redis does. */
+/** The deadline of a guarded request, in milliseconds. */
 const LATEST = 300;
-/** What the HTTP around it may take where 64 requests come at once. */
+/** Time for HTTP when 64 requests arrive at once, in milliseconds. */
 const HTTP = 50;
 
 interface Answer {
@@ -51,7 +51,7 @@ describeRedis('an application, when', () => {
     wechat = await startWechatSandbox();
     app = await startTeamApp(optionsFor(wechat, { store }));
     sessions = app.get(SessionService);
-    await login(); // the server knows the scripts from here on
+    await login(); // loads the scripts
     await sessions.refresh(token);
   });
   afterAll(async () => {
@@ -62,7 +62,7 @@ describeRedis('an application, when', () => {
     await redis.end();
   });
   beforeEach(async () => {
-    proxy.pass(); // whatever the trial before has left behind
+    proxy.pass(); // ends a fault of the previous trial
     redis.thaw();
     await redis.start();
     await until(async () => (await me('srd_')).status !== 503 && (await me()).status !== 503);
@@ -75,7 +75,7 @@ describeRedis('an application, when', () => {
     [token, sessionId, openid] = [session_rd, session.id, user.openid()];
   };
 
-  /** GET /me. Throws where an answer is none that the table of faults allows. */
+  /** GET /me. Throws if the response is not one that the table of faults allows. */
   const me = async (sessionRd = token): Promise<Answer> => {
     const startedAt = performance.now();
     const response = await app.as(sessionRd, '/me');
@@ -99,41 +99,47 @@ describeRedis('an application, when', () => {
     expect(answers.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)).toBeLessThan(latest);
   };
 
-  it.each(trials(100, 3))('R1 Redis is killed under 64 requests', async () => {
-    const lag = new Lag();
-    const requests = load(64, () => me());
-    await sleep(30);
-    await redis.kill();
-    await sleep(30);
-    const answers = await requests.stop();
-    expectOnly(answers, [200, 503], LATEST + HTTP + lag.end());
-    expect((await me()).status).toBe(503);
-    expect((await me('srd_invented')).status).toBe(401); // nobody has to ask Redis for that
-    expect((await app.fetch('/greeting')).status).toBe(200);
-    await redis.start();
-    const backAt = performance.now();
-    await until(async () => (await me()).status !== 503);
-    expect(performance.now() - backAt).toBeLessThan(1_000);
-    expect((await me()).status).toBe(401); // this Redis keeps nothing, and it is Redis that says so
-    await login();
-    expectOnly([await me()], [200]);
-  });
+  it.each(trials(100, 3))(
+    'R1 returns 200 or 503 in time when Redis is killed during 64 requests, never 401',
+    async () => {
+      const lag = new Lag();
+      const requests = load(64, () => me());
+      await sleep(30);
+      await redis.kill();
+      await sleep(30);
+      const answers = await requests.stop();
+      expectOnly(answers, [200, 503], LATEST + HTTP + lag.end());
+      expect((await me()).status).toBe(503);
+      expect((await me('srd_invented')).status).toBe(401); // decided without Redis
+      expect((await app.fetch('/greeting')).status).toBe(200);
+      await redis.start();
+      const backAt = performance.now();
+      await until(async () => (await me()).status !== 503);
+      expect(performance.now() - backAt).toBeLessThan(1_000);
+      expect((await me()).status).toBe(401); // this Redis has no persistence, so the session is lost
+      await login();
+      expectOnly([await me()], [200]);
+    },
+  );
 
-  it.each(trials(100, 1))('R2 Redis is frozen', async () => {
-    const lag = new Lag();
-    redis.freeze();
-    const requests = load(16, () => me());
-    await sleep(isFull ? 2_000 : 700);
-    const answers = await requests.stop();
-    const allowed = lag.end();
-    expectOnly(answers, [503], LATEST + HTTP + allowed);
-    const thawedAt = performance.now();
-    redis.thaw();
-    await until(async () => (await me()).status === 200);
-    expect(performance.now() - thawedAt).toBeLessThan(100 + HTTP + allowed);
-  });
+  it.each(trials(100, 1))(
+    'R2 returns 503 in time while Redis is frozen, and 200 soon after',
+    async () => {
+      const lag = new Lag();
+      redis.freeze();
+      const requests = load(16, () => me());
+      await sleep(isFull ? 2_000 : 700);
+      const answers = await requests.stop();
+      const allowed = lag.end();
+      expectOnly(answers, [503], LATEST + HTTP + allowed);
+      const thawedAt = performance.now();
+      redis.thaw();
+      await until(async () => (await me()).status === 200);
+      expect(performance.now() - thawedAt).toBeLessThan(100 + HTTP + allowed);
+    },
+  );
 
-  it.each(trials(50, 1))('R3 Redis takes 2 s', async () => {
+  it.each(trials(50, 1))('R3 returns 503 in time while Redis takes 2 s for a reply', async () => {
     proxy.always({ kind: 'delay', ms: 2_000 });
     const lag = new Lag();
     const answers = [];
@@ -150,8 +156,8 @@ describeRedis('an application, when', () => {
     { kind: 'limitData', bytes: 100 },
     { kind: 'garbage' },
   ];
-  describe.each(broken)('the network breaks answers: $kind', (fault) => {
-    it.each(trials(300, 3))('R5 nobody becomes somebody else', async () => {
+  describe.each(broken)('a guarded request, when the network breaks replies: $kind', (fault) => {
+    it.each(trials(300, 3))('R5 never returns another user', async () => {
       const users = Array.from({ length: 10 }, () => wechat.users.create());
       const tokens = await Promise.all(
         users.map(async (user) => (await sessions.login((await user.login()).code)).session_rd),
@@ -160,7 +166,7 @@ describeRedis('an application, when', () => {
       else proxy.next(fault, 'GET');
       const lag = new Lag();
       const first = me(tokens[0]);
-      await sleep(10); // its answer is spoilt; whoever comes now must not get it, nor the first theirs
+      await sleep(10); // the first reply is broken; no request may get the reply to another one
       const answers = await Promise.all([first, ...tokens.slice(1).map((each) => me(each))]);
       const allowed = lag.end();
       answers.forEach(({ status, openid: whose, ms }, i) => {
@@ -181,7 +187,7 @@ describeRedis('an application, when', () => {
   };
 
   it.each(trials(200))(
-    'R6 the answer to a login is lost: what was begun is never handed out, and the next login stands alone',
+    'R6 creates one session by the next login when the reply to a login is lost',
     async () => {
       const user = wechat.users.create();
       const { code } = await user.login();
@@ -192,7 +198,7 @@ describeRedis('an application, when', () => {
   );
 
   it.each(trials(200))(
-    'R6 the answer to a refresh is lost: asking again gives the one successor',
+    'R6 returns the same successor to a retry when the reply to a refresh is lost',
     async () => {
       await losing('EVALSHA', () => sessions.refresh(token));
       const again = await sessions.refresh(token);
@@ -202,7 +208,7 @@ describeRedis('an application, when', () => {
   );
 
   it.each(trials(200))(
-    'R6 the answer to a logout is lost: it is an error, a retry is not, and the session is over',
+    'R6 fails when the reply to a logout is lost, succeeds at the retry, and the session has ended',
     async () => {
       await losing('DEL', () => sessions.revoke(token));
       await sessions.revoke(token);
@@ -212,12 +218,12 @@ describeRedis('an application, when', () => {
 
   const appId = (): string => wechat.apps[0]!.appId;
   const stored = (): string => `wx:at:${appId()}`;
-  const spoilt: [string, () => string][] = [
+  const lostReplies: [string, () => string][] = [
     ['lock', () => `wx:lock:at:${appId()}`],
     ['storing', () => `SET\r\n$${stored().length}\r\n${stored()}`],
   ];
-  describe.each(spoilt)('the answer to the %s of an access token is lost', (_, request) => {
-    it.each(trials(200))('R6 callers get the one that WeChat knows', async () => {
+  describe.each(lostReplies)('an access token, when the reply to its %s is lost', (_, request) => {
+    it.each(trials(200))('R6 is the one that WeChat accepts', async () => {
       await redis.run('DEL', stored(), `wx:lock:at:${appId()}`);
       const [one, other] = await Promise.all(
         [1, 2].map(() => startMember(optionsFor(wechat, { store }))),
@@ -226,7 +232,7 @@ describeRedis('an application, when', () => {
       proxy.next({ kind: 'dropReply' }, request());
       const got = await one!.tokens.get();
       await until(async () => (await me()).status === 200);
-      await redis.run('DEL', `wx:lock:at:${appId()}`); // as if its lease were over, if it is still there
+      await redis.run('DEL', `wx:lock:at:${appId()}`); // its lease expires, if the lock still exists
       expect([got, await other!.tokens.get()]).toEqual(
         Array(2).fill(wechat.accessTokens.current(appId())),
       );
@@ -236,7 +242,7 @@ describeRedis('an application, when', () => {
   });
 
   it.each(trials(20))(
-    'R7 something else lies where a session was: 401, and one line in the log',
+    'R7 returns 401 for a record that the library did not write, and logs it once',
     async () => {
       const alarm = jest.spyOn(Logger.prototype, 'error');
       const key = `wx:s:${sessionId}`;
@@ -248,22 +254,25 @@ describeRedis('an application, when', () => {
       await redis.run('DEL', key);
       await redis.run('HSET', key, 'a', 'b');
       expect(await lines()).toBeLessThanOrEqual(1);
-      await redis.run('SET', key, 'nothing that opens');
+      await redis.run('SET', key, 'not a sealed record');
       expect(await lines()).toBeLessThanOrEqual(1);
       expect(alarm.mock.calls.flat().join()).not.toContain(token.slice(4));
       alarm.mockRestore();
     },
   );
 
-  it.each(trials(50))('R9 Redis has forgotten everything', async () => {
-    await redis.run('FLUSHALL');
-    expect((await me()).status).toBe(401);
-    await login();
-    expect((await me()).status).toBe(200);
-  });
+  it.each(trials(50))(
+    'R9 returns 401 after Redis has lost its data, until a new login',
+    async () => {
+      await redis.run('FLUSHALL');
+      expect((await me()).status).toBe(401);
+      await login();
+      expect((await me()).status).toBe(200);
+    },
+  );
 
   it.each(trials(20, 1))(
-    'R7 Redis has no memory left: readiness is down although reads work',
+    'R7 reports that it is not ready when Redis has no memory left, although reads work',
     async () => {
       const ownStore = await RedisStore.open({ url: redis.url });
       const health = { imports: [TerminusModule], providers: [WechatHealthIndicator] };
@@ -287,26 +296,32 @@ describeRedis('an application, when', () => {
     },
   );
 
-  it.each(trials(20))('R10 Redis is down at the start and comes later', async () => {
-    const later = await TestRedis.later();
-    const ownStore = await RedisStore.open({ url: later.url });
-    const health = { imports: [TerminusModule], providers: [WechatHealthIndicator] };
-    const early = await startTeamApp(optionsFor(wechat, { store: ownStore }), health);
-    const healthOf = async (): Promise<unknown> => early.get(WechatHealthIndicator).store('store');
-    const whoIs = async (): Promise<number> => (await early.as(token, '/me')).status;
-    expect((await early.fetch('/greeting')).status).toBe(200);
-    expect(await healthOf()).toMatchObject({ store: { status: 'down' } });
-    expect(await whoIs()).toBe(503); // of our making, so only Redis can know
-    const user = wechat.users.create();
-    await expect(early.get(SessionService).login((await user.login()).code)).rejects.toMatchObject({
-      code: 'ERR_STORE_UNAVAILABLE',
-    });
-    await later.start();
-    await until(async () => (await whoIs()) !== 503);
-    expect([await whoIs(), await healthOf()]).toEqual([401, { store: { status: 'up' } }]);
-    await early.get(SessionService).login((await user.login()).code);
-    await early.close();
-    await ownStore.close();
-    await later.end();
-  });
+  it.each(trials(20))(
+    'R10 starts without Redis, returns 503, and works when Redis starts later',
+    async () => {
+      const later = await TestRedis.later();
+      const ownStore = await RedisStore.open({ url: later.url });
+      const health = { imports: [TerminusModule], providers: [WechatHealthIndicator] };
+      const early = await startTeamApp(optionsFor(wechat, { store: ownStore }), health);
+      const healthOf = async (): Promise<unknown> =>
+        early.get(WechatHealthIndicator).store('store');
+      const whoIs = async (): Promise<number> => (await early.as(token, '/me')).status;
+      expect((await early.fetch('/greeting')).status).toBe(200);
+      expect(await healthOf()).toMatchObject({ store: { status: 'down' } });
+      expect(await whoIs()).toBe(503); // well-formed, so only Redis can decide
+      const user = wechat.users.create();
+      await expect(
+        early.get(SessionService).login((await user.login()).code),
+      ).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+      });
+      await later.start();
+      await until(async () => (await whoIs()) !== 503);
+      expect([await whoIs(), await healthOf()]).toEqual([401, { store: { status: 'up' } }]);
+      await early.get(SessionService).login((await user.login()).code);
+      await early.close();
+      await ownStore.close();
+      await later.end();
+    },
+  );
 });

@@ -17,7 +17,7 @@ function expectAll(outcomes: Outcome[], is: Outcome['is'], within: number): void
 
 beforeAll(() => Logger.overrideLogger(false));
 
-describeRedis('the store on a cluster, when', () => {
+describeRedis('the store on a cluster', () => {
   let cluster: TestCluster;
   let store: RedisStore;
   const keys = Array.from({ length: 30 }, (_, i) => `wx:s:${i}`);
@@ -36,13 +36,13 @@ describeRedis('the store on a cluster, when', () => {
     await cluster.end();
   });
   beforeEach(async () => {
-    for (const node of cluster.masters) node.thaw(); // whatever the trial before has left behind
+    for (const node of cluster.masters) node.thaw(); // ends a fault of the previous trial
     await Promise.all(cluster.masters.map((node) => node.start()));
     await until(() => areUp(keys));
     for (const key of keys) await store.add(key, Buffer.from(key), LONG);
   });
 
-  it('the slots are the ones that Redis means', async () => {
+  it('computes the slots that Redis computes', async () => {
     const some = ['a', 'wx:s:abc', '{tag}rest', 'x{tag}y{other}', 'x{}y', '{', 'é', ''];
     const slots = await Promise.all(
       some.map((key) => cluster.masters[0]!.run('CLUSTER', 'KEYSLOT', key)),
@@ -51,7 +51,7 @@ describeRedis('the store on a cluster, when', () => {
   });
 
   it.each(trials(50, 1))(
-    'R2 one node is frozen: only its keys are missing, and nobody waits for them any more',
+    'R2 fails fast for the keys of a frozen node, and serves all other keys',
     async () => {
       const lag = new Lag();
       cluster.masters[0]!.freeze();
@@ -76,7 +76,7 @@ describeRedis('the store on a cluster, when', () => {
     },
   );
 
-  it.each(trials(20))('R1 one node is killed and comes back', async () => {
+  it.each(trials(20))('R1 fails for the keys of a killed node until it is back', async () => {
     const lag = new Lag();
     await cluster.masters[1]!.kill();
     const outcomes = await read(keys);
@@ -87,7 +87,7 @@ describeRedis('the store on a cluster, when', () => {
     await until(() => areUp(keys));
   });
 
-  it('R8 a replica takes over from a node that is gone: its keys come back without a restart', async () => {
+  it('R8 serves the keys of a lost node again when its replica takes over, without a restart', async () => {
     await cluster.masters[0]!.kill();
     await until(async () => (await read(onTheFirst)).every(({ is }) => is === 'unavailable'));
     await cluster.replica.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
@@ -95,16 +95,16 @@ describeRedis('the store on a cluster, when', () => {
     expectAll(await read(keys), 'answer', LATEST);
   });
 
-  it('R8 with waitReplicas a removal waits at the node of its key, before and after its slot has moved', async () => {
+  it('R8 with waitReplicas waits at the node of the removed key, before and after its slot moves', async () => {
     const waiting = await RedisStore.open({ url: cluster.urls, waitReplicas: 1 });
     const removing = async (key: string): Promise<Outcome['is']> =>
       (await outcomeOf(() => waiting.remove(key))).is;
     const [one, two] = onTheFirst;
-    await until(async () => (await removing(one!)) === 'answer'); // the first node is the replica by now
-    expect(await removing(onOthers[0]!)).toBe('unavailable'); // the others have none
+    await until(async () => (await removing(one!)) === 'answer'); // the replica has replaced the first node
+    expect(await removing(onOthers[0]!)).toBe('unavailable'); // the other nodes have no replica
     await cluster.masters[0]!.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
     await until(async () => String(await cluster.replica.run('ROLE')).startsWith('slave'));
-    await until(async () => (await removing(two!)) === 'answer'); // after a MOVED
+    await until(async () => (await removing(two!)) === 'answer'); // after MOVED
     expect((await read([one!, two!])).map(({ is }) => is)).toEqual(['absent', 'absent']);
     await waiting.close();
   });

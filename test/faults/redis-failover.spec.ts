@@ -11,8 +11,8 @@ import type { TeamApp } from '../support/team-app.js';
 import { outcomeOf, trials } from './rows.js';
 
 const LONG = 60_000;
-/** How long a removal waits for replicas. */
-const PATIENCE = 150;
+/** How long a removal waits for replicas, in milliseconds. */
+const REPLICA_WAIT_MS = 150;
 
 @Controller()
 class LoginController {
@@ -23,7 +23,7 @@ class LoginController {
     return this.sessions.login(code);
   }
 
-  /** Not behind the guard: who was answered 503 has no session any more, and asks again all the same. */
+  /** Not guarded, because a client that got 503 may have no session any more and retries. */
   @Post('logout')
   logout(@SessionRd() sessionRd = ''): Promise<void> {
     return this.sessions.revoke(sessionRd);
@@ -42,7 +42,7 @@ class LoginController {
   }
 }
 
-/** A primary and the replica that takes its place, with a link between them that can be held up. */
+/** A primary and the replica that replaces it. Tests can stop the replication link. */
 class Pair {
   private constructor(
     public primary: TestRedis,
@@ -57,7 +57,7 @@ class Pair {
     return new Pair(primary, replica, link, await TcpProxy.start(primary.port));
   }
 
-  /** Returns once the replica has all that was written so far. */
+  /** Waits until the replica has all writes so far. */
   async inStep(): Promise<void> {
     const offset = async (redis: TestRedis): Promise<string | undefined> =>
       /(?:master|slave)_repl_offset:\d+/
@@ -66,7 +66,7 @@ class Pair {
     await until(async () => (await offset(this.primary)) === (await offset(this.replica)));
   }
 
-  /** What is written from now on stays on the primary. */
+  /** Stops replication: later writes exist on the primary only. */
   holdUpLink(): void {
     this.link.always({ kind: 'blackhole' });
   }
@@ -75,7 +75,7 @@ class Pair {
     this.link.pass();
   }
 
-  /** The primary is gone, the replica takes its place, and the clients are led to it. */
+  /** Kills the primary, promotes the replica, and redirects the clients to it. */
   async failOver(): Promise<void> {
     await this.primary.kill();
     await this.link.close();
@@ -115,7 +115,7 @@ async function replicaOf(primary: TestRedis): Promise<[TestRedis, TcpProxy]> {
   return [replica, link];
 }
 
-/** A replica that has just come is told nothing before its first word, which may take a second. */
+/** A new replica receives nothing before its first acknowledgement, which may take a second. */
 async function isFollowed(primary: TestRedis): Promise<boolean> {
   const client = await primary.client();
   await client.set('followed', 'yes');
@@ -163,22 +163,27 @@ describeRedis('a failover', () => {
   const failOver = async (): Promise<void> => {
     await pair.failOver();
     await until(async () => (await outcomeOf(() => store.get('wx:s:any'))).is === 'absent');
-    await until(async () => (await outcomeOf(() => store.remove('wx:s:any'))).ms < 2 * PATIENCE); // its second connection stands, too
+    await until(
+      async () => (await outcomeOf(() => store.remove('wx:s:any'))).ms < 2 * REPLICA_WAIT_MS,
+    ); // its second connection is open, too
   };
 
-  it.each(trials(50))('R8 loses a login: it is 401, and the next login stands', async () => {
-    await start(0);
-    await pair.inStep();
-    pair.holdUpLink();
-    const { session_rd } = await login();
-    expect(await me(session_rd)).toBe(200);
-    await failOver();
-    expect(await me(session_rd)).toBe(401);
-    expect(await me((await login()).session_rd)).toBe(200);
-  });
+  it.each(trials(50))(
+    'R8 loses a login: its session is 401, and the next login works',
+    async () => {
+      await start(0);
+      await pair.inStep();
+      pair.holdUpLink();
+      const { session_rd } = await login();
+      expect(await me(session_rd)).toBe(200);
+      await failOver();
+      expect(await me(session_rd)).toBe(401);
+      expect(await me((await login()).session_rd)).toBe(200);
+    },
+  );
 
   it.each(trials(50))(
-    'R8 loses a logout: the session lives again, until it is ended again or runs out',
+    'R8 loses a logout: the session works again until the next logout or its expiry',
     async () => {
       await start(0);
       const { session_rd } = await login();
@@ -187,13 +192,13 @@ describeRedis('a failover', () => {
       expect(await logout(session_rd)).toBe(201);
       expect(await me(session_rd)).toBe(401);
       await failOver();
-      expect(await me(session_rd)).toBe(200); // the limit that SECURITY.md tells
+      expect(await me(session_rd)).toBe(200); // a limit that SECURITY.md describes
       expect(await logout(session_rd)).toBe(201);
       expect(await me(session_rd)).toBe(401);
     },
   );
 
-  it.each(trials(50))('R8 with waitReplicas loses no logout that was answered', async () => {
+  it.each(trials(50))('R8 with waitReplicas loses no logout that was confirmed', async () => {
     await start(1);
     const { session_rd } = await login();
     expect(await logout(session_rd)).toBe(201);
@@ -202,7 +207,7 @@ describeRedis('a failover', () => {
   });
 
   it.each(trials(50))(
-    'R8 with waitReplicas a logout that no replica has is 503, again and again, until one has it',
+    'R8 with waitReplicas returns 503 for a logout at every attempt until a replica has it',
     async () => {
       await start(1);
       const { session_rd } = await login();
@@ -211,10 +216,10 @@ describeRedis('a failover', () => {
       const refused = await post('/logout', session_rd);
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
       expect(((await refused.json()) as { error: string }).error).toBe('ERR_STORE_UNAVAILABLE');
-      expect(await logout(session_rd)).toBe(503); // it is gone here, and still nobody else knows
+      expect(await logout(session_rd)).toBe(503); // removed on the primary, but not on the replica
       await failOver();
-      expect(await me(session_rd)).toBe(200); // nobody was told otherwise
-      expect(await logout(session_rd)).toBe(503); // a primary without a replica
+      expect(await me(session_rd)).toBe(200); // no client got a confirmation
+      expect(await logout(session_rd)).toBe(503); // the new primary has no replica
       await pair.attachReplica();
       expect(await logout(session_rd)).toBe(201);
       await failOver();
@@ -222,7 +227,7 @@ describeRedis('a failover', () => {
     },
   );
 
-  it('R8 with waitReplicas the retry may come to another instance, and counts once the replica is back', async () => {
+  it('R8 with waitReplicas confirms a retry at another instance when the replica is back', async () => {
     await start(1);
     const other = await RedisStore.open({ url: pair.door.url, waitReplicas: 1 });
     await store.add('wx:s:one', Buffer.from('a'), LONG);
@@ -235,7 +240,7 @@ describeRedis('a failover', () => {
     await other.close();
   });
 
-  it('R8 with waitReplicas a logout of all, or of another device, can be asked for again by the session that asked', async () => {
+  it('R8 with waitReplicas lets the same session retry a logout of all devices or of another device', async () => {
     await start(1);
     const [phone, tablet, laptop] = [await login(), await login(), await login()];
     await pair.inStep();
@@ -259,7 +264,7 @@ describeRedis('a failover', () => {
     ).toEqual([401, 401, 401]);
   });
 
-  it('R8 with waitReplicas nobody else waits: logins and guarded requests go on beside a logout that does', async () => {
+  it('R8 with waitReplicas serves logins and guarded requests while a logout waits', async () => {
     await start(1);
     const [one, two] = [await login(), await login()];
     await pair.inStep();
@@ -269,21 +274,27 @@ describeRedis('a failover', () => {
       (status) => [status, performance.now() - startedAt] as const,
     );
     let answers = 0;
-    while (performance.now() - startedAt < PATIENCE - 50 && (await me(two.session_rd)) === 200)
+    while (
+      performance.now() - startedAt < REPLICA_WAIT_MS - 50 &&
+      (await me(two.session_rd)) === 200
+    )
       answers++;
     const [status, ms] = await waiting;
-    expect([status, ms >= PATIENCE]).toEqual([503, true]);
+    expect([status, ms >= REPLICA_WAIT_MS]).toEqual([503, true]);
     expect(answers).toBeGreaterThan(3);
   });
 
-  it('control: on one connection whatever is sent behind a WAIT waits with it', async () => {
+  it('control: on one connection all commands wait behind a WAIT', async () => {
     await start(0);
     pair.holdUpLink();
     const client = await pair.primary.client();
     await client.set('a', 'b');
     const startedAt = performance.now();
-    await Promise.all([client.sendCommand(['WAIT', '1', String(PATIENCE)]), client.get('a')]);
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(PATIENCE - 5);
+    await Promise.all([
+      client.sendCommand(['WAIT', '1', String(REPLICA_WAIT_MS)]),
+      client.get('a'),
+    ]);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(REPLICA_WAIT_MS - 5);
     client.destroy();
   });
 });

@@ -15,14 +15,14 @@ import type { TcpFault } from '../support/tcp-proxy.js';
 import { isFull, Lag, load, outcomeOf, often, trials } from './rows.js';
 
 const LONG = 3_600_000;
-/** The promise: a guarded request is answered within 300 ms, whatever Redis does. */
+/** The deadline of a guarded request, in milliseconds. */
 const LATEST = 300;
 const AT_ONCE = 5;
 const value = (key: string): Buffer => Buffer.from(`value of ${key}`);
 
 beforeAll(() => Logger.overrideLogger(false));
 
-describeRedis('the store, when Redis', () => {
+describeRedis('the store on a failing Redis', () => {
   let redis: TestRedis;
   let store: RedisStore;
   const get = (key = 'wx:s:one'): ReturnType<typeof outcomeOf<Buffer>> =>
@@ -38,31 +38,34 @@ describeRedis('the store, when Redis', () => {
     await redis.end();
   });
   beforeEach(async () => {
-    redis.thaw(); // whatever the trial before has left behind
+    redis.thaw(); // ends a fault of the previous trial
     await redis.start();
     await until(isUp);
     await store.add('wx:s:one', value('wx:s:one'), LONG);
   });
 
-  it.each(trials(100, 3))('R1 is killed with 64 reads in flight', async () => {
-    await store.add('wx:s:one', value('wx:s:one'), LONG);
-    const lag = new Lag();
-    const reads = load(64, get);
-    await get(); // answers come in order, so the first of the load have theirs
-    await redis.kill();
-    await sleep(20);
-    const whileDown = (await reads.stop()).slice();
-    expect(whileDown.filter(({ is }) => is === 'absent')).toEqual([]);
-    expect(whileDown.map(({ is }) => is)).toEqual(
-      expect.arrayContaining(['answer', 'unavailable']),
-    );
-    expect(slowest(whileDown)).toBeLessThan(LATEST + lag.end());
-    await redis.start();
-    expect(await timeUntil(isUp)).toBeLessThan(1_000);
-    expect((await get()).is).toBe('absent');
-  });
+  it.each(trials(100, 3))(
+    'R1 ends 64 reads in time when Redis is killed, and finds no key absent by mistake',
+    async () => {
+      await store.add('wx:s:one', value('wx:s:one'), LONG);
+      const lag = new Lag();
+      const reads = load(64, get);
+      await get(); // replies come in order, so the first reads of the load have theirs
+      await redis.kill();
+      await sleep(20);
+      const whileDown = (await reads.stop()).slice();
+      expect(whileDown.filter(({ is }) => is === 'absent')).toEqual([]);
+      expect(whileDown.map(({ is }) => is)).toEqual(
+        expect.arrayContaining(['answer', 'unavailable']),
+      );
+      expect(slowest(whileDown)).toBeLessThan(LATEST + lag.end());
+      await redis.start();
+      expect(await timeUntil(isUp)).toBeLessThan(1_000);
+      expect((await get()).is).toBe('absent');
+    },
+  );
 
-  /** One write of each kind, and what it has done so far. */
+  /** One write of each kind, and a function that reads its effect. */
   const prepareWrites = async (n: number) => {
     const key = (kind: string): string => `wx:late:${kind}:${n}`;
     for (const kind of ['replace', 'remove']) await store.add(key(kind), value('old'), LONG);
@@ -83,7 +86,7 @@ describeRedis('the store, when Redis', () => {
   const [OLD, NEW] = [String(value('old')), String(value('new'))];
 
   it.each(trials(100, 1))(
-    'R2 is frozen: what was asked meanwhile fails in time, happens once or never, and not later',
+    'R2 fails calls in time while Redis is frozen, and each of their writes happens once or never, and not later',
     async (n) => {
       await store.add('wx:s:one', value('wx:s:one'), LONG);
       const [timedOut, refused] = [await prepareWrites(2 * n), await prepareWrites(2 * n + 1)];
@@ -100,7 +103,7 @@ describeRedis('the store, when Redis', () => {
         [...whileFrozen, ...(await writes), ...atOnce].filter(({ is }) => is !== 'unavailable'),
       ).toEqual([]);
       expect(slowest(whileFrozen)).toBeLessThan(LATEST + allowed);
-      expect(whileFrozen.length).toBeGreaterThan(100); // after the first ones nobody waits any more
+      expect(whileFrozen.length).toBeGreaterThan(100); // the circuit is open, so later reads do not wait
       redis.thaw();
       expect(await timeUntil(isUp)).toBeLessThan(100 + allowed);
       expect((await get()).value).toEqual(value('wx:s:one'));
@@ -114,7 +117,7 @@ describeRedis('the store, when Redis', () => {
     },
   );
 
-  it.each(trials(50))('R9 has forgotten everything, scripts too', async () => {
+  it.each(trials(50))('R9 works after Redis has lost its data and its scripts', async () => {
     await store.add('wx:s:one', value('wx:s:one'), LONG);
     await redis.run('FLUSHALL');
     await redis.run('SCRIPT', 'FLUSH');
@@ -124,7 +127,7 @@ describeRedis('the store, when Redis', () => {
     expect(await store.remove('wx:s:one', value('two'))).toBe(true);
   });
 
-  it.each(trials(20))('R10 is down at first and comes later', async () => {
+  it.each(trials(20))('R10 opens while Redis is down and works when it starts later', async () => {
     const later = await TestRedis.later();
     const early = await RedisStore.open({ url: later.url });
     const lag = new Lag();
@@ -138,7 +141,7 @@ describeRedis('the store, when Redis', () => {
     await later.end();
   });
 
-  it('WRONGTYPE: takes what is no value of ours for absent', async () => {
+  it('treats a key of another Redis type as absent', async () => {
     await redis.run('HSET', 'wx:s:hash', 'a', 'b');
     expect(await store.get('wx:s:hash')).toBeUndefined();
     expect(await store.take('wx:s:hash')).toBeUndefined();
@@ -149,7 +152,7 @@ describeRedis('the store, when Redis', () => {
   });
 });
 
-describeRedis('the store, when the network', () => {
+describeRedis('the store behind a bad network', () => {
   let redis: TestRedis;
   let proxy: TcpProxy;
   let store: RedisStore;
@@ -163,7 +166,7 @@ describeRedis('the store, when the network', () => {
     proxy = await TcpProxy.start(redis.port);
     store = await RedisStore.open({ url: proxy.url });
     for (const key of keys) await store.add(key, value(key), 3_600_000);
-    await store.replace(keys[0]!, value('none'), value('none'), LONG); // the server knows the scripts from here on
+    await store.replace(keys[0]!, value('none'), value('none'), LONG); // loads the scripts
     await store.remove(keys[0]!, value('none'));
     await store.count('wx:lost', 1, LONG);
   });
@@ -177,42 +180,51 @@ describeRedis('the store, when the network', () => {
     await until(isUp);
   });
 
-  it.each(trials(50, 1))('R3 takes 2 s', async () => {
-    const lag = new Lag();
-    proxy.always({ kind: 'delay', ms: 2_000 });
-    const waited = [];
-    for (let i = 0; i < TIMEOUTS_TO_OPEN; i++) waited.push(await get());
-    const refused = [];
-    for (let i = 0; i < 100; i++) refused.push(await get());
-    const allowed = lag.end();
-    expect([...waited, ...refused].filter(({ is }) => is !== 'unavailable')).toEqual([]);
-    expect(slowest(waited)).toBeLessThan(LATEST + allowed);
-    expect(slowest(refused)).toBeLessThan(AT_ONCE + allowed);
-    proxy.pass();
-    expect(await timeUntil(isUp)).toBeLessThan(3_000);
-    expect((await get()).value).toEqual(value(keys[0]!));
-  });
+  it.each(trials(50, 1))(
+    'R3 fails in time while replies take 2 s, and recovers by itself',
+    async () => {
+      const lag = new Lag();
+      proxy.always({ kind: 'delay', ms: 2_000 });
+      const waited = [];
+      for (let i = 0; i < TIMEOUTS_TO_OPEN; i++) waited.push(await get());
+      const refused = [];
+      for (let i = 0; i < 100; i++) refused.push(await get());
+      const allowed = lag.end();
+      expect([...waited, ...refused].filter(({ is }) => is !== 'unavailable')).toEqual([]);
+      expect(slowest(waited)).toBeLessThan(LATEST + allowed);
+      expect(slowest(refused)).toBeLessThan(AT_ONCE + allowed);
+      proxy.pass();
+      expect(await timeUntil(isUp)).toBeLessThan(3_000);
+      expect((await get()).value).toEqual(value(keys[0]!));
+    },
+  );
 
-  it.each(trials(30, 1))(`R4 takes 200 ms${often(100)}`, async () => {
-    const lag = new Lag();
-    proxy.always({ kind: 'delay', ms: 200 });
-    const reads = await Promise.all(Array.from({ length: 100 }, () => get()));
-    const allowed = lag.end();
-    proxy.pass();
-    expect(reads.filter(({ is }) => is !== 'answer')).toEqual([]);
-    expect(slowest(reads)).toBeLessThan(260 + allowed);
-  });
+  it.each(trials(30, 1))(
+    `R4 returns all values while replies take 200 ms${often(100)}`,
+    async () => {
+      const lag = new Lag();
+      proxy.always({ kind: 'delay', ms: 200 });
+      const reads = await Promise.all(Array.from({ length: 100 }, () => get()));
+      const allowed = lag.end();
+      proxy.pass();
+      expect(reads.filter(({ is }) => is !== 'answer')).toEqual([]);
+      expect(slowest(reads)).toBeLessThan(260 + allowed);
+    },
+  );
 
-  it.each(trials(20, 1))('R2 lets nothing through, then everything', async () => {
-    const lag = new Lag();
-    proxy.always({ kind: 'blackhole' });
-    const reads = await Promise.all(Array.from({ length: 64 }, () => get()));
-    expect(reads.filter(({ is }) => is !== 'unavailable')).toEqual([]);
-    expect(slowest(reads)).toBeLessThan(LATEST + lag.end());
-    proxy.pass();
-    await until(isUp);
-    expect((await get(keys[7])).value).toEqual(value(keys[7]!));
-  });
+  it.each(trials(20, 1))(
+    'R2 fails in time while the network passes nothing, and recovers when it passes everything',
+    async () => {
+      const lag = new Lag();
+      proxy.always({ kind: 'blackhole' });
+      const reads = await Promise.all(Array.from({ length: 64 }, () => get()));
+      expect(reads.filter(({ is }) => is !== 'unavailable')).toEqual([]);
+      expect(slowest(reads)).toBeLessThan(LATEST + lag.end());
+      proxy.pass();
+      await until(isUp);
+      expect((await get(keys[7])).value).toEqual(value(keys[7]!));
+    },
+  );
 
   const broken: TcpFault[] = [
     { kind: 'reset' },
@@ -222,50 +234,53 @@ describeRedis('the store, when the network', () => {
     { kind: 'garbage' },
   ];
   for (const fault of broken) {
-    it.each(trials(300, 5))(`R5 breaks answers: ${fault.kind}`, async () => {
-      await until(isUp);
-      if (fault.kind === 'slicer' || fault.kind === 'limitData') proxy.always(fault);
-      else proxy.next(fault, 'GET');
-      const lag = new Lag();
-      const first = get(keys[0]);
-      await sleep(5); // the answer to the first is spoilt; whoever comes now must not get it, nor the first theirs
-      const reads = await Promise.all([first, ...keys.slice(1).map((key) => get(key))]);
-      const allowed = lag.end();
-      reads.forEach(({ is, value: got }, i) =>
-        expect([is, got]).toEqual(
-          is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined],
-        ),
-      );
-      expect(slowest(reads)).toBeLessThan(LATEST + allowed);
-      proxy.pass();
-      await until(isUp);
-      expect((await Promise.all(keys.map((key) => get(key)))).map((read) => read.value)).toEqual(
-        keys.map(value),
-      );
-    });
+    it.each(trials(300, 5))(
+      `R5 returns the right value or fails when replies are broken: ${fault.kind}`,
+      async () => {
+        await until(isUp);
+        if (fault.kind === 'slicer' || fault.kind === 'limitData') proxy.always(fault);
+        else proxy.next(fault, 'GET');
+        const lag = new Lag();
+        const first = get(keys[0]);
+        await sleep(5); // the answer to the first is spoilt; whoever comes now must not get it, nor the first theirs
+        const reads = await Promise.all([first, ...keys.slice(1).map((key) => get(key))]);
+        const allowed = lag.end();
+        reads.forEach(({ is, value: got }, i) =>
+          expect([is, got]).toEqual(
+            is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined],
+          ),
+        );
+        expect(slowest(reads)).toBeLessThan(LATEST + allowed);
+        proxy.pass();
+        await until(isUp);
+        expect((await Promise.all(keys.map((key) => get(key)))).map((read) => read.value)).toEqual(
+          keys.map(value),
+        );
+      },
+    );
   }
 
-  it('control: the bare client gives one caller the answer to another', async () => {
-    const bare = await createClient({ url: proxy.url })
+  it('control: the plain client returns the reply to another call', async () => {
+    const plain = await createClient({ url: proxy.url })
       .on('error', () => {})
       .connect();
     proxy.next({ kind: 'garbage' }, 'GET');
-    const first = bare.get(keys[1]!);
+    const first = plain.get(keys[1]!);
     await sleep(20);
-    bare.get(keys[2]!).catch(() => {}); // never answered: the first call takes it
+    plain.get(keys[2]!).catch(() => {}); // gets no reply, because the first call takes it
     expect(await first).toBe(String(value(keys[2]!)));
-    bare.destroy();
+    plain.destroy();
   });
 
-  it('control: the bare client waits as long as the network does', async () => {
-    const bare = await createClient({ url: proxy.url })
+  it('control: the plain client has no timeout', async () => {
+    const plain = await createClient({ url: proxy.url })
       .on('error', () => {})
       .connect();
     proxy.always({ kind: 'delay', ms: 1_000 });
-    expect(await timeUntil(async () => (await bare.get(keys[0]!)) !== null)).toBeGreaterThan(
+    expect(await timeUntil(async () => (await plain.get(keys[0]!)) !== null)).toBeGreaterThan(
       2 * LATEST,
     );
-    bare.destroy();
+    plain.destroy();
   });
 
   const lost = async (command: string, call: () => Promise<unknown>): Promise<void> => {
@@ -275,7 +290,7 @@ describeRedis('the store, when the network', () => {
     await until(isUp);
   };
 
-  describe('loses the answer to', () => {
+  describe('with a lost reply to', () => {
     let key: string;
     let places = 0;
     const fresh = async (held?: string): Promise<void> => {
@@ -283,39 +298,36 @@ describeRedis('the store, when the network', () => {
       if (held !== undefined) await store.add(key, value(held), LONG);
     };
 
-    it.each(trials(200))('R6 add: it has added; again it says so', async () => {
+    it.each(trials(200))('R6 add, has added once, and a retry returns false', async () => {
       await fresh();
       await lost('SET', () => store.add(key, value('a'), LONG));
       expect(await store.get(key)).toEqual(value('a'));
       expect(await store.add(key, value('b'), LONG)).toBe(false);
     });
 
-    it.each(trials(200))('R6 replace: it has replaced, once', async () => {
+    it.each(trials(200))('R6 replace, has replaced once', async () => {
       await fresh('a');
       await lost('EVALSHA', () => store.replace(key, value('a'), value('b'), LONG));
       expect(await store.get(key)).toEqual(value('b'));
       expect(await store.replace(key, value('a'), value('c'), LONG)).toBe(false);
     });
 
-    it.each(trials(200))(
-      'R6 remove: it has removed; again there is nothing to remove',
-      async () => {
-        await fresh('a');
-        await lost('DEL', () => store.remove(key));
-        expect(await store.get(key)).toBeUndefined();
-        await fresh('a');
-        await lost('EVALSHA', () => store.remove(key, value('a')));
-        expect(await store.remove(key, value('a'))).toBe(false);
-      },
-    );
+    it.each(trials(200))('R6 remove, has removed, and a retry returns false', async () => {
+      await fresh('a');
+      await lost('DEL', () => store.remove(key));
+      expect(await store.get(key)).toBeUndefined();
+      await fresh('a');
+      await lost('EVALSHA', () => store.remove(key, value('a')));
+      expect(await store.remove(key, value('a'))).toBe(false);
+    });
 
-    it.each(trials(200))('R6 take: nobody gets it twice', async () => {
+    it.each(trials(200))('R6 take, never returns the value twice', async () => {
       await fresh('a');
       await lost('GETDEL', () => store.take(key));
       expect(await store.take(key)).toBeUndefined();
     });
 
-    it.each(trials(200))('R6 count: it has counted, once', async () => {
+    it.each(trials(200))('R6 count, has counted once', async () => {
       await fresh();
       await lost('EVALSHA', () => store.count(key, 1, LONG));
       expect((await store.count(key, 0, LONG)).count).toBe(1);
@@ -323,7 +335,7 @@ describeRedis('the store, when the network', () => {
   });
 });
 
-describe('the store, when Redis answers', () => {
+describe('the store, for an error reply of Redis', () => {
   let fake: FakeResp;
   let store: RedisStore;
   beforeAll(async () => {
@@ -347,7 +359,7 @@ describe('the store, when Redis answers', () => {
     'ERR x',
   ];
   for (const error of errors) {
-    it.each(trials(20))(`R7 -${error}`, async () => {
+    it.each(trials(20))(`R7 is unavailable or treats the key as absent: -${error}`, async () => {
       const calls: (() => Promise<unknown>)[] = [
         () => store.get('k'),
         () => store.add('k', value('a'), LONG),
@@ -358,7 +370,7 @@ describe('the store, when Redis answers', () => {
       ];
       for (const call of calls) {
         fake.reply = '$-1';
-        await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent'); // READONLY makes it connect anew
+        await until(async () => (await outcomeOf(() => store.get('k'))).is === 'absent'); // after READONLY it reconnects
         fake.reply = `-${error}`;
         expect((await outcomeOf(call)).is).toBe('unavailable');
       }
@@ -372,7 +384,7 @@ describe('the store, when Redis answers', () => {
     expect(await store.get('k')).toBeUndefined();
   });
 
-  it.each(trials(20))('R5 something else than what was asked', async () => {
+  it.each(trials(20))('R5 refuses a reply of another type', async () => {
     for (const reply of [':1', '+OK', '*0', '$2\r\nno']) {
       fake.reply = reply;
       const call = reply.startsWith('$')
@@ -420,7 +432,7 @@ function unavailable(): undefined {
 }
 
 function slowest(outcomes: { ms: number }[]): number {
-  return outcomes.reduce((slowestYet, { ms }) => Math.max(slowestYet, ms), 0); // too many for the arguments of one call
+  return outcomes.reduce((slowestYet, { ms }) => Math.max(slowestYet, ms), 0); // too many values for Math.max(...)
 }
 
 async function timeUntil(isSo: () => Promise<boolean>): Promise<number> {

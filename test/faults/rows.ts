@@ -1,27 +1,27 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { StoreUnavailableError } from 'nestjs-wechat';
 
-/** `FAULT_TRIALS=full` runs each row as often as reliability.md says; else a few times, which is enough to see it break. */
+/** `FAULT_TRIALS=full` runs each row as often as docs/reliability.md says, else a few times. */
 export const isFull = process.env['FAULT_TRIALS'] === 'full';
 
-/** For `it.each`: one test per trial. */
+/** The trials for `it.each`, one test per trial. */
 export function trials(full: number, small = 2): number[] {
   return Array.from({ length: isFull ? full : small }, (_, i) => i + 1);
 }
 
-/** The end of a title: how often one test tries what it proves, for the table of `npm run test:faults`. */
+/** The end of a title: the number of trials in one test, which `npm run test:faults` reads. */
 export function often(count: number): string {
   return `, ${count.toLocaleString('en')} times`;
 }
 
-/** How a call to a store ended, and after how many milliseconds. */
+/** The outcome of a call to a store, and its duration in milliseconds. */
 export interface Outcome<T = unknown> {
   is: 'answer' | 'absent' | 'unavailable';
   value?: T;
   ms: number;
 }
 
-/** @throws whatever the call threw that is not StoreUnavailableError */
+/** Calls a store. @throws errors other than StoreUnavailableError */
 export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<Outcome<T>> {
   const startedAt = performance.now();
   try {
@@ -37,14 +37,14 @@ export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<
   }
 }
 
-/** Calls without a pause, `callers` at a time, until stopped. Answers all outcomes. */
+/** Calls without a pause, `callers` at a time, until `stop`, which returns all outcomes. */
 export function load<T>(callers: number, call: () => Promise<T>): { stop(): Promise<T[]> } {
   const outcomes: T[] = [];
   const stopping = new AbortController();
   const caller = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       outcomes.push(await call());
-      await new Promise(setImmediate); // calls that fail at once must not keep the event loop to themselves
+      await new Promise(setImmediate); // calls that fail at once must not block the event loop
     }
   };
   const all = Promise.all(Array.from({ length: callers }, caller));

@@ -5,8 +5,8 @@ import { histories, Model, RULES } from './session-model.js';
 
 const HISTORIES = isFull ? 200 : 100;
 
-describe('sessions, whatever is done to them in whatever order,', () => {
-  it.each(trials(50, 1))(`P4 P5 are as the contract says${often(HISTORIES)}`, () =>
+describe('sessions, after any sequence of commands,', () => {
+  it.each(trials(50, 1))(`P4 P5 behave as the contract says${often(HISTORIES)}`, () =>
     fc.assert(
       fc.asyncProperty(histories, async (history) => {
         const store = new MapStore();

@@ -12,10 +12,10 @@ const MAX_PER_USER = 3;
 export const RULES = { ttl: TTL, maxAge: MAX_AGE, refreshGrace: GRACE, maxPerUser: MAX_PER_USER };
 const USERS = ['alice', 'bob'];
 
-/** A login as the contract tells it, without a word of how it is stored. */
+/** A session as the contract describes it, independent of its storage. */
 interface Login {
   user: string;
-  /** All `session_rd` it ever had, the newest last. */
+  /** All of its `session_rd`, the newest last. */
   tokens: string[];
   /** The request id of the refresh that made the newest token. */
   requestId?: string | undefined;
@@ -26,7 +26,7 @@ interface Login {
   session: WechatSession;
 }
 
-/** The rules of the contract, in as few words as they have. */
+/** The rules of the contract. */
 export class Model {
   now = 0;
   readonly logins: Login[] = [];
@@ -40,20 +40,20 @@ export class Model {
   live(user: string): Login[] {
     return this.logins.filter((login) => login.user === user && this.lives(login));
   }
-  /** The current one, and the one before within its grace time. */
+  /** Whether a token is accepted: the current one, or the previous one within its grace time. */
   admits(login: Login, token: string): boolean {
     const age = login.tokens.length - 1 - login.tokens.indexOf(token);
     return this.lives(login) && (age === 0 || (age === 1 && this.now < login.graceUntil));
   }
-  /** Older than that: somebody kept a copy. Known for as long as the login could have lived. */
-  betrays(login: Login, token: string, requestId: string | undefined): boolean {
+  /** Whether a refresh with this token shows that it was copied. Detected until the session would have reached its maximum age. */
+  isReuse(login: Login, token: string, requestId: string | undefined): boolean {
     const isCurrent = login.tokens.at(-1) === token;
     const isPrevious = login.tokens.at(-2) === token && this.now < login.graceUntil;
     return !isCurrent && !(isPrevious && login.requestId === requestId);
   }
 }
 
-/** Two instances on one store; each command goes to one of them. */
+/** Two instances on one store. Each command uses one of them. */
 export interface Real {
   store: MapStore;
   instances: SessionService[];
@@ -63,7 +63,7 @@ export interface Real {
 type Command = AsyncCommand<Model, Real>;
 const SESSION_ERROR = { code: 'ERR_WECHAT_SESSION' };
 
-/** A command that acts on one of all tokens there have been, whatever became of them. */
+/** A command on any token that was ever issued. */
 abstract class TokenCommand implements Command {
   constructor(
     protected readonly which: number,
@@ -110,7 +110,7 @@ class Refresh extends TokenCommand {
   ): Promise<void> {
     const requestId = [undefined, 'one', 'two'][this.which % 3];
     const refreshed = sessions.refresh(token, { requestId });
-    const betrays = model.betrays(login, token, requestId);
+    const betrays = model.isReuse(login, token, requestId);
     if (betrays || !model.admits(login, token)) {
       await expect(refreshed).rejects.toMatchObject(SESSION_ERROR);
       login.ended ||= betrays;
@@ -229,7 +229,7 @@ class Wait implements Command {
   }
 }
 
-/** From the newest token back: what happened last is where the rules are. */
+/** Picks newer tokens more often, because most rules concern recent tokens. */
 const which = fc.oneof(fc.nat(3), fc.nat(30));
 const at = fc.nat(1);
 const waits = fc.oneof(

@@ -23,7 +23,7 @@ describeRedis('four instances on one Redis', () => {
   let proxy: TcpProxy;
   let wechat: WechatSandbox;
   let connections: Connections;
-  /** Two instances whose way to Redis is not what it should be. */
+  /** Two instances that reach Redis through a proxy with faults. */
   let behindProxy: Connections;
   let unlucky: Member[];
   let apps: TeamApp[];
@@ -54,7 +54,7 @@ describeRedis('four instances on one Redis', () => {
   });
 
   const login = async (): Promise<IssuedSession> => any(sessions).login((await user.login()).code);
-  /** GET /me of some instance: the status, and of whom. A 200 for anybody else ends the test. */
+  /** Returns the status of a guarded request at a random instance. Throws if a 200 is for another user. */
   const enter = async (token: string): Promise<number> => {
     const answer = await any(apps).as(token, '/me');
     if (answer.status === 200) expect(await answer.json()).toMatchObject({ openid: user.openid() });
@@ -63,7 +63,7 @@ describeRedis('four instances on one Redis', () => {
   const refresh = (token: string): Promise<string | undefined> =>
     any(sessions).refresh(token).then(({ session_rd }) => session_rd, () => undefined); // prettier-ignore
 
-  /** What S1 promises, of anything that has these three. `touch` is what an instance writes when a session is used or refreshed. */
+  /** Checks row S1 on these three functions. `touch` writes what an instance writes when a session is used or refreshed. */
   interface Revocable {
     enter(token: string): Promise<boolean>;
     touch(token: string): Promise<unknown>;
@@ -85,7 +85,7 @@ describeRedis('four instances on one Redis', () => {
   };
 
   it.each(trials(2000, 20))(
-    'S1 a logout holds against 20 guarded requests and a refresh',
+    'S1 keep a session ended after a logout that races with 20 guarded requests and a refresh',
     async () => {
       const { session_rd, session } = await login();
       await raceOfLogout(session_rd, {
@@ -100,7 +100,7 @@ describeRedis('four instances on one Redis', () => {
     },
   );
 
-  it('control: a store that is written on every use brings ended sessions back', async () => {
+  it('control: a store that writes on every use restores ended sessions', async () => {
     const clients = await Promise.all(Array.from({ length: INSTANCES }, () => redis.client()));
     const touch = async (client: RedisClientType, token: string): Promise<void> => {
       const record = await client.get(token);
@@ -122,24 +122,28 @@ describeRedis('four instances on one Redis', () => {
     for (const client of clients) client.destroy();
   });
 
-  it.each(trials(500, 5))('S2 one code at two instances makes one user and one login', async () => {
-    const { code } = await user.login();
-    const asked = tally(wechat);
-    const answers = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
-    const tokens = answers.flatMap((answer) =>
-      answer.status === 'fulfilled' ? [answer.value.session_rd] : [],
-    );
-    const refusals = answers.flatMap((answer) =>
-      answer.status === 'rejected' ? [answer.reason.code] : [],
-    );
-    expect([new Set(tokens).size, new Set(refusals)]).toEqual([1, new Set(['ERR_WECHAT_CODE'])]);
-    expect([await enter(tokens[0]!), asked(({ path }) => path === '/sns/jscode2session')]).toEqual([
-      200, 2,
-    ]); // one of each instance
-  });
+  it.each(trials(500, 5))(
+    'S2 create one user and one session when two of them get the same code',
+    async () => {
+      const { code } = await user.login();
+      const asked = tally(wechat);
+      const answers = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
+      const tokens = answers.flatMap((answer) =>
+        answer.status === 'fulfilled' ? [answer.value.session_rd] : [],
+      );
+      const refusals = answers.flatMap((answer) =>
+        answer.status === 'rejected' ? [answer.reason.code] : [],
+      );
+      expect([new Set(tokens).size, new Set(refusals)]).toEqual([1, new Set(['ERR_WECHAT_CODE'])]);
+      expect([
+        await enter(tokens[0]!),
+        asked(({ path }) => path === '/sns/jscode2session'),
+      ]).toEqual([200, 2]); // from each instance
+    },
+  );
 
   it.each(trials(200, 5))(
-    'S3 ten refreshes give one successor, to those who lost its answer too',
+    'S3 return one successor to ten refreshes, also after a lost response',
     async () => {
       const { session_rd } = await login();
       const successors = await Promise.all(Array.from({ length: 10 }, () => refresh(session_rd)));
@@ -150,20 +154,20 @@ describeRedis('four instances on one Redis', () => {
   );
 
   it.each(trials(200))(
-    'S3 the predecessor works to the end of its grace time, and ends the login after it',
+    'S3 accept the predecessor until its grace time ends, and end the session after that',
     async () => {
       const reused = jest.fn();
       const deaf = apps.map((app) => app.get(WechatEvents).on('reuse', reused));
       const { session_rd } = await login();
       const next = (await refresh(session_rd))!;
-      wechat.clock.advance('58s'); // instances read the time of Redis, each a little off; to the millisecond: session-model.spec.ts
+      wechat.clock.advance('58s'); // instances read the time of Redis with a small error; session-model.spec.ts checks the exact millisecond
       expect([
         await enter(session_rd),
         await refresh(session_rd),
         reused.mock.calls.length,
       ]).toEqual([200, next, 0]);
       wechat.clock.advance('4s');
-      expect([await enter(session_rd), await enter(next)]).toEqual([401, 200]); // only a refresh tells on it
+      expect([await enter(session_rd), await enter(next)]).toEqual([401, 200]); // only a refresh detects the copy
       expect(await refresh(session_rd)).toBeUndefined();
       expect([await enter(next), await refresh(next)]).toEqual([401, undefined]);
       await until(() => reused.mock.calls.length > 0);
@@ -174,7 +178,7 @@ describeRedis('four instances on one Redis', () => {
   );
 
   it.each(trials(200))(
-    'S3 the grandparent is refused at once, and ends the login where it is refreshed',
+    'S3 refuse an older token at once, and end the session when it is refreshed',
     async () => {
       const first = (await login()).session_rd;
       const second = (await refresh(first))!;
@@ -188,7 +192,7 @@ describeRedis('four instances on one Redis', () => {
   );
 
   it.each(trials(200))(
-    'S3 the answer to one of ten refreshes is lost on its way from Redis: there is still one successor',
+    'S3 return one successor to ten refreshes when a reply of Redis to one of them is lost',
     async () => {
       const { session_rd } = await login();
       const retry = async (of: SessionService): Promise<string> => {
@@ -197,7 +201,7 @@ describeRedis('four instances on one Redis', () => {
             .refresh(session_rd)
             .catch(({ code }) => expect(code).toBe('ERR_STORE_UNAVAILABLE'));
           if (next) return next.session_rd;
-          await sleep(20); // a client that was told 503 asks again
+          await sleep(20); // a client retries after 503
         }
       };
       proxy.next({ kind: 'dropReply' }, 'EVALSHA');
@@ -209,7 +213,7 @@ describeRedis('four instances on one Redis', () => {
     },
   );
 
-  it.each(trials(200, 1))('S4 fifty logins at once leave ten, and no older one', async () => {
+  it.each(trials(200, 1))('S4 keep the ten newest of fifty parallel logins', async () => {
     const older = [await login(), await login()];
     wechat.clock.advance('1s');
     const codes = await Promise.all(

@@ -5,19 +5,19 @@ import { BareWechat, bareInstance, openidOf, ScheduledStore } from './bare.js';
 import type { BareInstance } from './bare.js';
 import { often, trials } from './rows.js';
 
-/** Each trial tries this many orders in which the answers of the store may come; fast-check names the seed of one that fails. */
+/** Orders of the store's replies in one trial. fast-check prints the seed of an order that fails. */
 const ORDERS = 100;
 
 interface World {
   scheduler: Scheduler;
   store: ScheduledStore;
   instances: BareInstance[];
-  /** Lets the store answer, in the order that fast-check has chosen, until this is settled. */
+  /** Delivers replies of the store in the order of fast-check until the promise is settled. */
   run<T>(work: Promise<T>): Promise<T>;
   login(code?: string): Promise<IssuedSession>;
 }
 
-/** `play` in many orders, with two instances that share a store. */
+/** Runs `play` in many orders, with two instances that share a store. */
 function inEveryOrder(
   play: (world: World) => Promise<void>,
   session = {},
@@ -47,7 +47,7 @@ const ALICE = openidOf('alice');
 const find = (sessions: SessionService, token: string): Promise<Outcome> =>
   outcome(sessions.find(token));
 
-/** A logout among guarded requests and two refreshes. */
+/** A logout that races with guarded requests and two refreshes. */
 async function logoutRace({ instances: [one, two], run, login, store }: World): Promise<void> {
   const { session_rd, session } = await login();
   const racing = [
@@ -67,7 +67,7 @@ async function logoutRace({ instances: [one, two], run, login, store }: World): 
   expect([...store.entries.keys()]).not.toContain(`wx:s:${session.id}`);
 }
 
-/** What many write: a refresh that sets the record, without a look at what is there now. */
+/** The naive control: a refresh that sets the record without comparing it. */
 class SettingStore extends ScheduledStore {
   override async replace(
     key: string,
@@ -80,18 +80,18 @@ class SettingStore extends ScheduledStore {
   }
 }
 
-describe("in any order of the store's answers", () => {
+describe("sessions, in any order of the store's replies,", () => {
   it.each(trials(100, 1))(
-    `S1 nobody enters after a logout was answered, whatever raced with it${often(ORDERS)}`,
+    `S1 are refused after a confirmed logout that raced with other requests${often(ORDERS)}`,
     () => inEveryOrder(logoutRace),
   );
 
-  it('control: a store that sets instead of comparing lets an ended session come back', async () => {
+  it('control: return after a logout when the store sets records without comparing them', async () => {
     await expect(inEveryOrder(logoutRace, {}, SettingStore)).rejects.toThrow('Property failed');
   });
 
   it.each(trials(20, 1))(
-    `S1 nobody enters after all sessions were ended, but who logs in then${often(ORDERS)}`,
+    `S1 are refused after all of them were revoked, except those of later logins${often(ORDERS)}`,
     () =>
       inEveryOrder(async ({ instances: [one, two], run, login }) => {
         const [phone, tablet] = [await login(), await login()];
@@ -110,7 +110,7 @@ describe("in any order of the store's answers", () => {
   );
 
   it.each(trials(20, 1))(
-    `S2 one code on two instances makes one user, and one login that stays${often(ORDERS)}`,
+    `S2 are one, of one user, when two instances get the same code${often(ORDERS)}`,
     () =>
       inEveryOrder(async ({ instances: [one, two], run }) => {
         const logins = [one!, two!, two!].map(({ sessions }) => sessions.login('alice-1'));
@@ -127,7 +127,7 @@ describe("in any order of the store's answers", () => {
       }),
   );
 
-  it.each(trials(10, 1))(`S3 ten refreshes at once give one successor${often(ORDERS)}`, () =>
+  it.each(trials(10, 1))(`S3 have one successor after ten refreshes at once${often(ORDERS)}`, () =>
     inEveryOrder(async ({ instances, run, login }) => {
       const { session_rd } = await login();
       const refreshes = Array.from({ length: 10 }, (_, i) =>
@@ -141,7 +141,7 @@ describe("in any order of the store's answers", () => {
   );
 
   it.each(trials(10, 1))(
-    `S3 a refresh with a token of the day before yesterday ends the login, whoever refreshes beside it${often(ORDERS)}`,
+    `S3 end when a token older than the previous one is refreshed, also beside another refresh${often(ORDERS)}`,
     () =>
       inEveryOrder(async ({ instances: [one, two], run, login }) => {
         const first = (await login()).session_rd;
@@ -157,21 +157,23 @@ describe("in any order of the store's answers", () => {
       }),
   );
 
-  it.each(trials(10, 1))(`S4 six logins at once leave three, and never more${often(ORDERS)}`, () =>
-    inEveryOrder(
-      async ({ instances, run, login }) => {
-        const before = await login();
-        const logins = Array.from({ length: 6 }, (_, i) =>
-          instances[i % 2]!.sessions.login(`alice-x${i}`),
-        );
-        const tokens = (await run(Promise.all(logins))).map(({ session_rd }) => session_rd);
-        const found = await run(
-          Promise.all(tokens.map((token) => find(instances[0]!.sessions, token))),
-        );
-        expect(found.filter((each) => 'openid' in each)).toHaveLength(3);
-        expect(await run(find(instances[1]!.sessions, before.session_rd))).toEqual(REFUSED);
-      },
-      { maxPerUser: 3 },
-    ),
+  it.each(trials(10, 1))(
+    `S4 are three after six logins at once, and never more${often(ORDERS)}`,
+    () =>
+      inEveryOrder(
+        async ({ instances, run, login }) => {
+          const before = await login();
+          const logins = Array.from({ length: 6 }, (_, i) =>
+            instances[i % 2]!.sessions.login(`alice-x${i}`),
+          );
+          const tokens = (await run(Promise.all(logins))).map(({ session_rd }) => session_rd);
+          const found = await run(
+            Promise.all(tokens.map((token) => find(instances[0]!.sessions, token))),
+          );
+          expect(found.filter((each) => 'openid' in each)).toHaveLength(3);
+          expect(await run(find(instances[1]!.sessions, before.session_rd))).toEqual(REFUSED);
+        },
+        { maxPerUser: 3 },
+      ),
   );
 });

@@ -14,7 +14,7 @@ const LATEST = 10_000;
 
 beforeAll(() => Logger.overrideLogger(false));
 
-describeRedis('an instance that is told to stop', () => {
+describeRedis('an instance that receives SIGTERM', () => {
   let redis: TestRedis;
   let wechat: WechatSandbox;
   let connections: Connections;
@@ -40,7 +40,7 @@ describeRedis('an instance that is told to stop', () => {
   const locks = async (): Promise<unknown> => redis.run('KEYS', 'wx:lock:*');
 
   it.each(trials(50, 1))(
-    'D1 finishes 50 logins and a token that are under way, leaves no lock, and ends with 0',
+    'D1 finishes 50 logins and a token in progress, leaves no lock, and exits with 0',
     async () => {
       const instance = await Instance.start(wechat, redis);
       const codes = await Promise.all(
@@ -77,7 +77,7 @@ describeRedis('an instance that is told to stop', () => {
     'D1 finishes a refresh of the access token that no request waits for',
     async () => {
       const instance = await Instance.start(wechat, redis);
-      wechat.next(STABLE, { transform: (token) => ({ ...token, expires_in: 200 }) }); // so soon that the next caller starts a refresh
+      wechat.next(STABLE, { transform: (token) => ({ ...token, expires_in: 200 }) }); // expires soon, so the next caller starts a refresh
       const old = await instance.accessTokens();
       wechat.always(STABLE, { delay: '500ms' });
       const asked = tally(wechat);

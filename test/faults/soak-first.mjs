@@ -1,4 +1,4 @@
-/** Jest gives the specs to its workers in this order: whoever takes the soak has it for an hour. */
+/** Starts the soak test first, because it takes an hour. The other worker runs all other specs meanwhile. */
 export default class SoakFirst {
   sort(tests) {
     const isSoak = ({ path }) => path.endsWith('soak.spec.ts');
@@ -11,5 +11,5 @@ export default class SoakFirst {
     return tests;
   }
 
-  cacheResults() {} // the order does not depend on how long a spec took before
+  cacheResults() {} // the order does not depend on earlier durations
 }

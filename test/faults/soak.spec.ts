@@ -9,20 +9,20 @@ import { Instance, killInstances } from './instance.js';
 import { isFull, Lag, load } from './rows.js';
 import { any } from './team.js';
 
-/** An hour before a release, a few seconds otherwise; `SOAK_MINUTES` says how long. */
+/** The duration: an hour before a release, else a few seconds. `SOAK_MINUTES` overrides it. */
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? (isFull ? 60 : 0.05));
 const CLIENTS = 20;
 const INSTANCES = isFull ? 4 : 2;
-/** A client thinks for up to this long before it acts again: an hour of haste would leave the other rows no processor. */
+/** The longest pause of a client between two requests. Without pauses the other rows would get no CPU time. */
 const THINKING = isFull ? 200 : 20;
-/** In the first minutes a process grows: code is compiled, and the heap finds its size. */
+/** Not measured, because a process grows in its first minutes: code is compiled, and the heap reaches its size. */
 const WARM_UP = Math.min(10, MINUTES / 2);
 const LONG_ENOUGH_FOR_MEMORY = 10;
-/** In MB per minute, of each process. */
+/** The limit of memory growth, in MB per minute and process. */
 const SLOPE = 1;
 
 const LATEST = { guard: 300, http: 50, login: 6_000 };
-/** Client and proxy, there and back, are one process here: each of them waits for the same busy event loop. */
+/** Client and proxy run in this process, so a request and its response wait for the same event loop this many times. */
 const HOPS = 4;
 const LOGIN = '/sns/jscode2session';
 
@@ -45,22 +45,22 @@ const WECHAT: Fault[] = [
   { body: '<html>' },
   { delay: '300ms' },
 ];
-/** What a client may be told while things fail; everything else is a violation. */
-const EXCUSES = [
+/** Error codes that a client may get while things fail. All others are violations. */
+const ALLOWED_ERRORS = [
   'ERR_STORE_UNAVAILABLE',
   'ERR_WECHAT_UNAVAILABLE',
   'ERR_WECHAT_RESPONSE',
   'ERR_WECHAT_RATE_LIMIT',
 ];
 
-/** What an instance has answered, and how much later than it promised, in milliseconds. */
+/** A response of an instance. */
 interface Answer {
   status: number;
   body: { openid?: string; session_rd?: string; error?: string };
   late: number;
 }
 
-/** A client with a user of its own. It knows what it was told, and complains of everything that does not fit. */
+/** A client with its own user. It checks each response against the earlier ones and records violations. */
 class Client {
   readonly violations: string[] = [];
   answers = 0;
@@ -92,11 +92,11 @@ class Client {
     if (status === 200 && body.openid !== this.user.openid())
       this.violations.push(`I1 ${body.openid}`);
     if (status !== 200 && status !== 503)
-      this.violations.push(`I2 ${status} for a session that nobody has ended`);
+      this.violations.push(`I2 ${status} for a session that was not ended`);
     return status;
   }
 
-  /** A lost answer is asked for again at once, as the client library does. */
+  /** Retries a refresh at once when its response is lost, as the client library does. */
   private async refresh(): Promise<void> {
     for (let tries = 0; tries < 200; tries++) {
       const answer = await this.ask(LATEST.login, (instance) =>
@@ -146,7 +146,7 @@ class Client {
 
   private isExcused(what: string, { status, body }: Answer): boolean {
     if (status < 400) return false;
-    if (!EXCUSES.includes(body.error ?? ''))
+    if (!ALLOWED_ERRORS.includes(body.error ?? ''))
       this.violations.push(`I2 ${what}: ${status} ${body.error}`);
     return true;
   }
@@ -157,7 +157,7 @@ interface Sample {
   mb: number;
 }
 
-/** MB per minute, by least squares. */
+/** Returns MB per minute, by least squares. */
 function slopeOf(samples: Sample[]): number {
   const mean = (of: (sample: Sample) => number): number =>
     samples.reduce((sum, each) => sum + of(each), 0) / samples.length;
@@ -168,7 +168,7 @@ function slopeOf(samples: Sample[]): number {
   );
 }
 
-/** How much memory a process holds while the minutes go by. */
+/** The memory of a process over time. */
 class Memory {
   private readonly startedAt = performance.now();
   private readonly samples: Sample[] = [];
@@ -182,19 +182,19 @@ class Memory {
     });
   }
 
-  /** MB per minute after the warm-up. */
+  /** Returns the growth in MB per minute after the warm-up. */
   slope(): number {
     return slopeOf(this.samples.filter(({ minute }) => minute > WARM_UP));
   }
 }
 
-it('control: a leak of 2 MB a minute is seen through the ups and downs of a heap', () => {
+it('control: detects a leak of 2 MB a minute in a heap that rises and falls', () => {
   const sawtooth = Array.from({ length: 300 }, (_, i) => ({ minute: i / 6, mb: 120 + (i % 20) }));
   const leak = sawtooth.map(({ minute, mb }) => ({ minute, mb: mb + 2 * minute }));
   expect([slopeOf(sawtooth) < SLOPE, slopeOf(leak) > SLOPE]).toEqual([true, true]);
 });
 
-describeRedis('four processes, while Redis, the network and WeChat fail at random', () => {
+describeRedis('four processes, while Redis, the network and WeChat fail at random,', () => {
   let redis: TestRedis;
   let proxy: TcpProxy;
   let wechat: WechatSandbox;
@@ -230,7 +230,7 @@ describeRedis('four processes, while Redis, the network and WeChat fail at rando
   };
 
   it(
-    `D2 nobody becomes somebody else, nobody comes back after a logout, memory stays, and all is well once it is over, ${MINUTES} minutes`,
+    `D2 never mix up users, keep logouts, do not leak memory, and work again afterwards, ${MINUTES} minutes`,
     async () => {
       const clients = Array.from(
         { length: CLIENTS },
@@ -239,7 +239,7 @@ describeRedis('four processes, while Redis, the network and WeChat fail at rando
       const memories = instances.map((instance) => new Memory(instance));
       const idle = [...clients];
       const traffic = load(CLIENTS, async () => {
-        const client = idle.shift()!; // a client does one thing at a time, and there are as many callers as clients
+        const client = idle.shift()!; // a client sends one request at a time; there are as many callers as clients
         await client.act();
         await sleep(Math.random() * THINKING);
         idle.push(client);

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { readResults, rowsOf, trialsOf, writeResults } from '../../tools/faults.mjs';
 
-/** Prints the table of faults after a run: each row, how often it was tried, how often a promise was broken. A full run is also written down. */
+/** Prints a table after a run: each row, its number of trials, and how many failed. After a full run, writes the results. */
 export default class FaultTable {
   constructor({ rootDir }) {
     this.rootDir = rootDir;
@@ -34,7 +34,7 @@ function count(result, { title, status, duration }) {
   result.seconds += (duration ?? 0) / 1000;
 }
 
-/** Only specs that ran, and all of their tests of a row, replace what was found before. */
+/** Replaces earlier results only by those of specs that ran all of their tests of a row. */
 function merged(before, found) {
   const results = structuredClone(before);
   for (const [row, files] of Object.entries(found)) {

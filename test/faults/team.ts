@@ -13,7 +13,7 @@ import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import type { TestRedis } from '../support/redis.js';
 import { optionsFor } from '../support/team-app.js';
 
-/** One instance of a team's application in this process, without HTTP: cheap enough to have a cold one for each trial. */
+/** An instance in this process, without HTTP, so that each trial can afford instances with empty caches. */
 export interface Member {
   sessions: SessionService;
   tokens: AccessTokenService;
@@ -22,11 +22,11 @@ export interface Member {
   close(): Promise<void>;
 }
 
-/** Connections outlive the members: what a trial needs is a process that knows nothing, not a socket that is new. */
+/** Connections that trials share. A trial needs instances with empty caches, but no new sockets. */
 export class Connections {
   private constructor(readonly stores: RedisStore[]) {}
 
-  /** Stores on one Redis, with one connection each. */
+  /** Opens stores on one Redis, with one connection each. */
   static async open(url: string, count = 4): Promise<Connections> {
     return new Connections(
       await Promise.all(Array.from({ length: count }, () => RedisStore.open({ url }))),
@@ -38,7 +38,7 @@ export class Connections {
   }
 }
 
-/** Instances that have just started, one for each connection. */
+/** Starts an instance for each connection. */
 export async function startMembers(
   wechat: WechatSandbox,
   { stores }: Connections,
@@ -60,7 +60,7 @@ export async function startMember(options: WechatModuleOptions): Promise<Member>
   };
 }
 
-/** Counts what WeChat is asked from now on. The sandbox remembers the newest 10,000 requests, so counts of all of them stand still some day. */
+/** Counts the requests to WeChat from now on. The length of `wechat.requests` would not do: it is limited to 10,000. */
 export function tally(
   wechat: WechatSandbox,
 ): (is: (request: RecordedRequest) => boolean) => number {
@@ -69,7 +69,7 @@ export function tally(
     wechat.requests.slice(mark ? wechat.requests.lastIndexOf(mark) + 1 : 0).filter(is).length;
 }
 
-/** Forgets all that was stored; a test begins where nobody has been before. */
+/** Deletes all data of this Redis. */
 export async function wipe(redis: TestRedis): Promise<void> {
   await redis.run('FLUSHALL');
 }

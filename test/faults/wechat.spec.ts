@@ -22,18 +22,18 @@ import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circu
 const LOGIN = '/sns/jscode2session';
 const TOKEN = '/cgi-bin/stable_token';
 const PHONE = '/wxa/business/getuserphonenumber';
-/** How long one attempt waits for WeChat, and the whole of a login with its repetition. */
+/** The timeout of one attempt, and the deadline of a login with its retry, in milliseconds. */
 const TIMEOUT = isFull ? 3_000 : 600;
 const DEADLINE = 2 * TIMEOUT;
-/** What HTTP and a crowd of logins at once take beside. */
+/** Time for HTTP and parallel logins, in milliseconds. */
 const HTTP = 500;
-/** So many logins at once that WeChat counts as answering until the last of them is on its way. */
+/** Parallel logins: few enough that the circuit breaker is closed until all of them are sent. */
 const CROWD = MAX_FAILURES - 1;
-/** How many logins one event loop takes at once without being the slow one itself. */
+/** Parallel logins that one event loop serves without being the slow part. */
 const MANY = 25;
 const few = (full: number): number => (isFull ? full : 3);
 
-/** As a team writes it. */
+/** A login route as in an application. */
 @Controller()
 class LoginController {
   constructor(private readonly sessions: SessionService) {}
@@ -45,7 +45,7 @@ class LoginController {
   }
 }
 
-/** How a login ended, and after how many milliseconds. */
+/** The response to a login, and its duration in milliseconds. */
 interface Ended {
   status: number;
   error?: string;
@@ -53,17 +53,17 @@ interface Ended {
   ms: number;
 }
 
-const told = (status: number, error: string, retryAfter: string | null = null) => ({
+const failure = (status: number, error: string, retryAfter: string | null = null) => ({
   status,
   error,
   retryAfter,
 });
-const UNAVAILABLE = told(503, 'ERR_WECHAT_UNAVAILABLE', '1');
-const RESPONSE = told(502, 'ERR_WECHAT_RESPONSE');
-const CODE = told(401, 'ERR_WECHAT_CODE');
-const BLOCKED = told(403, 'ERR_WECHAT_BLOCKED');
-const CONFIG = told(500, 'ERR_WECHAT_CONFIG');
-const RATE_LIMIT = told(429, 'ERR_WECHAT_RATE_LIMIT', '60');
+const UNAVAILABLE = failure(503, 'ERR_WECHAT_UNAVAILABLE', '1');
+const RESPONSE = failure(502, 'ERR_WECHAT_RESPONSE');
+const CODE = failure(401, 'ERR_WECHAT_CODE');
+const BLOCKED = failure(403, 'ERR_WECHAT_BLOCKED');
+const CONFIG = failure(500, 'ERR_WECHAT_CONFIG');
+const RATE_LIMIT = failure(429, 'ERR_WECHAT_RATE_LIMIT', '60');
 
 let wechat: WechatSandbox;
 let app: TeamApp;
@@ -87,7 +87,7 @@ afterAll(async () => {
   await wechat.close();
 });
 
-/** One login of a new user over HTTP. Nothing of what is nobody's business is in its answer. */
+/** Logs a new user in over HTTP. Checks that the response contains no secret. */
 const login = async (at = app): Promise<Ended> => {
   const { code } = await wechat.users.create().login();
   const startedAt = performance.now();
@@ -104,13 +104,13 @@ const login = async (at = app): Promise<Ended> => {
   };
 };
 
-/** WeChat is well again, and whatever has been, the next login gets in at once and without a restart. */
+/** Ends the faults of WeChat and checks that the next login succeeds at once, without a restart. */
 const expectHealing = async (): Promise<void> => {
   wechat.clear();
   expect((await login()).status).toBe(201);
 };
 
-/** So many logins, all at once or so many at a time: all end as told, none later than allowed. */
+/** Sends `count` logins, `crowd` at a time. Checks that all end as expected, within `latest` milliseconds plus measured lag. */
 const expectAll = async (
   count: number,
   expected: object,
@@ -129,7 +129,7 @@ const expectAll = async (
   }
 };
 
-/** Under a fault that lasts, a crowd at a time: how each login ends, and how often each asks WeChat. After each crowd it heals. */
+/** Sends logins under a lasting fault. Checks their responses, and that each calls WeChat `calls` times and stores nothing. */
 const expectUnder = async (
   fault: Fault,
   count: number,
@@ -150,7 +150,7 @@ const expectUnder = async (
   }
 };
 
-describe('a login, when WeChat', () => {
+describe('a login, while WeChat fails,', () => {
   it.each<[string, Fault]>([
     ['500', { status: 500 }],
     ['502', { status: 502 }],
@@ -158,11 +158,11 @@ describe('a login, when WeChat', () => {
     ['504', { status: 504 }],
     ['502 with errcode -1', { status: 502, body: { errcode: -1 } }],
     ['200 with errcode -1', { errcode: -1 }],
-  ])(`W1 answers %s: 503, asked twice${often(few(100))}`, (_, fault) =>
+  ])(`W1 returns 503 after one retry when WeChat responds with %s${often(few(100))}`, (_, fault) =>
     expectUnder(fault, few(100), UNAVAILABLE, 2, DEADLINE),
   );
 
-  it(`W1 is busy late, and then silent: 503 within the deadline of the whole login${often(few(10))}`, async () => {
+  it(`W1 returns 503 within its deadline when WeChat is busy, slow, and then silent${often(few(10))}`, async () => {
     const late: Fault = { status: 500, delay: 0.9 * TIMEOUT };
     for (let i = 0; i < few(10); i++) {
       wechat.next(LOGIN, late);
@@ -177,21 +177,23 @@ describe('a login, when WeChat', () => {
     ['after the work', { reset: 'after-work' }],
     ['half-way through the answer', { reset: 'mid-answer' }],
   ])(
-    `W2 resets the connection %s: 503, and asked once: the code may be used${often(few(100))}`,
+    `W2 returns 503 without a retry, because the code may be used, when WeChat resets the connection %s${often(few(100))}`,
     (_, fault) => expectUnder(fault, few(100), UNAVAILABLE, 1),
   );
 
-  it(`W3 does its work and answers nothing: 503, asked once${often(few(30))}`, () =>
+  it(`W3 returns 503 without a retry when WeChat does its work and never responds${often(few(30))}`, () =>
     expectUnder({ hang: 'after-work' }, few(30), UNAVAILABLE, 1));
 
   it.each<[string, Fault]>([
     ['the head', { dripFrom: 'headers' }],
     ['the body', { dripFrom: 'body' }],
-  ])(`W4 drips %s: 503, asked once${often(few(30))}`, (_, fault) =>
-    expectUnder({ ...fault, drip: isFull ? '500ms' : '30ms' }, few(30), UNAVAILABLE, 1),
+  ])(
+    `W4 returns 503 without a retry when WeChat sends %s byte by byte${often(few(30))}`,
+    (_, fault) =>
+      expectUnder({ ...fault, drip: isFull ? '500ms' : '30ms' }, few(30), UNAVAILABLE, 1),
   );
 
-  it(`W6 is busy once: in, after a wait that is not the same for all${often(few(100))}`, async () => {
+  it(`W6 succeeds after a random wait when WeChat is busy once${often(few(100))}`, async () => {
     const waits: number[] = [];
     for (let i = 0; i < few(100); i++) {
       wechat.next(LOGIN, { errcode: -1 });
@@ -204,26 +206,28 @@ describe('a login, when WeChat', () => {
     expect(new Set(waits).size).toBeGreaterThan(1);
   });
 
-  it.each([45009, 45011])(`W7 says %i: 429, asked once${often(few(50))}`, (errcode) =>
-    expectUnder({ errcode }, few(50), RATE_LIMIT, 1),
+  it.each([45009, 45011])(
+    `W7 returns 429 without a retry for errcode %i${often(few(50))}`,
+    (errcode) => expectUnder({ errcode }, few(50), RATE_LIMIT, 1),
   );
 
-  it(`W7 says 45011 to one: nobody else is held back${often(few(50))}`, async () => {
+  it(`W7 succeeds for other users when one user gets 45011${often(few(50))}`, async () => {
     for (let i = 0; i < few(50); i++) {
       wechat.next(LOGIN, { errcode: 45011 });
       expect([(await login()).status, (await login()).status]).toEqual([429, 201]);
     }
   });
 
-  it.each([40029, 40163])(`W8 says %i: 401, asked once${often(few(50))}`, (errcode) =>
-    expectUnder({ errcode }, few(50), CODE, 1),
+  it.each([40029, 40163])(
+    `W8 returns 401 without a retry for errcode %i${often(few(50))}`,
+    (errcode) => expectUnder({ errcode }, few(50), CODE, 1),
   );
 
-  it(`W9 says 40226: 403, asked once${often(few(20))}`, () =>
+  it(`W9 returns 403 without a retry for errcode 40226${often(few(20))}`, () =>
     expectUnder({ errcode: 40226 }, few(20), BLOCKED, 1));
 
   it.each([40013, 40125, 40164, 41002, 41004])(
-    `W10 says %i: 500 without a detail, asked once, one alarm a minute${often(few(20))}`,
+    `W10 returns 500 without details or a retry for errcode %i, and logs one error a minute${often(few(20))}`,
     async (errcode) => {
       const alarm = jest.spyOn(Logger.prototype, 'error');
       await expectUnder({ errcode }, few(20), CONFIG, 1);
@@ -233,7 +237,7 @@ describe('a login, when WeChat', () => {
     },
   );
 
-  it(`W11 redirects to another host: 502, and nobody knocks there${often(few(50))}`, async () => {
+  it(`W11 returns 502 for a redirect to another host, and never calls that host${often(few(50))}`, async () => {
     const elsewhere = await Listener.start((socket) => socket.end());
     await expectUnder(
       { redirect: `${elsewhere.url('http')}${LOGIN}?stolen` },
@@ -246,14 +250,14 @@ describe('a login, when WeChat', () => {
   });
 
   it.each<[string, Fault, object]>([
-    ['an errcode that nobody knows', { errcode: 99999 }, RESPONSE],
+    ['an unknown errcode', { errcode: 99999 }, RESPONSE],
     ['an errcode as text', { body: '{"errcode":"40029"}' }, CODE],
     ['404', { status: 404 }, RESPONSE],
   ])('answers %s: asked once', (_, fault, expected) => expectUnder(fault, 1, expected, 1));
 });
 
-describe('a login, when on the way to WeChat', () => {
-  it(`W2 nobody listens: 503, tried twice${often(few(100))}`, async () => {
+describe('a login, while the network to WeChat fails,', () => {
+  it(`W2 returns 503 after one retry when the connection is refused${often(few(100))}`, async () => {
     const closed = await Listener.start((socket) => socket.end());
     const url = closed.url('http');
     await closed.close();
@@ -262,7 +266,7 @@ describe('a login, when on the way to WeChat', () => {
     await expect(away.get(SessionService).login('a')).rejects.toMatchObject({ attempt: 2 });
   });
 
-  it(`W2 the TLS handshake is reset: 503, tried twice${often(few(100))}`, async () => {
+  it(`W2 returns 503 after one retry when the TLS handshake is reset${often(few(100))}`, async () => {
     const rude = await Listener.start((socket) =>
       socket.once('data', () => socket.resetAndDestroy()),
     );
@@ -272,12 +276,12 @@ describe('a login, when on the way to WeChat', () => {
   });
 
   it.each(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH'])(
-    `W2 %s: WeChat's spare host is tried, once${often(few(100))}`,
+    `W2 tries WeChat's second host once after %s${often(few(100))}`,
     async (code) => {
       const real = await start({ baseUrl: undefined });
       const request = jest
         .spyOn(real.get(HttpService), 'request')
-        .mockImplementation(() => throwError(() => new AxiosError('no way there', code)));
+        .mockImplementation(() => throwError(() => new AxiosError('unreachable', code)));
       await expectAll(few(100), UNAVAILABLE, TIMEOUT, real, 1);
       const tried = (host: string): number =>
         request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;
@@ -288,7 +292,7 @@ describe('a login, when on the way to WeChat', () => {
     },
   );
 
-  it(`W3 somebody takes the connection and never says a word: 503, and no socket is left${often(few(30))}`, async () => {
+  it(`W3 returns 503 and leaves no socket when a server accepts the connection and never responds${often(few(30))}`, async () => {
     const silent = await Listener.start(() => undefined);
     const before = performance.now();
     await expectAll(few(30), UNAVAILABLE, TIMEOUT, await start({ baseUrl: silent.url('http') }), 1);
@@ -298,14 +302,14 @@ describe('a login, when on the way to WeChat', () => {
     await silent.close();
   });
 
-  it('waits longer than a timer of Node can only where told to', async () => {
-    const patient = await start({ baseUrl: wechat.url, timeout: '100d' });
-    expect((await login(patient)).status).toBe(201);
+  it('accepts a timeout longer than a timer of Node allows', async () => {
+    const slow = await start({ baseUrl: wechat.url, timeout: '100d' });
+    expect((await login(slow)).status).toBe(201);
   });
 });
 
-describe('a login, when WeChat has left five in a row without an answer', () => {
-  /** From now on it takes what it is sent and answers nothing. */
+describe('a login, after five calls in a row without a response,', () => {
+  /** Lets WeChat accept requests and never respond. */
   const goDown = async (at = app): Promise<void> => {
     wechat.always(LOGIN, { status: 503 });
     for (let i = 0; i < MAX_FAILURES; i++) expect((await login(at)).status).toBe(503);
@@ -313,7 +317,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
   };
   const asked = (): number => wechat.requestsTo(LOGIN).length;
 
-  it(`W1 one at a time is sent, and all others are 503 at once${often(few(100))}`, async () => {
+  it(`W1 is sent to WeChat only if no other one is, and else returns 503 at once${often(few(100))}`, async () => {
     await goDown();
     const before = asked();
     const lag = new Lag();
@@ -324,7 +328,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     expect((await probe).ms).toBeLessThan(TIMEOUT + HTTP + lag.end());
   });
 
-  it(`W1 it answers again: all get in, in the same moment${often(few(100))}`, async () => {
+  it(`W1 succeeds for all users as soon as WeChat responds again${often(few(100))}`, async () => {
     for (let left = few(100); left > 0; left -= MANY) {
       await goDown();
       wechat.clear();
@@ -333,7 +337,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     }
   });
 
-  it('W1 says so in the log, once, and once that it is over', async () => {
+  it('W1 logs the start and the end of the outage once', async () => {
     const [down, up] = [jest.spyOn(Logger.prototype, 'error'), jest.spyOn(Logger.prototype, 'log')];
     await goDown();
     wechat.always(LOGIN, { errcode: -1 });
@@ -348,7 +352,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
     ]);
   });
 
-  it('W1 its other endpoints are asked as ever', async () => {
+  it('W1 does not affect other endpoints', async () => {
     const another = await start({ baseUrl: wechat.url });
     await goDown(another);
     const before = asked();
@@ -361,8 +365,8 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
   it.each<[string, Fault]>([
     ['a refused code', { errcode: 40029 }],
     ['a quota of one user', { errcode: 45011 }],
-    ['an answer that nobody knows', { body: '' }],
-  ])(`W7 %s is an answer: nobody is held back${often(few(50))}`, async (_, fault) => {
+    ['an unknown response', { body: '' }],
+  ])(`W7 succeeds for other users, because %s is a response${often(few(50))}`, async (_, fault) => {
     for (let i = 0; i < few(50); i++) {
       wechat.next(LOGIN, { ...fault, times: MAX_FAILURES });
       const before = asked();
@@ -373,7 +377,7 @@ describe('a login, when WeChat has left five in a row without an answer', () => 
   });
 });
 
-describe('a login, when WeChat answers', () => {
+describe('a login, for a response of WeChat,', () => {
   const BOMB = gzipSync(Buffer.alloc(20_000_000));
   const FLOOD = Buffer.alloc(16_000_000, ' ');
   const change =
@@ -419,16 +423,16 @@ describe('a login, when WeChat answers', () => {
       { transform: change({ session_key: Buffer.alloc(17).toString('base64') }) },
     ],
     ['a unionid as list', { transform: change({ unionid: ['u'] }) }],
-    ['an errcode that is none', { body: '{"errcode":"canary"}' }],
+    ['an invalid errcode', { body: '{"errcode":"canary"}' }],
   ];
 
-  it.each(garbage)('W5 %s: 502, nothing stored', async (_, fault) => {
+  it.each(garbage)('W5 returns 502 and stores nothing for %s', async (_, fault) => {
     await expectUnder(fault, 1, RESPONSE, 1);
     expect(({} as { openid?: string }).openid).toBeUndefined();
   });
 
   const WHOLE = '{"openid":"canary","session_key":"AAAAAAAAAAAAAAAAAAAAAA=="}';
-  /** What a broken gateway or a liar could send, none of which is a login or an errcode. */
+  /** Bodies that a broken or hostile gateway could send. None of them is a login or an errcode. */
   const anything: fc.Arbitrary<Fault> = fc.oneof(
     fc.jsonValue().map((json) => ({ body: JSON.stringify(json) })),
     fc.string({ unit: 'binary' }).map((body) => ({ body })),
@@ -438,7 +442,7 @@ describe('a login, when WeChat answers', () => {
     fc.jsonValue().map((session_key) => ({ transform: change({ session_key }) })),
   );
 
-  it(`W5 anything at all: 502, nothing stored, and memory stays as it was${often(isFull ? 1_000 : 60)}`, async () => {
+  it(`W5 returns 502, stores nothing and keeps no memory for random bodies${often(isFull ? 1_000 : 60)}`, async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const heap = (): number => (collect(), process.memoryUsage().heapUsed);
@@ -459,14 +463,17 @@ describe('a login, when WeChat answers', () => {
   });
 
   it.each<[string, Fault]>([
-    ['JSON that calls itself text', { transform: (json) => json, contentType: 'text/plain' }],
+    [
+      'JSON with the content type of text',
+      { transform: (json) => json, contentType: 'text/plain' },
+    ],
     ['a success with errcode 0', { transform: (json) => ({ errcode: 0, errmsg: 'ok', ...json }) }],
   ])('takes %s', async (_, fault) => {
     wechat.next(LOGIN, fault);
     expect((await login()).status).toBe(201);
   });
 
-  it('B-log keeps what WeChat says on one line, and short', async () => {
+  it('B-log logs an errmsg of WeChat on one line, and shortened', async () => {
     wechat.next(LOGIN, {
       errcode: 12345,
       errmsg: `evil\r\n2026 INFO forged \u2028 \u001b[31m${'x'.repeat(500)}`,
@@ -484,11 +491,11 @@ describe('an access token', () => {
     ['with a line break', { access_token: 'a\nb', expires_in: 7200 }],
     ['that is a number', { access_token: 7, expires_in: 7200 }],
     ...[0, -1, 1e12, '7200', null].map((life): [string, object] => [
-      `that lives ${JSON.stringify(life)} s`,
+      `with a lifetime of ${JSON.stringify(life)} s`,
       { access_token: 'a', expires_in: life },
     ]),
-  ])('W5 %s is not believed in, and not stored', async (_, body) => {
-    wechat.next(TOKEN, { body, times: 2 }); // what is broken is asked for once more
+  ])('W5 %s is refused and not stored', async (_, body) => {
+    wechat.next(TOKEN, { body, times: 2 }); // an invalid response is retried once
     const stored = jest.spyOn(app.get(WechatStore), 'add');
     await expect(app.get(AccessTokenService).get()).rejects.toMatchObject({
       code: 'ERR_WECHAT_RESPONSE',
@@ -496,14 +503,14 @@ describe('an access token', () => {
     expect(stored.mock.calls.filter(([key]) => !key.startsWith('wx:lock:'))).toEqual([]);
   });
 
-  it('of 600 characters is as good as another', async () => {
+  it('of 600 characters is accepted', async () => {
     wechat.next(TOKEN, { body: { access_token: 'x'.repeat(600), expires_in: 7200 } });
     expect(await (await start({ baseUrl: wechat.url })).get(AccessTokenService).get()).toBe(
       'x'.repeat(600),
     );
   });
 
-  it('is fetched again after a lost answer; a phone number, whose code may be used, is not', async () => {
+  it('is fetched again after a lost response; a phone number, whose code may be used, is not', async () => {
     wechat.next(TOKEN, { reset: true });
     const asked = wechat.requestsTo(TOKEN).length;
     expect(await app.get(AccessTokenService).get()).toBe(
@@ -519,7 +526,7 @@ describe('an access token', () => {
   });
 });
 
-/** Takes connections on this machine, counts them, and does with each what it is told. */
+/** A server on this machine that counts connections and passes each to a handler. */
 class Listener {
   accepted = 0;
   private readonly sockets = new Set<Socket>();

@@ -1,6 +1,6 @@
 /**
- * A machine whose clock is wrong from the start, by CLOCK_SKEW milliseconds, and is set while it runs. The monotonic clock does
- * not know of it, as on a real machine.
+ * Makes `Date` wrong by CLOCK_SKEW milliseconds from the start, and lets tests change it later. The monotonic clock stays
+ * right, as on a real machine.
  */
 const RealDate = Date;
 let skew = Number(process.env.CLOCK_SKEW ?? 0);

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
- * Runs our TypeScript as the ES modules that it is, in a process of its own: what a fault kills must be a real process, and
- * a build for each test run would take longer than the test.
+ * Compiles TypeScript when Node loads it, as ES modules. The fault tests kill real processes, and a build before each run
+ * would take longer than the test.
  */
 const ROOT = new URL('../../../', import.meta.url);
 const { paths } = JSON.parse(readFileSync(new URL('tsconfig.json', ROOT), 'utf8')).compilerOptions;
@@ -21,7 +21,7 @@ const SWC = {
   module: { type: 'es6' },
 };
 
-/** `nestjs-wechat` is our source, and `./x.js` is `./x.ts` where there is no other. */
+/** Resolves `nestjs-wechat` to its source, and `./x.js` to `./x.ts` if that file exists. */
 export async function resolve(specifier, context, next) {
   if (Object.hasOwn(paths, specifier))
     return next(new URL(paths[specifier][0], ROOT).href, context);

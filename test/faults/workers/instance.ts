@@ -14,7 +14,7 @@ import {
 } from 'nestjs-wechat';
 import type { EncryptedOpenData, WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 
-/** One instance of a team's application: a process that a test can stop, continue and kill. */
+/** The application of `../instance.ts`. */
 @Controller()
 class InstanceController {
   constructor(
@@ -54,20 +54,19 @@ class InstanceController {
     return this.crypto.decryptOpenData(session, data);
   }
 
-  /** What this machine's clock says, after somebody has set it by so much. */
+  /** Changes the clock of this process by `by` milliseconds. Returns its time. */
   @Post('clock')
   clock(@Query('by') by = '0'): { now: number } {
     (globalThis as { setClock?: (by: number) => void }).setClock?.(Number(by));
     return { now: Date.now() };
   }
 
-  /** In bytes, of this process. */
   @Get('memory')
   memory(): { rss: number } {
     return { rss: process.memoryUsage.rss() };
   }
 
-  /** Asks for the access token as often as wanted, all at once. */
+  /** Gets the access token with `callers` parallel calls. */
   @Get('access-token')
   accessToken(@Query('callers') callers = '1', @Query('appId') appId?: string): Promise<string[]> {
     return Promise.all(
@@ -81,7 +80,7 @@ const options = JSON.parse(process.argv[2] ?? '{}') as WechatModuleOptions;
 @Module({ imports: [WechatModule.forRoot(options)], controllers: [InstanceController] })
 class InstanceModule {}
 
-/** A client keeps its connection after the answer; an instance that ends should not wait for it. */
+/** Clients keep connections open. A short timeout lets the instance end without waiting for them. */
 const adapter = new FastifyAdapter({ keepAliveTimeout: 100 });
 const app = await NestFactory.create<NestFastifyApplication>(InstanceModule, adapter, {
   logger: ['error', 'warn'],
