@@ -697,4 +697,40 @@ describe('the login limit', () => {
     expect((await s.accessToken()).status).toBe(200);
     await s.close();
   });
+
+  it('does not count a request that is refused for its shape', async () => {
+    const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '1' } });
+    for (const code of ['', 'not a code!', 'a'.repeat(129)])
+      expect((await s.code2Session(code)).status).toBe(400);
+    expect([(await s.code2Session('a')).status, (await s.code2Session('a')).status]).toEqual([
+      401, 429,
+    ]);
+    await s.close();
+  });
+});
+
+describe('the limit of wrong secrets', () => {
+  const guess = (s: Central, n: number, address = '1.1.1.1') =>
+    s.call(`GET /wx/mini/v1/${SHOP.appId}/guess-${n}/access_token`, {
+      headers: { 'x-forwarded-for': address },
+    });
+
+  it('refuses an address after 120 guesses in a minute, also with the right secret, and no other address', async () => {
+    const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '1000', TRUST_PROXY: '1' } });
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 400).length).toBe(120);
+    expect(statuses.filter((status) => status === 429).length).toBe(80);
+    const right = `GET /wx/mini/v1/${SHOP.appId}/${SHOP.secret}/access_token`;
+    const from = (address: string) => s.call(right, { headers: { 'x-forwarded-for': address } });
+    expect([(await from('1.1.1.1')).status, (await from('2.2.2.2')).status]).toEqual([429, 200]);
+    await s.close();
+  });
+
+  it('control: without the limit every guess is tried', async () => {
+    const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '0' } });
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
+    expect(answers.every(({ status }) => status === 400)).toBe(true);
+    await s.close();
+  });
 });

@@ -361,6 +361,13 @@ describe('the login limit', () => {
     expect((await s.call('GET /me', { token })).status).toBe(200);
   });
 
+  it('does not count a body that is refused for its shape', async () => {
+    s = await start({ env: { LOGIN_RATE_LIMIT: '1' } });
+    for (const body of [{}, { code: 1 }, { code: '' }, { code: '<junk>' }])
+      expect((await s.call('POST /auth/login', { body })).status).toBe(400);
+    expect([(await login('1.1.1.1')).status, (await login('1.1.1.1')).status]).toEqual([401, 429]);
+  });
+
   it.each(['1', 'loopback'])(
     'counts the address that a proxy of ours tells: TRUST_PROXY=%s',
     async (TRUST_PROXY) => {

@@ -5,6 +5,7 @@ import {
   Get,
   Headers,
   HttpCode,
+  Ip,
   Param,
   Post,
   UseGuards,
@@ -20,7 +21,7 @@ import {
 } from 'nestjs-wechat';
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
-import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
+import { LoginRateLimit } from '../common/rate-limit.module.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
@@ -40,11 +41,11 @@ export class AuthController {
   constructor(
     private readonly sessions: SessionService,
     private readonly users: UsersService,
+    private readonly rateLimit: LoginRateLimit,
   ) {}
 
   @Post('login')
   @HttpCode(200)
-  @UseGuards(LoginRateLimitGuard)
   @ApiOperation({
     summary: 'Log in with the code of wx.login',
     description:
@@ -61,8 +62,10 @@ export class AuthController {
   )
   async login(
     @Body() { code, appId }: LoginDto,
+    @Ip() address: string,
     @SessionRd() replaces?: string,
   ): Promise<LoginAnswer> {
+    await this.rateLimit.count(address);
     const { session, ...issued } = await this.sessions.login(code, { appId, replaces });
     const { user, isNewUser } = await this.users.register(session);
     return { ...issued, isNewUser, user: UserView.of(user) };

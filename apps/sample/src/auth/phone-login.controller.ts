@@ -1,8 +1,8 @@
-import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, HttpCode, Ip, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
-import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
+import { LoginRateLimit } from '../common/rate-limit.module.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { PhoneDto } from '../phone/phone.dto.js';
 import type { User } from '../users/user.entity.js';
@@ -13,11 +13,14 @@ import { PhoneLoginService } from './phone-login.service.js';
 @ApiBearerAuth()
 @Controller('auth')
 export class PhoneLoginController {
-  constructor(private readonly phoneLogin: PhoneLoginService) {}
+  constructor(
+    private readonly phoneLogin: PhoneLoginService,
+    private readonly rateLimit: LoginRateLimit,
+  ) {}
 
   @Post('phone-login')
   @HttpCode(200)
-  @UseGuards(LoginRateLimitGuard, SessionGuard)
+  @UseGuards(SessionGuard)
   @ApiOperation({
     summary: 'Log in with the phone number that WeChat has verified',
     description:
@@ -33,11 +36,13 @@ export class PhoneLoginController {
     'ERR_WECHAT_RATE_LIMIT',
     'ERR_WECHAT_UNAVAILABLE',
   )
-  login(
+  async login(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
     @Body() phone: PhoneDto,
+    @Ip() address: string,
   ): Promise<PhoneLoginAnswer> {
+    await this.rateLimit.count(address);
     return this.phoneLogin.login(session, user, phone);
   }
 

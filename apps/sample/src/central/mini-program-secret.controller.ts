@@ -1,7 +1,7 @@
-import { Body, Get, Header, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Get, HttpCode, Ip, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { AccessTokenService, QrCodeService, SessionService } from 'nestjs-wechat';
-import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
+import { LoginRateLimit } from '../common/rate-limit.module.js';
 import { ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
 import { QrCodeDto } from '../common/qrcode.dto.js';
 import { MiniProgramSecretGuard } from './app.guard.js';
@@ -19,11 +19,10 @@ export class MiniProgramSecretController {
     private readonly sessions: SessionService,
     private readonly accessTokens: AccessTokenService,
     private readonly codes: QrCodeService,
+    private readonly rateLimit: LoginRateLimit,
   ) {}
 
   @Get('code2Session')
-  @UseGuards(LoginRateLimitGuard)
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Log in with the code of wx.login',
     description: 'The session_key stays on the server.',
@@ -36,12 +35,16 @@ export class MiniProgramSecretController {
     'ERR_WECHAT_BLOCKED',
     ...UPSTREAM_FAILURES,
   )
-  async code2Session(@Param('appId') appId: string, @Query() { code }: CodeQuery): Promise<string> {
+  async code2Session(
+    @Param('appId') appId: string,
+    @Query() { code }: CodeQuery,
+    @Ip() address: string,
+  ): Promise<string> {
+    await this.rateLimit.count(address);
     return (await this.sessions.login(code, { appId })).session_rd;
   }
 
   @Get('access_token')
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: "WeChat's access token of this app, one for all callers" })
   @ApiText({ description: 'The current access token', example: '78_Wf1zGkQm…' })
   @ApiFailures(...SECRET_FAILURES, ...UPSTREAM_FAILURES)

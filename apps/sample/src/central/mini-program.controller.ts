@@ -1,4 +1,4 @@
-import { Body, Get, Header, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Get, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { CryptoService, CurrentSession } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
@@ -20,7 +20,6 @@ export class MiniProgramController {
 
   @Get('decode')
   @UseGuards(OpenDataGuard)
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Decrypt open data',
     description: 'A plus that arrives as a space is taken for a plus.',
@@ -49,7 +48,6 @@ export class MiniProgramController {
 
   @Get('unionId')
   @UseGuards(CentralSessionGuard)
-  @Header('Cache-Control', 'no-store')
   @ApiQuery({ name: 'token', required: false, description: 'Authorization: Bearer … takes it too' })
   @ApiOperation({ summary: "The user's unionid" })
   @ApiText({
@@ -64,7 +62,6 @@ export class MiniProgramController {
 
   @Get('openId')
   @UseGuards(CentralSessionGuard)
-  @Header('Cache-Control', 'no-store')
   @ApiQuery({ name: 'token', required: false, description: 'Authorization: Bearer … takes it too' })
   @ApiOperation({ summary: "The user's openid in this mini program" })
   @ApiText({ description: 'openid', example: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE' })

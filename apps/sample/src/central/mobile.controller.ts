@@ -1,7 +1,7 @@
-import { Get, Header, Param, Query, UseGuards } from '@nestjs/common';
+import { Get, Ip, Param, Query, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { MobileOAuthService } from 'nestjs-wechat';
-import { LoginRateLimitGuard } from '../common/login-rate-limit.guard.js';
+import { LoginRateLimit } from '../common/rate-limit.module.js';
 import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
 import { MobileAppGuard, MobileSecretGuard } from './app.guard.js';
 import { CentralController } from './central.controller.js';
@@ -17,12 +17,14 @@ import { MobileLoginGuard } from './mobile-login.guard.js';
 @ApiTags('central service: mobile apps and websites')
 @CentralController('wx/v1/:appId')
 export class MobileController {
-  constructor(private readonly oauth: MobileOAuthService) {}
+  constructor(
+    private readonly oauth: MobileOAuthService,
+    private readonly rateLimit: LoginRateLimit,
+  ) {}
 
   /** Existing clients spell it `ouath2`. */
   @Get([':secret/oauth2', ':secret/ouath2'])
-  @UseGuards(MobileSecretGuard, LoginRateLimitGuard)
-  @Header('Cache-Control', 'no-store')
+  @UseGuards(MobileSecretGuard)
   @ApiOperation({
     summary: 'Log in with an OAuth code',
     description: "WeChat's own tokens and the openId stay on the server.",
@@ -30,13 +32,17 @@ export class MobileController {
   @ApiParam({ name: 'secret', description: 'AppSecret' })
   @ApiMobileToken()
   @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', ...UPSTREAM_FAILURES)
-  async login(@Param('appId') appId: string, @Query() { code }: CodeQuery): Promise<string> {
+  async login(
+    @Param('appId') appId: string,
+    @Query() { code }: CodeQuery,
+    @Ip() address: string,
+  ): Promise<string> {
+    await this.rateLimit.count(address);
     return (await this.oauth.login(code, { appId })).token;
   }
 
   @Get(':token/userInfo')
   @UseGuards(MobileAppGuard, MobileLoginGuard)
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: "The user's name and picture",
     description: 'The first time from WeChat in any case.',

@@ -1,21 +1,32 @@
 import { Module } from '@nestjs/common';
-import { ThrottlerModule } from '@nestjs/throttler';
 import { AppConfig } from '../config.js';
+import { RateLimit } from './rate-limit.js';
 
-const MINUTE_MS = 60_000;
+const MINUTE_SECONDS = 60;
+const WRONG_SECRETS_PER_MINUTE = 120;
 
-/** The counters of `LoginRateLimitGuard`, in this process. */
+/** Counts logins, phone logins and code exchanges of one IP address together. */
+export class LoginRateLimit extends RateLimit {}
+
+/** Counts the wrong secrets of one IP address in paths of the central service. */
+export class WrongSecretLimit extends RateLimit {}
+
+/** Limits by IP address. Each process counts for itself, so they work without Redis. `LOGIN_RATE_LIMIT=0` turns them off. */
 @Module({
-  imports: [
-    ThrottlerModule.forRootAsync({
+  providers: [
+    {
+      provide: LoginRateLimit,
       inject: [AppConfig],
-      useFactory: ({ loginRateLimit }: AppConfig) => ({
-        throttlers: [{ ttl: MINUTE_MS, limit: loginRateLimit }],
-        skipIf: () => loginRateLimit === 0,
-        setHeaders: false,
-      }),
-    }),
+      useFactory: ({ loginRateLimit }: AppConfig) =>
+        new LoginRateLimit(loginRateLimit, MINUTE_SECONDS),
+    },
+    {
+      provide: WrongSecretLimit,
+      inject: [AppConfig],
+      useFactory: ({ loginRateLimit }: AppConfig) =>
+        new WrongSecretLimit(loginRateLimit && WRONG_SECRETS_PER_MINUTE, MINUTE_SECONDS),
+    },
   ],
-  exports: [ThrottlerModule],
+  exports: [LoginRateLimit, WrongSecretLimit],
 })
 export class RateLimitModule {}
