@@ -1,5 +1,5 @@
 import { HttpModule } from '@nestjs/axios';
-import { Inject, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
 import { AccessTokenRepository } from './access-token/access-token.repository.js';
 import { AccessTokenService } from './access-token/access-token.service.js';
@@ -108,7 +108,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
 })
 export class WechatModule extends ConfigurableModuleClass {
   /** @throws WechatConfigError if the application imports two global instances, of which Nest would use either */
-  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+  constructor(modules: ModulesContainer) {
     super();
     const global = [...modules.values()].filter(
       ({ metatype, isGlobal }) => metatype === WechatModule && isGlobal,

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { jsonCodec, SealedRepository } from '../store/sealed.repository.js';
@@ -9,11 +9,7 @@ import type { AccessToken } from './fetch-access-token.js';
 /** The access tokens that all instances share, by appId. */
 @Injectable()
 export class AccessTokenRepository extends SealedRepository<AccessToken> {
-  constructor(
-    @Inject(WechatStore) store: WechatStore,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(WechatClock) clock: WechatClock,
-  ) {
+  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
     super(store, keyring, clock, {
       kind: 'access token',
       prefix: KEY_PREFIX.accessToken,

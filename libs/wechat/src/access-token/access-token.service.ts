@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,11 +58,11 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   private readonly refreshBeforeMs = REFRESH_BEFORE_MS - Math.random() * REFRESH_JITTER_MS;
 
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(WechatStore) private readonly store: WechatStore,
-    @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(AccessTokenRepository) private readonly repository: AccessTokenRepository,
+    private readonly options: ResolvedWechatOptions,
+    private readonly platform: PlatformClient,
+    private readonly store: WechatStore,
+    private readonly clock: WechatClock,
+    private readonly repository: AccessTokenRepository,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
@@ -46,9 +46,9 @@ const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
 @Injectable()
 export class WechatApiClient {
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(AccessTokenService) private readonly tokens: AccessTokenService,
+    private readonly options: ResolvedWechatOptions,
+    private readonly platform: PlatformClient,
+    private readonly tokens: AccessTokenService,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Scope } from '@nestjs/common';
+import { Injectable, Scope } from '@nestjs/common';
 import type { OnModuleInit, Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { WechatSession } from '../wechat-session.js';
@@ -22,8 +22,8 @@ export class CurrentUserResolver implements OnModuleInit {
   private resolver?: WechatUserResolver;
 
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    private readonly options: ResolvedWechatOptions,
+    private readonly moduleRef: ModuleRef,
   ) {}
 
   /** @throws Error if the resolver is request-scoped */

@@ -1,4 +1,4 @@
-import { Inject, Injectable, UseGuards } from '@nestjs/common';
+import { Injectable, UseGuards } from '@nestjs/common';
 import type { CanActivate, ExecutionContext, OnModuleInit } from '@nestjs/common';
 import type { WechatSession } from '../wechat-session.js';
 import {
@@ -16,9 +16,9 @@ import { SessionGuard } from './session.guard.js';
 @Injectable()
 abstract class RequirementGuard implements CanActivate {
   constructor(
-    @Inject(SessionGuard) private readonly guard: SessionGuard,
-    @Inject(ResolvedWechatOptions) protected readonly options: ResolvedWechatOptions,
-    @Inject(CurrentUserResolver) protected readonly users: CurrentUserResolver,
+    private readonly guard: SessionGuard,
+    protected readonly options: ResolvedWechatOptions,
+    protected readonly users: CurrentUserResolver,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
@@ -27,9 +27,9 @@ import type { RequestWithHeaders } from './session-rd.extractor.js';
 export class SessionGuard implements CanActivate {
   /** @internal */
   constructor(
-    @Inject(SessionService) protected readonly sessions: SessionService,
-    @Inject(CurrentUserResolver) private readonly users: CurrentUserResolver,
-    @Inject(CryptoService) private readonly crypto: CryptoService,
+    protected readonly sessions: SessionService,
+    private readonly users: CurrentUserResolver,
+    private readonly crypto: CryptoService,
   ) {}
 
   /** Checks the request. */

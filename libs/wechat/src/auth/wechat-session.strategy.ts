@@ -35,9 +35,9 @@ type PassportRequest = RequestWithHeaders & { [SERVICES]?: Services; user?: unkn
 export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-session') {
   /** @internal */
   constructor(
-    @Inject(SessionService) private readonly sessions: SessionService,
-    @Inject(CurrentUserResolver) private readonly users: CurrentUserResolver,
-    @Inject(CryptoService) private readonly crypto: CryptoService,
+    private readonly sessions: SessionService,
+    private readonly users: CurrentUserResolver,
+    private readonly crypto: CryptoService,
   ) {
     super();
   }

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
@@ -23,9 +23,9 @@ const PROBE_VALUE = Buffer.from('1');
 @Injectable()
 export class WechatHealthIndicator {
   constructor(
-    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
-    @Inject(WechatStore) private readonly sessions: WechatStore,
-    @Inject(PlatformClient) private readonly wechat: PlatformClient,
+    private readonly indicators: HealthIndicatorService,
+    private readonly sessions: WechatStore,
+    private readonly wechat: PlatformClient,
   ) {}
 
   /** Writes a key and removes it. Down while the store does not respond or takes no writes, for example when its memory is full. */

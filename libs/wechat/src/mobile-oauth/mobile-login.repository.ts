@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { jsonCodec, SealedRepository } from '../store/sealed.repository.js';
@@ -25,11 +25,7 @@ export type StoredMobileLogin = Stored<MobileLoginRecord>;
 /** The records of mobile and website logins, by login id. */
 @Injectable()
 export class MobileLoginRepository extends SealedRepository<MobileLoginRecord> {
-  constructor(
-    @Inject(WechatStore) store: WechatStore,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(WechatClock) clock: WechatClock,
-  ) {
+  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
     super(store, keyring, clock, {
       kind: 'mobile login',
       prefix: KEY_PREFIX.mobileLogin,

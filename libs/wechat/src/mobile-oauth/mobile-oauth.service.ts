@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Keyring } from '../crypto/keyring.js';
@@ -67,12 +67,12 @@ export class MobileOAuthService {
   private readonly renewals = new SingleFlight<StoredMobileLogin>();
 
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(OAuthState) private readonly states: OAuthState,
-    @Inject(MobileLoginRepository) private readonly logins: MobileLoginRepository,
+    private readonly options: ResolvedWechatOptions,
+    private readonly platform: PlatformClient,
+    private readonly clock: WechatClock,
+    keyring: Keyring,
+    private readonly states: OAuthState,
+    private readonly logins: MobileLoginRepository,
   ) {
     this.tokens = new TokenFormat(keyring, 'mot');
   }

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
@@ -12,7 +12,7 @@ const HASH_BYTES = 32;
 /** The `state` of a website login. It is bound to one app and one browser, and it can be used once, within ten minutes. */
 @Injectable()
 export class OAuthState {
-  constructor(@Inject(WechatStore) private readonly store: WechatStore) {}
+  constructor(private readonly store: WechatStore) {}
 
   /** @param device what only this browser knows */
   async create(appId: string, device: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { SessionKeyService } from '../session/session-key.service.js';
 import { hashOfUser } from '../session/user.repository.js';
 import type { WechatSession } from '../wechat-session.js';
@@ -31,10 +31,10 @@ const WINDOW = 10 * 60_000;
 @Injectable()
 export class CryptoService {
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(SessionKeyService) private readonly sessionKeys: SessionKeyService,
-    @Inject(WechatStore) private readonly store: WechatStore,
-    @Inject(WechatClock) private readonly clock: WechatClock,
+    private readonly options: ResolvedWechatOptions,
+    private readonly sessionKeys: SessionKeyService,
+    private readonly store: WechatStore,
+    private readonly clock: WechatClock,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { createHash } from 'node:crypto';
@@ -111,12 +111,12 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
 
   /** @internal */
   constructor(
-    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
-    @Inject(WechatPayClient) private readonly pay: WechatPayClient,
-    @Inject(PayStore) { store }: PayStore,
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    private readonly options: ResolvedPayOptions,
+    private readonly pay: WechatPayClient,
+    { store }: PayStore,
+    private readonly host: HttpAdapterHost,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
   ) {
     this.inbox = new Inbox(store, KEY_PREFIX.payNotification, { longestWait: RESPOND_WITHIN_MS });
     const path = options.notifyPath;

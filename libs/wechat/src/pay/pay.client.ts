@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { createHash, publicEncrypt, constants } from 'node:crypto';
@@ -98,8 +98,8 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
 
   /** @internal */
   constructor(
-    @Inject(HttpTransport) private readonly http: HttpTransport,
-    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
+    private readonly http: HttpTransport,
+    private readonly options: ResolvedPayOptions,
   ) {
     this.certificates = new PlatformCertificates(() => this.readCertificates());
   }

@@ -7,7 +7,7 @@ import { ResolvedPayOptions } from './pay.options.js';
 @Injectable()
 export class PayDefaults {
   constructor(
-    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
+    private readonly options: ResolvedPayOptions,
     @Optional() @Inject(ResolvedWechatOptions) private readonly wechat?: ResolvedWechatOptions,
   ) {}
 

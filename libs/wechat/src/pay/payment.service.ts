@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import {
   WechatError,
   WechatPayOrderClosedError,
@@ -68,9 +68,9 @@ const NOT_FOUND = ['ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS', 'NOT_FOUND'];
 export class PaymentService {
   /** @internal */
   constructor(
-    @Inject(WechatPayClient) private readonly pay: WechatPayClient,
-    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
-    @Inject(PayDefaults) private readonly defaults: PayDefaults,
+    private readonly pay: WechatPayClient,
+    private readonly options: ResolvedPayOptions,
+    private readonly defaults: PayDefaults,
   ) {}
 
   /**

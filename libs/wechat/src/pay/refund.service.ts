@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { WechatResponseError } from '../wechat.errors.js';
 import { REFUND_PATH, requireThat } from './pay-error.js';
 import { WechatPayClient } from './pay.client.js';
@@ -51,8 +51,8 @@ const MAX_REASON_BYTES = 80;
 export class RefundService {
   /** @internal */
   constructor(
-    @Inject(WechatPayClient) private readonly pay: WechatPayClient,
-    @Inject(ResolvedPayOptions) private readonly options: ResolvedPayOptions,
+    private readonly pay: WechatPayClient,
+    private readonly options: ResolvedPayOptions,
   ) {}
 
   /**

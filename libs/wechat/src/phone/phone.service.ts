@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import { CryptoService } from '../open-data/crypto.service.js';
 import type { EncryptedOpenData } from '../open-data/open-data.js';
@@ -37,9 +37,9 @@ const ENDPOINT = '/wxa/business/getuserphonenumber';
 @Injectable()
 export class PhoneService {
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(WechatApiClient) private readonly api: WechatApiClient,
-    @Inject(CryptoService) private readonly crypto: CryptoService,
+    private readonly options: ResolvedWechatOptions,
+    private readonly api: WechatApiClient,
+    private readonly crypto: CryptoService,
   ) {}
 
   /**

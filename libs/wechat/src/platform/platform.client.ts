@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { inspect } from 'node:util';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
@@ -90,8 +90,8 @@ export class PlatformClient {
   private readonly breakers = new Map<string, CircuitBreaker>();
 
   constructor(
-    @Inject(HttpTransport) private readonly http: HttpTransport,
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
+    private readonly http: HttpTransport,
+    private readonly options: ResolvedWechatOptions,
   ) {}
 
   /** When a call that starts now must end, retries included. A feature that makes several calls shares one deadline. */

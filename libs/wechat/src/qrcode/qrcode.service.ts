@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import { KEY_PREFIX } from '../store/keys.js';
@@ -43,9 +43,9 @@ const CACHE_TTL_MS = 24 * 60 * 60_000;
 @Injectable()
 export class QrCodeService {
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(WechatApiClient) private readonly api: WechatApiClient,
-    @Inject(WechatCache) private readonly cache: WechatCache,
+    private readonly options: ResolvedWechatOptions,
+    private readonly api: WechatApiClient,
+    private readonly cache: WechatCache,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
@@ -13,10 +13,10 @@ import { UserRepository } from './user.repository.js';
 @Injectable()
 export class SessionKeyService {
   constructor(
-    @Inject(UserRepository) private readonly users: UserRepository,
-    @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(WechatApiClient) private readonly api: WechatApiClient,
-    @Inject(WechatEvents) private readonly events: WechatEvents,
+    private readonly users: UserRepository,
+    private readonly clock: WechatClock,
+    private readonly api: WechatApiClient,
+    private readonly events: WechatEvents,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnModuleDestroy } from '@nestjs/common';
 import {
   defer,
@@ -32,10 +32,10 @@ export class SessionWatcher implements OnModuleDestroy {
   private readonly maxDelayMs: number;
 
   constructor(
-    @Inject(ResolvedWechatOptions) options: ResolvedWechatOptions,
-    @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(SessionRepository) private readonly sessions: SessionRepository,
-    @Inject(WechatEvents) events: WechatEvents,
+    options: ResolvedWechatOptions,
+    private readonly clock: WechatClock,
+    private readonly sessions: SessionRepository,
+    events: WechatEvents,
   ) {
     this.maxDelayMs = options.clock ? TEST_CLOCK_POLL_MS : MAX_DELAY_MS;
     this.stopListening = events.on('end', ({ id }) => this.revoked.next(id));

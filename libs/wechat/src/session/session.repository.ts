@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
@@ -44,11 +44,7 @@ const MAX_OPENED = 10_000;
  */
 @Injectable()
 export class SessionRepository extends SealedRepository<SessionRecord> {
-  constructor(
-    @Inject(WechatStore) store: WechatStore,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(WechatClock) clock: WechatClock,
-  ) {
+  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
     super(store, keyring, clock, {
       kind: 'session',
       prefix: KEY_PREFIX.session,

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import type { Observable } from 'rxjs';
 import { Keyring } from '../crypto/keyring.js';
@@ -52,15 +52,15 @@ export class SessionService {
   private readonly tokens: TokenFormat;
 
   constructor(
-    @Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions,
-    @Inject(PlatformClient) private readonly platform: PlatformClient,
-    @Inject(WechatClock) private readonly clock: WechatClock,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(SessionRepository) private readonly sessions: SessionRepository,
-    @Inject(UserRepository) private readonly users: UserRepository,
-    @Inject(SessionKeyService) private readonly sessionKeys: SessionKeyService,
-    @Inject(WechatEvents) private readonly events: WechatEvents,
-    @Inject(SessionWatcher) private readonly watcher: SessionWatcher,
+    private readonly options: ResolvedWechatOptions,
+    private readonly platform: PlatformClient,
+    private readonly clock: WechatClock,
+    keyring: Keyring,
+    private readonly sessions: SessionRepository,
+    private readonly users: UserRepository,
+    private readonly sessionKeys: SessionKeyService,
+    private readonly events: WechatEvents,
+    private readonly watcher: SessionWatcher,
   ) {
     this.tokens = new TokenFormat(keyring, 'srd');
   }

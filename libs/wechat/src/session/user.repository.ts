@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
@@ -34,11 +34,7 @@ const PREVIOUS_KEY_TTL_MS = 5 * 60_000;
 /** The user records, by a hash of appId and openid, so that the store does not show which user logs in. */
 @Injectable()
 export class UserRepository extends SealedRepository<UserRecord, WechatUserKey> {
-  constructor(
-    @Inject(WechatStore) store: WechatStore,
-    @Inject(Keyring) keyring: Keyring,
-    @Inject(WechatClock) clock: WechatClock,
-  ) {
+  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
     super(store, keyring, clock, {
       kind: 'user',
       prefix: KEY_PREFIX.user,

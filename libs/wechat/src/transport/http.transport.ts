@@ -1,5 +1,5 @@
 import { HttpService } from '@nestjs/axios';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { isAxiosError } from 'axios';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
@@ -50,7 +50,7 @@ export class HttpTransport implements OnApplicationShutdown {
     httpsAgent: new HttpsAgent({ keepAlive: true }),
   };
 
-  constructor(@Inject(HttpService) private readonly http: HttpService) {}
+  constructor(private readonly http: HttpService) {}
 
   onApplicationShutdown(): void {
     this.agents.httpAgent.destroy();
