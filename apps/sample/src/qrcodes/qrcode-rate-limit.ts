@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
 import { WechatError, WechatRateLimitError, WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { AppConfig } from '../config.js';
@@ -20,7 +21,7 @@ export class QrCodeRateLimit {
   async run<T>({ appId, openid }: WechatSession, work: () => Promise<T>): Promise<T> {
     const limit = this.config.qrCodeRateLimit;
     if (limit === 0) return work();
-    const key = `app:qrcodes:${appId}:${openid}`;
+    const key = keyOf(appId, openid);
     const { count, resetsInMs } = await this.store.count(key, 1, WINDOW_MS);
     if (count > limit) throw new WechatRateLimitError(Math.ceil(resetsInMs / 1000));
     try {
@@ -30,6 +31,12 @@ export class QrCodeRateLimit {
       throw error;
     }
   }
+}
+
+/** The key contains a hash, because a dump of Redis must not show openids. */
+function keyOf(appId: string, openid: string): string {
+  const user = createHash('sha256').update(`${appId}:${openid}`).digest('base64url');
+  return `app:qrcodes:${user}`;
 }
 
 /** An invalid scene or option. WeChat did not see the request, so the error has no errcode. */
