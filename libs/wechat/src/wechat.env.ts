@@ -1,5 +1,5 @@
 import { WechatConfigError } from './wechat.errors.js';
-import { ResolvedWechatOptions } from './wechat.options.js';
+import { ResolvedWechatOptions, withHiddenSecrets } from './wechat.options.js';
 import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
 
 type Environment = Record<string, string | undefined>;
@@ -71,7 +71,7 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
     ),
   );
   if (problems.length > 0) throw new WechatConfigError(problems);
-  return options;
+  return withHiddenSecrets(options);
 }
 
 function problemsOf(options: WechatModuleOptions, nameOf: (option: string) => string): string[] {

@@ -83,8 +83,8 @@ describe('the options', () => {
   it('find an app by its id, or the first of a kind', () => {
     const mobile = { appId: 'wx2222222222222222', secret: 's', kind: 'mobile' as const };
     const options = new ResolvedWechatOptions({ apps: [...apps, mobile] });
-    expect(options.app('mobile')).toBe(mobile);
-    expect(options.app('mini-program', apps[0]!.appId)).toBe(apps[0]);
+    expect(options.app('mobile')).toEqual(mobile);
+    expect(options.app('mini-program', apps[0]!.appId)).toEqual(apps[0]);
     expect(() => options.app('mini-program', mobile.appId)).toThrow(
       expect.objectContaining({ code: 'ERR_WECHAT_APP' }),
     );

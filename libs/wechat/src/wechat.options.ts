@@ -5,6 +5,7 @@ import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 import type { WechatStore } from './store/wechat.store.js';
+import { hideSecrets } from './hide-secrets.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 
 /**
@@ -189,6 +190,11 @@ export class ResolvedWechatOptions {
       'and store exclude each other: pass one of them',
     );
     if (check.found.length > 0) throw new WechatConfigError(check.found);
+    ({
+      apps: this.apps,
+      encryptionKeys: this.encryptionKeys,
+      redis: this.redis,
+    } = hideOptions(this));
   }
 
   /**
@@ -201,6 +207,35 @@ export class ResolvedWechatOptions {
     );
     if (!app) throw new WechatAppError('appId');
     return app;
+  }
+}
+
+type SecretOptions = Pick<ResolvedWechatOptions, 'apps' | 'encryptionKeys' | 'redis'>;
+
+/** Returns copies of the options that hold secrets, which are printed without them. */
+function hideOptions({ apps, encryptionKeys, redis }: SecretOptions): SecretOptions {
+  return {
+    apps: apps.map((app) => hideSecrets({ ...app }, 'secret')),
+    encryptionKeys: encryptionKeys.map((key) => hideSecrets({ ...key }, 'key')),
+    redis:
+      redis &&
+      ('url' in redis ? hideSecrets({ ...redis }, 'url') : hideSecrets({ ...redis }, 'client')),
+  };
+}
+
+/** Returns a copy of the options that is printed without secrets. Options that are not valid are returned as they are. */
+export function withHiddenSecrets(options: WechatModuleOptions): WechatModuleOptions {
+  try {
+    const { apps, encryptionKeys = [], redis } = options;
+    const hidden = hideOptions({ apps, encryptionKeys, redis });
+    return {
+      ...options,
+      apps: [...hidden.apps],
+      ...(options.encryptionKeys && { encryptionKeys: [...hidden.encryptionKeys] }),
+      ...(redis && { redis: hidden.redis }),
+    };
+  } catch {
+    return options; // ResolvedWechatOptions reports every problem
   }
 }
 

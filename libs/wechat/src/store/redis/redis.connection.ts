@@ -1,6 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { RedisClientType } from 'redis';
 import { safeCause } from '../../error-cause.js';
+import { hideSecrets } from '../../hide-secrets.js';
 import { MinuteLog } from '../../minute-log.js';
 import { StoreUnavailableError } from '../../wechat.errors.js';
 import type { WechatModuleOptions } from '../../wechat.options.js';
@@ -59,6 +60,7 @@ export class RedisConnection implements OnApplicationShutdown {
       ready: () => this.onReady(),
       error: (error, client) => this.onError(error, client),
     });
+    hideSecrets(this, 'topology', 'waiting');
   }
 
   /** Waits for the first connection, but for a second at most. */
