@@ -62,9 +62,9 @@ async function running() {
     .filter(({ metatype }) => metatype === WechatModule)
     .flatMap(({ providers }) => [...providers.entries()])
     // Nest's own providers of every module reference the whole container
-    .filter(([token]) => token !== WechatModule && !isOfNest(token));
-  const values = wrappers.map(([token, { instance }]): [string, unknown] => [
-    nameOf(token),
+    .filter(([provided]) => provided !== WechatModule && !isOfNest(provided));
+  const values = wrappers.map(([provided, { instance }]): [string, unknown] => [
+    nameOf(provided),
     instance,
   ]);
   return { module, canaries, options, values };

@@ -1,6 +1,7 @@
 import { Injectable, Scope } from '@nestjs/common';
 import type { OnModuleInit, Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { hideSecrets } from '../hide-secrets.js';
 import type { WechatSession } from '../wechat-session.js';
 import type { WechatUserResolver } from '../wechat-user.resolver.js';
 import { WechatSessionError } from '../wechat.errors.js';
@@ -24,7 +25,9 @@ export class CurrentUserResolver implements OnModuleInit {
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly moduleRef: ModuleRef,
-  ) {}
+  ) {
+    hideSecrets(this, 'moduleRef'); // it references the whole application
+  }
 
   /** @throws Error if the resolver is request-scoped */
   async onModuleInit(): Promise<void> {
