@@ -133,6 +133,36 @@ describe('a thief with a copy of a token', () => {
     expect([rounds, reuse.mock.calls.length]).toEqual([60, 0]);
   });
 
+  describe('who refreshed first, so that the owner gets 401', () => {
+    const stolen = async () => {
+      const store = new MapStore();
+      const { sessions, events } = bareInstance(store, new BareWechat(), RULES);
+      const reuse = jest.fn();
+      events.on('reuse', reuse);
+      const { session_rd: owner } = await sessions.login('alice-1');
+      const { session_rd: thief } = await sessions.refresh(owner, { requestId: newKey() });
+      store.advance(GRACE);
+      await expect(sessions.find(owner)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+      return { sessions, reuse, owner, thief };
+    };
+
+    it('P23 is out when the owner logs in and brings the old token along', async () => {
+      const { sessions, reuse, owner, thief } = await stolen();
+      const { session_rd } = await sessions.login('alice-2', { replaces: owner });
+      await expect(sessions.find(thief)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+      await expect(sessions.find(session_rd)).resolves.toMatchObject({ openid: 'openid-alice' });
+      await new Promise(setImmediate);
+      expect(reuse).toHaveBeenCalledTimes(1);
+    });
+
+    it('P23 control: stays in if the login brings no token, or if only a valid token is revoked', async () => {
+      const { sessions, owner, thief } = await stolen();
+      await sessions.login('alice-2');
+      await sessions.revoke(owner);
+      await expect(sessions.find(thief)).resolves.toMatchObject({ openid: 'openid-alice' });
+    });
+  });
+
   it(`P23 ends with the session when thief and owner refresh at the same time, in any order of the store's replies${often(200)}`, () =>
     fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.boolean(), async (scheduler, thiefHasKey) => {

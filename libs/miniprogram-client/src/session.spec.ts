@@ -231,6 +231,16 @@ describe('a session that the server does not accept', () => {
     ]);
   });
 
+  it('goes along with the next login, so that the server can revoke it if a thief has refreshed it', async () => {
+    server.endAll();
+    await over(me());
+    start();
+    server.endAll();
+    await over(me());
+    const logins = server.seen.filter(({ path }) => path === '/auth/login');
+    expect(logins.map((login) => login.session_rd)).toEqual([undefined, 'rd-1', 'rd-2']);
+  });
+
   it('is replaced once per request, and the second 401 goes to the caller', async () => {
     const gone = { statusCode: 401, code: 1000, error: 'ERR_WECHAT_SESSION' };
     server.next('/me', gone, gone, gone);

@@ -157,10 +157,13 @@ export function createSession(options: SessionOptions): Session {
     return kept;
   }
 
-  /** Does nothing if another request has already replaced `gone`. */
+  /**
+   * Marks a session that the server does not accept as expired. Its token goes along with the next login: if a thief has refreshed
+   * the session, the server revokes it then. Does nothing if another request has already replaced `gone`.
+   */
   function forget(gone: StoredSession): void {
     if (kept !== gone) return;
-    kept = undefined;
+    kept = assign({}, gone, { expiresAt: 0 });
     save();
   }
 
@@ -169,11 +172,10 @@ export function createSession(options: SessionOptions): Session {
   function startLogin(): Promise<StoredSession> {
     if (signedOut)
       throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
-    const replaces = liveSession();
     return logIn(wx, post, {
       url: options.loginPath || '/auth/login',
       appId: options.appId,
-      replaces: replaces && replaces.session_rd,
+      replaces: kept && kept.session_rd,
       timeout,
     }).then(
       (response) => {

@@ -70,7 +70,8 @@ export class SessionService {
    * `session_rd`.
    *
    * @param options.appId the mini program. @default the first one of the options
-   * @param options.replaces a `session_rd` that the client still has. It is revoked after the login.
+   * @param options.replaces a `session_rd` that the client still has, also one that is no longer valid. Its session is revoked
+   *   after the login. If the token was replaced by a refresh that this client did not make, `reuse` is emitted.
    * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
@@ -85,7 +86,7 @@ export class SessionService {
         this.create(app.appId, await code2Session(this.platform, app, code)),
       ),
     );
-    if (replaces !== undefined) await this.revoke(replaces);
+    if (replaces !== undefined) await this.revokeReplaced(replaces);
     return issued;
   }
 
@@ -266,6 +267,19 @@ export class SessionService {
    */
   resetSessionKey(session: WechatSession): Promise<void> {
     return this.sessionKeys.reset(session);
+  }
+
+  /**
+   * Revokes the session of a token that a login brings along. The client gives the token up, so any other holder of the session
+   * is a thief, also if the thief has refreshed it.
+   */
+  private async revokeReplaced(sessionRd: string): Promise<void> {
+    const token = this.tokens.parse(sessionRd);
+    if (!token) return;
+    const record = (await this.sessions.get(token.id))?.record;
+    if (record && useOf(record, token, this.clock.now()) === 'replaced')
+      this.events.emit('reuse', { session: sessionOf(token.id, record, record.expiresAt) });
+    await this.remove(token.id);
   }
 
   /** Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. */
