@@ -20,8 +20,8 @@ export class SessionKeyService {
   ) {}
 
   /**
-   * The keys that may have encrypted this session's data, the likeliest first. The one before a newer login serves only
-   * sessions that are older than that login, and only for a short while.
+   * Returns the session_keys that may have encrypted data of this session, the most likely one first. The previous key is
+   * returned only for sessions that are older than the login that replaced it, and only for five minutes.
    */
   async of(session: WechatSession): Promise<string[]> {
     const record = (await this.users.get(session))?.record;
@@ -32,7 +32,7 @@ export class SessionKeyService {
     return raced ? [sessionKey, previous.sessionKey] : [sessionKey];
   }
 
-  /** Whether WeChat still holds the key valid. */
+  /** Returns whether WeChat still holds the key valid. */
   async check(session: WechatSession): Promise<boolean> {
     const record = (await this.users.get(session))?.record;
     if (!record) return false;
@@ -49,7 +49,7 @@ export class SessionKeyService {
     }
   }
 
-  /** Has WeChat replace the key; the old one is dead at once. */
+  /** Replaces the key at WeChat. The old key is invalid at once. */
   async reset(session: WechatSession): Promise<void> {
     const record = (await this.users.get(session))?.record;
     if (!record) throw new WechatSessionError();
@@ -61,7 +61,7 @@ export class SessionKeyService {
       });
     if (openid !== session.openid || !isSessionKey(sessionKey)) {
       throw new WechatResponseError(
-        'WeChat answered a reset without a proper openid and session_key.',
+        'WeChat returned no valid openid and session_key for a reset.',
         { endpoint: call.path },
       );
     }
@@ -69,7 +69,7 @@ export class SessionKeyService {
   }
 }
 
-/** The key is missing, outdated, or not the one that signed. */
+/** Returns whether WeChat refused the signature, because the session_key is missing or outdated. */
 function isStale(error: unknown): boolean {
   return error instanceof WechatError && (error.errcode === 87007 || error.errcode === 87009);
 }
