@@ -1,6 +1,6 @@
 /**
  * Writes a record as bytes. A store holds millions of sessions, so ids of WeChat are written as the bytes that their text
- * encodes: a session with a unionid takes 98 bytes, and 232 as JSON.
+ * encodes: a session with a unionid takes 98 bytes, and 257 as JSON.
  */
 export class BinaryWriter {
   private readonly parts: Buffer[] = [];
