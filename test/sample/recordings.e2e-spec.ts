@@ -556,10 +556,10 @@ describe('the files of recordings', () => {
         });
       }
       expect(context.s.log.map((line) => JSON.parse(line).msg)).toEqual([
-        'A client reported of a recording: duration 600000, not 3024 ms.',
-        `A client reported of a recording: fileSize 1, not ${sound.length} bytes.`,
-        'A client reported of a recording: duration 0, not 3024 ms.',
-        `A client reported of a recording: fileSize 20971520, not ${sound.length} bytes.`,
+        'A client reported wrong values for a recording: duration 600000, not 3024 ms.',
+        `A client reported wrong values for a recording: fileSize 1, not ${sound.length} bytes.`,
+        'A client reported wrong values for a recording: duration 0, not 3024 ms.',
+        `A client reported wrong values for a recording: fileSize 20971520, not ${sound.length} bytes.`,
       ]);
     });
 

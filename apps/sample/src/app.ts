@@ -1,6 +1,8 @@
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { inspect } from 'node:util';
 import type { DestinationStream } from 'pino';
 import { AppModule } from './app.module.js';
 import { NotFoundError } from './common/app-error.js';
@@ -11,15 +13,17 @@ import { createLogger, logRequests, nestLogger } from './common/logging.js';
 import {
   RESPONSE_HEADERS,
   setResponseHeaders,
-  warnOfUnknownProxy,
+  warnAboutUnknownProxy,
 } from './common/response-headers.js';
 import { validation } from './common/validation.js';
+import { ConfigError } from './config.js';
 import type { AppConfig } from './config.js';
+import { FolderInUseError } from './database/folder-lock.js';
 import { serveDocs } from './docs/docs.js';
 import { acceptUploads } from './files/multipart.js';
 import type { Telemetry } from './telemetry.js';
 
-/** Of the whole request, then of a silent connection. Uploads over a slow network take their time; Node itself cuts headers off at 16 KB. */
+/** Times are in milliseconds, sizes in bytes. An upload over a slow network may take two minutes. Node limits headers to 16 KB. */
 const LIMITS = {
   bodyLimit: 100_000,
   requestTimeout: 120_000,
@@ -28,24 +32,8 @@ const LIMITS = {
   http: { headersTimeout: 15_000 },
 };
 
-/** For a path that cannot be parsed (bad %-encoding, an endless id). Fastify's own response would repeat it. */
-const answerUnreadablePath = (
-  _error: Error,
-  _request: FastifyRequest,
-  reply: FastifyReply,
-): void => {
-  const { status, body } = new NotFoundError();
-  void reply.headers(RESPONSE_HEADERS).status(status).send(body);
-};
-
-/** Closes idle keep-alive connections during shutdown, which would otherwise wait for them for a minute. */
-function dropConnectionsWhenClosing(app: NestFastifyApplication): void {
-  const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('preClose', async () => {
-    const dropping = setInterval(() => fastify.server.closeIdleConnections(), 50);
-    fastify.server.once('close', () => clearInterval(dropping));
-  });
-}
+const SHUTDOWN_SIGNALS = ['SIGINT', 'SIGTERM'];
+const SHUTDOWN_TIMEOUT_MS = 9000;
 
 /** Replaced by tests. */
 export interface AppOverrides {
@@ -53,7 +41,7 @@ export interface AppOverrides {
   logTo?: DestinationStream;
 }
 
-/** The whole app, not listening yet. */
+/** Builds the app. It does not listen yet. */
 export async function createApp(
   config: AppConfig,
   { logTo }: AppOverrides = {},
@@ -63,8 +51,8 @@ export async function createApp(
   const adapter = new EnvelopeAdapter({
     ...LIMITS,
     trustProxy: config.trustProxy,
-    forceCloseConnections: 'idle', // kept-alive connections must not hold up the end
-    frameworkErrors: answerUnreadablePath,
+    forceCloseConnections: 'idle', // idle keep-alive connections must not delay the shutdown
+    frameworkErrors: sendNotFound,
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config), adapter, {
     logger: nestLogger(logger),
@@ -74,18 +62,65 @@ export async function createApp(
   app.useGlobalPipes(validation);
   app.useGlobalFilters(new AppExceptionFilter());
   setResponseHeaders(app);
-  if (!config.trustProxy) warnOfUnknownProxy(app);
+  if (!config.trustProxy) warnAboutUnknownProxy(app);
   acceptJsonBodies(app);
   acceptUploads(app);
   logRequests(app, logger);
   if (config.apiDocs) serveDocs(app);
-  dropConnectionsWhenClosing(app);
+  closeIdleConnectionsDuringShutdown(app);
   telemetry?.observe(app);
   return app;
 }
 
-/** Before Nest: the library makes its instruments when the module is made. Loaded only here, so that nobody else waits for it. */
+/** Listens until SIGINT or SIGTERM. Then it finishes the requests under way, for at most nine seconds, and exits with 0. */
+export async function listen(
+  app: NestFastifyApplication,
+  port: number,
+  host: string,
+): Promise<string> {
+  app.enableShutdownHooks(SHUTDOWN_SIGNALS, { useProcessExit: true });
+  for (const signal of SHUTDOWN_SIGNALS)
+    process.once(signal, () => setTimeout(() => process.exit(0), SHUTDOWN_TIMEOUT_MS).unref());
+  await app.listen(port, host);
+  const url = await app.getUrl();
+  new Logger('App').log(`Listening on ${url}`);
+  return url;
+}
+
+/** Runs the start of a command. If it fails, prints one sentence for an error that the operator can fix, else the stack, and exits with 1. */
+export async function runCommand(start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    process.stderr.write(`${textOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** For a path that cannot be parsed (bad %-encoding, a very long id). Fastify's own response would repeat the path. */
+function sendNotFound(_error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  const { status, body } = new NotFoundError();
+  void reply.headers(RESPONSE_HEADERS).status(status).send(body);
+}
+
+/** Connections become idle one by one during the shutdown. Without this, the server waits for the keep-alive timeout. */
+function closeIdleConnectionsDuringShutdown(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('preClose', async () => {
+    const closing = setInterval(() => fastify.server.closeIdleConnections(), 50);
+    fastify.server.once('close', () => clearInterval(closing));
+  });
+}
+
+/** Starts before Nest, because the library creates its instruments with its module. Imported here, so that other starts do not load it. */
 async function startTelemetry(): Promise<Telemetry> {
   const { Telemetry } = await import('./telemetry.js');
   return Telemetry.start();
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof FolderInUseError) return error.message;
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+    return `PORT is in use (${error.message}). Choose another, for example PORT=3100.`;
+  return inspect(error);
 }

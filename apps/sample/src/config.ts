@@ -11,6 +11,7 @@ import {
 import type { FastifyServerOptions } from 'fastify';
 import { createSecretKey, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
@@ -23,17 +24,17 @@ export type DatabaseConfig = { url: string } | { dir: string };
 
 type TrustProxy = FastifyServerOptions['trustProxy'];
 
-/** Everything this app is told from outside. Inject it where a value is needed. */
+/** The settings of the app. Inject it where a value is needed. */
 export class AppConfig {
   readonly production: boolean;
   readonly port: number;
-  /** Where clients reach this app, without a final slash; `undefined` if it is not known. */
+  /** The base URL that clients use, without a final slash; `undefined` if it is not set. */
   readonly publicUrl: string | undefined;
   readonly wechat: WechatModuleOptions;
   readonly database: DatabaseConfig;
-  /** The Redis of the cache; `undefined`: the library caches in this process. */
+  /** The Redis of the cache. If it is not set, the library caches in this process. */
   readonly cacheRedisUrl?: string;
-  /** `ttl` in milliseconds. A key object prints as nothing, and jsonwebtoken is much faster with it than with text. */
+  /** `ttl` in milliseconds. The secret is a key object: it does not print its bytes, and jsonwebtoken is faster with it than with text. */
   readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
   /** How long after its last verification a phone number links accounts, in milliseconds. */
   readonly phoneTrust: number;
@@ -44,16 +45,16 @@ export class AppConfig {
   readonly uploadMaxFiles: number;
   /** How long a file without a row stays in the trash, in milliseconds. */
   readonly uploadTrashAge: number;
-  /** Logins per minute and address; 0: no limit. */
+  /** Logins per minute and IP address; 0 means no limit. */
   readonly loginRateLimit: number;
-  /** Mini-program codes per minute and user; 0: no limit. */
+  /** Mini-program codes per minute and user; 0 means no limit. */
   readonly qrCodeRateLimit: number;
   /** Whether `/docs` and `/docs-json` are served. */
   readonly apiDocs: boolean;
-  /** Which proxies' X-Forwarded-For is believed, as Fastify takes it. */
+  /** The proxies whose X-Forwarded-For is trusted, as Fastify's option. */
   readonly trustProxy: TrustProxy;
   readonly logLevel: string;
-  /** Whether spans and metrics are sent to a collector; where and how is read by OpenTelemetry itself. */
+  /** Whether spans and metrics are sent to a collector. OpenTelemetry itself reads its address and the other settings. */
   readonly telemetry: boolean;
 
   constructor(values: AppConfig) {
@@ -61,11 +62,11 @@ export class AppConfig {
   }
 }
 
-/** What is wrong with the environment, all of it: names of variables, never a value. */
+/** All problems of the environment. The text has names of variables, never a value. */
 export class ConfigError extends Error {
   constructor(readonly problems: string[]) {
     super(
-      `The environment is not complete. Every variable is explained in .env.example.\n${problems.map((one) => `  - ${one}`).join('\n')}`,
+      `The environment has errors. .env.example explains every variable.\n${problems.map((one) => `  - ${one}`).join('\n')}`,
     );
     this.name = 'ConfigError';
   }
@@ -105,7 +106,7 @@ const IsProxyList = (message: string): PropertyDecorator =>
     { message },
   );
 
-/** The app's own variables; those of WeChat are read by the library. */
+/** The app's own variables. The library reads those of WeChat. */
 class Variables {
   NODE_ENV?: string;
 
@@ -149,10 +150,10 @@ class Variables {
   @IsDuration("UPLOAD_TRASH_AGE is not a duration such as '30d' or '12h'")
   UPLOAD_TRASH_AGE = '30d';
 
-  @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 is no limit' })
+  @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 means no limit' })
   LOGIN_RATE_LIMIT = '120';
 
-  @Matches(/^\d{1,9}$/, { message: 'QRCODE_RATE_LIMIT must be a whole number; 0 is no limit' })
+  @Matches(/^\d{1,9}$/, { message: 'QRCODE_RATE_LIMIT must be a whole number; 0 means no limit' })
   QRCODE_RATE_LIMIT = '60';
 
   @IsOptional()
@@ -161,7 +162,7 @@ class Variables {
 
   @IsOptional()
   @IsProxyList(
-    'TRUST_PROXY must be the number of proxies in front, or their addresses separated by commas',
+    'TRUST_PROXY must be the number of proxies in front of the app, or their addresses separated by commas',
   )
   TRUST_PROXY?: string;
 
@@ -173,6 +174,12 @@ class Variables {
     message: 'OTEL_EXPORTER_OTLP_ENDPOINT must be http://… or https://…',
   })
   OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+}
+
+/** Adds the variables of a `.env` file to those of the process. Variables of the process win. */
+export function loadEnvironment(): Environment {
+  if (existsSync('.env')) process.loadEnvFile();
+  return process.env;
 }
 
 /**
@@ -225,12 +232,12 @@ function readWechat(env: Environment, problems: string[]): WechatModuleOptions |
   }
 }
 
-/** An empty variable counts as absent, as in a `.env` file copied from the example. */
+/** An empty variable counts as absent, because a copy of `.env.example` has empty variables. */
 function present(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
 }
 
-/** A number counts the proxies in front; anything else is a list of their addresses. */
+/** A number is the number of proxies. Any other text is a list of their addresses. */
 function trustProxyFrom(text: string | undefined): TrustProxy {
   const hops = Number(text);
   return Number.isInteger(hops) ? (_address, hop) => hop < hops : text;

@@ -1,13 +1,11 @@
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxApp, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { existsSync } from 'node:fs';
-import { createApp } from './app.js';
-import { readConfig } from './config.js';
+import { createApp, listen, runCommand } from './app.js';
+import { loadEnvironment, readConfig } from './config.js';
 import type { Environment } from './config.js';
-import { run, serve } from './serve.js';
 
 const SANDBOX_PORT = 3001;
-/** Every client of the sandbox can log in as every user, so the demo listens on this machine only. */
+/** The loopback address, because every client of the sandbox can log in as every user. */
 const HOST = '127.0.0.1';
 /** Never the UPLOAD_DIR of a `.env` file: it may be the folder of a production database. */
 const UPLOAD_DIR = './var/demo-uploads';
@@ -56,13 +54,13 @@ Log in as alice, by hand:
 Ctrl-C ends it. The users stay in ./var/db, their files in ./var/demo-uploads.
 `;
 
-/** Starts the reference app with the sandbox, an in-memory store and an embedded database. */
-await run(async () => {
-  if (existsSync('.env')) process.loadEnvFile();
+/** `npm start`: starts the reference app with the sandbox, an in-memory store and an embedded database. */
+await runCommand(async () => {
+  const environment = loadEnvironment();
   const wechat = await startSandbox();
-  const config = readConfig(demoEnvironment(process.env, wechat));
+  const config = readConfig(demoEnvironment(environment, wechat));
   config.wechat.clock = wechat.clock.now; // the simulator moves time
   const app = await createApp(config);
-  const url = await serve(app, config.port, HOST);
+  const url = await listen(app, config.port, HOST);
   process.stdout.write(welcome(url, wechat.url, wechat.simulate(url)));
 });

@@ -5,20 +5,20 @@ import { NodeSDK, resources } from '@opentelemetry/sdk-node';
 import type { FastifyRequest } from 'fastify';
 
 /**
- * OpenTelemetry for this process. `OTEL_EXPORTER_OTLP_ENDPOINT` switches it on; that and every other `OTEL_…` variable is
- * read by the SDK. The usual instrumentation of HTTP is left out: its spans carry URLs, and in WeChat's URLs, as in those of
- * the central service, stand secrets.
+ * Exports spans and metrics of this process with OpenTelemetry. `OTEL_EXPORTER_OTLP_ENDPOINT` switches it on. The SDK reads this and
+ * every other `OTEL_…` variable. The usual instrumentation of HTTP is not used, because its spans contain URLs. The URLs of WeChat's API
+ * and of the central service contain secrets.
  */
 export class Telemetry {
   private constructor(private readonly sdk: NodeSDK) {}
 
   static start(): Telemetry {
-    const sdk = new NodeSDK({ resourceDetectors: [resources.envDetector] }); // the others tell the command line and the account
+    const sdk = new NodeSDK({ resourceDetectors: [resources.envDetector] }); // the other detectors export the command line and the user account
     sdk.start();
     return new Telemetry(sdk);
   }
 
-  /** A span around each request; what is left to send is sent before the process ends. */
+  /** Creates a span for each request, and exports the remaining data before the process ends. */
   observe(app: NestFastifyApplication): void {
     traceRequests(app);
     app
@@ -29,8 +29,8 @@ export class Telemetry {
 }
 
 /**
- * A span around each request, for the spans of the library to lie in. It carries the route's pattern, never the URL, a header
- * or a body. A trace begins here: nobody outside decides what its id is and what else is written into it.
+ * Creates a span for each request. The spans of the library are its children. It has the route's pattern, never the URL, a header or
+ * a body. Each request starts a new trace: a `traceparent` header is ignored, so a client cannot choose the trace id.
  */
 export function traceRequests(app: NestFastifyApplication): void {
   const tracer = trace.getTracer('sample');
@@ -47,7 +47,7 @@ export function traceRequests(app: NestFastifyApplication): void {
       contexts.set(request, trace.setSpan(context.active(), span));
       done();
     })
-    // As late as can be before Nest's handler: reading the body leaves whatever context was set earlier.
+    // The last hook before Nest's handler, because reading the body loses a context that was set earlier.
     .addHook('preHandler', (request, _reply, done) => context.with(contextOf(request), done))
     .addHook('onResponse', (request, { statusCode }, done) => {
       const span = trace.getSpan(contextOf(request));

@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { AppJwtGuard } from '../tokens/app-jwt.strategy.js';
 import type { Account } from '../tokens/app-tokens.js';
 import { CurrentAccount } from '../tokens/current-account.decorator.js';
@@ -23,8 +23,8 @@ export class AccountController {
       'Takes the token of POST /auth/phone-login or /auth/register. A token of scope `phone` gets neither unionid nor identities.',
   })
   @AllowScopes(['phone'])
-  @ApiAnswer(AccountView)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  @ApiEnvelope(AccountView)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
   account(@CurrentAccount() { user, scope }: Account): UserView {
     return scope === 'account' ? AccountView.of(user) : UserView.withoutWechatIds(user);
   }
@@ -33,10 +33,10 @@ export class AccountController {
   @ApiOperation({
     summary: 'Delete my account (注销)',
     description:
-      'Deletes profile, phone, picture and recordings, and ends all sessions in all apps. What is kept: docs/account-linking.md.',
+      'Deletes the profile, phone number, picture and recordings, and revokes all sessions in all apps. What is kept: docs/account-linking.md.',
   })
-  @ApiAnswer(null)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')
+  @ApiEnvelope(null)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')
   close(@CurrentAccount() account: Account): Promise<void> {
     return this.accounts.close(account);
   }

@@ -9,7 +9,7 @@ export class IdentityView {
   @ApiProperty()
   openid: string;
 
-  @ApiProperty({ description: 'Since when this openid has the account' })
+  @ApiProperty({ description: 'When this openid was added to an account' })
   createdAt: Date;
 
   static readonly example = {

@@ -21,8 +21,10 @@ export class AccountService {
   ) {}
 
   /**
-   * 注销. The rows go first and together: from then on every session and token of the account is nobody's and answered with 401, whatever
-   * happens to what follows. Files that stay are swept at the next start; logins that cannot be ended end by themselves.
+   * Deletes an account (注销). The rows are deleted first, in one transaction. From then on every session and token of the account is 401,
+   * even if a later step fails. Files that are not removed move to the trash at the next reconciliation, and sessions that are not
+   * revoked expire.
+   * @throws AccountDeletedError, StoreUnavailableError
    */
   async close({ user }: Account): Promise<void> {
     const { recordings, identities } = await this.dataSource.transaction((db) =>
@@ -36,7 +38,7 @@ export class AccountService {
   }
 }
 
-/** The row is locked first: an upload or a login that wants to add to it waits, and then finds nobody. */
+/** Locks the row first. A concurrent upload or login that adds to the account waits, and then finds that the account is deleted. */
 async function removeRows(
   db: EntityManager,
   { id }: User,
@@ -45,6 +47,6 @@ async function removeRows(
   if (!user) throw new AccountDeletedError();
   const recordings = await db.findBy(Recording, { userId: id });
   const identities = await db.findBy(Identity, { userId: id });
-  await db.delete(User, id); // the rest goes with it, by the foreign keys
+  await db.delete(User, id); // its foreign keys delete the other rows
   return { recordings, identities };
 }

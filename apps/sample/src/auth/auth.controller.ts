@@ -22,17 +22,17 @@ import {
 import type { WechatSession, WechatSessionInfo } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
 import { LoginRateLimit } from '../common/rate-limit.module.js';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
 import { UsersService } from '../users/users.service.js';
 import {
-  EndedAnswer,
-  LoginAnswer,
+  LogoutAllResponse,
+  LoginResponse,
   LoginDto,
-  RefreshAnswer,
-  SessionAnswer,
-  SessionInfoAnswer,
+  RefreshResponse,
+  SessionResponse,
+  SessionInfoResponse,
 } from './auth.dto.js';
 
 @ApiTags('auth')
@@ -49,10 +49,10 @@ export class AuthController {
   @ApiOperation({
     summary: 'Log in with the code of wx.login',
     description:
-      'Registers an unknown openid. Ends the session_rd that the request carries, if any.',
+      'Registers an unknown openid. If the request carries a session_rd, its session is revoked.',
   })
-  @ApiAnswer(LoginAnswer)
-  @ApiFailures(
+  @ApiEnvelope(LoginResponse)
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_CODE',
     'ERR_WECHAT_APP',
@@ -64,7 +64,7 @@ export class AuthController {
     @Body() { code, appId }: LoginDto,
     @Ip() address: string,
     @SessionRd() replaces?: string,
-  ): Promise<LoginAnswer> {
+  ): Promise<LoginResponse> {
     await this.rateLimit.count(address);
     const { session, ...issued } = await this.sessions.login(code, { appId, replaces });
     const { user, isNewUser } = await this.users.register(session);
@@ -89,12 +89,12 @@ export class AuthController {
     schema: { type: 'string', minLength: 1, maxLength: 128 },
     example: '9f86d081884c7d659a2feaa0c55ad015',
   })
-  @ApiAnswer(RefreshAnswer)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  @ApiEnvelope(RefreshResponse)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
   async refresh(
     @SessionRd() previous = '',
     @Headers('idempotency-key') requestId?: string,
-  ): Promise<RefreshAnswer> {
+  ): Promise<RefreshResponse> {
     const { session_rd, expiresIn } = await this.sessions.refresh(previous, { requestId });
     return { session_rd, expiresIn };
   }
@@ -103,12 +103,12 @@ export class AuthController {
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
   @ApiOperation({ summary: 'The session of this request' })
-  @ApiAnswer(SessionAnswer)
-  @ApiFailures('ERR_WECHAT_SESSION')
+  @ApiEnvelope(SessionResponse)
+  @ApiErrors('ERR_WECHAT_SESSION')
   session(
     @CurrentSession()
     { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt }: WechatSession,
-  ): SessionAnswer {
+  ): SessionResponse {
     return { appId, openid, unionid, issuedAt, expiresAt, loginExpiresAt };
   }
 
@@ -116,8 +116,8 @@ export class AuthController {
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
   @ApiOperation({ summary: 'The live sessions of this user in this app' })
-  @ApiAnswer([SessionInfoAnswer])
-  @ApiFailures('ERR_WECHAT_SESSION')
+  @ApiEnvelope([SessionInfoResponse])
+  @ApiErrors('ERR_WECHAT_SESSION')
   list(@CurrentSession() session: WechatSession): Promise<WechatSessionInfo[]> {
     return this.sessions.list(session);
   }
@@ -125,10 +125,10 @@ export class AuthController {
   @Delete('sessions/:id')
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End one session of this user' })
-  @ApiAnswer(null)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
-  async end(@CurrentSession() session: WechatSession, @Param('id') id: string): Promise<void> {
+  @ApiOperation({ summary: 'Revoke one session of this user' })
+  @ApiEnvelope(null)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  async revoke(@CurrentSession() session: WechatSession, @Param('id') id: string): Promise<void> {
     await this.sessions.revokeById(session, id).catch(notFound);
   }
 
@@ -136,9 +136,9 @@ export class AuthController {
   @HttpCode(200)
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End this session' })
-  @ApiAnswer(null)
-  @ApiFailures('ERR_WECHAT_SESSION')
+  @ApiOperation({ summary: 'Revoke this session' })
+  @ApiEnvelope(null)
+  @ApiErrors('ERR_WECHAT_SESSION')
   async logout(@SessionRd() sessionRd: string): Promise<void> {
     await this.sessions.revoke(sessionRd);
   }
@@ -147,13 +147,13 @@ export class AuthController {
   @HttpCode(200)
   @UseGuards(SessionGuard)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'End all sessions of this account, in all apps' })
-  @ApiAnswer(EndedAnswer)
-  @ApiFailures('ERR_WECHAT_SESSION')
+  @ApiOperation({ summary: 'Revoke all sessions of this account, in all apps' })
+  @ApiEnvelope(LogoutAllResponse)
+  @ApiErrors('ERR_WECHAT_SESSION')
   async logoutAll(
     @CurrentSession() session: WechatSession,
     @CurrentUser() { id }: User,
-  ): Promise<EndedAnswer> {
+  ): Promise<LogoutAllResponse> {
     const identities = (await this.users.findAccount(id))?.identities ?? [];
     const others = identities.filter(({ appId }) => appId !== session.appId);
     const counts = await Promise.all(others.map((identity) => this.sessions.revokeAll(identity)));

@@ -11,7 +11,7 @@ export class LoginDto {
   code: string;
 
   @ApiPropertyOptional({
-    description: 'The mini program, if there are several. Default: the first',
+    description: 'The mini program. Default: the first that is configured',
     example: 'wx5a4db0c1e2f37608',
   })
   @IsOptional()
@@ -21,7 +21,7 @@ export class LoginDto {
 
 const SESSION_RD = 'srd_dGhpcyBpcyBhbiBleGFtcGxlLCBub3QgYSB0b2tlbiE';
 
-export class RefreshAnswer {
+export class RefreshResponse {
   @ApiProperty({ description: 'Send it as Authorization: Bearer … or X-Session-Rd: …' })
   session_rd: string;
 
@@ -31,7 +31,7 @@ export class RefreshAnswer {
   static readonly example = { session_rd: SESSION_RD, expiresIn: 1800 };
 }
 
-export class LoginAnswer extends RefreshAnswer {
+export class LoginResponse extends RefreshResponse {
   @ApiProperty({ description: 'Whether this login registered the user' })
   isNewUser: boolean;
 
@@ -39,13 +39,13 @@ export class LoginAnswer extends RefreshAnswer {
   user: UserView;
 
   static override readonly example = {
-    ...RefreshAnswer.example,
+    ...RefreshResponse.example,
     isNewUser: true,
     user: UserView.example,
   };
 }
 
-export class SessionAnswer {
+export class SessionResponse {
   @ApiProperty()
   appId: string;
 
@@ -74,7 +74,7 @@ export class SessionAnswer {
   };
 }
 
-export class SessionInfoAnswer {
+export class SessionInfoResponse {
   @ApiProperty({ description: 'For DELETE /auth/sessions/:id; not a token' })
   id: string;
 
@@ -99,8 +99,8 @@ export class SessionInfoAnswer {
   };
 }
 
-export class EndedAnswer {
-  @ApiProperty({ description: 'How many sessions were live' })
+export class LogoutAllResponse {
+  @ApiProperty({ description: 'How many sessions were revoked' })
   ended: number;
 
   static readonly example = { ended: 2 };

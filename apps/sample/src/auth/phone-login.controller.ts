@@ -3,10 +3,10 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { LoginRateLimit } from '../common/rate-limit.module.js';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { PhoneDto } from '../phone/phone.dto.js';
 import type { User } from '../users/user.entity.js';
-import { PhoneLoginAnswer, RegisterDto, TokenAnswer } from './phone-login.dto.js';
+import { PhoneLoginResponse, RegisterDto, TokenResponse } from './phone-login.dto.js';
 import { PhoneLoginService } from './phone-login.service.js';
 
 @ApiTags('auth')
@@ -26,8 +26,8 @@ export class PhoneLoginController {
     description:
       'Returns a token for the account that has the number. If no account has it, the 404 carries a ticket for POST /auth/register. `linked: false` means that the account may be another person’s: docs/account-linking.md.',
   })
-  @ApiAnswer(PhoneLoginAnswer)
-  @ApiFailures(
+  @ApiEnvelope(PhoneLoginResponse)
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_DECRYPT',
     'ERR_WECHAT_SESSION',
@@ -41,7 +41,7 @@ export class PhoneLoginController {
     @CurrentUser() user: User,
     @Body() phone: PhoneDto,
     @Ip() address: string,
-  ): Promise<PhoneLoginAnswer> {
+  ): Promise<PhoneLoginResponse> {
     await this.rateLimit.count(address);
     return this.phoneLogin.login(session, user, phone);
   }
@@ -54,13 +54,13 @@ export class PhoneLoginController {
     description:
       'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone number. If another account has the number: 409, or with `takeOverNumber` that account loses it.',
   })
-  @ApiAnswer(TokenAnswer)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')
+  @ApiEnvelope(TokenResponse)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')
   register(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
     @Body() registration: RegisterDto,
-  ): Promise<TokenAnswer> {
+  ): Promise<TokenResponse> {
     return this.phoneLogin.register(session, user, registration);
   }
 }

@@ -5,7 +5,7 @@ import { UserView } from '../users/user.view.js';
 
 export class RegisterDto {
   @ApiProperty({
-    description: 'From POST /auth/phone-login: in its 404, or beside `linked: false`',
+    description: 'From POST /auth/phone-login: in its 404 response, or beside `linked: false`',
     example: 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…',
   })
   @IsString({ message: 'registrationTicket must be text' })
@@ -20,20 +20,20 @@ export class RegisterDto {
 
   @ApiPropertyOptional({
     description:
-      'A public address. What chooseAvatar gives is a file on the phone: send that one with PUT /me/avatar.',
+      'A public URL. The path that chooseAvatar returns is a file on the phone: upload it with PUT /me/avatar.',
     example: 'https://thirdwx.qlogo.cn/mmopen/vi_32/example/132',
   })
   @IsOptional()
   @IsUrl(
     { protocols: ['http', 'https'], require_protocol: true },
-    { message: 'avatarUrl must be a public http(s) address' },
+    { message: 'avatarUrl must be a public http(s) URL' },
   )
   @MaxLength(1024, { message: 'avatarUrl is too long' })
   avatarUrl?: string;
 
   @ApiPropertyOptional({
     description:
-      'true: take the number from the account that has it now. That account keeps everything else.',
+      'true: take the number from the account that has it now. That account loses its number and keeps all other data.',
     default: false,
   })
   @IsOptional()
@@ -41,11 +41,13 @@ export class RegisterDto {
   takeOverNumber?: boolean;
 }
 
-export class TokenAnswer {
+export class TokenResponse {
   @ApiProperty({ description: 'The app’s own token, for /account: Authorization: Bearer …' })
   token: string;
 
-  @ApiProperty({ description: 'Seconds. The token ends earlier if its session is revoked.' })
+  @ApiProperty({
+    description: 'Seconds. The token becomes invalid earlier if its session is revoked.',
+  })
   expiresIn: number;
 
   @ApiProperty()
@@ -58,7 +60,7 @@ export class TokenAnswer {
   };
 }
 
-export class PhoneLoginAnswer extends TokenAnswer {
+export class PhoneLoginResponse extends TokenResponse {
   @ApiProperty({
     description:
       'Whether this WeChat user belongs to the account. false: the token has scope `phone`, which reads the account and nothing else, for 30 minutes.',
@@ -67,9 +69,9 @@ export class PhoneLoginAnswer extends TokenAnswer {
 
   @ApiPropertyOptional({
     description:
-      'Beside `linked: false`: for POST /auth/register with `takeOverNumber: true`, if the account is not the user’s.',
+      'Only if `linked` is false. If the account belongs to another person, send it to POST /auth/register with `takeOverNumber: true`.',
   })
   registrationTicket?: string;
 
-  static override readonly example = { ...TokenAnswer.example, linked: true };
+  static override readonly example = { ...TokenResponse.example, linked: true };
 }

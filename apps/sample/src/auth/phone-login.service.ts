@@ -8,7 +8,7 @@ import { AppTokens } from '../tokens/app-tokens.js';
 import { PhoneNumbersService } from '../users/phone-numbers.service.js';
 import type { User } from '../users/user.entity.js';
 import { UserView } from '../users/user.view.js';
-import type { PhoneLoginAnswer, RegisterDto, TokenAnswer } from './phone-login.dto.js';
+import type { PhoneLoginResponse, RegisterDto, TokenResponse } from './phone-login.dto.js';
 import { RegistrationTickets } from './registration-tickets.js';
 
 /** Login and registration by a phone number that WeChat has verified. The rules: docs/account-linking.md. */
@@ -22,7 +22,7 @@ export class PhoneLoginService {
     private readonly tokens: AppTokens,
   ) {}
 
-  async login(session: WechatSession, user: User, dto: PhoneDto): Promise<PhoneLoginAnswer> {
+  async login(session: WechatSession, user: User, dto: PhoneDto): Promise<PhoneLoginResponse> {
     const phone = await this.phones.verify(session, dto);
     const owner = await this.numbers.findOwner(session, user, phone);
     if (owner?.linked)
@@ -41,13 +41,13 @@ export class PhoneLoginService {
     session: WechatSession,
     user: User,
     { registrationTicket, takeOverNumber: takeOver, ...profile }: RegisterDto,
-  ): Promise<TokenAnswer> {
+  ): Promise<TokenResponse> {
     const phone = await this.tickets.redeem(session, registrationTicket);
     const account = await this.numbers.setNumber(session, user, phone, { takeOver });
     return this.tokenFor(await this.avatars.saveUser(account, profile), session);
   }
 
-  private async tokenFor(user: User, session: WechatSession): Promise<TokenAnswer> {
+  private async tokenFor(user: User, session: WechatSession): Promise<TokenResponse> {
     return { ...(await this.tokens.issue(user, session)), user: UserView.of(user) };
   }
 }

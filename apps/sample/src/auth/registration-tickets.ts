@@ -36,7 +36,7 @@ export class RegistrationTickets {
       (await this.tokens.open('registration', ticket)) ?? {};
     if (sub !== holderOf(session) || !(await this.store.take(keyOf(jti))))
       throw new NotFoundError(
-        'registrationTicket is not known here, used, or older than ten minutes; ask the user for the phone again',
+        'registrationTicket is unknown, used or older than ten minutes; ask the user for the phone number again',
       );
     return {
       phoneNumber: String(phoneNumber),

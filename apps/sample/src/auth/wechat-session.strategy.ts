@@ -5,7 +5,7 @@ import { WechatSessionStrategy } from 'nestjs-wechat/passport';
 import { strategyOf } from '../tokens/credential.guard.js';
 
 /**
- * The Passport strategy `wechat-session` as one of several. A request without a valid session is no error here, so that
+ * The Passport strategy `wechat-session` as one of several. A request without a valid session is not an error here, so that
  * Passport tries the next strategy. Any other error, such as a store that is down, ends the request.
  */
 @Injectable()

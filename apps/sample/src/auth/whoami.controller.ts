@@ -6,7 +6,7 @@ import {
   ApiPropertyOptional,
   ApiTags,
 } from '@nestjs/swagger';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import type { Account } from '../tokens/app-tokens.js';
 import { CredentialGuard } from '../tokens/credential.guard.js';
 import { User } from '../users/user.entity.js';
@@ -37,8 +37,8 @@ export class WhoamiController {
   @ApiBearerAuth()
   @ApiBearerAuth('app-jwt')
   @ApiOperation({ summary: 'Which account a session or an app token belongs to' })
-  @ApiAnswer(WhoamiView)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')
+  @ApiEnvelope(WhoamiView)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')
   whoami(@Req() { user }: { user: User | Account }): WhoamiView {
     if (!(user instanceof User)) return { via: 'jwt', userId: user.user.id };
     return { via: 'session', userId: user.id, openid: user.identities[0]?.openid };

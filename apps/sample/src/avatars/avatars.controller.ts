@@ -2,7 +2,7 @@ import { Controller, Get, Param, Res } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiErrors } from '../docs/api-responses.decorator.js';
 import { AvatarsService } from './avatars.service.js';
 
 @ApiTags('me')
@@ -12,13 +12,13 @@ export class AvatarsController {
 
   @Get(':file')
   @ApiOperation({
-    summary: 'A picture that a user chose',
+    summary: 'The picture of a user',
     description:
-      'Without a session: an image element of a mini program sends no header. The name is random, and new with each picture. It is a JPEG; older versions stored the file as it was uploaded.',
+      'Needs no session, because an image element of a mini program sends no header. The name is random and changes with each picture. The file is a JPEG. Older versions stored the uploaded file unchanged.',
   })
   @ApiProduces('image/jpeg', 'image/png', 'image/webp', 'image/gif')
   @ApiOkResponse({ description: 'the picture', schema: { type: 'string', format: 'binary' } })
-  @ApiFailures('ERR_NOT_FOUND')
+  @ApiErrors('ERR_NOT_FOUND')
   picture(
     @Param('file') name: string,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -12,7 +12,7 @@ const MAX_SIDE = 1024;
 const TIMEOUT_SECONDS = 5;
 const QUALITY = 85;
 
-/** So many pictures are decoded at a time; so many more wait. This bounds memory and keeps a core free for other requests. */
+/** Decodes two pictures at a time, and lets 100 more wait. This limits the memory and keeps a core free for other requests. */
 const decoding = bulkhead(2, 100);
 sharp.concurrency(1); // threads for one picture
 sharp.cache(false); // no picture is decoded twice
@@ -31,7 +31,7 @@ export async function reencodePicture(path: string): Promise<Buffer> {
     return await decoding.execute(() => encode(path));
   } catch (error) {
     throw isBulkheadRejectedError(error)
-      ? new UnavailableError('too many pictures at once; try again shortly')
+      ? new UnavailableError('too many pictures are being processed; try again shortly')
       : new UnsupportedMediaTypeError(
           'the picture is damaged, or has more than 40 million pixels, so it cannot be decoded',
         );

@@ -29,7 +29,7 @@ export class CacheRedisClient implements OnApplicationShutdown {
   /** Without a listener for errors, a lost connection would end the process. */
   private report(isDown: boolean): void {
     if (isDown && !this.isDown)
-      this.logger.warn('The Redis of CACHE_REDIS_URL does not respond; nothing is cached.');
+      this.logger.warn('The Redis of CACHE_REDIS_URL is unavailable. Nothing is cached.');
     this.isDown = isDown;
   }
 }

@@ -9,7 +9,7 @@ import { CacheRedisClient } from './cache-redis.client.js';
 class CacheRedisModule {}
 
 /**
- * Nest's cache in a Redis, shared by all instances. The library keeps mini-program codes in it, because it is global.
+ * Nest's cache in a Redis that all instances share. It is global, so the library finds it and caches mini-program codes in it.
  *
  * Do not put it into the Redis of the sessions: the images would take the memory that logins need. Give it a server of its own
  * with `maxmemory` and `maxmemory-policy allkeys-lru`.

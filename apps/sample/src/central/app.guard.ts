@@ -9,7 +9,7 @@ import { CentralError } from './central.errors.js';
 
 type CentralRequest = FastifyRequest<{ Params: { appId: string; secret?: string } }>;
 
-/** Checks the appId in the path. Guards run before pipes, so a caller without the secret learns nothing else. */
+/** Checks the appId in the path. Guards run before pipes, so a caller without the secret gets no other error. */
 function appGuard(kind: WechatAppKind): Type<CanActivate> {
   class AppGuard implements CanActivate {
     constructor(@Inject(ResolvedWechatOptions) private readonly options: ResolvedWechatOptions) {}
@@ -22,7 +22,7 @@ function appGuard(kind: WechatAppKind): Type<CanActivate> {
   return mixin(AppGuard);
 }
 
-/** Checks the secret in the path too. An address that sends too many wrong secrets is refused, also with the right one. */
+/** Checks the secret in the path too. After too many wrong secrets from one IP address, the right secret is refused as well. */
 function secretGuard(kind: WechatAppKind): Type<CanActivate> {
   class SecretGuard implements CanActivate {
     constructor(

@@ -5,7 +5,7 @@ import type { Observable } from 'rxjs';
 import { Enveloped } from '../common/envelope.adapter.js';
 import { CentralExceptionFilter } from './central.errors.js';
 
-/** The envelope that clients of a central service know. */
+/** The envelope that clients of a central service expect. */
 class CentralEnvelope implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<Enveloped> {
     return next

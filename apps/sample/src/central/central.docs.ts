@@ -1,19 +1,19 @@
-import { ApiText } from '../docs/api-answer.decorator.js';
+import { ApiTextEnvelope } from '../docs/api-responses.decorator.js';
 import type { DocumentedError } from '../docs/documented-errors.js';
 import { CentralError } from './central.errors.js';
 
-export const UPSTREAM_FAILURES: DocumentedError[] = [
+export const UPSTREAM_ERRORS: DocumentedError[] = [
   'ERR_WECHAT_RATE_LIMIT',
   'ERR_WECHAT_CONFIG',
   'ERR_WECHAT_RESPONSE',
   'ERR_WECHAT_UNAVAILABLE',
   'ERR_STORE_UNAVAILABLE',
 ];
-export const SECRET_FAILURES = [
+export const SECRET_ERRORS = [
   'ERR_WECHAT_APP',
   { WRONG_SECRET: new CentralError('secret') },
 ] as const;
-export const TOKEN_FAILURES = [
+export const TOKEN_ERRORS = [
   'ERR_WECHAT_APP',
   'ERR_BAD_REQUEST',
   {
@@ -30,6 +30,6 @@ export const OPEN_DATA_ERRORS = {
 const TOKEN = 'dGhpcyBpcyBhbiBleGFtcGxlLCBub3QgYSB0b2tlbiE';
 
 export const ApiMobileToken = (): MethodDecorator =>
-  ApiText({ description: 'The token of this login', example: `mot_${TOKEN}` });
+  ApiTextEnvelope({ description: 'The token of this login', example: `mot_${TOKEN}` });
 export const ApiSessionToken = (): MethodDecorator =>
-  ApiText({ description: 'The session_rd of this login', example: `srd_${TOKEN}` });
+  ApiTextEnvelope({ description: 'The session_rd of this login', example: `srd_${TOKEN}` });

@@ -4,7 +4,7 @@ import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 
 export class CodeQuery {
   @ApiProperty({
-    description: 'What WeChat gave the client',
+    description: 'The code that WeChat returned to the client',
     example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx',
   })
   @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what WeChat gave' })
@@ -15,17 +15,17 @@ export class UserInfoQuery {
   @ApiPropertyOptional({
     enum: ['true', 'false'],
     default: 'false',
-    description: 'true: from WeChat; false: as last known',
+    description: 'true: read from WeChat; false: the last known values',
   })
   @IsOptional()
   @IsIn(['true', 'false'], { message: 'refresh must be true or false' })
   refresh?: string;
 }
 
-/** Who asks, and whether all is there, OpenDataGuard has looked at already. */
+/** OpenDataGuard has already checked the token and that the parameters are present. */
 export class OpenDataDto {
   @ApiPropertyOptional({
-    description: 'The token; Authorization: Bearer … takes it too',
+    description: 'The token. It may also be in the header Authorization: Bearer …',
     example: 'srd_dGhpcyBpcyBhbiBleGFtcGxlLCBub3QgYSB0b2tlbiE',
   })
   @IsOptional()
@@ -44,27 +44,27 @@ export class OpenDataDto {
   iv: string;
 }
 
-/** Existing clients put base64 into the URL as it is, where `+` means a space. base64 has none, so each was a plus. */
+/** Existing clients do not encode base64 in the URL, where `+` means a space. base64 has no spaces, so each space was a plus. */
 export class OpenDataQuery extends OpenDataDto {
-  @Transform(({ value }) => withPluses(value))
+  @Transform(({ value }) => spacesToPluses(value))
   override encryptedData: string;
 
-  @Transform(({ value }) => withPluses(value))
+  @Transform(({ value }) => spacesToPluses(value))
   override iv: string;
 }
 
-function withPluses(value: unknown): unknown {
+function spacesToPluses(value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll(' ', '+') : value;
 }
 
-export class UserInfoAnswer {
+export class UserInfoResponse {
   @ApiProperty()
   openId: string;
 
   @ApiProperty()
   nickname: string;
 
-  @ApiProperty({ description: '1 male, 2 female, 0 unknown; WeChat tells 0 since 2021' })
+  @ApiProperty({ description: '1 male, 2 female, 0 unknown. WeChat returns 0 since 2021' })
   sex: number;
 
   @ApiProperty()
@@ -78,14 +78,14 @@ export class UserInfoAnswer {
 
   @ApiProperty({
     description:
-      'Empty where there is none. It dies when the user changes the picture, so copy it.',
+      'Empty if the user has no picture. The URL stops working when the user changes the picture, so store a copy.',
   })
   avatar: string;
 
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'null where the app is not bound to an open-platform account',
+    description: 'null if the app is not bound to an open-platform account',
   })
   unionId: string | null;
 
@@ -101,11 +101,11 @@ export class UserInfoAnswer {
   };
 }
 
-/** One of the objects that WeChat encrypts, whichever it is. */
-export class OpenDataAnswer {
+/** An object that WeChat encrypted. Its other fields depend on the kind of data. */
+export class OpenDataResponse {
   @ApiProperty({
     type: 'object',
-    description: 'For which app WeChat made it, and when, in seconds since 1970',
+    description: 'The app for which WeChat encrypted it, and the time in seconds since 1970',
     properties: { appid: { type: 'string' }, timestamp: { type: 'integer' } },
   })
   watermark: { appid: string; timestamp: number };

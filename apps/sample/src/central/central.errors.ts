@@ -4,7 +4,7 @@ import { WechatDecryptError, WechatSessionError } from 'nestjs-wechat';
 import { AppError } from '../common/app-error.js';
 import { AppExceptionFilter } from '../common/app-exception.filter.js';
 
-/** The codes and texts that clients of a central service know. They stay as they are, whatever the library calls its errors. */
+/** The codes and texts that clients of a central service expect. They do not depend on the library's errors. */
 const RESPONSES = {
   unauthorized: { status: 401, code: 1000, msg: 'unauthorized', error: 'ERR_WECHAT_SESSION' },
   token: { status: 400, code: 1001, msg: 'without parameter: token', error: 'ERR_BAD_REQUEST' },

@@ -2,11 +2,11 @@ import { Body, Get, HttpCode, Ip, Param, Post, Query, UseGuards } from '@nestjs/
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { AccessTokenService, QrCodeService, SessionService } from 'nestjs-wechat';
 import { LoginRateLimit } from '../common/rate-limit.module.js';
-import { ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
+import { ApiErrors, ApiTextEnvelope } from '../docs/api-responses.decorator.js';
 import { QrCodeDto } from '../common/qrcode.dto.js';
 import { MiniProgramSecretGuard } from './app.guard.js';
 import { CentralController } from './central.controller.js';
-import { ApiSessionToken, SECRET_FAILURES, UPSTREAM_FAILURES } from './central.docs.js';
+import { ApiSessionToken, SECRET_ERRORS, UPSTREAM_ERRORS } from './central.docs.js';
 import { CodeQuery } from './central.dto.js';
 
 /** The routes that need the app's secret. */
@@ -28,12 +28,12 @@ export class MiniProgramSecretController {
     description: 'The session_key stays on the server.',
   })
   @ApiSessionToken()
-  @ApiFailures(
-    ...SECRET_FAILURES,
+  @ApiErrors(
+    ...SECRET_ERRORS,
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_CODE',
     'ERR_WECHAT_BLOCKED',
-    ...UPSTREAM_FAILURES,
+    ...UPSTREAM_ERRORS,
   )
   async code2Session(
     @Param('appId') appId: string,
@@ -46,25 +46,25 @@ export class MiniProgramSecretController {
 
   @Get('access_token')
   @ApiOperation({ summary: "WeChat's access token of this app, one for all callers" })
-  @ApiText({ description: 'The current access token', example: '78_Wf1zGkQm…' })
-  @ApiFailures(...SECRET_FAILURES, ...UPSTREAM_FAILURES)
+  @ApiTextEnvelope({ description: 'The current access token', example: '78_Wf1zGkQm…' })
+  @ApiErrors(...SECRET_ERRORS, ...UPSTREAM_ERRORS)
   accessToken(@Param('appId') appId: string): Promise<string> {
     return this.accessTokens.get(appId);
   }
 
   @Post('qrcode/unlimited')
   @HttpCode(200)
-  @ApiOperation({ summary: 'A code that opens this mini program' })
-  @ApiText({
+  @ApiOperation({ summary: 'Create a code that opens this mini program' })
+  @ApiTextEnvelope({
     description: 'base64 of a JPEG, or of a PNG with isHyaline',
     example: '/9j/4AAQSkZJRgABAQ…',
   })
-  @ApiFailures(
-    ...SECRET_FAILURES,
+  @ApiErrors(
+    ...SECRET_ERRORS,
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_SCENE',
     'ERR_WECHAT_PAGE',
-    ...UPSTREAM_FAILURES,
+    ...UPSTREAM_ERRORS,
   )
   async qrCode(@Param('appId') appId: string, @Body() { ...code }: QrCodeDto): Promise<string> {
     return (await this.codes.getUnlimited({ ...code, appId })).data.toString('base64');

@@ -2,11 +2,11 @@ import { Body, Get, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { CryptoService, CurrentSession } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
-import { ApiAnswer, ApiFailures, ApiText } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors, ApiTextEnvelope } from '../docs/api-responses.decorator.js';
 import { MiniProgramGuard } from './app.guard.js';
 import { CentralController } from './central.controller.js';
-import { OPEN_DATA_ERRORS, TOKEN_FAILURES } from './central.docs.js';
-import { OpenDataAnswer, OpenDataDto, OpenDataQuery } from './central.dto.js';
+import { OPEN_DATA_ERRORS, TOKEN_ERRORS } from './central.docs.js';
+import { OpenDataResponse, OpenDataDto, OpenDataQuery } from './central.dto.js';
 import { CentralSessionGuard, OpenDataGuard } from './central-session.guard.js';
 
 /** The routes that need a token. */
@@ -22,10 +22,10 @@ export class MiniProgramController {
   @UseGuards(OpenDataGuard)
   @ApiOperation({
     summary: 'Decrypt open data',
-    description: 'A plus that arrives as a space is taken for a plus.',
+    description: 'A space in base64 is read as a plus, because some clients do not encode it.',
   })
-  @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(...TOKEN_FAILURES, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
+  @ApiEnvelope(OpenDataResponse)
+  @ApiErrors(...TOKEN_ERRORS, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
   decodeQuery(
     @CurrentSession() session: WechatSession,
     @Query() openData: OpenDataQuery,
@@ -36,9 +36,11 @@ export class MiniProgramController {
   @Post('decode')
   @HttpCode(200)
   @UseGuards(OpenDataGuard)
-  @ApiOperation({ summary: 'Decrypt open data, which then is in no URL' })
-  @ApiAnswer(OpenDataAnswer)
-  @ApiFailures(...TOKEN_FAILURES, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
+  @ApiOperation({
+    summary: 'Decrypt open data of the request body, which is not logged with the URL',
+  })
+  @ApiEnvelope(OpenDataResponse)
+  @ApiErrors(...TOKEN_ERRORS, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
   decodeBody(
     @CurrentSession() session: WechatSession,
     @Body() openData: OpenDataDto,
@@ -48,24 +50,32 @@ export class MiniProgramController {
 
   @Get('unionId')
   @UseGuards(CentralSessionGuard)
-  @ApiQuery({ name: 'token', required: false, description: 'Authorization: Bearer … takes it too' })
+  @ApiQuery({
+    name: 'token',
+    required: false,
+    description: 'It may also be in the header Authorization: Bearer …',
+  })
   @ApiOperation({ summary: "The user's unionid" })
-  @ApiText({
-    description: 'null where the app is not bound',
+  @ApiTextEnvelope({
+    description: 'null if the app is not bound to an open-platform account',
     nullable: true,
     example: 'ocMvos6NjeKLIBqg5Mr9QjxrP1FA',
   })
-  @ApiFailures(...TOKEN_FAILURES)
+  @ApiErrors(...TOKEN_ERRORS)
   unionId(@CurrentSession() { unionid }: WechatSession): string | null {
     return unionid ?? null;
   }
 
   @Get('openId')
   @UseGuards(CentralSessionGuard)
-  @ApiQuery({ name: 'token', required: false, description: 'Authorization: Bearer … takes it too' })
+  @ApiQuery({
+    name: 'token',
+    required: false,
+    description: 'It may also be in the header Authorization: Bearer …',
+  })
   @ApiOperation({ summary: "The user's openid in this mini program" })
-  @ApiText({ description: 'openid', example: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE' })
-  @ApiFailures(...TOKEN_FAILURES)
+  @ApiTextEnvelope({ description: 'openid', example: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE' })
+  @ApiErrors(...TOKEN_ERRORS)
   openId(@CurrentSession() { openid }: WechatSession): string {
     return openid;
   }

@@ -2,16 +2,11 @@ import { Get, Ip, Param, Query, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { MobileOAuthService } from 'nestjs-wechat';
 import { LoginRateLimit } from '../common/rate-limit.module.js';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { MobileAppGuard, MobileSecretGuard } from './app.guard.js';
 import { CentralController } from './central.controller.js';
-import {
-  ApiMobileToken,
-  SECRET_FAILURES,
-  TOKEN_FAILURES,
-  UPSTREAM_FAILURES,
-} from './central.docs.js';
-import { CodeQuery, UserInfoAnswer, UserInfoQuery } from './central.dto.js';
+import { ApiMobileToken, SECRET_ERRORS, TOKEN_ERRORS, UPSTREAM_ERRORS } from './central.docs.js';
+import { CodeQuery, UserInfoResponse, UserInfoQuery } from './central.dto.js';
 import { MobileLoginGuard } from './mobile-login.guard.js';
 
 @ApiTags('central service: mobile apps and websites')
@@ -22,7 +17,7 @@ export class MobileController {
     private readonly rateLimit: LoginRateLimit,
   ) {}
 
-  /** Existing clients spell it `ouath2`. */
+  /** Existing clients use the misspelling `ouath2`. */
   @Get([':secret/oauth2', ':secret/ouath2'])
   @UseGuards(MobileSecretGuard)
   @ApiOperation({
@@ -31,7 +26,7 @@ export class MobileController {
   })
   @ApiParam({ name: 'secret', description: 'AppSecret' })
   @ApiMobileToken()
-  @ApiFailures(...SECRET_FAILURES, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', ...UPSTREAM_FAILURES)
+  @ApiErrors(...SECRET_ERRORS, 'ERR_BAD_REQUEST', 'ERR_WECHAT_CODE', ...UPSTREAM_ERRORS)
   async login(
     @Param('appId') appId: string,
     @Query() { code }: CodeQuery,
@@ -45,15 +40,15 @@ export class MobileController {
   @UseGuards(MobileAppGuard, MobileLoginGuard)
   @ApiOperation({
     summary: "The user's name and picture",
-    description: 'The first time from WeChat in any case.',
+    description: 'The first call of a login always reads from WeChat.',
   })
   @ApiParam({ name: 'appId' })
-  @ApiAnswer(UserInfoAnswer)
-  @ApiFailures(...TOKEN_FAILURES, ...UPSTREAM_FAILURES)
+  @ApiEnvelope(UserInfoResponse)
+  @ApiErrors(...TOKEN_ERRORS, ...UPSTREAM_ERRORS)
   async userInfo(
     @Param('token') token: string,
     @Query() { refresh }: UserInfoQuery,
-  ): Promise<UserInfoAnswer> {
+  ): Promise<UserInfoResponse> {
     const info = await this.oauth.getUserInfo(token, { refresh: refresh === 'true' });
     return {
       openId: info.openid,

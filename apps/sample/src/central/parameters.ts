@@ -19,8 +19,8 @@ export function requireParameters(
 }
 
 /**
- * The token of a request: the parameter that existing clients send, or the header that new ones should.
- * @throws BadRequestError if both are there and differ, CentralError if neither is there
+ * Returns the token of a request: the parameter, which existing clients send, or the header, which new clients should use.
+ * @throws BadRequestError if both are present and differ, CentralError if neither is present
  */
 export function tokenOf(parameter: unknown, authorization?: string): string {
   const bearer = sessionRdFrom({ headers: { authorization } });

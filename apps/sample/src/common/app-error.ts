@@ -45,7 +45,7 @@ export class AccountDeletedError extends UnauthorizedError {}
 /** The token is valid, but its scope does not include the route. */
 export class ScopeError extends AppError {
   constructor() {
-    super(403, 'ERR_SCOPE', 'the token of an account that is not linked may only read it');
+    super(403, 'ERR_SCOPE', 'a token of scope phone can only read the account');
   }
 }
 
@@ -72,7 +72,7 @@ export class PhoneTakenError extends AppError {
   }
 }
 
-/** A limit of this app, not of WeChat. */
+/** The client has reached a limit of this app. */
 export class TooManyRequestsError extends AppError {
   /** @param retryAfter seconds */
   constructor(retryAfter: number) {
@@ -82,7 +82,7 @@ export class TooManyRequestsError extends AppError {
   }
 }
 
-/** Something that this app needs is unavailable now. */
+/** The database, or another service that the app depends on, is unavailable now. */
 export class UnavailableError extends AppError {
   constructor(msg: string) {
     super(503, 'ERR_STORE_UNAVAILABLE', msg, { headers: { 'Retry-After': '1' } });

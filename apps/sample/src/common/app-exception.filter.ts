@@ -29,7 +29,7 @@ export class AppExceptionFilter implements ExceptionFilter {
     if (error instanceof AppError) return error;
     if (error instanceof HttpException) return httpError(error.getStatus());
     if (isDatabaseUnavailable(error))
-      return new UnavailableError('the database cannot answer; try again shortly');
+      return new UnavailableError('the database is unavailable; try again shortly');
     return new AppError(500, 'ERR_INTERNAL', 'internal error');
   }
 }

@@ -1,12 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BadRequestError } from './app-error.js';
 
-/** The bodies of this API have three levels. Validation is recursive, so deeper bodies are refused. */
+/** The bodies of this API have at most three levels. Validation is recursive, so much deeper bodies are refused. */
 const MAX_DEPTH = 8;
 
 /**
- * The only media type of request bodies: a JSON object, `__proto__` refused. An empty body is no body, since wx.request
- * announces JSON whether it sends data or not.
+ * Accepts JSON objects as request bodies, and no other media type. Refuses the key `__proto__`. An empty body counts as absent,
+ * because wx.request sends `Content-Type: application/json` also without data.
  */
 export function acceptJsonBodies(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();

@@ -6,10 +6,10 @@ import type { PinoLogger } from 'nestjs-pino';
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 
-const SLOW = 1000;
-const LONGEST_TEXT = 256;
-/** Names under which a secret could be logged by mistake, at the top and one level below. */
-const SECRETS = [
+const SLOW_MS = 1000;
+const MAX_MESSAGE_LENGTH = 256;
+/** Fields that could hold a secret if they were logged by mistake. They are removed at the top level and one level below. */
+const SECRET_FIELDS = [
   'secret',
   'password',
   'session_key',
@@ -21,10 +21,13 @@ const SECRETS = [
   'code',
   'phoneNumber',
 ];
-/** JSON escapes most control characters by itself; these pass it, and some viewers break lines at them. */
+/** Control characters that JSON does not escape. Some log viewers start a new line at them. */
 const UNESCAPED = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** @param destination where lines go, for tests. @default stdout */
+/**
+ * Creates the logger of the app.
+ * @param destination where lines go, for tests. @default stdout
+ */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   return pino(
     {
@@ -32,7 +35,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: SECRETS.flatMap((name) => [name, `*.${name}`]),
+      redact: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]),
       serializers: { err: describeError },
       hooks: { streamWrite: (line) => line.replace(UNESCAPED, escapeCharacter) },
     },
@@ -41,14 +44,14 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
 }
 
 /**
- * For Nest's own lines and those of `new Logger(…)`. nestjs-pino's module is left out: its middleware costs every request and
- * does not know the route, and it keeps one logger for the whole process.
+ * Lets Nest, and every `new Logger(…)`, write to the app's logger. The module of nestjs-pino is not used: its middleware runs for
+ * every request, does not know the route, and keeps one logger for the whole process.
  */
 export function nestLogger(logger: Logger): LoggerService {
-  return new NestLogger(logger as unknown as PinoLogger, {}); // the one has the level methods of the other
+  return new NestLogger(logger as unknown as PinoLogger, {}); // it calls only the level methods, which both have
 }
 
-/** Logs one line for each request: at debug if it succeeded, else at warn or error. It has the route's pattern, never the URL, a header or a body. */
+/** Logs one line for each request: at debug if it succeeded, else at warn or error. The line has the route's pattern, never the URL, a header or a body. */
 export function logRequests(app: NestFastifyApplication, logger: Logger): void {
   app
     .getHttpAdapter()
@@ -62,7 +65,7 @@ export function logRequests(app: NestFastifyApplication, logger: Logger): void {
 
 function levelFor({ statusCode, elapsedTime }: FastifyReply): 'debug' | 'warn' | 'error' {
   if (statusCode >= 500) return 'error';
-  return statusCode >= 400 || elapsedTime > SLOW ? 'warn' : 'debug';
+  return statusCode >= 400 || elapsedTime > SLOW_MS ? 'warn' : 'debug';
 }
 
 function lineFor(
@@ -77,7 +80,7 @@ function lineFor(
   };
 }
 
-/** Only fields that hold no secret. An error of a database driver holds the query with its parameters. */
+/** Returns only fields that hold no secret. An error of a database driver has the query with its parameters. */
 function describeError(error: Error): object {
   const { name, message, stack } = error;
   const frames = stack
@@ -88,7 +91,7 @@ function describeError(error: Error): object {
   return {
     ...('toJSON' in error && typeof error.toJSON === 'function' && error.toJSON()),
     name,
-    message: message.slice(0, LONGEST_TEXT),
+    message: message.slice(0, MAX_MESSAGE_LENGTH),
     frames,
   };
 }

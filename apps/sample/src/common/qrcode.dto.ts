@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer';
 import { Allow } from 'class-validator';
 import type { UnlimitedQrCodeOptions } from 'nestjs-wechat';
 
-/** Fields pass as they came: QrCodeService checks each before any call, and has a code of its own for the scene. */
+/** The fields are not validated here: QrCodeService checks each of them before it calls WeChat, with an own error code for the scene. */
 export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
   @ApiProperty({
     description: "1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~",
@@ -13,7 +13,7 @@ export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
   scene: string;
 
   @ApiPropertyOptional({
-    description: 'A released page; the home page if left out',
+    description: 'A released page. Default: the home page',
     example: 'pages/index/index',
   })
   @Allow()
@@ -23,12 +23,15 @@ export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
   @Allow()
   width?: number;
 
-  @ApiPropertyOptional({ description: 'WeChat picks the colour of the lines', default: false })
+  @ApiPropertyOptional({
+    description: 'Whether WeChat chooses the colour of the lines',
+    default: false,
+  })
   @Allow()
   autoColor?: boolean;
 
   @ApiPropertyOptional({
-    description: '0 to 255 each; also as a JSON string',
+    description: '0 to 255 each; an object, or the same as a JSON string',
     oneOf: [{ type: 'object', additionalProperties: { type: 'string' } }, { type: 'string' }],
     example: { r: '0', g: '0', b: '0' },
   })
@@ -36,11 +39,14 @@ export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
   @Transform(({ value }) => parsedIfText(value))
   lineColor?: { r: number | string; g: number | string; b: number | string };
 
-  @ApiPropertyOptional({ description: 'Transparent background', default: false })
+  @ApiPropertyOptional({
+    description: 'Whether the background is transparent. The image is then a PNG',
+    default: false,
+  })
   @Allow()
   isHyaline?: boolean;
 
-  @ApiPropertyOptional({ description: 'false takes a page that is not released', default: true })
+  @ApiPropertyOptional({ description: 'Whether the page must be released', default: true })
   @Allow()
   checkPath?: boolean;
 
@@ -49,7 +55,7 @@ export class QrCodeDto implements Omit<UnlimitedQrCodeOptions, 'appId'> {
   envVersion?: 'release' | 'trial' | 'develop';
 }
 
-/** Text that is no JSON stays text, which is no colour. */
+/** Text that is not JSON stays text, and QrCodeService refuses it. */
 function parsedIfText(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {

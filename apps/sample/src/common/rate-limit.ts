@@ -1,11 +1,11 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { TooManyRequestsError } from './app-error.js';
 
-/** Limits how often a client may do something in a window of time. */
+/** Limits the attempts of a client in a window of time. */
 export class RateLimit {
   private readonly limiter?: RateLimiterMemory;
 
-  /** @param points how often; 0 is no limit */
+  /** @param points attempts in a window; 0 means no limit */
   constructor(points: number, windowSeconds: number) {
     if (points > 0) this.limiter = new RateLimiterMemory({ points, duration: windowSeconds });
   }

@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 /**
  * The headers of every response. Almost every route takes or returns a token or personal data, so a cache must
- * not keep any of them. A handler whose response may be cached, such as a public image, sets its own Cache-Control.
+ * not keep any of them. A handler whose response may be cached, such as that of a public image, sets its own Cache-Control.
  */
 export const RESPONSE_HEADERS = {
   'Cache-Control': 'no-store',
@@ -39,7 +39,7 @@ export function setResponseHeaders(app: NestFastifyApplication): void {
  * Warns once if a proxy forwards requests and `TRUST_PROXY` is not set. All clients then have the address of the proxy, and
  * they share one login limit.
  */
-export function warnOfUnknownProxy(app: NestFastifyApplication): void {
+export function warnAboutUnknownProxy(app: NestFastifyApplication): void {
   const logger = new Logger('App');
   let warned = false;
   app

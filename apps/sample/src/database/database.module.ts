@@ -8,7 +8,7 @@ import { EmbeddedDatabase } from './embedded-database.js';
 import { connectAndMigrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-const EMBEDDED = Symbol('embedded database');
+const EMBEDDED_DATABASE = Symbol('embedded database');
 
 const COMMON = {
   type: 'postgres',
@@ -18,15 +18,15 @@ const COMMON = {
   retryDelay: 1000,
 } satisfies TypeOrmModuleOptions;
 
-/** A server that does not answer must not hold requests: one route answers within 6 s, whatever happens. */
-const DEADLINES = { connectionTimeoutMillis: 2000, query_timeout: 3000 };
+/** Milliseconds. A server that does not respond must not block requests: every route responds within 6 s. */
+const TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 3000 };
 
 function optionsFor(
   { database }: AppConfig,
   embedded: EmbeddedDatabase | undefined,
 ): TypeOrmModuleOptions {
-  if ('url' in database) return { ...COMMON, url: database.url, extra: DEADLINES };
-  // One connection: the embedded server mixes up the messages of several, and has one backend for all of them anyway.
+  if ('url' in database) return { ...COMMON, url: database.url, extra: TIMEOUTS };
+  // One connection, because the embedded server mixes up the messages of several connections.
   const extra = { connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
   return {
     ...COMMON,
@@ -38,11 +38,11 @@ function optionsFor(
   };
 }
 
-/** Closes the embedded database after TypeORM's last word to it. */
+/** Closes the embedded database after TypeORM has closed its connection. */
 @Injectable()
-class EmbeddedDatabaseEnd implements OnApplicationShutdown {
+class EmbeddedDatabaseShutdown implements OnApplicationShutdown {
   constructor(
-    @Inject(EMBEDDED) private readonly embedded: EmbeddedDatabase | undefined,
+    @Inject(EMBEDDED_DATABASE) private readonly embedded: EmbeddedDatabase | undefined,
     @Inject(DataSource) private readonly dataSource: DataSource,
   ) {}
 
@@ -55,27 +55,27 @@ class EmbeddedDatabaseEnd implements OnApplicationShutdown {
 @Module({
   providers: [
     {
-      provide: EMBEDDED,
+      provide: EMBEDDED_DATABASE,
       inject: [AppConfig],
       useFactory: ({ database }: AppConfig) =>
         'dir' in database ? EmbeddedDatabase.start(database.dir) : undefined,
     },
   ],
-  exports: [EMBEDDED],
+  exports: [EMBEDDED_DATABASE],
 })
 class EmbeddedDatabaseModule {}
 
-/** The database: PostgreSQL where `DATABASE_URL` names a server, else the embedded one. Migrations run at the start. */
+/** The database: the PostgreSQL server of `DATABASE_URL`, or the embedded database if it is not set. Migrations run at the start. */
 @Module({
   imports: [
     EmbeddedDatabaseModule,
     TypeOrmModule.forRootAsync({
       imports: [EmbeddedDatabaseModule],
-      inject: [AppConfig, EMBEDDED],
+      inject: [AppConfig, EMBEDDED_DATABASE],
       useFactory: optionsFor,
       dataSourceFactory: connectAndMigrate,
     }),
   ],
-  providers: [EmbeddedDatabaseEnd],
+  providers: [EmbeddedDatabaseShutdown],
 })
 export class DatabaseModule {}

@@ -11,13 +11,13 @@ export interface DatabaseAddress {
   port: number;
 }
 
-/** node-postgres looks for a socket of this name in a folder that is given to it as the host. */
+/** If the host is a folder, node-postgres connects to the socket with this name in it. */
 const PORT = 5432;
 const SOCKET = `.s.PGSQL.${PORT}`;
 
 /**
- * PostgreSQL inside this process, reached through the same driver as a server: one dialect, and nothing to install. For one
- * process only; a lock in the folder keeps a second one out.
+ * PostgreSQL inside this process. The app uses the same driver for it as for a server, so there is one SQL dialect and nothing to
+ * install. A lock beside the folder stops a second process.
  */
 export class EmbeddedDatabase {
   private constructor(
@@ -29,13 +29,13 @@ export class EmbeddedDatabase {
   static async start(dir: string): Promise<EmbeddedDatabase> {
     const unlock = dir.startsWith('memory:') ? async () => {} : await lockFolder(dir);
     const db = await PGlite.create(dir);
-    const place = await privatePlace();
-    const server = new PGLiteSocketServer({ db, ...place.listen, maxConnections: 5 }); // one is used, see database.module.ts; the rest is for reconnecting
+    const endpoint = await createPrivateEndpoint();
+    const server = new PGLiteSocketServer({ db, ...endpoint.listen, maxConnections: 5 }); // database.module.ts uses one; the others are for reconnects
     await server.start();
-    return new EmbeddedDatabase(place.address(server), [
+    return new EmbeddedDatabase(endpoint.address(server), [
       () => server.stop(),
       () => db.close(),
-      place.remove,
+      endpoint.remove,
       unlock,
     ]);
   }
@@ -45,14 +45,14 @@ export class EmbeddedDatabase {
   }
 }
 
-interface Place {
+interface Endpoint {
   listen: { path: string } | { host: string; port: number };
   address: (server: PGLiteSocketServer) => DatabaseAddress;
   remove: () => Promise<void>;
 }
 
-/** There is no password, so nobody else may get there: a folder that is closed to other users. */
-async function privatePlace(): Promise<Place> {
+/** The database has no password, so its socket is in a folder that other users of the machine cannot read. */
+async function createPrivateEndpoint(): Promise<Endpoint> {
   if (process.platform === 'win32') return LOOPBACK;
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-wechat-db-'));
   return {
@@ -62,8 +62,8 @@ async function privatePlace(): Promise<Place> {
   };
 }
 
-/** node-postgres knows no named pipes; a free port of this machine is the best that Windows has. */
-const LOOPBACK: Place = {
+/** For Windows: node-postgres does not support named pipes, so this is a free port of the loopback address. */
+const LOOPBACK: Endpoint = {
   listen: { host: '127.0.0.1', port: 0 },
   address: (server) => ({ host: '127.0.0.1', port: Number(server.getServerConn().split(':')[1]) }),
   remove: async () => {},

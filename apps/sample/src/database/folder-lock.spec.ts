@@ -12,13 +12,13 @@ describe('the lock of a folder', () => {
   });
   afterEach(() => rm(join(folder, '..'), { recursive: true }));
 
-  it('goes to one of two processes that start together', async () => {
+  it('is given to only one of two processes that start together', async () => {
     const results = await Promise.allSettled(pids.map((pid) => lockFolder(folder, pid)));
     const refused = results.filter(({ status }) => status === 'rejected');
     expect(refused).toEqual([{ status: 'rejected', reason: expect.any(FolderInUseError) }]);
   });
 
-  it('control: checking, then writing, gives it to both', async () => {
+  it('control: is given to both if the owner is checked before it is written', async () => {
     const naive = async (pid: number) => {
       const owner = await readFile(`${folder}.lock`, 'utf8').catch(() => '');
       if (owner !== '') throw new FolderInUseError(folder, Number(owner));

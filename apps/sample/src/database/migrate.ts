@@ -1,10 +1,10 @@
 import { DataSource, MigrationExecutor } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
 
-/** Any number that nothing else on the server locks. */
+/** The key of the advisory lock. Nothing else on the server may use it. */
 const LOCK = 7_283_901;
 
-/** Connects and brings the tables up to date. Instances that start together wait for each other: one migrates, the rest find it done. */
+/** Connects and runs the pending migrations. If several instances start together, one migrates and the others wait. */
 export async function connectAndMigrate(options?: DataSourceOptions): Promise<DataSource> {
   if (!options) throw new Error('Nest passes the options of TypeOrmModule.');
   const dataSource = await new DataSource(options).initialize();
@@ -16,7 +16,7 @@ export async function connectAndMigrate(options?: DataSourceOptions): Promise<Da
     await runner.release();
     return dataSource;
   } catch (error) {
-    await dataSource.destroy(); // which gives the lock back too
+    await dataSource.destroy(); // this releases the lock too
     throw error;
   }
 }

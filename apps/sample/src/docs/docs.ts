@@ -6,11 +6,11 @@ export function serveDocs(app: NestFastifyApplication): void {
   const config = new DocumentBuilder()
     .setTitle('nestjs-wechat reference app')
     .setDescription(
-      'Answers come in an envelope: {code, msg, data, success}, and error where success is false. Branch on error, not on msg.',
+      'Responses are in an envelope: {code, msg, data, success}. If success is false, it also has error. Branch on error, not on msg.',
     )
     .addBearerAuth({
       type: 'http',
-      description: 'session_rd of POST /auth/login; X-Session-Rd takes it too',
+      description: 'session_rd of POST /auth/login. It may also be in the header X-Session-Rd',
     })
     .addBearerAuth(
       {

@@ -9,9 +9,9 @@ import { isPart } from './part-name.js';
 
 export const MARKER = '.folder-id';
 
-/** A number that nothing else on the server locks. Instances that start together wait for each other. */
+/** The key of the advisory lock. Nothing else on the server may use it. Instances that start together wait for each other. */
 const LOCK = 7_283_902;
-/** So many names of each side are compared before a folder without an id is adopted. */
+/** How many names of each side are compared before a folder and a database without an id get one. */
 const SAMPLE = 1000;
 
 export interface Indexed {
@@ -77,7 +77,7 @@ async function compare(
 ): Promise<'both empty' | 'same' | 'different'> {
   let [files, rows, filesWithRow, rowsWithFile] = [0, 0, 0, 0];
   for (const { folder, index } of folders) {
-    const names = await someNames(folder);
+    const names = await sampleNames(folder);
     const page = await index.page(db, '', SAMPLE);
     files += names.length;
     rows += page.length;
@@ -92,7 +92,7 @@ function isHalf(part: number, whole: number): boolean {
   return whole > 0 && part * 2 >= whole;
 }
 
-async function someNames(folder: FileFolder): Promise<string[]> {
+async function sampleNames(folder: FileFolder): Promise<string[]> {
   const names: string[] = [];
   for await (const name of folder.names()) {
     if (!isPart(name)) names.push(name);
@@ -101,7 +101,7 @@ async function someNames(folder: FileFolder): Promise<string[]> {
   return names;
 }
 
-const CONSEQUENCE = 'Files are left as they are and uploads are refused until this is settled.';
+const CONSEQUENCE = 'No file is changed, and uploads are refused until this is solved.';
 const CAUSES = 'Check DATABASE_URL and UPLOAD_DIR, and that the volume is mounted.';
 
 function problemOf(dir: string, ofDatabase?: string, ofFolder?: string): string {

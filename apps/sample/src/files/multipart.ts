@@ -6,8 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { WechatBadRequestError } from 'nestjs-wechat';
-import { AppError } from '../common/app-error.js';
+import { AppError, BadRequestError } from '../common/app-error.js';
 import type { FileFolder, PartFile } from './file-folder.js';
 import { UploadAbortedError } from './storage-errors.js';
 import type { UploadFolders } from './upload-folders.js';
@@ -29,7 +28,7 @@ const MULTIPART = /^multipart\/form-data\s*;/i;
 /** The field that has the file, as `wx.uploadFile({ name: 'file' })` sends it. */
 const FILE_FIELD = 'file';
 
-/** `wx.uploadFile` sends far less. A second file is refused; further text fields are ignored. */
+/** `wx.uploadFile` sends much less. A second file is refused, and further text fields are ignored. */
 const LIMITS = {
   files: 1,
   fields: 20,
@@ -72,7 +71,7 @@ export interface UploadOptions {
 /**
  * Receives the file of a multipart request into a folder, and returns its text fields. If the upload fails, nothing stays in the folder:
  * the client disconnects, a limit is reached, the disk is full, or the app closes.
- * @throws WechatBadRequestError, UnsupportedMediaTypeError, StorageUnavailableError or an error with status 413
+ * @throws BadRequestError, UnsupportedMediaTypeError, StorageUnavailableError or an error with status 413
  */
 export async function receiveUpload(
   { raw }: FastifyRequest,
@@ -113,15 +112,11 @@ async function parseForm(
         file.catch(reject);
         files.push(file);
       });
-      form.once('filesLimit', () => reject(new WechatBadRequestError('send one file at a time')));
-      form.once('error', () =>
-        reject(new WechatBadRequestError('the multipart body is malformed')),
-      );
+      form.once('filesLimit', () => reject(new BadRequestError('send one file at a time')));
+      form.once('error', () => reject(new BadRequestError('the multipart body is malformed')));
       form.once('finish', resolve);
       const disconnected = (): void =>
-        raw.readableEnded
-          ? undefined
-          : reject(new WechatBadRequestError('the upload was interrupted'));
+        raw.readableEnded ? undefined : reject(new BadRequestError('the upload was interrupted'));
       if (raw.destroyed) disconnected();
       raw.once('close', disconnected);
       abort = () => reject(new UploadAbortedError());
@@ -130,7 +125,7 @@ async function parseForm(
       raw.pipe(form);
     });
     const file = await files[0];
-    if (!file) throw new WechatBadRequestError(`there is no file in the field "${FILE_FIELD}"`);
+    if (!file) throw new BadRequestError(`there is no file in the field "${FILE_FIELD}"`);
     return { file, fields };
   } catch (error) {
     raw.unpipe(form);
@@ -150,7 +145,7 @@ function formFor({ headers }: IncomingMessage, fileSize: number): BusboyInstance
   try {
     return new Busboy({ headers: { 'content-type': type }, limits: { ...LIMITS, fileSize } });
   } catch {
-    throw new WechatBadRequestError('the multipart body is malformed'); // it has no boundary
+    throw new BadRequestError('the multipart body is malformed'); // it has no boundary
   }
 }
 
@@ -167,7 +162,7 @@ export class TooLargeError extends AppError {
   }
 }
 
-class WrongFieldError extends WechatBadRequestError {
+class WrongFieldError extends BadRequestError {
   constructor() {
     super(`send the file in the field "${FILE_FIELD}"`);
   }

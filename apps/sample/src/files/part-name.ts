@@ -10,7 +10,7 @@ const LONGEST_UPLOAD_MS = 600_000;
 /** The files that this process is receiving. */
 const receiving = new Set<string>();
 
-/** Creates a name for a file that is being received. It carries the process, so that a later start can tell who left it. */
+/** Creates a name for a file that is being received. It contains the process id and the host, so that a later start can tell whether the process has ended. */
 export function beginPart(): string {
   const name = `${randomUUID()}.${process.pid}@${HOST}.part`;
   receiving.add(name);

@@ -4,7 +4,7 @@ import type { FileFolder } from './file-folder.js';
 import type { FileIndex } from './file-index.js';
 import { isPart } from './part-name.js';
 
-/** So many names are in memory at a time. */
+/** How many names are in memory at a time. */
 const PAGE = 500;
 /** Longer than any upload takes: a younger file may be waiting for its row, in this instance or in another. */
 const GRACE_MS = 3600_000;

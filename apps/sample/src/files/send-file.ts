@@ -45,7 +45,7 @@ export async function sendFile(
 
 export class RangeNotSatisfiableError extends AppError {
   constructor(size: number) {
-    super(416, 'ERR_BAD_REQUEST', 'the range lies outside of the file', {
+    super(416, 'ERR_BAD_REQUEST', 'the range is outside the file', {
       headers: { 'Content-Range': `bytes */${size}` },
     });
   }

@@ -17,7 +17,7 @@ import { reconcile } from './reconcile.js';
 import { StorageUnavailableError } from './storage-errors.js';
 
 const DAY_MS = 86_400_000;
-/** Uploads have so long to end by themselves after SIGTERM. `serve.ts` ends the process after nine seconds. */
+/** How long uploads may continue after SIGTERM, in milliseconds. `app.ts` ends the process after nine seconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 const TRASH = 'trash';
 

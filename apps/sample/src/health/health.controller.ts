@@ -4,13 +4,13 @@ import { HealthCheckService, TypeOrmHealthIndicator } from '@nestjs/terminus';
 import type { HealthCheckResult } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { UnavailableError } from '../common/app-error.js';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { UploadFolders } from '../files/upload-folders.js';
 
-export class HealthAnswer {
+export class HealthResponse {
   @ApiProperty({
     description:
-      'degraded: store and database work, and WeChat fails or UPLOAD_DIR does not belong to the database',
+      'degraded: the store and the database work, but calls to WeChat fail or UPLOAD_DIR does not belong to the database',
     enum: ['ok', 'degraded'],
   })
   status: 'ok' | 'degraded';
@@ -29,20 +29,20 @@ export class HealthController {
   ) {}
 
   @Get('live')
-  @ApiOperation({ summary: 'The process answers' })
-  @ApiAnswer(HealthAnswer)
-  live(): HealthAnswer {
+  @ApiOperation({ summary: 'Liveness: the process is running' })
+  @ApiEnvelope(HealthResponse)
+  live(): HealthResponse {
     return { status: 'ok' };
   }
 
   @Get('ready')
   @ApiOperation({
-    summary: 'Store and database answer',
-    description: 'Send no traffic while this is 503. It never calls WeChat.',
+    summary: 'Readiness: the store and the database respond',
+    description: 'Do not send traffic while this is 503. It never calls WeChat.',
   })
-  @ApiAnswer(HealthAnswer)
-  @ApiFailures('ERR_STORE_UNAVAILABLE')
-  async ready(): Promise<HealthAnswer> {
+  @ApiEnvelope(HealthResponse)
+  @ApiErrors('ERR_STORE_UNAVAILABLE')
+  async ready(): Promise<HealthResponse> {
     await this.health
       .check([
         () => this.wechat.store('store'),

@@ -5,7 +5,7 @@ import { FilesModule } from '../files/upload-folders.js';
 import { HealthController } from './health.controller.js';
 
 @Module({
-  imports: [FilesModule, TerminusModule.forRoot({ logger: false })], // the request's own line tells
+  imports: [FilesModule, TerminusModule.forRoot({ logger: false })], // the line of the request is logged anyway
   controllers: [HealthController],
   providers: [WechatHealthIndicator],
 })

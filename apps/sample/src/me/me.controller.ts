@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { AvatarsService } from '../avatars/avatars.service.js';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import { PhoneDto } from '../phone/phone.dto.js';
 import { PhoneVerifier } from '../phone/phone-verifier.js';
@@ -34,17 +34,17 @@ export class MeController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'Who I am' })
-  @ApiAnswer(UserView)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
+  @ApiOperation({ summary: 'My account' })
+  @ApiEnvelope(UserView)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_STORE_UNAVAILABLE')
   me(@CurrentUser() user: User): UserView {
     return UserView.of(user);
   }
 
   @Put('profile')
   @ApiOperation({ summary: 'Save the profile that WeChat signed and encrypted' })
-  @ApiAnswer(UserView)
-  @ApiFailures(
+  @ApiEnvelope(UserView)
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_SIGNATURE',
     'ERR_WECHAT_DECRYPT',
@@ -60,17 +60,17 @@ export class MeController {
   }
 
   @Patch()
-  @ApiOperation({ summary: 'Change my name', description: 'What is left out stays.' })
-  @ApiAnswer(UserView)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  @ApiOperation({ summary: 'Change my name', description: 'Fields that are absent do not change.' })
+  @ApiEnvelope(UserView)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
   async change(@CurrentUser() user: User, @Body() { nickName }: NickNameDto): Promise<UserView> {
     return UserView.of(await this.users.save(user, { nickName }));
   }
 
   @Put()
   @ApiOperation({ summary: 'Change my name, from a mini program', description: NO_PATCH })
-  @ApiAnswer(UserView)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  @ApiEnvelope(UserView)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
   put(@CurrentUser() user: User, @Body() changes: NickNameDto): Promise<UserView> {
     return this.change(user, changes);
   }
@@ -79,10 +79,11 @@ export class MeController {
   @TakesUpload()
   @ApiOperation({
     summary: 'Change my picture',
-    description: 'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl tells where it is.',
+    description:
+      'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl of the response is its address.',
   })
-  @ApiAnswer(UserView)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  @ApiEnvelope(UserView)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
   async putAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return UserView.of(await this.avatars.upload(user, request));
   }
@@ -91,16 +92,16 @@ export class MeController {
   @HttpCode(200)
   @TakesUpload()
   @ApiOperation({ summary: 'Change my picture, from a mini program', description: ONLY_POST })
-  @ApiAnswer(UserView)
-  @ApiFailures('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  @ApiEnvelope(UserView)
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
   postAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return this.putAvatar(user, request);
   }
 
   @Put('phone')
   @ApiOperation({ summary: 'Set my phone number to the one that WeChat has verified' })
-  @ApiAnswer(UserView)
-  @ApiFailures(
+  @ApiEnvelope(UserView)
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_DECRYPT',
     'ERR_WECHAT_SESSION',

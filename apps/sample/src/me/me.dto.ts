@@ -5,7 +5,7 @@ import { IsNickName } from '../users/nick-name.js';
 /** The result of wx.getUserProfile, unchanged. */
 export class ProfileDto {
   @ApiProperty({
-    description: 'Exactly as WeChat returned it: the signature covers its bytes',
+    description: 'Exactly as WeChat returned it, because the signature covers its bytes',
     example: '{"nickName":"Band","gender":1,"language":"zh_CN",…}',
   })
   @IsString()

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { createHash } from 'node:crypto';
-import { WechatError, WechatRateLimitError, WechatStore } from 'nestjs-wechat';
+import { WechatError, WechatStore } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
+import { createHash } from 'node:crypto';
+import { TooManyRequestsError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
 
 const WINDOW_MS = 60_000;
 
-/** Limits how many mini-program codes one user makes in a minute, over all instances and all sessions of the user. */
+/** Limits how many mini-program codes a user creates in a minute, in all sessions and on all instances. */
 @Injectable()
 export class QrCodeRateLimit {
   constructor(
@@ -16,18 +17,18 @@ export class QrCodeRateLimit {
 
   /**
    * Runs `work` if the user is within the limit. A request that is refused before WeChat is called does not count.
-   * @throws WechatRateLimitError above the limit, StoreUnavailableError, and what `work` throws
+   * @throws TooManyRequestsError above the limit, StoreUnavailableError, and what `work` throws
    */
   async run<T>({ appId, openid }: WechatSession, work: () => Promise<T>): Promise<T> {
     const limit = this.config.qrCodeRateLimit;
     if (limit === 0) return work();
     const key = keyOf(appId, openid);
     const { count, resetsInMs } = await this.store.count(key, 1, WINDOW_MS);
-    if (count > limit) throw new WechatRateLimitError(Math.ceil(resetsInMs / 1000));
+    if (count > limit) throw new TooManyRequestsError(Math.ceil(resetsInMs / 1000));
     try {
       return await work();
     } catch (error) {
-      if (isLocalRefusal(error)) await this.store.count(key, -1, WINDOW_MS);
+      if (isRefusedLocally(error)) await this.store.count(key, -1, WINDOW_MS);
       throw error;
     }
   }
@@ -39,8 +40,8 @@ function keyOf(appId: string, openid: string): string {
   return `app:qrcodes:${user}`;
 }
 
-/** An invalid scene or option. WeChat did not see the request, so the error has no errcode. */
-function isLocalRefusal(error: unknown): boolean {
+/** Whether the library refused the request before it called WeChat: an invalid scene or option. An error of WeChat has an errcode. */
+function isRefusedLocally(error: unknown): boolean {
   return (
     error instanceof WechatError &&
     error.errcode === undefined &&

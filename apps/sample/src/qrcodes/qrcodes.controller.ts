@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from
 import { CurrentSession, QrCodeService, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { QrCodeDto } from '../common/qrcode.dto.js';
-import { ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiErrors } from '../docs/api-responses.decorator.js';
 import { QrCodeRateLimit } from './qrcode-rate-limit.js';
 
 @ApiTags('qrcodes')
@@ -19,16 +19,16 @@ export class QrCodesController {
   @Post()
   @HttpCode(200)
   @ApiOperation({
-    summary: 'A code that opens the mini program of this session',
+    summary: 'Create a code that opens the mini program of this session',
     description:
-      'Returns the image itself. One user can make QRCODE_RATE_LIMIT codes in a minute, 60 by default.',
+      'Returns the image itself. A user can create QRCODE_RATE_LIMIT codes in a minute, 60 by default.',
   })
   @ApiProduces('image/jpeg', 'image/png')
   @ApiOkResponse({
     description: 'JPEG, or PNG with isHyaline',
     schema: { type: 'string', format: 'binary' },
   })
-  @ApiFailures(
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_SCENE',
     'ERR_WECHAT_PAGE',

@@ -1,8 +1,8 @@
 import { fileTypeFromFile } from 'file-type';
 import { parseStream } from 'music-metadata';
 import type { IAudioMetadata } from 'music-metadata';
-import { WechatBadRequestError } from 'nestjs-wechat';
 import { open } from 'node:fs/promises';
+import { BadRequestError } from '../common/app-error.js';
 import type { PartFile } from '../files/file-folder.js';
 import { UnsupportedMediaTypeError } from '../files/multipart.js';
 import { findMp3Frames } from './mp3.js';
@@ -39,7 +39,7 @@ const READ_TIMEOUT_MS = 3000;
 /** Other requests run between two chunks. */
 const CHUNK_BYTES = 8192;
 
-/** A few bytes before an mp3 can look like another format. Behind more than that, the other format is the right one: a video has mp3 inside. */
+/** A few bytes before an mp3 can look like another format. If there are more, the file has that other format: a video contains mp3 frames. */
 const MAX_GARBAGE_BYTES = 32;
 
 /** PCM, silk and amr are refused: browsers and other phones cannot play them. */
@@ -48,17 +48,17 @@ const WRONG_FORMAT =
 
 /**
  * Reads format and duration from the content of a file. Its name and what the client reports are not used.
- * @throws WechatBadRequestError or UnsupportedMediaTypeError
+ * @throws BadRequestError or UnsupportedMediaTypeError
  */
 export async function readAudio({ path, size }: PartFile): Promise<Audio> {
-  if (size === 0) throw new WechatBadRequestError('the file is empty');
+  if (size === 0) throw new BadRequestError('the file is empty');
   const { format, range } = await findSound(path, size);
   const { duration = 0, hasVideo } = await parse(path, range, format);
   if (hasVideo) throw new UnsupportedMediaTypeError('the file is a video');
   if (!(duration > 0 && Number.isFinite(duration)))
-    throw new WechatBadRequestError('the file has no sound in it');
+    throw new BadRequestError('the file contains no sound');
   if (duration * 1000 > LONGEST_MS)
-    throw new WechatBadRequestError('the recording is longer than 10 minutes');
+    throw new BadRequestError('the recording is longer than 10 minutes');
   return { format, duration: Math.round(duration * 1000) };
 }
 
@@ -95,7 +95,7 @@ async function parse(
     const file = { path: `recording.${format}`, size: end - start + 1 };
     return (await parseStream(source, file, options)).format;
   } catch {
-    throw new WechatBadRequestError('the file cannot be read as audio');
+    throw new BadRequestError('the file cannot be read as audio');
   } finally {
     source.destroy();
   }

@@ -7,9 +7,9 @@ export interface FrameRange {
   end: number;
 }
 
-/** So far players look for the first frame, here as well. */
+/** How far players search for the first frame, and this app too. */
 const SEARCH_BYTES = 64 * 1024;
-/** So many frames in a row make an mp3: four bytes of garbage can look like the header of one. */
+/** An mp3 needs this many frames in a row, because four random bytes can look like the header of one frame. */
 const FRAMES = 3;
 const LONGEST_FRAME = 2881;
 const BLOCK = 64 * 1024;

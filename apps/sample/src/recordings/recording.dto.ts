@@ -13,7 +13,7 @@ export class RecordingView {
 
   @ApiProperty({
     enum: Object.keys(AUDIO_TYPES),
-    description: 'Read from the content, as the two numbers are',
+    description: 'Read from the content, like fileSize and duration',
   })
   format: AudioFormat;
 

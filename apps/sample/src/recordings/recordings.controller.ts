@@ -10,7 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, SessionGuard } from 'nestjs-wechat';
-import { ApiAnswer, ApiFailures } from '../docs/api-answer.decorator.js';
+import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES } from './audio.js';
@@ -33,13 +33,13 @@ export class RecordingsController {
     fileSize: { ...NUMBER, description: 'Bytes, as onStop reports', example: '48128' },
   })
   @ApiOperation({
-    summary: 'Keep a recording, as wx.uploadFile sends it',
+    summary: 'Upload a recording with wx.uploadFile',
     description: `mp3, m4a, aac (ADTS) or wav, by content; up to 20 MB and 10 minutes. The file's name and further fields are ignored.
       A user may keep UPLOAD_MAX_FILES recordings of UPLOAD_QUOTA bytes together; one more is 409.
       \`duration\` and \`fileSize\` are compared with the content. If they are far off, a line is logged. The response has the values of the content.`,
   })
-  @ApiAnswer(RecordingView, { status: 201 })
-  @ApiFailures(
+  @ApiEnvelope(RecordingView, { status: 201 })
+  @ApiErrors(
     'ERR_BAD_REQUEST',
     'ERR_WECHAT_SESSION',
     'ERR_QUOTA',
@@ -53,16 +53,16 @@ export class RecordingsController {
 
   @Get()
   @ApiOperation({ summary: 'My recordings, the newest first' })
-  @ApiAnswer([RecordingView])
-  @ApiFailures('ERR_WECHAT_SESSION')
+  @ApiEnvelope([RecordingView])
+  @ApiErrors('ERR_WECHAT_SESSION')
   async list(@CurrentUser() user: User): Promise<RecordingView[]> {
     return (await this.recordings.list(user)).map((recording) => RecordingView.of(recording));
   }
 
   @Get(':id')
   @ApiOperation({ summary: 'One of my recordings' })
-  @ApiAnswer(RecordingView)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING')
+  @ApiEnvelope(RecordingView)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING')
   async one(
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,
@@ -72,15 +72,15 @@ export class RecordingsController {
 
   @Get(':id/content')
   @ApiOperation({
-    summary: 'The sound',
+    summary: 'The audio file',
     description:
-      'Play it through wx.downloadFile, which sends the session; an audio element does not. Range, If-Range and HEAD are supported.',
+      'Download it with wx.downloadFile, which can send the session. An audio element cannot. Range, If-Range and HEAD are supported.',
   })
   @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
   @ApiProduces(...Object.values(AUDIO_TYPES))
   @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
-  @ApiResponse({ status: 206, description: 'the part that Range asks for', schema: BINARY })
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING', 'RANGE_OUTSIDE')
+  @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING', 'RANGE_OUTSIDE')
   content(
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,
@@ -90,9 +90,9 @@ export class RecordingsController {
   }
 
   @Delete(':id')
-  @ApiOperation({ summary: 'Delete it' })
-  @ApiAnswer(null)
-  @ApiFailures('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
+  @ApiOperation({ summary: 'Delete one of my recordings' })
+  @ApiEnvelope(null)
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
   remove(@CurrentUser() user: User, @Param('id', RecordingIdPipe) id: string): Promise<void> {
     return this.recordings.remove(user, id);
   }

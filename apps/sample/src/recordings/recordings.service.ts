@@ -51,7 +51,7 @@ export class RecordingsService implements FileIndex {
     }));
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
     for (const difference of describeDifferences(reported, recording))
-      this.logger.warn(`A client reported of a recording: ${difference}.`);
+      this.logger.warn(`A client reported wrong values for a recording: ${difference}.`);
     return folder.store(file, recording.id, () => this.insert(recording));
   }
 

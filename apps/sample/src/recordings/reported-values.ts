@@ -1,4 +1,4 @@
-import { WechatBadRequestError } from 'nestjs-wechat';
+import { BadRequestError } from '../common/app-error.js';
 import type { Upload } from '../files/multipart.js';
 import type { Recording } from './recording.entity.js';
 
@@ -11,7 +11,7 @@ export interface ReportedValues {
 /** Recorders round, and leave out the encoder's padding. */
 const TOLERANCE = { factor: 0.1, duration: 1000 };
 
-/** @throws WechatBadRequestError if a field is not a number */
+/** @throws BadRequestError if a field is not a number */
 export function readReportedValues({ duration, fileSize }: Upload['fields']): ReportedValues {
   return { duration: readNumber('duration', duration), fileSize: readNumber('fileSize', fileSize) };
 }
@@ -34,7 +34,6 @@ export function describeDifferences(
 
 function readNumber(field: string, text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
-  if (!/^\d{1,12}(\.\d{1,12})?$/.test(text))
-    throw new WechatBadRequestError(`${field} must be a number`);
+  if (!/^\d{1,12}(\.\d{1,12})?$/.test(text)) throw new BadRequestError(`${field} must be a number`);
   return Number(text);
 }

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The rules that must hold whatever races: an openid, a phone number and a unionid belong to one user each. */
+/** The constraints hold also if requests race: an openid, a phone number and a unionid each belong to one user. */
 export class CreateUsers1763600000000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`

@@ -1,8 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * One person, one account (docs/one-person.md). A number is told apart by its international form: what WeChat calls `phoneNumber` is
- * 13580006666 for a Chinese number and for a number of country 1. An account has one openid in an app, since two are two people.
+ * One account for one person (docs/account-linking.md). Numbers are compared in their international form, because WeChat's `phoneNumber`
+ * is 13580006666 for a Chinese number and for a number of country 1. An account has one openid in an app, because two openids are two
+ * people.
  */
 export class OnePerson1763700000000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {

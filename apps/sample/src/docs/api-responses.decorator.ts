@@ -7,19 +7,19 @@ import { DOCUMENTED_ERRORS } from './documented-errors.js';
 import type { DocumentedError } from './documented-errors.js';
 
 /** A response class with an example of its JSON. */
-export type AnswerClass = Type & { readonly example: object };
+export type ResponseClass = Type & { readonly example: object };
 
-/** Documents the successful response of a route, in the envelope: `ApiAnswer(UserView)`, `ApiAnswer([SessionInfo])` for a list, `null` for no data. */
-export function ApiAnswer(
-  answer: AnswerClass | [AnswerClass] | null,
+/** Documents the successful response of a route, in the envelope: `ApiEnvelope(UserView)`, `ApiEnvelope([SessionInfo])` for a list, `null` for no data. */
+export function ApiEnvelope(
+  response: ResponseClass | [ResponseClass] | null,
   { status = 200 } = {},
 ): MethodDecorator {
-  const model = Array.isArray(answer) ? answer[0] : answer;
+  const model = Array.isArray(response) ? response[0] : response;
   const item = model ? { $ref: getSchemaPath(model) } : { nullable: true };
-  const data = Array.isArray(answer) ? { type: 'array', items: item } : item;
+  const data = Array.isArray(response) ? { type: 'array', items: item } : item;
   const schema = envelopeOf(
     data,
-    Array.isArray(answer) ? [model?.example] : (model?.example ?? null),
+    Array.isArray(response) ? [model?.example] : (model?.example ?? null),
   );
   return applyDecorators(
     ...(model ? [ApiExtraModels(model)] : []),
@@ -28,7 +28,7 @@ export function ApiAnswer(
 }
 
 /** Documents a successful response whose data is one text. */
-export function ApiText(text: {
+export function ApiTextEnvelope(text: {
   description: string;
   example: string;
   nullable?: boolean;
@@ -57,12 +57,12 @@ function envelopeOf(data: object, example: unknown): object {
 type AnyError = AppError | WechatError;
 
 /** Documents the errors of a route: names of `DOCUMENTED_ERRORS`, or errors of one feature under names of its own. */
-export function ApiFailures(
-  ...failures: (DocumentedError | Record<string, AnyError>)[]
+export function ApiErrors(
+  ...documented: (DocumentedError | Record<string, AnyError>)[]
 ): MethodDecorator {
   const errors = Object.assign(
     {},
-    ...failures.map((one) => (typeof one === 'string' ? { [one]: DOCUMENTED_ERRORS[one] } : one)),
+    ...documented.map((one) => (typeof one === 'string' ? { [one]: DOCUMENTED_ERRORS[one] } : one)),
   ) as Record<string, AnyError>;
   const statuses = new Set(Object.values(errors).map((error) => responseOf(error).status));
   return applyDecorators(
