@@ -23,7 +23,7 @@ const TEST_TIMEOUT_MS = 60_000;
 
 /** Some trials need an app of their own. All other trials use the first app. */
 const APPS = isFull ? 310 : 10;
-/** WeChat hangs before its work, during the response, and after its work without a response. */
+/** WeChat hangs before it processes the request, during the response, or after it has processed the request. */
 const HANGS: Fault[] = [
   { hang: true },
   { drip: '500ms', dripFrom: 'body' },
@@ -85,18 +85,18 @@ describeRedis('the access token', () => {
       api: () => count(({ path }) => path === API),
     };
   };
-  const askAll = (of: Member[]): Promise<string[]> =>
+  const getAll = (of: Member[]): Promise<string[]> =>
     Promise.all(
       Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()),
     );
-  /** Lets the lease of 8 s expire. */
-  const endLease = async (): Promise<void> => {
+  /** Lets the lock of 8 s expire. */
+  const expireLock = async (): Promise<void> => {
     await redis.run('DEL', `wx:lock:at:${appId()}`);
     wechat.clock.advance('8s');
   };
 
   describe('of four instances', () => {
-    /** Shared by the rows that do not need instances with an empty cache. */
+    /** Shared by the tests that do not need instances with an empty cache. */
     let warm: Member[] = [];
     beforeAll(async () => {
       warm = await startMembers(wechat, connections, {
@@ -108,19 +108,19 @@ describeRedis('the access token', () => {
     it.each(trials(100, 3))(
       'T1 is fetched once when WeChat refuses it during 100 calls, and every call succeeds after at most one retry',
       async (n) => {
-        await askAll(warm);
+        await getAll(warm);
         wechat.invalidateAccessToken();
         wechat.always(API, {
           transform: (json) =>
             'errcode' in json ? { ...json, errcode: REFUSALS[n % REFUSALS.length] } : json,
         });
-        const asked = watch();
+        const sent = watch();
         const call = (_: unknown, i: number): Promise<{ ip_list: string[] }> =>
           warm[i % INSTANCES]!.api.call({ method: 'GET', path: API });
-        const answers = await Promise.all(Array.from({ length: 100 }, call));
-        expect(answers.every(({ ip_list }) => ip_list.length > 0)).toBe(true);
-        expect([asked.stable(), asked.forced()]).toEqual([1, 0]);
-        expect(asked.api()).toBeLessThanOrEqual(200);
+        const responses = await Promise.all(Array.from({ length: 100 }, call));
+        expect(responses.every(({ ip_list }) => ip_list.length > 0)).toBe(true);
+        expect([sent.stable(), sent.forced()]).toEqual([1, 0]);
+        expect(sent.api()).toBeLessThanOrEqual(200);
       },
     );
 
@@ -129,7 +129,7 @@ describeRedis('the access token', () => {
       async () => {
         wechat.always(API, { errcode: 40001 });
         const call = (): Promise<unknown> => any(warm).api.call({ method: 'GET', path: API });
-        const asked = watch();
+        const sent = watch();
         for (let window = 0; window < 15; window++) {
           const within = watch();
           for (let i = 0; i < 4; i++)
@@ -137,9 +137,9 @@ describeRedis('the access token', () => {
           expect(within.forced()).toBeLessThanOrEqual(1);
           await redis.run('DEL', `wx:force:${appId()}`); // its 30 seconds expire
         }
-        expect(asked.api()).toBeLessThanOrEqual(2 * 15 * 4);
-        expect(asked.forced()).toBeGreaterThan(0);
-        expect(asked.forced()).toBeLessThanOrEqual(10); // WeChat allows 20 a day
+        expect(sent.api()).toBeLessThanOrEqual(2 * 15 * 4);
+        expect(sent.forced()).toBeGreaterThan(0);
+        expect(sent.forced()).toBeLessThanOrEqual(10); // WeChat allows 20 a day
       },
     );
 
@@ -147,9 +147,9 @@ describeRedis('the access token', () => {
       'T3 is fetched once for 100 callers when no instance has it',
       async () => {
         const team = await start();
-        const asked = watch();
-        const tokens = new Set(await askAll(team));
-        expect([tokens, asked.stable()]).toEqual([
+        const sent = watch();
+        const tokens = new Set(await getAll(team));
+        expect([tokens, sent.stable()]).toEqual([
           new Set([wechat.accessTokens.current(appId())]),
           1,
         ]);
@@ -160,12 +160,12 @@ describeRedis('the access token', () => {
       'R9 is fetched once when Redis has lost its data and the token has to be renewed',
       async () => {
         const team = await start();
-        const [old] = await askAll(team);
+        const [old] = await getAll(team);
         await wipe(redis);
-        expect(new Set(await askAll(team))).toEqual(new Set([old])); // each instance has cached it
+        expect(new Set(await getAll(team))).toEqual(new Set([old])); // each instance has cached it
         wechat.clock.advance('2h');
-        const asked = watch();
-        expect([new Set(await askAll(team)), asked.stable()]).toEqual([
+        const sent = watch();
+        expect([new Set(await getAll(team)), sent.stable()]).toEqual([
           new Set([wechat.accessTokens.current(appId())]),
           1,
         ]);
@@ -181,25 +181,25 @@ describeRedis('the access token', () => {
           appid: appId(),
           secret: wechat.apps[0]!.secret,
         });
-        const answer = await fetch(wechat.url + STABLE, { method: 'POST', body });
-        const { access_token: token } = (await answer.json()) as { access_token: string };
+        const response = await fetch(wechat.url + STABLE, { method: 'POST', body });
+        const { access_token: token } = (await response.json()) as { access_token: string };
         await redis.run('SET', 'naive', token);
         return token;
       };
-      const asked = watch();
+      const sent = watch();
       await Promise.all(Array.from({ length: 20 }, naive));
-      expect(asked.stable()).toBeGreaterThan(1);
+      expect(sent.stable()).toBeGreaterThan(1);
     });
 
     it.each(trials(10, 1))(
       'T6 is returned until it expires while refreshes fail, and then 503, and its record is kept',
       async () => {
         const team = await start();
-        const [old] = await askAll(team);
+        const [old] = await getAll(team);
         wechat.always(STABLE, { errcode: 45009 });
         wechat.clock.advance('112m');
         for (let minute = 0; minute < 7; minute++) {
-          expect(new Set(await askAll(team))).toEqual(new Set([old]));
+          expect(new Set(await getAll(team))).toEqual(new Set([old]));
           wechat.clock.advance('1m');
         }
         wechat.clock.advance('31s');
@@ -218,10 +218,10 @@ describeRedis('the access token', () => {
       async () => {
         const [slow, fast] = await inLegacyMode();
         wechat.next(LEGACY, { delay: '150ms' }); // WeChat issues this token at once, so it is the older one
-        const asked = watch();
+        const sent = watch();
         const late = slow!.tokens.get();
-        await until(() => asked.legacy() > 0);
-        await endLease();
+        await until(() => sent.legacy() > 0);
+        await expireLock();
         const tokens = [await fast!.tokens.get(), await late];
         expect(new Set(tokens)).toEqual(new Set([wechat.accessTokens.current(appId(), 'legacy')]));
       },
@@ -232,13 +232,13 @@ describeRedis('the access token', () => {
       async () => {
         const [slow, fast, cold] = await inLegacyMode();
         wechat.next(LEGACY, { delay: '60ms' });
-        const asked = watch();
+        const sent = watch();
         const early = slow!.tokens.get();
-        await until(() => asked.legacy() > 0);
-        await endLease();
-        wechat.next(LEGACY, { delay: '400ms' }); // long enough that a machine that is held up still hears the older one first
+        await until(() => sent.legacy() > 0);
+        await expireLock();
+        wechat.next(LEGACY, { delay: '400ms' }); // long enough that the older response arrives first on a slow machine, too
         const late = fast!.tokens.get();
-        await until(() => asked.legacy() > 1);
+        await until(() => sent.legacy() > 1);
         const older = await early;
         const newest = wechat.accessTokens.current(appId(), 'legacy');
         expect(older).not.toBe(newest);
@@ -251,15 +251,15 @@ describeRedis('the access token', () => {
       'T8 is renewed by one retry when another client has replaced a legacy token',
       async () => {
         const team = await inLegacyMode();
-        await askAll(team);
+        await getAll(team);
         const { secret } = wechat.apps[0]!;
         await fetch(
           `${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId()}&secret=${secret}`,
         );
         wechat.clock.advance('6m');
-        const asked = watch();
+        const sent = watch();
         await Promise.all(team.map(({ api }) => api.call({ method: 'GET', path: API })));
-        expect(asked.legacy()).toBe(1);
+        expect(sent.legacy()).toBe(1);
       },
     );
   });
@@ -268,7 +268,7 @@ describeRedis('the access token', () => {
     /** Starting a process is slow, so trials share the processes. Each trial uses an app whose token no process has cached. */
     let pool: Instance[] = [];
     let used = 0;
-    let sleeper: Promise<Instance> | undefined;
+    let pausable: Promise<Instance> | undefined;
     const take = async (): Promise<Instance> => pool.pop() ?? Instance.start(wechat, redis);
     const nextApp = (): string => appId(++used);
 
@@ -283,14 +283,14 @@ describeRedis('the access token', () => {
       'T3 is fetched once for 25 callers in each of four processes with an empty cache',
       async () => {
         const app = nextApp();
-        const asked = watch();
+        const sent = watch();
         const tokens = await Promise.all(
           pool.map((instance) => instance.accessTokens({ callers: CALLERS, appId: app })),
         );
         expect(tokens.flat()).toEqual(
           Array(INSTANCES * CALLERS).fill(wechat.accessTokens.current(app)),
         );
-        expect(asked.stable()).toBe(1);
+        expect(sent.stable()).toBe(1);
       },
     );
 
@@ -300,10 +300,10 @@ describeRedis('the access token', () => {
         const [[other], holder] = await Promise.all([start(), take()]);
         const apps = [nextApp(), nextApp(), nextApp()];
         for (const [n, fault] of HANGS.entries()) {
-          const asked = watch();
+          const sent = watch();
           wechat.next(STABLE, fault);
           void holder.accessTokens({ appId: apps[n] }).catch(() => undefined);
-          await until(() => asked.stable() > 0);
+          await until(() => sent.stable() > 0);
         }
         await holder.kill();
         const startedAt = performance.now();
@@ -325,10 +325,10 @@ describeRedis('the access token', () => {
         const app = nextApp();
         const old = await team[0]!.tokens.get(app);
         await redis.run('DEL', `wx:at:${app}`); // the holder has no cached token, so it fetches one
-        const asked = watch();
+        const sent = watch();
         wechat.next(STABLE, { hang: 'after-work' });
         void holder.accessTokens({ appId: app }).catch(() => undefined);
-        await until(() => asked.stable() > 0);
+        await until(() => sent.stable() > 0);
         await holder.kill();
         const startedAt = performance.now();
         expect(
@@ -340,20 +340,20 @@ describeRedis('the access token', () => {
     );
 
     it.each(trials(50, 1))(
-      'T5 is not stored by a process that was paused until its lease expired, and the lock of another process is kept',
+      'T5 is not stored by a process that was paused until its lock expired, and the lock of another process is kept',
       async () => {
         const [[other], holder] = await Promise.all([
           inLegacyMode(),
-          (sleeper ??= Instance.start(wechat, redis, legacyMode(wechat))),
+          (pausable ??= Instance.start(wechat, redis, legacyMode(wechat))),
         ]);
         const app = nextApp();
         const lock = `wx:lock:at:${app}`;
-        const asked = watch();
+        const sent = watch();
         wechat.next(LEGACY, { delay: '100ms' });
         const late = holder.accessTokens({ appId: app });
-        await until(() => asked.legacy() > 0);
+        await until(() => sent.legacy() > 0);
         holder.pause();
-        await redis.run('DEL', lock); // its lease expires
+        await redis.run('DEL', lock); // the lock expires
         const newer = await other!.tokens.get(app);
         await redis.run('SET', lock, 'another process');
         await sleep(150); // the response of WeChat is in the socket buffer of the paused process

@@ -31,11 +31,11 @@ class CatchEverythingFilter implements ExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): void {
     const { httpAdapter } = this.httpAdapterHost;
     const status = exception instanceof HttpException ? exception.getStatus() : 500;
-    httpAdapter.reply(host.switchToHttp().getResponse(), { by: 'the team', status }, status);
+    httpAdapter.reply(host.switchToHttp().getResponse(), { by: 'application', status }, status);
   }
 }
 
-/** A filter that adds something to what Nest does. */
+/** A filter that extends Nest's own filter. */
 @Catch()
 class LoggingFilter extends BaseExceptionFilter {
   readonly seen: unknown[] = [];
@@ -47,7 +47,7 @@ class LoggingFilter extends BaseExceptionFilter {
   }
 }
 
-/** What the library's errors were before: errors that Nest does not know. */
+/** An error that is not an HttpException, as the library's errors were in an earlier version. */
 class PlainError extends Error {
   readonly code = 'ERR_WECHAT_SESSION';
 }
@@ -87,11 +87,11 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
       app.as('srd_unknown', '/me').then(({ status }) => status),
       ...Object.keys(ERRORS).map(async (name) => (await app.fetch(`/throw/${name}`)).status),
     ]);
-  const HONEST = [401, 401, 400, 429, 503];
-  /** The control: an error that is not an HttpException. */
+  const EXPECTED = [401, 401, 400, 429, 503];
+  /** Control: the status of PlainError. */
   const CONTROL = 500;
 
-  it('has the right status in the catch-all filter of the documentation of Nest', async () => {
+  it("has the right status in the catch-all filter of Nest's documentation", async () => {
     const global = await start(
       adapter,
       { errorFilter: false },
@@ -107,9 +107,9 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
       },
     );
     for (const app of [global, provided]) {
-      expect(await statusesOf(app)).toEqual([...HONEST, CONTROL]);
+      expect(await statusesOf(app)).toEqual([...EXPECTED, CONTROL]);
       expect(await (await app.as('srd_unknown', '/me')).json()).toEqual({
-        by: 'the team',
+        by: 'application',
         status: 401,
       });
     }
@@ -123,7 +123,7 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
         prepare: (nest) => nest.useGlobalFilters(new LoggingFilter(nest.getHttpAdapter())),
       },
     );
-    expect(await statusesOf(app)).toEqual([...HONEST, CONTROL]);
+    expect(await statusesOf(app)).toEqual([...EXPECTED, CONTROL]);
     expect(await (await app.as('srd_unknown', '/me')).json()).toEqual(
       new WechatSessionError().getResponse(),
     );
@@ -131,7 +131,7 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
 
   it('has the right status and body without any filter', async () => {
     const app = await start(adapter, { errorFilter: false });
-    expect(await statusesOf(app)).toEqual([...HONEST, CONTROL]);
+    expect(await statusesOf(app)).toEqual([...EXPECTED, CONTROL]);
     const refused = await app.as('srd_unknown', '/me');
     expect([refused.headers.get('www-authenticate'), await refused.json()]).toEqual([
       null,
@@ -139,19 +139,19 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
     ]);
   });
 
-  it('has its headers, too, in the filter that the module registers', async () => {
+  it('has the right status, body and headers in the filter that the module registers', async () => {
     const app = await start(adapter);
-    expect(await statusesOf(app)).toEqual([...HONEST, CONTROL]);
+    expect(await statusesOf(app)).toEqual([...EXPECTED, CONTROL]);
     const refused = await app.as('srd_unknown', '/me');
     expect([refused.headers.get('www-authenticate'), await refused.json()]).toEqual([
       'Bearer',
       { code: 1000, msg: 'unauthorized', data: null, success: false, error: 'ERR_WECHAT_SESSION' },
     ]);
-    const later = await app.fetch('/throw/limit');
-    expect(later.headers.get('retry-after')).toBe('60');
+    const limited = await app.fetch('/throw/limit');
+    expect(limited.headers.get('retry-after')).toBe('60');
   });
 
-  it('has the body that a team makes of it', async () => {
+  it('has the body that a subclass of WechatExceptionFilter returns', async () => {
     @Catch(WechatError)
     class ProblemFilter extends WechatExceptionFilter<{ title: string }> {
       override toResponse(error: WechatError): WechatErrorResponse<{ title: string }> {
@@ -173,7 +173,7 @@ describe.each<Adapter>(['express', 'fastify'])('an error on %s', (adapter) => {
 });
 
 describe('the cause of an error', () => {
-  it('is the fault of the network, without the URL', async () => {
+  it('is the error of the network without the URL', async () => {
     const app = await start('fastify', { api: { baseUrl: 'http://127.0.0.1:1', timeout: 200 } });
     const error: unknown = await app
       .get(SessionService)

@@ -26,7 +26,7 @@ interface User {
   openid: string;
 }
 
-/** The team's database. */
+/** The database of the application. */
 @Injectable()
 class Database {
   readonly deleted = new Set<string>();
@@ -92,7 +92,7 @@ describe('WechatModule', () => {
     await app.close();
   });
 
-  it('is global unless told otherwise', async () => {
+  it('is global by default', async () => {
     @Module({ controllers: [TeamController] })
     class Feature {}
     const compile = (isGlobal?: boolean) =>
@@ -109,7 +109,7 @@ describe('WechatModule', () => {
     await expect(compile(false)).rejects.toThrow(/SessionService/);
   });
 
-  it('stops the start if it is global twice, and says how to fix it', async () => {
+  it('stops the start if it is global twice, with an error that says how to fix it', async () => {
     const twice = (isGlobal: boolean) =>
       Test.createTestingModule({
         imports: [
@@ -123,7 +123,7 @@ describe('WechatModule', () => {
     await (await twice(false)).close();
   });
 
-  it('stops the start with every problem at once', async () => {
+  it('stops the start with an error that lists every problem of the options', async () => {
     const app = Test.createTestingModule({
       imports: [WechatModule.forRoot({ apps: [], session: { ttl: '30x' } })],
     }).compile();
@@ -133,7 +133,7 @@ describe('WechatModule', () => {
     });
   });
 
-  it('asks the resolver of the team, once a request and only where the user is wanted', async () => {
+  it('calls the user resolver once per request, and only if the user is read', async () => {
     @Controller()
     class Pages {
       @Get('twice')
@@ -160,16 +160,16 @@ describe('WechatModule', () => {
     expect((await app.as(session_rd, '/me')).status).toBe(401);
   });
 
-  it('makes a resolver that nobody provides', async () => {
+  it('instantiates a resolver that the application does not provide', async () => {
     class Plain implements WechatUserResolver {
-      resolve = ({ openid }: WechatSession) => ({ mine: openid });
+      resolve = ({ openid }: WechatSession) => ({ own: openid });
     }
     const app = await startTeamApp(optionsFor(wechat, { users: Plain }));
     const { session_rd, session } = await login(app.get(SessionService));
-    expect(await (await app.as(session_rd, '/me')).json()).toEqual({ mine: session.openid });
+    expect(await (await app.as(session_rd, '/me')).json()).toEqual({ own: session.openid });
   });
 
-  it('guards a whole application, except what is public', async () => {
+  it('guards the whole application, except public routes', async () => {
     @Controller()
     class Pages {
       @Get('open')
@@ -205,7 +205,7 @@ describe('WechatModule', () => {
   });
 });
 
-describe("Passport's way in", () => {
+describe('WechatAuthGuard', () => {
   @Controller()
   class PassportController {
     @Get('me')
@@ -214,7 +214,7 @@ describe("Passport's way in", () => {
       return user;
     }
   }
-  /** A strategy with a bug: it calls `pass()`, which Passport takes for "nothing to say". */
+  /** A guard for a strategy that calls `pass()`, after which Passport continues without a user. */
   class PassingGuard extends WechatAuthGuard {
     override getRequest(context: ExecutionContext) {
       return context.switchToHttp().getRequest();
@@ -225,7 +225,7 @@ describe("Passport's way in", () => {
     @Get()
     @UseGuards(PassingGuard)
     never() {
-      return 'let through';
+      return 'reached';
     }
   }
   const start = () =>
@@ -234,11 +234,11 @@ describe("Passport's way in", () => {
       providers: [WechatSessionStrategy, PassportModule as never],
     });
 
-  it('turns a session_rd into the user, and everything else into 401', async () => {
+  it('provides the user of a session_rd, and returns 401 without a valid one', async () => {
     const app = await start();
     const { session_rd, session } = await login(app.get(SessionService));
-    const answer = await app.as(session_rd, '/me');
-    expect([answer.status, await answer.json()]).toEqual([
+    const response = await app.as(session_rd, '/me');
+    expect([response.status, await response.json()]).toEqual([
       200,
       expect.objectContaining({ openid: session.openid }),
     ]);
@@ -255,7 +255,7 @@ describe("Passport's way in", () => {
     }
   });
 
-  it('lets nobody through for a strategy that passes, fails or breaks', async () => {
+  it('refuses the request if the strategy passes, fails or throws', async () => {
     const app = await start();
     const { session_rd } = await login(app.get(SessionService));
     const strategy = app.get(WechatSessionStrategy) as unknown as {
@@ -272,7 +272,7 @@ describe("Passport's way in", () => {
         this['success']!(undefined);
       },
       error() {
-        this['error']!(new Error('broken'));
+        this['error']!(new Error('thrown by the strategy'));
       },
     };
     const statuses: number[] = [];
@@ -283,14 +283,14 @@ describe("Passport's way in", () => {
     expect(statuses).toEqual([401, 401, 401, 500]);
   });
 
-  it('answers 503 while the store cannot', async () => {
+  it('returns 503 while the store is unavailable', async () => {
     const app = await start();
     const { session_rd } = await login(app.get(SessionService));
     jest.spyOn(app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
     expect((await app.as(session_rd, '/me')).status).toBe(503);
   });
 
-  it('serves the application that it belongs to, also beside another in the process', async () => {
+  it('accepts sessions of its own application only, with two applications in one process', async () => {
     const [one, two] = [await start(), await start()];
     const { session_rd } = await login(one.get(SessionService));
     expect((await one.as(session_rd, '/me')).status).toBe(200);
@@ -299,7 +299,7 @@ describe("Passport's way in", () => {
 });
 
 describe('WechatHealthIndicator', () => {
-  it('tells the store from WeChat, without asking WeChat', async () => {
+  it('reports the store and WeChat separately, without a call to WeChat', async () => {
     @Module({
       imports: [
         WechatModule.forRoot(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: 200 } })),
@@ -319,9 +319,9 @@ describe('WechatHealthIndicator', () => {
     ]);
     wechat.always('/sns/jscode2session', { status: 502 });
     await login(sessions).catch(() => undefined);
-    const asked = wechat.requests.length;
+    const before = wechat.requests.length;
     expect(health.platform('wechat')).toEqual({ wechat: { status: 'up', state: 'degraded' } });
-    expect(wechat.requests.length).toBe(asked);
+    expect(wechat.requests.length).toBe(before);
     wechat.clear();
     await login(sessions);
     expect(health.platform('wechat')).toEqual({ wechat: { status: 'up', state: 'ok' } });

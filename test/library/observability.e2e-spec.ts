@@ -46,8 +46,8 @@ afterEach(async () => {
   await observed.stop();
 });
 
-describe('what an operator sees', () => {
-  const seen = () =>
+describe('spans and metrics', () => {
+  const recordedSpans = () =>
     observed.spans().map(({ name, attributes, events }) => ({
       name,
       ...attributes,
@@ -55,7 +55,7 @@ describe('what an operator sees', () => {
     }));
   const RID = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]+-[0-9a-f]+$/);
 
-  it('is the story of a login: what was retried and why, and how much of it was the store', async () => {
+  it('show each call of a login to WeChat and to the store, and each retry with its reason', async () => {
     wechat.next('/sns/jscode2session', { errcode: -1 });
     await app.get(SessionService).login((await wechat.users.create().login()).code);
     const retry = {
@@ -65,7 +65,7 @@ describe('what an operator sees', () => {
       'wechat.rid': RID,
       'wechat.attempt': 1,
     };
-    expect(seen()).toEqual([
+    expect(recordedSpans()).toEqual([
       {
         name: 'wechat /sns/jscode2session',
         'wechat.endpoint': '/sns/jscode2session',
@@ -77,7 +77,7 @@ describe('what an operator sees', () => {
     ]);
   });
 
-  it("carries WeChat's rid also where the answer is an error of HTTP", async () => {
+  it("contain WeChat's rid, also if the response is an HTTP error", async () => {
     wechat.always('/sns/jscode2session', {
       status: 502,
       body: { errcode: -1, errmsg: 'system error rid: 6913f2a1-0c5e8d72-51f0a9b3' },
@@ -86,7 +86,7 @@ describe('what an operator sees', () => {
     const { code } = await wechat.users.create().login();
     await expect(app.get(SessionService).login(code)).rejects.toMatchObject({ rid, attempt: 2 });
     const failed = { 'error.type': 'ERR_WECHAT_UNAVAILABLE', 'wechat.rid': rid };
-    expect(seen()).toEqual([
+    expect(recordedSpans()).toEqual([
       expect.objectContaining({
         ...failed,
         events: [expect.objectContaining({ name: 'retry', ...failed })],
@@ -95,7 +95,7 @@ describe('what an operator sees', () => {
     ]);
   });
 
-  it("carries WeChat's rid and errcode of a failure", async () => {
+  it("contain WeChat's rid and errcode if a call fails", async () => {
     const { code } = await wechat.users.create().login();
     wechat.next('/sns/jscode2session', { errcode: 40226 });
     await expect(app.get(SessionService).login(code)).rejects.toThrow();
@@ -104,13 +104,13 @@ describe('what an operator sees', () => {
       'wechat.errcode': 40226,
       'wechat.rid': RID,
     };
-    expect(seen()).toEqual([
+    expect(recordedSpans()).toEqual([
       expect.objectContaining({ name: 'wechat /sns/jscode2session', ...failed }),
       expect.objectContaining({ name: 'wechat login', ...failed }),
     ]);
   });
 
-  it('never is a secret: not in a span, not in a metric', async () => {
+  it('contain no secret, neither in spans nor in metrics', async () => {
     const user = wechat.users.create({ phoneNumber: '13580006666' });
     const sessions = app.get(SessionService);
     const { session_rd } = await sessions.login((await user.login()).code);
@@ -119,17 +119,17 @@ describe('what an operator sees', () => {
     await app.get(PhoneService).getByCode((await user.getPhoneNumber()).code);
     wechat.invalidateAccessToken();
     await app.get(PhoneService).getByCode((await user.getPhoneNumber()).code);
-    const told = JSON.stringify([
+    const output = JSON.stringify([
       observed
         .spans()
         .map(({ name, attributes, events, status }) => [name, attributes, events, status]),
       await observed.metrics(),
     ]);
-    expect(told).toContain('wechat.call.duration');
-    expect(told).toContain('wechat.access_token.fetches');
-    expect(told).toContain('"operation":"find","outcome":"ok"');
+    expect(output).toContain('wechat.call.duration');
+    expect(output).toContain('wechat.access_token.fetches');
+    expect(output).toContain('"operation":"find","outcome":"ok"');
     const { appId, secret } = wechat.apps[0]!;
-    const codes = wechat.requests
+    const sent = wechat.requests
       .flatMap(({ query, body }) => [...Object.values(query), ...Object.values(body ?? {})])
       .filter((value) => String(value).length >= 16);
     const secrets = [
@@ -140,20 +140,20 @@ describe('what an operator sees', () => {
       user.sessionKey(),
       wechat.accessTokens.current(appId),
       '13580006666',
-      ...codes,
+      ...sent,
     ];
     for (const canary of secrets.filter(
       (value) => value !== 'authorization_code' && value !== 'client_credential',
     ))
-      expect(told).not.toContain(String(canary));
+      expect(output).not.toContain(String(canary));
   });
 });
 
-describe('the store', () => {
-  const login = async (team: TeamApp) =>
-    team.get(SessionService).login((await wechat.users.create().login()).code);
-  /** How often each verb ended how. */
-  const verbs = async (): Promise<Record<string, number>> => {
+describe('a store', () => {
+  const login = async (instance: TeamApp) =>
+    instance.get(SessionService).login((await wechat.users.create().login()).code);
+  /** Returns the number of operations by verb and outcome. */
+  const operations = async (): Promise<Record<string, number>> => {
     const points = await observed.points('wechat.store.duration');
     return Object.fromEntries(
       points.map(({ attributes, value }) => [
@@ -163,24 +163,24 @@ describe('the store', () => {
     );
   };
 
-  /** A store of a team: with a private field, a method of its own, and a hook. */
-  class TeamStore extends MapStore {
+  /** A custom store with a private field, an additional method and a lifecycle hook. */
+  class CustomStore extends MapStore {
     readonly #opened = ['yes'];
-    works = true;
-    closed = false;
+    isAvailable = true;
+    isClosed = false;
     protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
-      if (!this.works) throw new StoreUnavailableError('The team is asleep.');
+      if (!this.isAvailable) throw new StoreUnavailableError('The store is down.');
       return super.do(verb, key, work);
     }
     isOpen(): boolean {
       return this.#opened.length === 1;
     }
     onApplicationShutdown(): void {
-      this.closed = this.isOpen();
+      this.isClosed = this.isOpen();
     }
   }
 
-  it('is timed, each verb of it', async () => {
+  it('has a duration in the metrics for each verb', async () => {
     const user = wechat.users.create();
     const sessions = app.get(SessionService);
     const { session_rd, session } = await sessions.login((await user.login()).code);
@@ -193,7 +193,7 @@ describe('the store', () => {
     const { code } = await user.authorize(WEBSITE.appId);
     await oauth.handleCallback({ code, state, device });
     await sessions.revokeAll(session);
-    expect(Object.keys(await verbs()).toSorted()).toEqual([
+    expect(Object.keys(await operations()).toSorted()).toEqual([
       'add ok',
       'count ok',
       'get ok',
@@ -203,66 +203,68 @@ describe('the store', () => {
     ]);
   });
 
-  it('is read once for a guarded request, which is timed and no span', async () => {
+  it('is read once by a guarded request, which is measured without a span', async () => {
     const { session_rd } = await login(app);
-    const before = await verbs();
+    const before = await operations();
     observed.forget();
     expect((await app.as(session_rd, '/session')).status).toBe(200);
-    expect(await verbs()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
+    expect(await operations()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
     expect(observed.spans()).toEqual([]);
   });
 
-  it('shows in traces and in metrics when it cannot answer', async () => {
-    const store = new TeamStore();
-    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
-    const { session_rd } = await login(team);
-    store.works = false;
+  it('has spans and metrics with the error code while it is unavailable', async () => {
+    const store = new CustomStore();
+    const instance = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
+    const { session_rd } = await login(instance);
+    store.isAvailable = false;
     observed.forget();
-    expect((await team.as(session_rd, '/session')).status).toBe(503);
-    await expect(login(team)).rejects.toThrow(StoreUnavailableError);
-    expect(await verbs()).toMatchObject({
+    expect((await instance.as(session_rd, '/session')).status).toBe(503);
+    await expect(login(instance)).rejects.toThrow(StoreUnavailableError);
+    expect(await operations()).toMatchObject({
       'get ERR_STORE_UNAVAILABLE': 1,
       'add ERR_STORE_UNAVAILABLE': 1,
     });
-    const told = observed.spans().map(({ name, attributes }) => [name, attributes['error.type']]);
-    expect(told).toContainEqual(['wechat store add', 'ERR_STORE_UNAVAILABLE']);
+    const recorded = observed
+      .spans()
+      .map(({ name, attributes }) => [name, attributes['error.type']]);
+    expect(recorded).toContainEqual(['wechat store add', 'ERR_STORE_UNAVAILABLE']);
   });
 
-  it('is injected as the same object, whether an SDK is there or not', async () => {
-    const store = new TeamStore();
-    const team = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
-    expect(team.get(WechatStore)).toBe(store);
-    expect([store instanceof TeamStore, store.isOpen()]).toEqual([true, true]);
-    await team.close();
-    expect(store.closed).toBe(true);
+  it('is injected as the object that the application passed, with an SDK', async () => {
+    const store = new CustomStore();
+    const instance = await startTeamApp(optionsFor(wechat, { store, clock: undefined }));
+    expect(instance.get(WechatStore)).toBe(store);
+    expect([store instanceof CustomStore, store.isOpen()]).toEqual([true, true]);
+    await instance.close();
+    expect(store.isClosed).toBe(true);
   });
 
   it('is not measured without an SDK', async () => {
     await closeTeamApps();
     await observed.stop();
     await login(
-      await startTeamApp(optionsFor(wechat, { store: new TeamStore(), clock: undefined })),
+      await startTeamApp(optionsFor(wechat, { store: new CustomStore(), clock: undefined })),
     );
     for (const channel of CHANNELS) expect(channel.hasSubscribers).toBe(false);
   });
 
-  it('is counted once where two applications of one process are observed, and until both are closed', async () => {
+  it('is measured once per operation with several applications in a process, until the last one is closed', async () => {
     const [second, third] = await Promise.all([
       startTeamApp(optionsFor(wechat)),
       startTeamApp(optionsFor(wechat)),
     ]);
     await second.close();
     const { session_rd } = await login(third);
-    const before = await verbs();
+    const before = await operations();
     await third.as(session_rd, '/session');
-    expect(await verbs()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
+    expect(await operations()).toEqual({ ...before, 'get ok': before['get ok']! + 1 });
     await closeTeamApps();
     for (const channel of CHANNELS) expect(channel.hasSubscribers).toBe(false);
   });
 
-  it('runs within its span, so that spans of other instrumentations become its children', async () => {
+  it('runs in the context of its span, so that spans of other instrumentations become children', async () => {
     const active: unknown[] = [];
-    class TracedStore extends TeamStore {
+    class TracedStore extends CustomStore {
       protected override async do<T>(verb: string, key: string, work: () => T): Promise<T> {
         active.push((trace.getActiveSpan() as { name?: string } | undefined)?.name);
         return super.do(verb, key, work);
@@ -274,35 +276,35 @@ describe('the store', () => {
     expect(active).toEqual(['wechat store add', 'wechat login', 'wechat store add']);
   });
 
-  it('is in the traces of who has traces alone', async () => {
+  it('has spans also without metrics', async () => {
     await observed.stop();
     observed = observe({ withMetrics: false });
     await login(await startTeamApp(optionsFor(wechat)));
     expect(observed.spans().map(({ name }) => name)).toContain('wechat store add');
   });
 
-  describeRedis('in Redis', () => {
+  describeRedis('on Redis', () => {
     let redis: TestRedis;
     beforeAll(async () => {
       redis = await TestRedis.start();
     });
     afterAll(() => redis.end());
 
-    it('is timed in the same way', async () => {
+    it('has the same metrics', async () => {
       await login(
         await startTeamApp(optionsFor(wechat, { redis: { url: redis.url }, clock: undefined })),
       );
-      expect(await verbs()).toEqual({ 'add ok': 2, 'get ok': expect.any(Number) });
+      expect(await operations()).toEqual({ 'add ok': 2, 'get ok': expect.any(Number) });
       const [point] = await observed.points('wechat.store.duration');
       expect(
         point?.value.buckets.boundaries.filter((bound: number) => bound < 5).length,
-      ).toBeGreaterThan(3); // where Redis answers
+      ).toBeGreaterThan(3); // the usual durations of Redis
     });
   });
 });
 
 describe('the diagnostics channels', () => {
-  /** All that a subscriber of a channel receives while `work` runs, as text. */
+  /** Returns the messages that a subscriber of a channel receives while `work` runs, as text. */
   async function received(channel: Tracing<object>, work: () => Promise<unknown>): Promise<string> {
     const messages: unknown[] = [];
     const subscriber = (message: unknown): void => void messages.push(message);
@@ -311,7 +313,7 @@ describe('the diagnostics channels', () => {
     return JSON.stringify(messages);
   }
 
-  it("never carry a result, which can be a session_key; Node's own tracePromise does", async () => {
+  it('never publish a result, which can be a session_key; control: tracePromise of Node does', async () => {
     const user = wechat.users.create();
     const { code } = await user.login();
     const published = await received(callChannel, () => app.get(SessionService).login(code));
@@ -326,9 +328,9 @@ describe('the diagnostics channels', () => {
   });
 });
 
-describe('what the code of a team hears', () => {
-  it('is each thing that happens to a login', async () => {
-    const heard: string[] = [];
+describe('WechatEvents', () => {
+  it('emits an event for each change of a session', async () => {
+    const emitted: string[] = [];
     const events = app.get(WechatEvents);
     for (const name of [
       'login',
@@ -338,7 +340,7 @@ describe('what the code of a team hears', () => {
       'sessionKeyStale',
     ] satisfies (keyof WechatEventMap)[]) {
       events.on(name, (event) =>
-        heard.push(
+        emitted.push(
           name === 'login' ? `login first=${(event as WechatEventMap['login']).first}` : name,
         ),
       );
@@ -353,7 +355,7 @@ describe('what the code of a team hears', () => {
     user.rotateSessionKey();
     await sessions.checkSessionKey(three.session);
     await sessions.revokeAll(three.session);
-    expect(heard).toEqual([
+    expect(emitted).toEqual([
       'login first=true',
       'refresh',
       'refresh',
@@ -365,19 +367,19 @@ describe('what the code of a team hears', () => {
     ]);
   });
 
-  it('cannot break a request, slow it down, or go on after it was stopped', async () => {
+  it('does not let a listener fail or delay a request, and calls no removed listener', async () => {
     const events = app.get(WechatEvents);
     const calls: string[] = [];
     events.on('login', () => {
       throw new Error('a bug in a listener');
     });
     events.on('login', () => new Promise(() => undefined));
-    const stop = events.on('login', () => calls.push('heard'));
+    const removeListener = events.on('login', () => calls.push('called'));
     const login = async () =>
       app.get(SessionService).login((await wechat.users.create().login()).code);
     await login();
-    stop();
+    removeListener();
     await login();
-    expect(calls).toEqual(['heard']);
+    expect(calls).toEqual(['called']);
   });
 });

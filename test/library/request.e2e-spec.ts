@@ -42,14 +42,14 @@ interface User {
   role: string;
 }
 
-/** The resolver of a team, which counts its calls. */
+/** A user resolver that counts its calls. */
 class Users implements WechatUserResolver<User> {
   calls = 0;
-  isGone = false;
+  isDeleted = false;
 
   async resolve({ openid }: WechatSession): Promise<User | undefined> {
     this.calls++;
-    return this.isGone ? undefined : { openid, role: 'admin' };
+    return this.isDeleted ? undefined : { openid, role: 'admin' };
   }
 }
 
@@ -57,7 +57,7 @@ const login = async (app: TeamApp) =>
   app.get(SessionService).login((await wechat.users.create().login()).code);
 const json = async (response: Response) => [response.status, await response.json()];
 
-/** A guard that teams write: it reads the user of the request. */
+/** A typical guard of an application. It awaits the user of the request. */
 class RolesGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { user } = context.switchToHttp().getRequest<WechatRequest>();
@@ -65,7 +65,7 @@ class RolesGuard implements CanActivate {
   }
 }
 
-/** The same guard as most teams have it: it reads the user synchronously. */
+/** A guard that reads the user synchronously. */
 class SynchronousRolesGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { user } = context.switchToHttp().getRequest<{ user?: User }>();
@@ -151,7 +151,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     ]);
   });
 
-  it('has one promise of the user with a resolver, and no query until it is read', async () => {
+  it('has one promise of the user with a resolver, which is called when the user is first read', async () => {
     const users = new Users();
     const app = await start(adapter, { users });
     const { session_rd, session } = await login(app);
@@ -170,17 +170,17 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     expect(users.calls).toBe(2);
   });
 
-  it('serves a guard of the team that awaits the user', async () => {
+  it('works with a guard that awaits the user', async () => {
     const users = new Users();
     const app = await start(adapter, { users });
     const { session_rd } = await login(app);
     expect((await app.as(session_rd, '/admin')).status).toBe(200);
-    users.isGone = true;
+    users.isDeleted = true;
     expect((await app.as(session_rd, '/admin')).status).toBe(401);
     expect((await app.as(session_rd, '/read-and-dropped')).status).toBe(200);
   });
 
-  it('has the user itself with eagerUser, for a guard that does not await it', async () => {
+  it('has the user instead of a promise with eagerUser, for a guard that does not await it', async () => {
     const users = new Users();
     const [eager, lazy] = [
       await start(adapter, { users, eagerUser: true }),
@@ -189,11 +189,11 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     const [one, two] = [await login(eager), await login(lazy)];
     expect((await eager.as(one.session_rd, '/synchronous-admin')).status).toBe(200);
     expect((await lazy.as(two.session_rd, '/synchronous-admin')).status).toBe(403); // control
-    users.isGone = true;
+    users.isDeleted = true;
     expect((await eager.as(one.session_rd, '/unread')).status).toBe(401);
   });
 
-  it('has a null session and no user if the guard lets it through without a session', async () => {
+  it('has a null session and no user if the guard allows it without a session', async () => {
     const app = await start(adapter, { users: new Users() });
     expect(await json(await app.fetch('/optional'))).toEqual([
       200,
@@ -201,7 +201,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     ]);
   });
 
-  it('tells interceptors its session and its user', async () => {
+  it('has a session and a user that interceptors can read', async () => {
     const seen: unknown[] = [];
     @Injectable()
     class AuditInterceptor implements NestInterceptor {
@@ -227,7 +227,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     ]);
   });
 
-  it('lets a later guard assign request.user, and still injects its own user', async () => {
+  it('keeps the user that a later guard assigns to request.user, while @CurrentUser() is still the WeChat user', async () => {
     class StaffGuard implements CanActivate {
       canActivate(context: ExecutionContext): boolean {
         context.switchToHttp().getRequest<WechatRequest>().user = { staff: 'Li' };
@@ -235,7 +235,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
       }
     }
     @Controller()
-    class TeamPages {
+    class BothPages {
       @Get('both')
       @UseGuards(SessionGuard, StaffGuard)
       both(@Req() { user }: WechatRequest, @CurrentUser() { openid }: User) {
@@ -243,7 +243,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
       }
     }
     for (const options of [{}, { users: new Users() }]) {
-      const app = await start(adapter, options, { controllers: [TeamPages] });
+      const app = await start(adapter, options, { controllers: [BothPages] });
       const { session_rd, session } = await login(app);
       expect(await json(await app.as(session_rd, '/both'))).toEqual([
         200,
@@ -252,7 +252,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     }
   });
 
-  it('keeps the user of another guard if it lets a request through without a session', async () => {
+  it('keeps the user of an earlier guard if OptionalSessionGuard allows it without a session', async () => {
     class StaffGuard implements CanActivate {
       canActivate(context: ExecutionContext): boolean {
         context.switchToHttp().getRequest<WechatRequest>().user = { staff: 'Li' };
@@ -274,23 +274,23 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     ]);
   });
 
-  it('may carry a JWT of the team beside its session_rd, but not two tokens of the library', async () => {
+  it('can have a JWT of the application in addition to its session_rd, but not two tokens of the library', async () => {
     const app = await start(adapter);
-    const [mine, other] = [await login(app), await login(app)];
+    const [own, other] = [await login(app), await login(app)];
     const status = async (authorization: string, named: string) =>
       (await app.fetch('/unread', { headers: { authorization, 'x-session-rd': named } })).status;
     const jwt = `Bearer ${['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiIxIn0', 'c2ln'].join('.')}`;
-    expect(await status(jwt, mine.session_rd)).toBe(200);
-    expect(await status('Basic bGk6c2VjcmV0', mine.session_rd)).toBe(200);
+    expect(await status(jwt, own.session_rd)).toBe(200);
+    expect(await status('Basic bGk6c2VjcmV0', own.session_rd)).toBe(200);
     expect(await status(jwt, 'srd_unknown')).toBe(401);
     expect(await status(jwt, jwt)).toBe(401);
-    expect(await status(`Bearer ${mine.session_rd}`, mine.session_rd)).toBe(200);
-    expect(await status(`Bearer ${mine.session_rd}`, 'undefined')).toBe(200);
-    expect(await status(`Bearer ${mine.session_rd}`, other.session_rd)).toBe(400);
-    expect(await status(`Bearer ${mine.session_rd}`, `mot_${other.session_rd.slice(4)}`)).toBe(400);
+    expect(await status(`Bearer ${own.session_rd}`, own.session_rd)).toBe(200);
+    expect(await status(`Bearer ${own.session_rd}`, 'undefined')).toBe(200);
+    expect(await status(`Bearer ${own.session_rd}`, other.session_rd)).toBe(400);
+    expect(await status(`Bearer ${own.session_rd}`, `mot_${other.session_rd.slice(4)}`)).toBe(400);
   });
 
-  it('may be let through by a subclass of SessionGuard as a user, or without one', async () => {
+  it('can be allowed by a subclass of SessionGuard, with a user or without one', async () => {
     @Injectable()
     class ApiKeyOrSessionGuard extends SessionGuard {
       override async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -328,7 +328,7 @@ describe.each<Adapter>(['express', 'fastify'])('a request on %s', (adapter) => {
     expect((await who({}))[0]).toBe(401);
   });
 
-  it('needs a session on a subclass of a controller that is @Public()', async () => {
+  it('needs a session for a subclass of a @Public() controller', async () => {
     class Base {
       @Get('inherited')
       inherited() {
@@ -396,7 +396,7 @@ describe('the user resolver', () => {
       {},
       [{ provide: WECHAT_USER_RESOLVER, useFactory: async () => new Users() }],
     ],
-  ])('may be %s', async (_, options, providers) => {
+  ])('can be %s', async (_, options, providers) => {
     const app = await start('fastify', options, { providers });
     const { session_rd, session } = await login(app);
     expect(await json(await app.as(session_rd, '/user'))).toEqual([
@@ -410,11 +410,14 @@ describe('the user resolver', () => {
     ['is request-scoped and not provided', { users: ScopedUsers }, []],
     ['depends on a request-scoped provider', { users: UsersOfTenant }, [Tenant, UsersOfTenant]],
     ['is a request-scoped provider under the token', {}, [byToken(ScopedUsers)]],
-  ])('stops the start with the cure if it %s', async (_, options, providers) => {
-    await expect(start('fastify', options, { providers })).rejects.toThrow(
-      /user resolver (ScopedUsers|UsersOfTenant|WECHAT_USER_RESOLVER) is request-scoped.*Remove its scope/s,
-    );
-  });
+  ])(
+    'stops the start with an error that says how to fix it if it %s',
+    async (_, options, providers) => {
+      await expect(start('fastify', options, { providers })).rejects.toThrow(
+        /user resolver (ScopedUsers|UsersOfTenant|WECHAT_USER_RESOLVER) is request-scoped.*Remove its scope/s,
+      );
+    },
+  );
 
   it('is found in a module that is imported after WechatModule', async () => {
     @Module({ providers: [Database, byToken(InjectedUsers)] })

@@ -20,13 +20,13 @@ import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
-const BOUND = {
+const LINKED = {
   appId: 'wx1111111111111111',
   secret: 's'.repeat(32),
   kind: 'mini-program',
   name: 'shop',
 } as const;
-const ALONE = {
+const UNLINKED = {
   appId: 'wx2222222222222222',
   secret: 't'.repeat(32),
   kind: 'mini-program',
@@ -36,17 +36,17 @@ const ALONE = {
 
 let wechat: WechatSandbox;
 beforeAll(async () => {
-  wechat = await startWechatSandbox({ apps: [BOUND, ALONE] });
+  wechat = await startWechatSandbox({ apps: [LINKED, UNLINKED] });
 });
 afterEach(closeTeamApps);
 afterAll(() => wechat.close());
 
-type Person = ReturnType<WechatSandbox['users']['create']>;
+type SandboxUser = ReturnType<WechatSandbox['users']['create']>;
 
 async function login(
   app: TeamApp,
-  { appId }: { appId: string } = BOUND,
-  user: Person = wechat.users.create(),
+  { appId }: { appId: string } = LINKED,
+  user: SandboxUser = wechat.users.create(),
 ) {
   const { code } = await user.login(appId);
   return app.get(SessionService).login(code, { appId });
@@ -94,29 +94,29 @@ describe('@RequireUnionId()', () => {
     }
   }
 
-  it('asks for a session, and for a unionid in it, wherever it stands', async () => {
+  it('needs a session with a unionid, in any order with other guards', async () => {
     const app = await startTeamApp(optionsFor(wechat), { controllers: [Pages] });
-    const [bound, alone] = [await login(app), await login(app, ALONE)];
+    const [linked, unlinked] = [await login(app), await login(app, UNLINKED)];
     for (const path of ['/alone', '/above', '/below'])
       expect([
         (await app.fetch(path)).status,
-        (await app.as(alone.session_rd, path)).status,
-        (await app.as(bound.session_rd, path)).status,
+        (await app.as(unlinked.session_rd, path)).status,
+        (await app.as(linked.session_rd, path)).status,
       ]).toEqual([401, 403, 200]);
-    expect(await (await app.as(bound.session_rd, '/alone')).json()).toEqual({
-      unionid: bound.session.unionid,
+    expect(await (await app.as(linked.session_rd, '/alone')).json()).toEqual({
+      unionid: linked.session.unionid,
     });
-    expect(await (await app.as(alone.session_rd, '/alone')).json()).toEqual({
+    expect(await (await app.as(unlinked.session_rd, '/alone')).json()).toEqual({
       code: 403,
       msg: 'unionid required',
       data: null,
       success: false,
       error: 'ERR_WECHAT_UNIONID_REQUIRED',
     });
-    expect((await app.as(bound.session_rd, '/public')).status).toBe(401);
+    expect((await app.as(linked.session_rd, '/public')).status).toBe(401);
   });
 
-  it('reads the session once where another guard has read it', async () => {
+  it('does not read the session again after another guard has read it', async () => {
     @Controller()
     @UseGuards(SessionGuard)
     class Guarded {
@@ -144,9 +144,9 @@ describe('@ForApp()', () => {
     }
   }
 
-  it('knows only the sessions of its app', async () => {
+  it('accepts sessions of its app only', async () => {
     const app = await startTeamApp(optionsFor(wechat), { controllers: [Staff] });
-    const [shop, staff] = [await login(app), await login(app, ALONE)];
+    const [shop, staff] = [await login(app), await login(app, UNLINKED)];
     expect([
       (await app.fetch('/roster')).status,
       (await app.as(shop.session_rd, '/roster')).status,
@@ -156,12 +156,12 @@ describe('@ForApp()', () => {
     });
   });
 
-  it('stops the start where no app has the name', async () => {
+  it('stops the start if no app has the name', async () => {
     @Controller()
-    @ForApp('nobody')
-    class Nobody {}
-    await expect(startTeamApp(optionsFor(wechat), { controllers: [Nobody] })).rejects.toThrow(
-      /@ForApp\('nobody'\).*options\.apps/,
+    @ForApp('unknown')
+    class Unknown {}
+    await expect(startTeamApp(optionsFor(wechat), { controllers: [Unknown] })).rejects.toThrow(
+      /@ForApp\('unknown'\).*options\.apps/,
     );
   });
 });
@@ -181,7 +181,7 @@ describe('@RequirePhone()', () => {
     }
   }
 
-  it("asks the team's own user", async () => {
+  it('checks the user of the application', async () => {
     const app = await startTeamApp(optionsFor(wechat, { users: Users }), { controllers: [Orders] });
     const { session_rd, session } = await login(app);
     const order = () =>
@@ -198,7 +198,7 @@ describe('@RequirePhone()', () => {
     expect((await app.as(session_rd, '/orders')).status).toBe(200);
   });
 
-  it('stops the start where nobody resolves users', async () => {
+  it('stops the start without a user resolver', async () => {
     await expect(startTeamApp(optionsFor(wechat), { controllers: [Orders] })).rejects.toThrow(
       /@RequirePhone\(\).*`users`/,
     );
@@ -213,7 +213,7 @@ describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) =>
   class Steps {
     @ArrayNotEmpty() @ValidateNested({ each: true }) @Type(() => Day) stepInfoList: Day[];
   }
-  const VALID = new ValidationPipe({ transform: true, validateCustomDecorators: true });
+  const DTO_PIPE = new ValidationPipe({ transform: true, validateCustomDecorators: true });
 
   @Controller()
   @UseGuards(SessionGuard)
@@ -222,38 +222,42 @@ describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) =>
     profile(@OpenData() { nickName }: WechatUserProfile) {
       return { nickName };
     }
-    @Post('deeper')
-    deeper(@OpenData('profile') { nickName }: WechatUserProfile, @Body('note') note: string) {
+    @Post('nested')
+    nested(@OpenData('profile') { nickName }: WechatUserProfile, @Body('note') note: string) {
       return { nickName, note };
     }
     @Post('steps')
-    steps(@OpenData(VALID) steps: Steps) {
+    steps(@OpenData(DTO_PIPE) steps: Steps) {
       return {
         isDto: steps instanceof Steps && steps.stepInfoList[0] instanceof Day,
         days: steps.stepInfoList.length,
       };
     }
-    @Post('nobody')
+    @Post('public')
     @Public()
-    nobody(@OpenData() profile: unknown) {
+    withoutSession(@OpenData() profile: unknown) {
       return profile;
     }
   }
 
-  it('is verified, decrypted and a DTO', async () => {
+  it('is verified and decrypted, and can be validated as a DTO', async () => {
     const app = await startTeamApp(optionsFor(wechat), { adapter, controllers: [Pages] });
     const user = wechat.users.create();
-    const { session_rd } = await login(app, BOUND, user);
+    const { session_rd } = await login(app, LINKED, user);
     const post = async (path: string, body: object) => {
       const headers = { authorization: `Bearer ${session_rd}`, 'content-type': 'application/json' };
-      const answer = await app.fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
-      return [answer.status, await answer.json()];
+      const response = await app.fetch(path, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      return [response.status, await response.json()];
     };
     const error = (name: string) => expect.objectContaining({ error: name });
     const [profile, steps] = [await user.getUserInfo(), await user.getWeRunData()];
     const { nickName } = profile.userInfo;
     expect(await post('/profile', profile)).toEqual([201, { nickName }]);
-    expect(await post('/deeper', { profile, note: 'hi' })).toEqual([201, { nickName, note: 'hi' }]);
+    expect(await post('/nested', { profile, note: 'hi' })).toEqual([201, { nickName, note: 'hi' }]);
     expect(await post('/steps', steps)).toEqual([201, { isDto: true, days: expect.any(Number) }]);
 
     expect(
@@ -271,10 +275,10 @@ describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) =>
       400,
       error('ERR_WECHAT_DECRYPT'),
     ]);
-    for (const path of ['/profile', '/deeper'])
+    for (const path of ['/profile', '/nested'])
       expect(await post(path, {})).toEqual([400, error('ERR_BAD_REQUEST')]);
-    expect(await post('/deeper', { profile: 'text' })).toEqual([400, error('ERR_BAD_REQUEST')]);
-    expect(await post('/deeper', { profile: null })).toEqual([400, error('ERR_BAD_REQUEST')]);
-    expect(await post('/nobody', profile)).toEqual([401, error('ERR_WECHAT_SESSION')]);
+    expect(await post('/nested', { profile: 'text' })).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/nested', { profile: null })).toEqual([400, error('ERR_BAD_REQUEST')]);
+    expect(await post('/public', profile)).toEqual([401, error('ERR_WECHAT_SESSION')]);
   });
 });

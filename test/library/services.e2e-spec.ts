@@ -15,7 +15,7 @@ let app: TeamApp;
 
 beforeEach(async () => {
   wechat = await startWechatSandbox();
-  app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: '1m' } })); // to draw an image takes long on a busy machine
+  app = await startTeamApp(optionsFor(wechat, { api: { baseUrl: wechat.url, timeout: '1m' } })); // drawing an image can take long on a busy machine
 });
 afterEach(async () => {
   await closeTeamApps();
@@ -29,11 +29,11 @@ describe('a phone number', () => {
     purePhoneNumber: '13580006666',
     countryCode: '86',
   };
-  const someone = () => wechat.users.create({ phoneNumber: '13580006666' });
+  const newUser = () => wechat.users.create({ phoneNumber: '13580006666' });
 
-  it('comes for a code, once, within five minutes', async () => {
+  it('is returned for a code, once and within five minutes', async () => {
     const phones = app.get(PhoneService);
-    const user = someone();
+    const user = newUser();
     const { code } = await user.getPhoneNumber();
     expect(await phones.getByCode(code, { openid: user.openid() })).toEqual(phoneNumber);
     await expect(phones.getByCode(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
@@ -42,9 +42,9 @@ describe('a phone number', () => {
     await expect(phones.getByCode(late.code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
   });
 
-  it("is not given for somebody else's code, and a login code is none", async () => {
+  it("is not returned for another user's code or for a login code", async () => {
     const phones = app.get(PhoneService);
-    const [user, other] = [someone(), someone()];
+    const [user, other] = [newUser(), newUser()];
     await expect(
       phones.getByCode((await user.getPhoneNumber()).code, { openid: other.openid() }),
     ).rejects.toMatchObject({
@@ -58,20 +58,20 @@ describe('a phone number', () => {
     await expect(phones.getByCode('abc')).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
   });
 
-  it('has a country code as text, whatever WeChat makes of it', async () => {
+  it('has a country code that is text, also if WeChat returns a number', async () => {
     wechat.next(PATH, {
       transform: (json) => ({
         ...json,
         phone_info: { ...(json['phone_info'] as object), countryCode: 86 },
       }),
     });
-    expect(await app.get(PhoneService).getByCode((await someone().getPhoneNumber()).code)).toEqual(
+    expect(await app.get(PhoneService).getByCode((await newUser().getPhoneNumber()).code)).toEqual(
       phoneNumber,
     );
   });
 
-  it('is decrypted where a client still sends it encrypted, and nothing else is taken for one', async () => {
-    const user = someone();
+  it('is decrypted from encrypted data; other encrypted data is refused', async () => {
+    const user = newUser();
     const { session } = await app.get(SessionService).login((await user.login()).code);
     expect(await app.get(PhoneService).decrypt(session, await user.getPhoneNumber())).toEqual(
       phoneNumber,
@@ -83,8 +83,8 @@ describe('a phone number', () => {
     });
   });
 
-  it('is not taken from an answer that is none', async () => {
-    const { code } = await someone().getPhoneNumber();
+  it('is not read from an invalid response; an invalid code is refused', async () => {
+    const { code } = await newUser().getPhoneNumber();
     const broken: Fault[] = [
       { body: { errcode: 0 } },
       { body: { phone_info: [] } },
@@ -112,7 +112,7 @@ describe('a mini-program code', () => {
   const scan = (data: Uint8Array, width: number, height: number) =>
     jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
 
-  it('carries its scene', async () => {
+  it('contains its scene', async () => {
     const { data: image, contentType } = await codes().getUnlimited({
       scene: 'id=42',
       page: 'pages/index/index',
@@ -123,7 +123,7 @@ describe('a mini-program code', () => {
     expect([width, scan(data, width, height)]).toEqual([300, expect.stringContaining('id=42')]);
   });
 
-  it('is transparent on demand', async () => {
+  it('is transparent with isHyaline', async () => {
     const { data: image, contentType } = await codes().getUnlimited({
       scene: 'a',
       isHyaline: true,
@@ -134,7 +134,7 @@ describe('a mini-program code', () => {
     expect(PNG.sync.read(image).width).toBe(430);
   });
 
-  it('is made once for equal requests', async () => {
+  it('is fetched once for equal requests', async () => {
     const [one, two] = [
       await codes().getUnlimited({ scene: 'a' }),
       await codes().getUnlimited({ scene: 'a' }),
@@ -144,7 +144,7 @@ describe('a mini-program code', () => {
     expect(wechat.requestsTo(UNLIMITED)).toHaveLength(2);
   });
 
-  it('comes for a path too, round and square', async () => {
+  it('is created for a path, round and square', async () => {
     expect((await codes().get({ path: 'pages/index/index?a=1' })).contentType).toBe('image/jpeg');
     expect(
       (await codes().create({ path: 'pages/index/index?a=1', width: 280 })).contentType,
@@ -153,7 +153,7 @@ describe('a mini-program code', () => {
 
   it.each<[string, object, string]>([
     ['no scene', { scene: '' }, 'ERR_WECHAT_SCENE'],
-    ['a long scene', { scene: 'a'.repeat(33) }, 'ERR_WECHAT_SCENE'],
+    ['a scene of 33 characters', { scene: 'a'.repeat(33) }, 'ERR_WECHAT_SCENE'],
     ...[' ', '%', '"', '\\', '中', 'a\nb', 1, ['a'], {}, undefined].map(
       (scene): [string, object, string] => [
         `the scene ${JSON.stringify(scene)}`,
@@ -170,19 +170,19 @@ describe('a mini-program code', () => {
       'ERR_BAD_REQUEST',
     ]),
     ['a nested colour', { lineColor: { r: { x: 1 }, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
-    ['a colour of two parts', { lineColor: { r: 1, g: 0 } }, 'ERR_BAD_REQUEST'],
-    ['a bright colour', { lineColor: { r: 256, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
+    ['a colour with two components', { lineColor: { r: 1, g: 0 } }, 'ERR_BAD_REQUEST'],
+    ['a colour component of 256', { lineColor: { r: 256, g: 0, b: 0 } }, 'ERR_BAD_REQUEST'],
     ['a flag as text', { autoColor: 'true' }, 'ERR_BAD_REQUEST'],
     ['an unknown version', { envVersion: 'beta' }, 'ERR_BAD_REQUEST'],
-  ])('B-scene is not asked for with %s', async (_, options, code) => {
-    const asked = wechat.requests.length;
+  ])('B-scene is refused without a call to WeChat for %s', async (_, options, code) => {
+    const before = wechat.requests.length;
     await expect(codes().getUnlimited({ scene: 'a', ...options } as never)).rejects.toMatchObject({
       code,
     });
-    expect(wechat.requests.length).toBe(asked);
+    expect(wechat.requests.length).toBe(before);
   });
 
-  it('needs a page that WeChat knows', async () => {
+  it('is refused for an unknown page, unless checkPath is false', async () => {
     await expect(codes().getUnlimited({ scene: 'a', page: 'pages/secret' })).rejects.toMatchObject({
       code: 'ERR_WECHAT_PAGE',
       errcode: 41030,
@@ -193,18 +193,18 @@ describe('a mini-program code', () => {
     ).toBe('image/jpeg');
   });
 
-  it('B-image is an image or an error, never something between', async () => {
-    const whole = (await codes().getUnlimited({ scene: 'whole', isHyaline: true })).data;
+  it('B-image is a complete image or an error', async () => {
+    const image = (await codes().getUnlimited({ scene: 'complete', isHyaline: true })).data;
     const notImages: Fault[] = [
-      { body: whole.subarray(0, -20), contentType: 'image/png' },
-      { body: whole, contentType: 'application/json' },
+      { body: image.subarray(0, -20), contentType: 'image/png' },
+      { body: image, contentType: 'application/json' },
       { body: '<svg/>', contentType: 'image/svg+xml' },
       { body: { errcode: 41030, errmsg: 'x' }, contentType: 'image/jpeg' },
       { body: { any: 'thing' } },
-      { body: Buffer.alloc(10_000_000, whole), contentType: 'image/png' },
+      { body: Buffer.alloc(10_000_000, image), contentType: 'image/png' },
     ];
     for (const fault of notImages) {
-      wechat.next(UNLIMITED, { ...fault, times: 2 }); // what is broken is asked for once more
+      wechat.next(UNLIMITED, { ...fault, times: 2 }); // an invalid response is retried once
       await expect(codes().getUnlimited({ scene: 'broken' })).rejects.toMatchObject({
         code: 'ERR_WECHAT_RESPONSE',
       });
@@ -221,7 +221,7 @@ describe('a mobile login', () => {
   const oauth = (at = app) => at.get(MobileOAuthService);
   const login = async () =>
     (await oauth().login((await wechat.users.create().authorize()).code)).token;
-  const callsOf = () => [wechat.requestsTo(INFO).length, wechat.requestsTo(REFRESH).length];
+  const callCounts = () => [wechat.requestsTo(INFO).length, wechat.requestsTo(REFRESH).length];
 
   it("returns an opaque token, and the user's name and picture for it", async () => {
     const user = wechat.users.create({
@@ -254,10 +254,10 @@ describe('a mobile login', () => {
     wechat.next(INFO, { transform: (json) => ({ ...json, unionid: undefined, headimgurl: '' }) });
     const info = await oauth().getUserInfo(token, { avatarSize: 46 });
     expect(info).not.toHaveProperty('avatarUrl');
-    expect(info.unionid).toBe((await oauth().find(token)).unionid); // known from the login
+    expect(info.unionid).toBe((await oauth().find(token)).unionid); // stored at the login
   });
 
-  it('has the unionid of the same person in the mini program', async () => {
+  it('has the unionid that the user has in the mini program', async () => {
     const user = wechat.users.create();
     const { session } = await app.get(SessionService).login((await user.login()).code);
     const { token } = await oauth().login((await user.authorize()).code);
@@ -266,25 +266,25 @@ describe('a mobile login', () => {
     expect(mobile.unionid).toBe(session.unionid);
   });
 
-  it('fetches the user the first time and on demand, and refreshes an expired access token', async () => {
+  it('fetches the profile the first time and with refresh: true, and refreshes an expired access token', async () => {
     const token = await login();
     await oauth().getUserInfo(token);
     await oauth().getUserInfo(token);
-    expect(callsOf()).toEqual([1, 0]);
+    expect(callCounts()).toEqual([1, 0]);
     await oauth().getUserInfo(token, { refresh: true });
-    expect(callsOf()).toEqual([2, 0]);
+    expect(callCounts()).toEqual([2, 0]);
     wechat.clock.advance('3h');
     await Promise.all(
       Array.from({ length: 10 }, () => oauth().getUserInfo(token, { refresh: true })),
     );
-    expect(callsOf()).toEqual([12, 1]);
+    expect(callCounts()).toEqual([12, 1]);
     wechat.next(INFO, { errcode: 42001 });
     await oauth().getUserInfo(token, { refresh: true });
-    expect(callsOf()).toEqual([14, 2]);
+    expect(callCounts()).toEqual([14, 2]);
     expect(await oauth().isAuthorized(token)).toBe(true);
   });
 
-  /** A store whose reads take different times, so that a caller can read a record before and use it after a refresh. */
+  /** A store whose reads take different times. So a caller can read a record before a refresh and use it afterwards. */
   class SlowStore extends MapStore {
     private reads = 0;
     protected override async do<T>(verb: string, _key: string, work: () => T): Promise<T> {
@@ -294,7 +294,7 @@ describe('a mobile login', () => {
     }
   }
 
-  it('refreshes once for ten callers, also for those that read the expired access token and come late', async () => {
+  it('refreshes once for ten callers, also if some of them have read the expired access token earlier', async () => {
     const store = new SlowStore();
     const instance = await startTeamApp(
       optionsFor(wechat, { store, clock: () => store.clock.now() }),
@@ -306,7 +306,7 @@ describe('a mobile login', () => {
     await Promise.all(
       Array.from({ length: 10 }, () => oauth(instance).getUserInfo(token, { refresh: true })),
     );
-    expect(callsOf()).toEqual([10, 1]);
+    expect(callCounts()).toEqual([10, 1]);
   });
 
   it('refreshes once per instance at most, and keeps the refresh token that WeChat returned last', async () => {
@@ -364,7 +364,7 @@ describe('a mobile login', () => {
     await expect(oauth().find(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
   });
 
-  it('ends by revocation and by time, and is never a session of a mini program', async () => {
+  it('ends when it is revoked or expires, and is not accepted as a session', async () => {
     const [one, two] = [await login(), await login()];
     expect((await app.as(one, '/me')).status).toBe(401);
     expect((await app.as(one.replace('mot_', 'srd_'), '/me')).status).toBe(401);
@@ -386,7 +386,7 @@ describe('a mobile login', () => {
     await expect(oauth().find(token)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
   });
 
-  it('exchanges a code once, and refuses a reply against the protocol', async () => {
+  it('exchanges a code once, and refuses an invalid response', async () => {
     const { code } = await wechat.users.create().authorize();
     await oauth().login(code);
     await expect(oauth().login(code)).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
@@ -442,7 +442,7 @@ describe('a website login', () => {
     const { state } = await start();
     const late = await start();
     await expect(finish(state, 'cookie-2')).rejects.toMatchObject(BAD_REQUEST);
-    await expect(finish(state)).rejects.toMatchObject(BAD_REQUEST); // it is used
+    await expect(finish(state)).rejects.toMatchObject(BAD_REQUEST); // the state is used up
     for (const wrong of ['', 'x', 'a'.repeat(10_000), ['a'], {}, undefined])
       await expect(finish(wrong as string)).rejects.toMatchObject(BAD_REQUEST);
     for (const wrong of ['', ['cookie-1'], undefined]) {
@@ -462,7 +462,7 @@ describe('a website login', () => {
     ).rejects.toMatchObject(BAD_REQUEST);
   });
 
-  it('B-state logs in to the app that the state was made for', async () => {
+  it('B-state logs in to the app for which the state was created', async () => {
     const { state } = await start('cookie-1', BLOG.appId);
     await expect(
       oauth().handleCallback({ code: await codeOf(SHOP), state, device: 'cookie-1' }),
@@ -470,7 +470,7 @@ describe('a website login', () => {
     expect(wechat.requestsTo(TOKEN).at(-1)?.query).toMatchObject({ appid: BLOG.appId });
   });
 
-  it('B-state cannot be had through login(), which names handleCallback', async () => {
+  it('B-state cannot be skipped with login(), whose error names handleCallback', async () => {
     const code = await codeOf();
     const refused = { ...BAD_REQUEST, message: expect.stringContaining('handleCallback') };
     await expect(oauth().login(code, { appId: SHOP.appId })).rejects.toMatchObject(refused);
@@ -481,7 +481,7 @@ describe('a website login', () => {
     expect(wechat.requestsTo(TOKEN)).toHaveLength(0);
   });
 
-  it('is not for a mobile app', async () => {
+  it('is refused for a mobile app', async () => {
     await expect(start('cookie-1', MOBILE.appId)).rejects.toMatchObject({ code: 'ERR_WECHAT_APP' });
   });
 });

@@ -6,7 +6,7 @@ import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
-/** A store that several applications share, as they share a Redis. The test reads and writes it as an attacker does. */
+/** A store that several applications share. The test reads and changes its values as an attacker with access to Redis could. */
 class SharedStore extends WechatStore {
   readonly values = new Map<string, Buffer>();
   readonly reads: string[] = [];
@@ -106,25 +106,27 @@ describe('the protection of a session', () => {
 
   it('refuses a record that was copied, swapped, replayed or damaged', async () => {
     const app = await start();
-    const [mine, theirs] = [await login(app), await login(app)];
+    const [own, other] = [await login(app), await login(app)];
     const keyOf = (session: WechatSession) =>
       [...store.values.keys()].find((key) => key.endsWith(session.id))!;
-    const [myKey, theirKey] = [keyOf(mine.session), keyOf(theirs.session)];
-    const [myRecord, theirRecord] = [store.values.get(myKey)!, store.values.get(theirKey)!];
-    const spoiled = [
-      theirRecord,
+    const [ownKey, otherKey] = [keyOf(own.session), keyOf(other.session)];
+    const [ownRecord, otherRecord] = [store.values.get(ownKey)!, store.values.get(otherKey)!];
+    const damaged = [
+      otherRecord,
       randomBytes(150),
       Buffer.alloc(0),
-      myRecord.subarray(0, -1),
+      ownRecord.subarray(0, -1),
       Buffer.from('{"openid":"x"}'),
     ];
-    const otherKinds = [...store.values].filter(([key]) => key !== myKey).map(([, value]) => value);
-    for (const record of [...spoiled, ...otherKinds]) {
-      store.values.set(myKey, record);
-      expect(await status(app, mine.session_rd)).toBe(401);
+    const otherKinds = [...store.values]
+      .filter(([key]) => key !== ownKey)
+      .map(([, value]) => value);
+    for (const record of [...damaged, ...otherKinds]) {
+      store.values.set(ownKey, record);
+      expect(await status(app, own.session_rd)).toBe(401);
     }
-    store.values.set(myKey, myRecord);
-    expect(await status(app, mine.session_rd)).toBe(200);
+    store.values.set(ownKey, ownRecord);
+    expect(await status(app, own.session_rd)).toBe(200);
   });
 
   it('keeps sessions valid while keys rotate and refuses them once their key is removed', async () => {
@@ -146,11 +148,11 @@ describe('the protection of a session', () => {
   it('refuses a token of another application in the same process', async () => {
     const one = await startTeamApp(optionsFor(wechat));
     const two = await startTeamApp(optionsFor(wechat));
-    const [mine, theirs] = [await login(one), await login(two)];
-    expect([await status(one, mine.session_rd), await status(two, theirs.session_rd)]).toEqual([
+    const [own, other] = [await login(one), await login(two)];
+    expect([await status(one, own.session_rd), await status(two, other.session_rd)]).toEqual([
       200, 200,
     ]);
-    expect([await status(one, theirs.session_rd), await status(two, mine.session_rd)]).toEqual([
+    expect([await status(one, other.session_rd), await status(two, own.session_rd)]).toEqual([
       401, 401,
     ]);
   });
@@ -182,11 +184,11 @@ describe('the protection of a session', () => {
     const { session_rd } = await login(app);
     const get = jest.spyOn(store, 'get').mockRejectedValue(new StoreUnavailableError());
     for (const path of ['/me', '/session', '/greeting']) {
-      const answer = await app.as(session_rd, path);
+      const response = await app.as(session_rd, path);
       expect([
-        answer.status,
-        answer.headers.get('retry-after'),
-        ((await answer.json()) as any).error,
+        response.status,
+        response.headers.get('retry-after'),
+        ((await response.json()) as any).error,
       ]).toEqual([503, '1', 'ERR_STORE_UNAVAILABLE']);
     }
     get.mockRestore();
@@ -267,21 +269,21 @@ describe('open data of a session', () => {
   });
 
   it('is refused with 429 after ten failures within ten minutes, sequential or parallel', async () => {
-    const good = await user.getUserInfo();
+    const valid = await user.getUserInfo();
     const attempts = await Promise.allSettled(
       Array.from({ length: 30 }, () =>
-        crypto.decryptOpenData(session, { ...good, iv: 'AAAAAAAAAAAAAAAAAAAAAA==' }),
+        crypto.decryptOpenData(session, { ...valid, iv: 'AAAAAAAAAAAAAAAAAAAAAA==' }),
       ),
     );
     const codes = attempts.map((attempt) =>
       attempt.status === 'rejected' ? attempt.reason.code : 'ok',
     );
     expect(codes.filter((code) => code === 'ERR_WECHAT_DECRYPT')).toHaveLength(10);
-    await expect(crypto.decryptOpenData(session, good)).rejects.toMatchObject({
+    await expect(crypto.decryptOpenData(session, valid)).rejects.toMatchObject({
       code: 'ERR_WECHAT_RATE_LIMIT',
       retryAfter: 600,
     });
-    await expect(crypto.verifyRawData(session, good)).rejects.toMatchObject({
+    await expect(crypto.verifyRawData(session, valid)).rejects.toMatchObject({
       code: 'ERR_WECHAT_RATE_LIMIT',
     });
     wechat.clock.advance('10m');

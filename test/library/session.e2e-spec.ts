@@ -39,15 +39,15 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(session_rd).toMatch(/^srd_[\w-]{43}$/);
     expect(expiresIn).toBe(1800);
     expect(session).toMatchObject({ openid: user.openid(), unionid: user.unionid() });
-    const answer = await app.as(session_rd, '/me');
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({
+    const response = await app.as(session_rd, '/me');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
       appId: wechat.apps[0]!.appId,
       openid: user.openid(),
       unionid: user.unionid(),
     });
-    const named = await app.fetch('/me', { headers: { 'x-session-rd': session_rd } });
-    expect(named.status).toBe(200);
+    const byOwnHeader = await app.fetch('/me', { headers: { 'x-session-rd': session_rd } });
+    expect(byOwnHeader.status).toBe(200);
   });
 
   it('never contains the session_key', async () => {
@@ -89,14 +89,14 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       ...['undefined', 'null', '[object', '*', '../', 'wx:lock', '{}', '0', 'é', 'a'.repeat(8000)],
     ];
     for (const token of invented) {
-      const answer = await app.fetch('/me', {
+      const response = await app.fetch('/me', {
         headers: { authorization: `Bearer ${encodeURI(token)}` },
       });
-      expect([answer.status, answer.headers.get('www-authenticate'), await answer.json()]).toEqual([
-        401,
-        'Bearer',
-        UNAUTHORIZED,
-      ]);
+      expect([
+        response.status,
+        response.headers.get('www-authenticate'),
+        await response.json(),
+      ]).toEqual([401, 'Bearer', UNAUTHORIZED]);
     }
     for (const headers of [
       {},
@@ -105,10 +105,10 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
       { authorization: session_rd },
       { cookie: `session_rd=${session_rd}` },
     ]) {
-      const answer = await app.fetch(`/me?session_rd=${session_rd}&token=${session_rd}`, {
+      const response = await app.fetch(`/me?session_rd=${session_rd}&token=${session_rd}`, {
         headers: headers as Record<string, string>,
       });
-      expect([answer.status, await answer.json()]).toEqual([401, UNAUTHORIZED]);
+      expect([response.status, await response.json()]).toEqual([401, UNAUTHORIZED]);
     }
     expect(get).not.toHaveBeenCalled();
     expect(await status(session_rd)).toBe(200);
@@ -118,16 +118,16 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
 
   it('is refused with 400 if two headers carry different tokens', async () => {
     const [one, two] = [await login(), await login()];
-    const answer = await app.fetch('/me', {
+    const response = await app.fetch('/me', {
       headers: { authorization: `Bearer ${one.session_rd}`, 'x-session-rd': two.session_rd },
     });
-    expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([
+    expect([response.status, ((await response.json()) as { error: string }).error]).toEqual([
       400,
       'ERR_BAD_REQUEST',
     ]);
   });
 
-  it('expires after its ttl, however often it is used', async () => {
+  it('expires after its ttl, even if it is used', async () => {
     const { session_rd } = await login();
     wechat.clock.advance('29m');
     expect(await status(session_rd)).toBe(200);
@@ -141,10 +141,10 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   it('has one successor, which a repeated refresh returns again', async () => {
     const { session_rd } = await login();
     wechat.clock.advance('20m');
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, () => sessions.refresh(session_rd)),
     );
-    const successors = new Set(answers.map((answer) => answer.session_rd));
+    const successors = new Set(responses.map((response) => response.session_rd));
     expect(successors.size).toBe(1);
     const [next = ''] = successors;
     wechat.clock.advance('59s');
@@ -161,7 +161,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     wechat.clock.advance('59s');
     const successors = new Set([...responses, await refresh()].map((next) => next.session_rd));
     expect(successors.size).toBe(1);
-    expect(await status(session_rd)).toBe(200); // requests that were under way still pass the guard
+    expect(await status(session_rd)).toBe(200); // requests that were sent before the refresh still pass the guard
     wechat.clock.advance('1s');
     const [next = ''] = successors;
     expect([await status(session_rd), await status(next)]).toEqual([401, 200]);
@@ -175,12 +175,12 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     const { session_rd, session } = await login();
     const next = await sessions.refresh(session_rd, { requestId: first });
     const reused = jest.fn();
-    const stop = app.get(WechatEvents).on('reuse', reused);
+    const removeListener = app.get(WechatEvents).on('reuse', reused);
     await expect(sessions.refresh(session_rd, { requestId: second })).rejects.toMatchObject({
       code: 'ERR_WECHAT_SESSION',
     });
     expect([await status(session_rd), await status(next.session_rd)]).toEqual([401, 401]);
-    stop();
+    removeListener();
     expect(reused).toHaveBeenCalledWith({
       session: expect.objectContaining({ id: session.id }),
     });
@@ -219,7 +219,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect([await status(second), await status(third)]).toEqual([401, 401]);
   });
 
-  it('does not outlive its maximum age, refreshed or not', async () => {
+  it('expires at its maximum age, even if it is refreshed', async () => {
     let { session_rd, session }: { session_rd: string; session: WechatSession } = await login();
     while (session.expiresAt < session.loginExpiresAt) {
       wechat.clock.advance('29m');
@@ -331,8 +331,8 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
   it('is created once by parallel requests with the same code; a used code is refused later', async () => {
     const { code } = await wechat.users.create().login();
     const before = wechat.requestsTo('/sns/jscode2session').length;
-    const answers = await Promise.all(Array.from({ length: 20 }, () => sessions.login(code)));
-    expect(new Set(answers.map(({ session_rd }) => session_rd)).size).toBe(1);
+    const responses = await Promise.all(Array.from({ length: 20 }, () => sessions.login(code)));
+    expect(new Set(responses.map(({ session_rd }) => session_rd)).size).toBe(1);
     expect(wechat.requestsTo('/sns/jscode2session').length - before).toBe(1);
     await expect(sessions.login(code)).rejects.toMatchObject({
       code: 'ERR_WECHAT_CODE',
@@ -367,7 +367,7 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(wechat.requests.length).toBe(before);
   });
 
-  it('is not needed where it is optional', async () => {
+  it('is not required by OptionalSessionGuard', async () => {
     const { user, session_rd } = await login();
     expect(await (await app.as(session_rd, '/greeting')).text()).toBe(`hello ${user.openid()}`);
     expect(await (await app.as('nonsense', '/greeting')).text()).toBe('hello stranger');

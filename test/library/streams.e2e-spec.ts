@@ -76,7 +76,7 @@ class NaiveTicksGateway {
   }
 }
 
-describeRedis('connections to two instances over one Redis', () => {
+describeRedis('connections to two instances that share one Redis', () => {
   let wechat: WechatSandbox;
   let redis: TestRedis;
   let one: TeamApp;
@@ -104,7 +104,7 @@ describeRedis('connections to two instances over one Redis', () => {
   const login = async () =>
     one.get(SessionService).login((await wechat.users.create().login()).code);
 
-  /** Server-sent events: how many came, and when the response ended. */
+  /** Opens a stream of server-sent events, and counts its events until it ends. */
   const openStream = async (session_rd: string, path = '/ticks') => {
     const response = await one.as(session_rd, path);
     expect(response.status).toBe(200);
@@ -119,7 +119,7 @@ describeRedis('connections to two instances over one Redis', () => {
     await next();
     return {
       state,
-      /** Reads as many further events; fails if the stream ends before. */
+      /** Reads further events. Fails if the stream ends before. */
       events: async (count: number) => {
         for (let i = 0; i < count; i++) expect(await next()).toBe(true);
       },
@@ -138,8 +138,8 @@ describeRedis('connections to two instances over one Redis', () => {
     await once(socket, 'open');
     return { socket, closed };
   };
-  /** Runs until the instance has read the session again, so that a look after a revocation has happened. */
-  const nextLook = async (): Promise<void> => {
+  /** Waits until the instance has read the session again, so that the effect of a revocation is visible. */
+  const nextCheck = async (): Promise<void> => {
     const get = jest.spyOn(one.get(WechatStore), 'get');
     wechat.clock.advance('15s');
     while (get.mock.results.length === 0) await new Promise(setImmediate);
@@ -156,7 +156,7 @@ describeRedis('connections to two instances over one Redis', () => {
     await stream.end();
   });
 
-  it('end at the next look when the session is revoked on another instance', async () => {
+  it('end at the next check when the session is revoked on another instance', async () => {
     const { session_rd, session } = await login();
     const stream = await openStream(session_rd);
     const socket = await openSocket(session_rd);
@@ -169,7 +169,7 @@ describeRedis('connections to two instances over one Redis', () => {
     expect(await socket.closed).toBe(4401);
   });
 
-  it('control: go on after revokeAll without untilRevoked', async () => {
+  it('control: stay open after revokeAll without untilRevoked', async () => {
     const { session_rd, session } = await login();
     const stream = await openStream(session_rd, '/naive-ticks');
     const { socket } = await openSocket(session_rd, '/naive-ticks');
@@ -182,7 +182,7 @@ describeRedis('connections to two instances over one Redis', () => {
     await stream.cancel();
   });
 
-  it('go on while the session is refreshed, and end when it expires', async () => {
+  it('stay open while the session is refreshed, and end when it expires', async () => {
     const { session_rd } = await login();
     const stream = await openStream(session_rd);
     wechat.clock.advance('29m');
@@ -203,26 +203,26 @@ describeRedis('connections to two instances over one Redis', () => {
     });
   });
 
-  it('outlive an outage of the store: the next look decides', async () => {
+  it('stay open while the store is unavailable, and are checked again afterwards', async () => {
     const { session_rd, session } = await login();
     const stream = await openStream(session_rd);
     const get = jest
       .spyOn(one.get(WechatStore), 'get')
       .mockRejectedValue(new StoreUnavailableError());
-    for (const looks of [1, 2]) {
+    for (const checks of [1, 2]) {
       wechat.clock.advance('15s');
-      while (get.mock.calls.length < looks) await new Promise(setImmediate);
+      while (get.mock.calls.length < checks) await new Promise(setImmediate);
     }
     await stream.events(20);
     get.mockRestore();
-    await nextLook();
+    await nextCheck();
     await stream.events(20);
     await two.get(SessionService).revokeAll(session);
     wechat.clock.advance('15s');
     await stream.end();
   });
 
-  it('refuse a connection without a session with 4401, and with 1013 while the store does not respond', async () => {
+  it('are closed with 4401 without a session, and with 1013 while the store is unavailable', async () => {
     expect(await (await openSocket('srd_nonsense')).closed).toBe(4401);
     const { session_rd } = await login();
     const get = jest
@@ -232,30 +232,30 @@ describeRedis('connections to two instances over one Redis', () => {
     get.mockRestore();
   });
 
-  it('read the store once for each look, and not at all after they are closed', async () => {
+  it('read the store once per check, and never after they are closed', async () => {
     const { session } = await login();
     const get = jest.spyOn(one.get(WechatStore), 'get');
     const watch = one.get(SessionService).untilRevoked(session).subscribe();
-    await nextLookOf(get, 1);
+    await waitForReads(get, 1);
     wechat.clock.advance('15s');
-    await nextLookOf(get, 2);
+    await waitForReads(get, 2);
     wechat.clock.advance('15s');
-    await nextLookOf(get, 3);
+    await waitForReads(get, 3);
     watch.unsubscribe();
     wechat.clock.advance('10m');
-    await new Promise((resolve) => setTimeout(resolve, 50)); // five times as long as a timer needs to see the clock
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the timer reads the clock every 10 ms
     expect(get).toHaveBeenCalledTimes(3);
     get.mockRestore();
   });
 
-  const nextLookOf = async (get: jest.SpyInstance, calls: number): Promise<void> => {
+  const waitForReads = async (get: jest.SpyInstance, calls: number): Promise<void> => {
     while (get.mock.calls.length < calls) await new Promise(setImmediate);
     await Promise.allSettled(get.mock.results.map(({ value }) => value));
     await new Promise(setImmediate);
     expect(get).toHaveBeenCalledTimes(calls);
   };
 
-  it.each([0, '', 'soon', -1, NaN])('refuses every: %p', async (every) => {
+  it.each([0, '', 'soon', -1, NaN])('are refused with every: %p', async (every) => {
     const { session } = await login();
     expect(() => one.get(SessionService).untilRevoked(session, { every })).toThrow(
       expect.objectContaining({ code: 'ERR_BAD_REQUEST' }),

@@ -34,7 +34,7 @@ class Pages {
   }
 }
 
-/** What GET returns, in an application without WechatModule and without a store. */
+/** Returns the response to a GET request of an application without WechatModule and without a store. */
 async function get(path: string, prepare: (builder: TestingModuleBuilder) => TestingModuleBuilder) {
   const builder = Test.createTestingModule({ controllers: [Pages] });
   const app = (await prepare(builder).compile()).createNestApplication(new FastifyAdapter(), {
@@ -48,7 +48,7 @@ async function get(path: string, prepare: (builder: TestingModuleBuilder) => Tes
 }
 
 describe('mockSessionGuard()', () => {
-  it('replaces SessionGuard in a test of a controller', async () => {
+  it('replaces SessionGuard in the test of a controller', async () => {
     const reply = await get('/me', (builder) =>
       builder.overrideGuard(SessionGuard).useValue(mockSessionGuard()),
     );
@@ -56,7 +56,7 @@ describe('mockSessionGuard()', () => {
     expect(reply).toEqual([200, { user, openid: 'fake-openid', isSame: true }]);
   });
 
-  it('takes the session and the user of the test', async () => {
+  it('uses the session and the user that the test passes', async () => {
     const session = fakeSession({ openid: 'o-anna' });
     const reply = await get('/me', (builder) =>
       builder.overrideGuard(SessionGuard).useValue(mockSessionGuard({ session, user: 'Anna' })),
@@ -64,7 +64,7 @@ describe('mockSessionGuard()', () => {
     expect(reply).toEqual([200, { user: 'Anna', openid: 'o-anna', isSame: true }]);
   });
 
-  it('lets a request through without a session', async () => {
+  it('allows a request without a session', async () => {
     const reply = await get('/me', (builder) =>
       builder.overrideGuard(SessionGuard).useValue(mockSessionGuard({ session: null })),
     );
@@ -106,7 +106,7 @@ describe('mockSessionGuard()', () => {
 });
 
 describe('setSession()', () => {
-  it('lets a guard of the test decide who sends the request', async () => {
+  it('sets the session and the user in a guard of the test', async () => {
     class ByHeaderGuard implements CanActivate {
       canActivate(context: ExecutionContext): boolean {
         setSession(context, fakeSession({ openid: 'o-bob' }), { name: 'Bob' });
@@ -123,7 +123,7 @@ describe('setSession()', () => {
 describe('describeWechatStore()', () => {
   type Work = () => Promise<void>;
 
-  /** Runs the suite with globals of its own, and returns the titles of the tests that failed. */
+  /** Runs the suite with its own test functions, and returns the titles of the failed tests. */
   async function failuresOf(store: WechatStore): Promise<string[]> {
     const tests: [string, Work][] = [];
     const hooks: Work[] = [];
@@ -144,7 +144,7 @@ describe('describeWechatStore()', () => {
     return failures;
   }
 
-  /** A store whose verbs are not atomic and which forgets no key. */
+  /** A store whose verbs are not atomic and whose keys never expire. */
   class NaiveStore extends WechatStore {
     private readonly entries = new Map<string, Buffer>();
 

@@ -74,9 +74,9 @@ afterAll(() => wechat.close());
 const login = async (app: TeamApp, user = wechat.users.create()) =>
   app.get(SessionService).login((await user.login()).code);
 
-describe('A WebSocket', () => {
-  /** Lets other messages in between the guard and the handler. */
-  class Slow implements NestInterceptor {
+describe('a WebSocket', () => {
+  /** Delays the handler, so that the guards of other messages run before it. */
+  class DelayInterceptor implements NestInterceptor {
     async intercept(_: ExecutionContext, next: CallHandler) {
       await new Promise(setImmediate);
       return next.handle();
@@ -85,7 +85,7 @@ describe('A WebSocket', () => {
 
   @WebSocketGateway()
   @UseGuards(SessionGuard)
-  @UseInterceptors(Slow)
+  @UseInterceptors(DelayInterceptor)
   @UseFilters(WechatExceptionFilter)
   class Chat {
     handleConnection(client: WebSocket, request: IncomingMessage) {
@@ -110,15 +110,15 @@ describe('A WebSocket', () => {
 
     @SubscribeMessage('weather')
     weather(@MessageBody() _city: string) {
-      throw new WechatUnavailableError('WeChat did not answer.');
+      throw new WechatUnavailableError('WeChat did not respond.');
     }
   }
 
-  /** A gateway that leaves the handshake alone: only the subprotocol remains. */
-  @WebSocketGateway({ path: '/quiet' })
+  /** A gateway that does not call rememberHandshake. It can only read the subprotocol. */
+  @WebSocketGateway({ path: '/protocol-only' })
   @UseGuards(OptionalSessionGuard)
   @UseFilters(WechatExceptionFilter)
-  class Quiet {
+  class ProtocolOnly {
     @SubscribeMessage('who')
     who(@CurrentUser() user?: User) {
       return { event: 'who', data: user?.openid ?? 'stranger' };
@@ -127,14 +127,14 @@ describe('A WebSocket', () => {
 
   const start = () =>
     startTeamApp(optionsFor(wechat), {
-      providers: [Chat, Quiet],
+      providers: [Chat, ProtocolOnly],
       prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
     });
 
   const sockets: WebSocket[] = [];
   afterEach(() => sockets.splice(0).forEach((socket) => socket.terminate()));
 
-  /** What `wx.connectSocket({ url, header, protocols })` does. */
+  /** Connects as `wx.connectSocket({ url, header, protocols })` does. */
   async function connect(
     app: TeamApp,
     { path = '/', header = {}, protocols = [] as string[] } = {},
@@ -144,22 +144,22 @@ describe('A WebSocket', () => {
     });
     sockets.push(socket);
     await once(socket, 'open');
-    const answers: { event: string; data: unknown }[] = [];
+    const replies: { event: string; data: unknown }[] = [];
     const waiting: (() => void)[] = [];
     socket.on('message', (data: Buffer) => {
-      answers.push(JSON.parse(data.toString()));
+      replies.push(JSON.parse(data.toString()));
       waiting.shift()?.();
     });
     const next = async () => {
-      if (answers.length === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-      return answers.shift()!;
+      if (replies.length === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+      return replies.shift()!;
     };
-    const say = (event: string, data?: unknown) => socket.send(JSON.stringify({ event, data }));
+    const send = (event: string, data?: unknown) => socket.send(JSON.stringify({ event, data }));
     return {
       socket,
-      say,
+      send,
       next,
-      ask: (event: string, data?: unknown) => (say(event, data), next()),
+      ask: (event: string, data?: unknown) => (send(event, data), next()),
     };
   }
 
@@ -168,10 +168,10 @@ describe('A WebSocket', () => {
     ['X-Session-Rd', (rd: string) => ({ header: { 'x-session-rd': rd } })],
     ['a subprotocol', (rd: string) => ({ protocols: [`session-rd.${rd}`] })],
     [
-      'a subprotocol beside the one that is spoken',
+      'a subprotocol in addition to another one',
       (rd: string) => ({ protocols: ['chat.v1', `session-rd.${rd}`] }),
     ],
-  ])('knows its user by %s', async (_, credentials) => {
+  ])('is authenticated by %s', async (_, credentials) => {
     const app = await start();
     const { session_rd, session } = await login(app);
     const chat = await connect(app, credentials(session_rd));
@@ -179,10 +179,10 @@ describe('A WebSocket', () => {
     expect(await chat.ask('me')).toEqual({ event: 'me', data: session.openid });
   });
 
-  it('refuses who has no session, message by message, and says which', async () => {
+  it('gets an error that names the message for each message without a session', async () => {
     const app = await start();
-    const stranger = await connect(app);
-    const refusal = {
+    const anonymous = await connect(app);
+    const refused = {
       code: 1000,
       msg: 'unauthorized',
       data: null,
@@ -190,18 +190,18 @@ describe('A WebSocket', () => {
       error: 'ERR_WECHAT_SESSION',
       cause: { pattern: 'me' },
     };
-    expect(await stranger.ask('me')).toEqual({ event: 'exception', data: refusal });
-    expect(await stranger.ask('greeting')).toEqual({ event: 'greeting', data: 'stranger' });
+    expect(await anonymous.ask('me')).toEqual({ event: 'exception', data: refused });
+    expect(await anonymous.ask('greeting')).toEqual({ event: 'greeting', data: 'stranger' });
   });
 
-  it('ends with its session: a revoked login is refused from the next message on', async () => {
+  it('is refused from the next message on after its session is revoked', async () => {
     const app = await start();
     const { session_rd, session } = await login(app);
-    const [chat, quiet] = [
+    const [chat, protocolOnly] = [
       await connect(app, { header: { authorization: `Bearer ${session_rd}` } }),
-      await connect(app, { path: '/quiet', protocols: [`session-rd.${session_rd}`] }),
+      await connect(app, { path: '/protocol-only', protocols: [`session-rd.${session_rd}`] }),
     ];
-    expect([await chat.ask('me'), await quiet.ask('who')]).toEqual([
+    expect([await chat.ask('me'), await protocolOnly.ask('who')]).toEqual([
       { event: 'me', data: session.openid },
       { event: 'who', data: session.openid },
     ]);
@@ -210,27 +210,27 @@ describe('A WebSocket', () => {
       event: 'exception',
       data: { error: 'ERR_WECHAT_SESSION' },
     });
-    expect(await quiet.ask('who')).toEqual({ event: 'who', data: 'stranger' });
+    expect(await protocolOnly.ask('who')).toEqual({ event: 'who', data: 'stranger' });
   });
 
-  it('keeps its messages apart, also when many are under way', async () => {
+  it('gets the right user for each of 200 parallel messages', async () => {
     const app = await start();
     const { session_rd, session } = await login(app);
     const chat = await connect(app, { header: { 'x-session-rd': session_rd } });
-    const asked = Array.from({ length: 200 }, (_, i) => (i % 2 ? 'me' : 'greeting'));
-    asked.forEach((event) => chat.say(event));
-    const answers: { event: string; data: unknown }[] = [];
-    for (const _ of asked) answers.push(await chat.next());
-    const told = (event: string) =>
-      answers.filter((answer) => answer.event === event).map(({ data }) => data);
-    expect([new Set(told('me')), told('me').length]).toEqual([new Set([session.openid]), 100]);
-    expect([new Set(told('greeting')), told('greeting').length]).toEqual([
+    const events = Array.from({ length: 200 }, (_, i) => (i % 2 ? 'me' : 'greeting'));
+    events.forEach((event) => chat.send(event));
+    const replies: { event: string; data: unknown }[] = [];
+    for (const _ of events) replies.push(await chat.next());
+    const dataOf = (event: string) =>
+      replies.filter((reply) => reply.event === event).map(({ data }) => data);
+    expect([new Set(dataOf('me')), dataOf('me').length]).toEqual([new Set([session.openid]), 100]);
+    expect([new Set(dataOf('greeting')), dataOf('greeting').length]).toEqual([
       new Set(['stranger']),
       100,
     ]);
   });
 
-  it('brings open data', async () => {
+  it('can send open data', async () => {
     const app = await start();
     const user = wechat.users.create();
     const { session_rd } = await login(app, user);
@@ -245,7 +245,7 @@ describe('A WebSocket', () => {
     });
   });
 
-  it('is told of errors in the words of HTTP', async () => {
+  it('gets errors with the body of HTTP responses', async () => {
     const app = await start();
     const { session_rd } = await login(app);
     const chat = await connect(app, { header: { 'x-session-rd': session_rd } });
@@ -254,22 +254,23 @@ describe('A WebSocket', () => {
       data: { code: 503, error: 'ERR_WECHAT_UNAVAILABLE', cause: { pattern: 'weather' } },
     });
   });
-  it('of socket.io is told the same', () => {
+
+  it('of socket.io gets the same errors', () => {
     const client = { emit: jest.fn() };
     const host = {
       getType: () => 'ws',
       switchToWs: () => ({ getClient: () => client, getPattern: () => 'me' }),
     };
     new WechatExceptionFilter().catch(
-      new WechatUnavailableError('WeChat did not answer.'),
+      new WechatUnavailableError('WeChat did not respond.'),
       host as unknown as ArgumentsHost,
     );
-    const told = expect.objectContaining({
+    const expected = expect.objectContaining({
       code: 503,
       error: 'ERR_WECHAT_UNAVAILABLE',
       cause: { pattern: 'me' },
     });
-    expect(client.emit).toHaveBeenCalledWith('exception', told);
+    expect(client.emit).toHaveBeenCalledWith('exception', expected);
   });
 });
 
@@ -304,13 +305,13 @@ describe('GraphQL', () => {
     @Public()
     @UseGuards(SessionGuard)
     prices(): string {
-      return 'for everybody';
+      return 'public';
     }
 
     @Query(() => String)
     @UseGuards(SessionGuard)
     weather(): string {
-      throw new WechatUnavailableError('WeChat did not answer.');
+      throw new WechatUnavailableError('WeChat did not respond.');
     }
 
     @Query(() => Int)
@@ -323,7 +324,7 @@ describe('GraphQL', () => {
       return steps.stepInfoList.length;
     }
 
-    /** Nest runs no guard on fields below; the decorators use what the query's guard found. */
+    /** Nest runs no guard for nested fields. Their decorators use the session that the guard of the query has found. */
     @ResolveField()
     greeting(@Parent() { openid }: Me, @CurrentUser() user: User): string {
       return openid === user.openid ? 'hello yourself' : 'hello';
@@ -337,7 +338,7 @@ describe('GraphQL', () => {
   }
 
   const mercurius = () =>
-    // Its cache is loaded by import(), which jest's CommonJS mode has not.
+    // The cache of Mercurius needs import(), which jest does not support in CommonJS mode.
     GraphQLModule.forRoot<MercuriusDriverConfig>({
       driver: MercuriusDriver,
       autoSchemaFile: true,
@@ -364,31 +365,31 @@ describe('GraphQL', () => {
         'content-type': 'application/json',
         ...(sessionRd && { authorization: `Bearer ${sessionRd}` }),
       };
-      const answer = await app.fetch('/graphql', {
+      const response = await app.fetch('/graphql', {
         method: 'POST',
         headers,
         body: JSON.stringify({ query, variables }),
       });
-      return (await answer.json()) as {
+      return (await response.json()) as {
         data: Record<string, unknown> | null;
         errors?: { message: string; extensions: object }[];
       };
     }
 
-    it('knows the user in queries, and in the fields below', async () => {
+    it('provides the user in queries and in nested fields', async () => {
       const app = await start();
       const { session_rd, session } = await login(app);
       const query = '{ me { openid greeting } appId hello prices }';
-      const mine = {
+      const own = {
         me: { openid: session.openid, greeting: 'hello yourself' },
         appId: session.appId,
       };
       expect(await ask(app, query, session_rd)).toEqual({
-        data: { ...mine, hello: `hello ${session.openid}`, prices: 'for everybody' },
+        data: { ...own, hello: `hello ${session.openid}`, prices: 'public' },
       });
     });
 
-    it('refuses a field with a code, and answers the others', async () => {
+    it('returns an error with a code for a guarded field, and data for a query without one', async () => {
       const app = await start();
       const { data, errors } = await ask(app, '{ hello prices weather }');
       expect([data, errors]).toEqual([
@@ -401,11 +402,11 @@ describe('GraphQL', () => {
         ],
       ]);
       expect(await ask(app, '{ hello prices }')).toEqual({
-        data: { hello: 'hello stranger', prices: 'for everybody' },
+        data: { hello: 'hello stranger', prices: 'public' },
       });
     });
 
-    it('tells when to try again, and no detail', async () => {
+    it('returns retryAfter and no detail if WeChat is unavailable', async () => {
       const app = await start();
       const { errors } = await ask(app, '{ weather }', (await login(app)).session_rd);
       expect(errors).toEqual([
@@ -416,7 +417,7 @@ describe('GraphQL', () => {
       ]);
     });
 
-    it('takes open data from the arguments', async () => {
+    it('reads open data from the arguments', async () => {
       const app = await start();
       const user = wechat.users.create();
       const { session_rd } = await login(app, user);
@@ -452,9 +453,9 @@ describe('GraphQL', () => {
             payload: { query: 'subscription { ticks }' },
           }),
         );
-        const [answer] = (await once(socket, 'message')) as [Buffer];
+        const [message] = (await once(socket, 'message')) as [Buffer];
         socket.terminate();
-        return JSON.parse(answer.toString()) as unknown;
+        return JSON.parse(message.toString()) as unknown;
       };
       const tick = expect.objectContaining({ payload: { data: { ticks: session.openid.length } } });
       expect(await subscribe({ authorization: `Bearer ${session_rd}` })).toEqual(tick);
@@ -466,7 +467,7 @@ describe('GraphQL', () => {
   });
 });
 
-describe.each(['express', 'fastify'] as const)('Server-sent events on %s', (adapter) => {
+describe.each(['express', 'fastify'] as const)('server-sent events on %s', (adapter) => {
   @Controller()
   class Clock {
     @Sse('ticks')
@@ -479,12 +480,12 @@ describe.each(['express', 'fastify'] as const)('Server-sent events on %s', (adap
     }
   }
 
-  it('flow to who has a session, and to nobody else', async () => {
+  it('need a session', async () => {
     const app = await startTeamApp(optionsFor(wechat), { adapter, controllers: [Clock] });
     const { session_rd, session } = await login(app);
-    const answer = await app.as(session_rd, '/ticks');
-    const text = await answer.text();
-    expect(answer.headers.get('content-type')).toContain('text/event-stream');
+    const response = await app.as(session_rd, '/ticks');
+    const text = await response.text();
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
     expect(text.match(/data: .*/g)).toEqual(
       [0, 1, 2].map((n) => `data: ${n} for ${session.openid}`),
     );
@@ -496,7 +497,7 @@ describe.each(['express', 'fastify'] as const)('Server-sent events on %s', (adap
   });
 });
 
-/** The guard of a team: its own token in Authorization, its own user on the request. */
+/** A guard of the application. It accepts another token in Authorization and sets request.user. */
 @Injectable()
 class JwtGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -509,7 +510,7 @@ class JwtGuard implements CanActivate {
   }
 }
 
-/** Accepts the token of the team or a session. */
+/** Accepts a token of the application or a session. */
 @Injectable()
 class EitherGuard implements CanActivate {
   constructor(
@@ -521,50 +522,53 @@ class EitherGuard implements CanActivate {
   }
 }
 
-describe.each(['express', 'fastify'] as const)("Beside a team's own JWT guard on %s", (adapter) => {
-  @Controller()
-  class Pages {
-    @Get('both')
-    @UseGuards(SessionGuard, JwtGuard)
-    both(@Req() { user }: { user: { name: string } }, @CurrentUser() { openid }: User) {
-      return [user.name, openid];
+describe.each(['express', 'fastify'] as const)(
+  'SessionGuard with a JWT guard of the application on %s',
+  (adapter) => {
+    @Controller()
+    class Pages {
+      @Get('both')
+      @UseGuards(SessionGuard, JwtGuard)
+      both(@Req() { user }: { user: { name: string } }, @CurrentUser() { openid }: User) {
+        return [user.name, openid];
+      }
+
+      @Get('either')
+      @UseGuards(EitherGuard)
+      either() {
+        return 'allowed';
+      }
     }
 
-    @Get('either')
-    @UseGuards(EitherGuard)
-    either() {
-      return 'in';
-    }
-  }
-
-  it('both let a request through, or either does', async () => {
-    const app = await startTeamApp(optionsFor(wechat), {
-      adapter,
-      controllers: [Pages],
-      providers: [JwtGuard],
+    it('can be combined so that both are required, or either', async () => {
+      const app = await startTeamApp(optionsFor(wechat), {
+        adapter,
+        controllers: [Pages],
+        providers: [JwtGuard],
+      });
+      const { session_rd, session } = await login(app);
+      const status = async (path: string, headers: Record<string, string>) =>
+        (await app.fetch(path, { headers })).status;
+      const [jwt, rd] = [{ authorization: 'Bearer jwt-of-anna' }, { 'x-session-rd': session_rd }];
+      expect([
+        await status('/both', jwt),
+        await status('/both', rd),
+        await status('/both', { ...jwt, ...rd }),
+      ]).toEqual([401, 403, 200]);
+      expect([
+        await status('/either', {}),
+        await status('/either', jwt),
+        await status('/either', rd),
+      ]).toEqual([401, 200, 200]);
+      expect(await (await app.fetch('/both', { headers: { ...jwt, ...rd } })).json()).toEqual([
+        'anna',
+        session.openid,
+      ]);
     });
-    const { session_rd, session } = await login(app);
-    const status = async (path: string, headers: Record<string, string>) =>
-      (await app.fetch(path, { headers })).status;
-    const [jwt, rd] = [{ authorization: 'Bearer jwt-of-anna' }, { 'x-session-rd': session_rd }];
-    expect([
-      await status('/both', jwt),
-      await status('/both', rd),
-      await status('/both', { ...jwt, ...rd }),
-    ]).toEqual([401, 403, 200]);
-    expect([
-      await status('/either', {}),
-      await status('/either', jwt),
-      await status('/either', rd),
-    ]).toEqual([401, 200, 200]);
-    expect(await (await app.fetch('/both', { headers: { ...jwt, ...rd } })).json()).toEqual([
-      'anna',
-      session.openid,
-    ]);
-  });
-});
+  },
+);
 
-describe('A guard of the whole application', () => {
+describe('a global SessionGuard', () => {
   @Resolver()
   class Queries {
     @Query(() => String)
@@ -590,7 +594,7 @@ describe('A guard of the whole application', () => {
     }
   }
 
-  it('guards queries and event streams as it guards routes, except what is public', async () => {
+  it('guards queries and event streams like routes, except public ones', async () => {
     const app = await startTeamApp(optionsFor(wechat), {
       imports: [
         GraphQLModule.forRoot<MercuriusDriverConfig>({

@@ -30,7 +30,7 @@ export interface AccessTokenFetch {
 
 /*
  * The diagnostics channels of this library. They belong to the process, not to one Nest application.
- * Messages hold endpoints, verbs and errors, and never a secret.
+ * Messages contain endpoints, verbs and errors, and never a secret.
  */
 export const sessionChannel = tracing<SessionOperation>('nestjs-wechat:session');
 export const storeChannel = tracing<StoreOperation>('nestjs-wechat:store');
@@ -41,8 +41,8 @@ export const retryChannel: Channel = channel('nestjs-wechat:call:retry');
 export type Tracing<Message extends object> = TracingChannel<unknown, Message>;
 
 /**
- * Runs `work` and publishes its start, its end and its error on the channel. Without a subscriber it only runs `work`.
- * The result is not published, because it can hold a secret, such as a session_key.
+ * Runs `work` and publishes its start, its end and its error on a channel. Without a subscriber it only runs `work`.
+ * The result is not published, because it can contain a secret, such as a session_key.
  */
 export function traced<Message extends object, T>(
   on: Tracing<Message>,

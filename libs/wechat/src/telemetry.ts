@@ -22,7 +22,7 @@ import type { Tracing, WechatCallRetry } from './diagnostics.js';
 import { WechatError } from './wechat.errors.js';
 
 const NAME = 'nestjs-wechat';
-/** Milliseconds. Redis in the same network responds within a millisecond, and the store gives up after 250 ms. */
+/** Milliseconds. Redis in the same network responds within 1 ms, and a call to the store fails after 250 ms. */
 const STORE_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000];
 
 /** The observed applications of this process. Channels belong to the process, so all of them share one subscription. */
@@ -30,14 +30,15 @@ const observed = new Set<Telemetry>();
 let unsubscribe: (() => void) | undefined;
 
 /**
- * Makes OpenTelemetry spans and metrics of the diagnostics channels. It subscribes only if an SDK was started before the
- * application. Attributes are endpoints, verbs, numbers and codes, never a URL, a token, an openid or a text from outside.
+ * Converts the messages of the diagnostics channels to OpenTelemetry spans and metrics. It subscribes only if an SDK was started
+ * before the application. Attributes are endpoints, verbs, numbers and codes. No attribute is a URL, a token, an openid or a text
+ * of a client or of WeChat.
  */
 @Injectable()
 export class Telemetry implements OnApplicationShutdown {
   constructor() {
     if (!isSdkStarted()) return;
-    unsubscribe?.(); // the SDK can be a newer one than that of the previous application
+    unsubscribe?.(); // the SDK can have been replaced since the previous application started
     unsubscribe = subscribe();
     observed.add(this);
   }
@@ -90,7 +91,7 @@ function subscribe(): () => void {
       span: ({ mode }) => ({ name: 'wechat access token', attributes: { 'wechat.mode': mode } }),
       record: ({ mode }, outcome) => fetches.add(1, { mode, ...outcome }),
     }),
-    // Every guarded request finds a session and reads the store once. Both are counted and make no span.
+    // Every guarded request finds a session and reads the store once. Both are measured, but have no span.
     observe(sessionChannel, {
       span: ({ operation }) => (operation === 'find' ? undefined : { name: `wechat ${operation}` }),
       record: ({ operation }, outcome) => sessions.add(1, { operation, ...outcome }),
@@ -103,7 +104,7 @@ function subscribe(): () => void {
   return () => ends.forEach((end) => end());
 }
 
-/** What a channel becomes in OpenTelemetry. */
+/** How the messages of one channel are recorded. */
 interface Observer<Message> {
   /** The span of an operation, or `undefined` for none. */
   span: (
@@ -112,7 +113,7 @@ interface Observer<Message> {
   record: (message: Message, outcome: Attributes, ms: number) => void;
 }
 
-/** The operations that have started and not ended, by their message. */
+/** The running operations, by their message. */
 const running = new WeakMap<object, { startedAt: number; span?: Span }>();
 
 function observe<Message extends object>(
@@ -147,14 +148,14 @@ function observe<Message extends object>(
   };
 }
 
-/** Lets a channel bind OpenTelemetry's active context, whose own AsyncLocalStorage is private. */
+/** Sets OpenTelemetry's active context. A channel can only bind an AsyncLocalStorage, and OpenTelemetry's own is private. */
 class ActiveContext extends AsyncLocalStorage<Context> {
   override run<R>(active: Context, callback: () => R): R {
     return context.with(active, callback);
   }
 }
 
-/** Before an SDK is started, the API returns a no-op meter and a tracer provider without a tracer. */
+/** Returns whether an OpenTelemetry SDK is registered. Otherwise the API returns a no-op meter and a provider without a tracer. */
 function isSdkStarted(): boolean {
   const provider = trace.getTracerProvider();
   return (
@@ -164,7 +165,7 @@ function isSdkStarted(): boolean {
   );
 }
 
-/** The labels of a metric. A rid is not one of them, because each call has another. */
+/** Returns the labels of a metric. A rid is not a label, because each call has another one. */
 function outcomeOf(error: unknown): Attributes {
   if (error === undefined) return { outcome: 'ok' };
   const { errcode } = error instanceof WechatError ? error : {};

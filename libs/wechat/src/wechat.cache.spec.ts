@@ -27,7 +27,7 @@ describe('WechatCache', () => {
       expect(request).toHaveBeenCalledTimes(1);
     });
 
-    it('caches no failure', async () => {
+    it('does not cache a failure', async () => {
       const cache = new WechatCache();
       await expect(cache.wrap('a', HOUR, () => Promise.reject(new Error('45009')))).rejects.toThrow(
         '45009',
@@ -35,7 +35,7 @@ describe('WechatCache', () => {
       expect(await cache.wrap('a', HOUR, response('image'))).toBe('image');
     });
 
-    it('holds 64 MB at most, and drops what was not used for longest', async () => {
+    it('holds 64 MB at most, and drops the least recently used value', async () => {
       const cache = new WechatCache();
       const megabyte = 'x'.repeat(1024 * 1024);
       for (let i = 0; i < 70; i++) await cache.wrap(`image ${i}`, HOUR, response(megabyte));
@@ -47,7 +47,7 @@ describe('WechatCache', () => {
   });
 
   describe("in the application's cache", () => {
-    it('reads and writes there, with the time to live in milliseconds', async () => {
+    it('reads and writes values, with the time to live in milliseconds', async () => {
       const entries = new Map<string, unknown>();
       const set = jest.fn(async (key: string, value: string, _ttlMs: number) =>
         entries.set(key, value),
@@ -69,7 +69,7 @@ describe('WechatCache', () => {
       },
     );
 
-    it('counts as empty if it rejects, and logs it once a minute', async () => {
+    it('counts as empty if it rejects, which is logged once a minute', async () => {
       const fail = () => Promise.reject(new Error('connection refused'));
       const cache = new WechatCache({ get: fail, set: fail });
       for (let i = 0; i < 3; i++) expect(await cache.wrap('a', HOUR, response('b'))).toBe('b');

@@ -140,7 +140,7 @@ describe('the errors', () => {
     });
   });
 
-  it('have a stack, except for a refused session', () => {
+  it('have a stack, except WechatSessionError', () => {
     expect(new WechatSessionError().stack).not.toContain('\n');
     expect(new WechatResponseError('unusable').stack).toContain('wechat.errors.spec');
   });
@@ -155,7 +155,7 @@ describe('two copies of the package', () => {
     });
   });
 
-  it("recognise each other's errors by class and by code", () => {
+  it("recognise each other's errors with instanceof and isWechatError", () => {
     expect(other.WechatSessionError).not.toBe(WechatSessionError);
     const foreign: unknown = new other.WechatSessionError();
     expect(foreign).toBeInstanceOf(WechatError);
@@ -165,17 +165,17 @@ describe('two copies of the package', () => {
     expect(isWechatError(foreign)).toBe(true);
   });
 
-  it('control: without the mark they do not', () => {
+  it('control: do not recognise them by the prototype chain', () => {
     const ordinary = Function.prototype[Symbol.hasInstance];
     expect(ordinary.call(WechatError, new other.WechatSessionError())).toBe(false);
   });
 
-  it('do not take errors for those of a subclass of a team', () => {
-    class TeamError extends WechatSessionError {}
-    expect(new TeamError()).toBeInstanceOf(WechatSessionError);
-    expect(new TeamError()).toBeInstanceOf(TeamError);
-    expect(new WechatSessionError()).not.toBeInstanceOf(TeamError);
-    expect(new other.WechatSessionError()).not.toBeInstanceOf(TeamError);
+  it('do not take an error for an instance of a subclass', () => {
+    class SubclassError extends WechatSessionError {}
+    expect(new SubclassError()).toBeInstanceOf(WechatSessionError);
+    expect(new SubclassError()).toBeInstanceOf(SubclassError);
+    expect(new WechatSessionError()).not.toBeInstanceOf(SubclassError);
+    expect(new other.WechatSessionError()).not.toBeInstanceOf(SubclassError);
   });
 
   it.each([undefined, null, 'ERR_WECHAT_SESSION', { code: 'ERR_WECHAT_SESSION' }, new Error('x')])(
@@ -188,7 +188,7 @@ describe('two copies of the package', () => {
 });
 
 describe('safeCause', () => {
-  it('keeps what names the fault and drops everything else', () => {
+  it('keeps the fields that name the failure and drops all others', () => {
     const parseError = Object.assign(new Error('Parse Error: srd_secret'), {
       code: 'HPE_INVALID_CONSTANT',
       rawPacket: Buffer.from('access_token'),

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { WechatSession } from './wechat-session.js';
 
 /**
- * What happens to logins, and what comes with it.
+ * The events of sessions, and the payload of each.
  *
  * @example
  * ```ts
@@ -12,21 +12,21 @@ import type { WechatSession } from './wechat-session.js';
  * ```
  */
 export interface WechatEventMap {
-  /** A user logged in. `first`: the store knew no login of theirs; it forgets users after `session.maxAge`. */
+  /** A user logged in. `first` is true if the store has no record of the user. A record expires after `session.maxAge`. */
   login: { session: WechatSession; first: boolean };
   /** A session was refreshed. */
   refresh: { session: WechatSession };
-  /** A token that was replaced long ago came back, so the login was ended: somebody has a copy. */
+  /** A client sent a token that was replaced earlier. The token was probably copied, so the session was revoked. */
   reuse: { session: WechatSession };
-  /** A login was ended: by logout, from another device, for all devices, because a new login replaced it or needed its room. */
+  /** A session was revoked: by a logout, from another device, by a new login that replaced it, or because the user had too many. */
   end: { id: string };
-  /** WeChat does not hold the session_key valid any more that is kept for this user. */
+  /** WeChat no longer accepts the stored session_key of this user. */
   sessionKeyStale: { session: WechatSession };
 }
 
 /**
- * Tells the team's code what happens to logins. A listener can be slow or throw: the request does not wait for it, and its
- * failure is a line in the log.
+ * Calls listeners of the application when a session changes. The request does not wait for a listener. The error of a
+ * listener is logged.
  *
  * @example
  * ```ts
@@ -38,20 +38,23 @@ export class WechatEvents {
   private readonly logger = new Logger('WechatEvents');
   private readonly emitter = new EventEmitter();
 
-  /** Listens from now on. Answers how to stop. */
+  /**
+   * Adds a listener.
+   * @returns a function that removes the listener
+   */
   on<Name extends keyof WechatEventMap>(
     name: Name,
     listener: (event: WechatEventMap[Name]) => unknown,
   ): () => void {
-    const safely = (event: WechatEventMap[Name]): void => {
+    const callSafely = (event: WechatEventMap[Name]): void => {
       Promise.resolve(event)
         .then(listener)
         .catch((error: unknown) =>
-          this.logger.error(`A listener of '${name}' failed: ${String(error)}`),
+          this.logger.error(`A listener of the event '${name}' failed: ${String(error)}`),
         );
     };
-    this.emitter.on(name, safely);
-    return () => void this.emitter.off(name, safely);
+    this.emitter.on(name, callSafely);
+    return () => void this.emitter.off(name, callSafely);
   }
 
   /** @internal */

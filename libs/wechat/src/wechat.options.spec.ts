@@ -15,7 +15,7 @@ const problemsOf = (work: () => unknown): string[] => {
 };
 
 describe('the options', () => {
-  it('need nothing but an app', () => {
+  it('need one app and have defaults for the rest', () => {
     expect(new ResolvedWechatOptions({ apps })).toMatchObject({
       api: { baseUrl: 'https://api.weixin.qq.com', timeout: 3000, accessTokenMode: 'stable' },
       session: { ttl: 1_800_000, maxAge: 604_800_000, refreshGrace: 60_000, maxPerUser: 10 },
@@ -23,7 +23,7 @@ describe('the options', () => {
     });
   });
 
-  it('tell every problem at once, and no value', () => {
+  it('are refused with one error that lists every problem and contains no value', () => {
     const problems = problemsOf(
       () =>
         new ResolvedWechatOptions({
@@ -74,7 +74,7 @@ describe('the options', () => {
     'http://127.0.0.1:1',
     'http://[::1]:1',
     'https://proxy.example.com',
-  ])('accept %s as the platform', (baseUrl) => {
+  ])('accept %s as api.baseUrl', (baseUrl) => {
     expect(new ResolvedWechatOptions({ apps, api: { baseUrl: `${baseUrl}/` } }).api.baseUrl).toBe(
       baseUrl,
     );
@@ -94,7 +94,7 @@ describe('the options', () => {
 describe('the environment', () => {
   const env = { WECHAT_MINI_APP_ID: 'wx1111111111111111', WECHAT_MINI_APP_SECRET: 'CANARY_SECRET' };
 
-  it('becomes options', () => {
+  it('is converted to options', () => {
     const key = Buffer.alloc(32, 7);
     const options = wechatOptionsFromEnv({
       ...env,
@@ -127,7 +127,7 @@ describe('the environment', () => {
     });
   });
 
-  it('tells every problem at once, by the name of the variable', () => {
+  it('is refused with one error that names the variable of each problem', () => {
     const problems = problemsOf(() =>
       wechatOptionsFromEnv({
         WECHAT_MINI_APP_ID: 'CANARY id',
@@ -166,7 +166,7 @@ describe('the environment', () => {
     ]);
   });
 
-  it('says what is missing when there is no app at all', () => {
+  it('is refused with an error that names the missing variables if it has no app', () => {
     expect(problemsOf(() => wechatOptionsFromEnv({}))).toEqual([
       expect.stringMatching(
         /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_WEBSITE_APP_ID, WECHAT_APPS must name at least one app/,

@@ -6,7 +6,7 @@ import { WechatStore } from '../store/wechat.store.js';
 import { WechatClock } from '../wechat.clock.js';
 import type { AccessToken } from './fetch-access-token.js';
 
-/** The access tokens that all instances share, by appId. */
+/** The encrypted records of the access tokens that all instances share, by appId. */
 @Injectable()
 export class AccessTokenRepository extends SealedRepository<AccessToken> {
   constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {

@@ -23,30 +23,30 @@ import type { AccessToken, AccessTokenMode } from './fetch-access-token.js';
 const SECOND_MS = 1000;
 /** WeChat renews a token five minutes before it expires, and both tokens work from then on. */
 const REFRESH_BEFORE_MS = 295 * SECOND_MS;
-/** Each instance subtracts a random part of this, so that they do not refresh at the same moment. */
+/** Each instance subtracts a random part of this time, so that instances do not refresh at the same moment. */
 const REFRESH_JITTER_MS = 50 * SECOND_MS;
 /** A token that expires sooner is not used: it could expire during the call. */
 const MIN_TTL_MS = 30 * SECOND_MS;
-/** How often a background refresh is tried. */
+/** The time between two background refreshes of an app. */
 const BACKGROUND_INTERVAL_MS = 5 * SECOND_MS;
 /** Longer than a fetch can take. The lock of a process that was killed expires after this time. */
 const LOCK_TTL_MS = 8 * SECOND_MS;
 const LOCK_POLL_MS = 50;
 const LOCK_MAX_WAIT_MS = 3 * SECOND_MS;
-/** WeChat allows 20 forced refreshes a day, 30 seconds apart. Half of them are left for the operator. */
+/** WeChat allows 20 forced refreshes a day, 30 seconds apart. This library uses half of them and leaves the rest to the operator. */
 const FORCED_INTERVAL_MS = 30 * SECOND_MS;
 const MAX_FORCED_PER_DAY = 10;
 const DAY_MS = 24 * 60 * 60 * SECOND_MS;
-/** A caller whose token was refused can join fetches that started before the refusal. */
+/** A caller whose token was refused can join a fetch that started before the refusal, and get the refused token again. */
 const MAX_JOINED_FETCHES = 3;
 
 /**
- * The access token of a mini program, one for all callers and all instances. It is returned from memory, and refreshed in the
- * background before it expires. A failed refresh does not remove a token that still works.
+ * Returns the access token of a mini program. All callers and all instances share one token. It is cached in memory and
+ * refreshed in the background before it expires. A failed refresh does not remove a token that is still valid.
  *
  * @example
  * ```ts
- * const token = await accessTokens.get();      // WechatApiClient adds it for you
+ * const token = await accessTokens.get();      // WechatApiClient calls this for you
  * ```
  */
 @Injectable()
@@ -81,7 +81,9 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Returns the token to use after WeChat refused `refused`: the newer one of another caller or instance, else a fresh one.
+   * Returns a token after WeChat refused one. If another caller or instance has fetched a newer token, it returns that token.
+   * Otherwise it fetches one.
+   * @param refused the token that WeChat refused
    * @throws WechatResponseError if WeChat returns the refused token again and no forced refresh is left
    */
   async renew(appId: string, refused: string): Promise<string> {
@@ -91,7 +93,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     return (await this.fetchShared(app, this.requirement({ refused }))).token;
   }
 
-  /** Waits for background fetches while the store is still open, because their locks would delay other instances. */
+  /** Waits for running fetches while the store is still open, because their locks would delay other instances. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.fetches.settled();
   }
@@ -119,11 +121,13 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     this.triedAt.set(app.appId, now);
     this.fetchShared(app, this.requirement({ minTtlMs: this.refreshBeforeMs })).catch(
       (error: Error) =>
-        this.logger.warn(`The access token still works, but its refresh failed: ${error.message}`),
+        this.logger.warn(
+          `The access token is still valid, but its refresh failed: ${error.message}`,
+        ),
     );
   }
 
-  /** One fetch at a time per app. A caller that joined a fetch of the token that it was refused joins or starts the next. */
+  /** Runs one fetch at a time per app. A caller that gets its refused token from a fetch that it joined joins or starts the next one. */
   private async fetchShared(app: WechatApp, requirement: Requirement): Promise<AccessToken> {
     for (let joined = 1; ; joined++) {
       const token = await this.fetches.run(app.appId, async () => {
@@ -135,7 +139,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     }
   }
 
-  /** Returns the token that another instance has stored, or fetches one with the lock. */
+  /** Returns the token that another instance has stored, or takes the lock and fetches one. */
   private async fetchOnce(app: WechatApp, requirement: Requirement): Promise<AccessToken> {
     const lock = { key: KEY_PREFIX.accessTokenLock + app.appId, owner: randomBytes(16) };
     const startedAt = performance.now();
@@ -153,12 +157,18 @@ export class AccessTokenService implements BeforeApplicationShutdown {
       return this.fetch(app, requirement);
     }
     this.requireStableMode(
-      new WechatUnavailableError('Another instance is fetching the access token, for too long.'),
+      new WechatUnavailableError(
+        'Another instance holds the lock for fetching the access token for too long.',
+      ),
     );
     return this.fetchAndStore(app, requirement, await this.findStored(app));
   }
 
-  /** Two instances that fetch a stable token get the same one. A second legacy token ends the first. */
+  /**
+   * Allows a fetch without the lock in stable mode only. Two instances that fetch a stable token get the same token, but a
+   * second legacy token invalidates the first.
+   * @throws `otherwise` in legacy mode
+   */
   private requireStableMode(otherwise: Error): void {
     if (this.options.api.accessTokenMode !== 'stable') throw otherwise;
   }
@@ -183,8 +193,10 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Stores the fetched token, except over a token that another instance stored meanwhile and that expires later. So an
-   * instance that was paused while its lock expired does not overwrite a newer token.
+   * Fetches a token and stores it, unless another instance has stored a token meanwhile that expires later. So an instance
+   * that was paused until its lock expired does not overwrite a newer token.
+   * @param before the record when the fetch started
+   * @returns the token in the store
    */
   private async fetchAndStore(
     app: WechatApp,
@@ -221,7 +233,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     if (!today || today.count > MAX_FORCED_PER_DAY) {
       this.tokens.delete(appId);
       throw new WechatResponseError(
-        'WeChat refuses the access token that it returns, and no forced refresh is left for now.',
+        'WeChat refuses the access token that it returns, and the limit of forced refreshes is reached.',
       );
     }
   }
@@ -231,11 +243,11 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   }
 }
 
-/** Which token a caller can use: not the one that WeChat refused, and one that does not expire too soon. */
+/** The token that a caller needs: not the refused token, and valid for at least `minTtlMs`. */
 interface Requirement {
   minTtlMs: number;
   refused?: string;
-  /** When to give up, on `performance.now()`, the wait for another instance included. */
+  /** When the fetch fails, by `performance.now()`. The wait for another instance counts. */
   deadline: number;
 }
 

@@ -5,20 +5,23 @@ import type { WechatApp } from '../wechat.options.js';
 
 export interface AccessToken {
   token: string;
-  /** Milliseconds since 1970, on the store's clock. */
+  /** Milliseconds since 1970, by `WechatClock`. */
   expiresAt: number;
 }
 
-/** `forced` asks the stable endpoint for a new token, which kills the old one. */
+/** `forced` requests a new token from the stable endpoint and invalidates the current one. */
 export type AccessTokenMode = 'stable' | 'forced' | 'legacy';
 
-/** 7200 seconds is WeChat's longest; a little more could be a slow answer, and anything else is not a life. */
-const LONGEST_LIFE = 7800;
+/** WeChat documents 7200 seconds as the maximum. Ten minutes more are accepted. */
+const MAX_TTL_SECONDS = 7800;
 
 /**
- * Asks WeChat for the access token: the stable one, which stays the same until WeChat renews it; a new stable one, which
- * kills the old; or the legacy one, which is new with each call.
- *
+ * Fetches the access token from WeChat.
+ * @param mode `stable` returns the current token until WeChat renews it. `forced` returns a new stable token and invalidates
+ *   the current one. `legacy` returns a new token with each call.
+ * @param now milliseconds since 1970, by `WechatClock`
+ * @param deadline by `performance.now()`
+ * @throws WechatResponseError if the token or its time to live is not valid, and the errors of PlatformClient
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getAccessToken.html
  */
@@ -30,18 +33,21 @@ export async function fetchAccessToken(
   deadline: number,
 ): Promise<AccessToken> {
   const request = requestFor(app, mode);
-  const { access_token: token, expires_in: life } = await platform.json({ ...request, deadline });
+  const { access_token: token, expires_in: ttlSeconds } = await platform.json({
+    ...request,
+    deadline,
+  });
   if (
     !isWechatToken(token) ||
-    !Number.isInteger(life) ||
-    Number(life) < 1 ||
-    Number(life) > LONGEST_LIFE
+    !Number.isInteger(ttlSeconds) ||
+    Number(ttlSeconds) < 1 ||
+    Number(ttlSeconds) > MAX_TTL_SECONDS
   ) {
-    throw new WechatResponseError('WeChat answered without a proper access_token and expires_in.', {
+    throw new WechatResponseError('WeChat returned no valid access_token and expires_in.', {
       endpoint: request.path,
     });
   }
-  return { token, expiresAt: now + Number(life) * 1000 };
+  return { token, expiresAt: now + Number(ttlSeconds) * 1000 };
 }
 
 function requestFor({ appId, secret }: WechatApp, mode: AccessTokenMode): PlatformRequest {

@@ -8,7 +8,7 @@ import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
 /**
- * A call of one of WeChat's APIs that take an access token. The token is ours to add.
+ * A call to an API of WeChat that needs an access token. WechatApiClient adds the token.
  *
  * @example
  * ```ts
@@ -17,24 +17,24 @@ import { AccessTokenService } from './access-token.service.js';
  */
 export interface WechatApiCall {
   method: 'GET' | 'POST';
-  /** Path as WeChat's page has it, such as `/wxa/msg_sec_check`. */
+  /** The path as in WeChat's documentation, such as `/wxa/msg_sec_check`. */
   path: string;
   query?: Record<string, string>;
   /** Sent as JSON. */
   body?: object;
-  /** What success looks like; failure is JSON in any case. @default 'json' */
+  /** The kind of a successful response. WeChat reports errors as JSON in both cases. @default 'json' */
   expect?: 'json' | 'binary';
-  /** Which mini program. @default the first one */
+  /** The appId of a mini program. @default the first one */
   appId?: string;
-  /** `idempotent` allows a repetition after a timeout or a broken connection. @default 'single-use' */
+  /** `idempotent` allows a retry after a timeout or a broken connection. @default 'single-use' */
   retry?: PlatformRequest['retry'];
 }
 
 const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
 
 /**
- * Reaches any of WeChat's server APIs: adds the access token, and where WeChat refuses it, gets a fresh one and asks once
- * more. The answer is judged like every other: an errcode becomes an error of this library.
+ * Calls any server API of WeChat. It adds the access token. If WeChat refuses the token, it fetches a new one and repeats the
+ * call once. An errcode is thrown as an error of this library.
  *
  * @example
  * ```ts
@@ -52,6 +52,8 @@ export class WechatApiClient {
   ) {}
 
   /**
+   * Calls an API of WeChat.
+   * @returns the JSON of the response, or the file for `expect: 'binary'`
    * @throws WechatBadRequestError for a path that is not valid, WechatAppError, WechatCodeError,
    *   WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
@@ -59,15 +61,21 @@ export class WechatApiClient {
   async call<T extends object = PlatformJson>(call: WechatApiCall): Promise<T>;
   async call(call: WechatApiCall): Promise<object> {
     if (!PATH.test(call.path))
-      throw new WechatBadRequestError('path must be a path of WeChat, such as /wxa/msg_sec_check');
+      throw new WechatBadRequestError(
+        "path must be a path of WeChat's API, such as /wxa/msg_sec_check",
+      );
     const { appId } = this.options.app('mini-program', call.appId);
     const deadline = this.platform.deadline();
-    const token = await inTime(this.tokens.get(appId), deadline);
+    const token = await beforeDeadline(this.tokens.get(appId), deadline);
     try {
       return await this.send(call, token, deadline);
     } catch (error) {
       if (!isAccessTokenRefused(error)) throw error;
-      return this.send(call, await inTime(this.tokens.renew(appId, token), deadline), deadline);
+      return this.send(
+        call,
+        await beforeDeadline(this.tokens.renew(appId, token), deadline),
+        deadline,
+      );
     }
   }
 
@@ -88,15 +96,18 @@ export class WechatApiClient {
   }
 }
 
-/** A token that many wait for is fetched on; a caller whose own deadline is over does not wait with them. */
-async function inTime(token: Promise<string>, deadline: number): Promise<string> {
-  const over = new AbortController();
+/**
+ * Waits for a token until the deadline of this call. The fetch continues, because other callers can wait for it.
+ * @throws WechatUnavailableError after the deadline
+ */
+async function beforeDeadline(token: Promise<string>, deadline: number): Promise<string> {
+  const done = new AbortController();
   const late = sleep(Math.max(0, deadline - performance.now()), undefined, {
-    signal: over.signal,
+    signal: done.signal,
     ref: false,
   }).then(() => {
-    throw new WechatUnavailableError('WeChat did not give an access token in time.');
+    throw new WechatUnavailableError('WeChat returned no access token before the deadline.');
   });
   late.catch(() => undefined);
-  return Promise.race([token, late]).finally(() => over.abort());
+  return Promise.race([token, late]).finally(() => done.abort());
 }

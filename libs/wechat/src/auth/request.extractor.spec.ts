@@ -24,11 +24,11 @@ describe('requestOf', () => {
       contextOf('graphql', null, {}, { req: { extra: { request } } }),
     ],
     ['a client of socket.io', contextOf('ws', { handshake: request })],
-  ])('finds %s', (_, context) => {
+  ])('returns %s', (_, context) => {
     expect(requestOf(context)).toBe(request);
   });
 
-  it('finds the handshake of a client of ws once it is remembered, and its subprotocol before', () => {
+  it('returns the handshake of a ws client after rememberHandshake, and its subprotocol before', () => {
     const client = { protocol: 'session-rd.srd_' };
     expect(requestOf(contextOf('ws', client)).headers).toEqual({
       upgrade: 'websocket',
@@ -38,7 +38,7 @@ describe('requestOf', () => {
     expect(requestOf(contextOf('ws', client))).toBe(request);
   });
 
-  it('says what to do where it finds none', () => {
+  it('throws an error that says how to provide the request if it finds none', () => {
     expect(() => requestOf(contextOf('graphql', null, {}, {}))).toThrow(
       /context\(\) return \{ req: request \}/,
     );
@@ -47,7 +47,7 @@ describe('requestOf', () => {
 });
 
 describe('carrierOf', () => {
-  it('is what lives as long as the decision', () => {
+  it('returns the same object for each call of one request or client', () => {
     const [client, other] = [{}, {}];
     expect(carrierOf(contextOf('http', request))).toBe(request);
     expect(carrierOf(contextOf('ws', client))).toBe(carrierOf(contextOf('ws', client)));

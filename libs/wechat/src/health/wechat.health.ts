@@ -12,7 +12,7 @@ const PROBE_TTL_MS = 5_000;
 const PROBE_VALUE = Buffer.from('1');
 
 /**
- * Health for `@nestjs/terminus`. The store decides whether this instance is ready. The state of WeChat is reported beside it,
+ * Health indicators for `@nestjs/terminus`. This instance is ready if the store is up. The state of WeChat is only reported,
  * because sessions work without WeChat. Neither indicator calls WeChat.
  *
  * @example
@@ -24,17 +24,20 @@ const PROBE_VALUE = Buffer.from('1');
 export class WechatHealthIndicator {
   constructor(
     private readonly indicators: HealthIndicatorService,
-    private readonly sessions: WechatStore,
-    private readonly wechat: PlatformClient,
+    private readonly wechatStore: WechatStore,
+    private readonly platformClient: PlatformClient,
   ) {}
 
-  /** Writes a key and removes it. Down while the store does not respond or takes no writes, for example when its memory is full. */
+  /**
+   * Writes a key and removes it.
+   * @returns down if the store does not respond or refuses writes, for example because its memory is full
+   */
   async store(name: string): Promise<HealthIndicatorResult> {
     const indicator = this.indicators.check(name);
     try {
       const probe = KEY_PREFIX.healthCheck + randomUUID();
-      await this.sessions.add(probe, PROBE_VALUE, PROBE_TTL_MS);
-      await this.sessions.remove(probe);
+      await this.wechatStore.add(probe, PROBE_VALUE, PROBE_TTL_MS);
+      await this.wechatStore.remove(probe);
       return indicator.up();
     } catch (error) {
       if (error instanceof StoreUnavailableError) return indicator.down({ error: error.code });
@@ -42,10 +45,13 @@ export class WechatHealthIndicator {
     }
   }
 
-  /** Always up, with `state: 'degraded'` if the last call to WeChat found it unreachable, slow or refusing us. */
+  /**
+   * Reports the result of the last call to WeChat.
+   * @returns always up; `state: 'degraded'` if the call got no response, or WeChat refused the app's credentials
+   */
   platform<Key extends string>(
     name: Key,
   ): HealthIndicatorResult<Key, 'up', { state: 'ok' | 'degraded' }> {
-    return this.indicators.check(name).up({ state: this.wechat.state });
+    return this.indicators.check(name).up({ state: this.platformClient.state });
   }
 }

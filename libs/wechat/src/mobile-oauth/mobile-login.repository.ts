@@ -16,13 +16,13 @@ export interface MobileLoginRecord {
   grant: OAuthGrant;
   /** Milliseconds since 1970. */
   loginExpiresAt: number;
-  /** As last fetched. Version 0.1.0 wrote `userInfo`, with other names; it is fetched again. */
+  /** The profile when it was last fetched. Version 0.1.0 stored it as `userInfo` with other field names. It is fetched again then. */
   profile?: WechatUserInfo;
 }
 
 export type StoredMobileLogin = Stored<MobileLoginRecord>;
 
-/** The records of mobile and website logins, by login id. */
+/** The encrypted records of mobile and website logins, by login id. */
 @Injectable()
 export class MobileLoginRepository extends SealedRepository<MobileLoginRecord> {
   constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {

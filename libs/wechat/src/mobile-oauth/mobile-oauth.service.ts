@@ -31,14 +31,14 @@ import { OAuthState } from './oauth-state.js';
  */
 export interface MobileLogin {
   appId: string;
-  /** The user in this one app. */
+  /** Identifies the user in this app only. */
   openid: string;
-  /** The user in all apps of one open-platform account, mini programs included. */
+  /** Identifies the user in all apps of one open-platform account, mini programs included. */
   unionid?: string;
 }
 
 /**
- * Width and height of an avatar in pixels; 0 is the original, up to 640.
+ * The width and height of an avatar in pixels. 0 is the original size, at most 640.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ const OPEN_BASE_URL = 'https://open.weixin.qq.com';
 const REFRESH_BEFORE_MS = 60_000;
 
 /**
- * WeChat login of mobile apps and websites. WeChat's tokens stay in the store, encrypted; the client gets an opaque token of
+ * WeChat login of mobile apps and websites. WeChat's tokens stay encrypted in the store. The client gets an opaque token of
  * this library.
  *
  * @example
@@ -117,7 +117,7 @@ export class MobileOAuthService {
 
   /**
    * Finishes the login of a website. The state can be used once, within ten minutes, by the browser that started the login.
-   * So nobody can make a browser log in to another person's account.
+   * So an attacker cannot make a browser log in to the attacker's account (login CSRF).
    *
    * @param callback.code, callback.state the query of the callback
    * @param callback.device the value that `createAuthorizationUrl` got
@@ -176,8 +176,8 @@ export class MobileOAuthService {
   }
 
   /**
-   * The user's name and picture, as last fetched. It is fetched from WeChat the first time and with `refresh`. An expired
-   * access token is refreshed first.
+   * Returns the user's name and picture. They are fetched from WeChat the first time and with `refresh: true`, and returned
+   * from the store otherwise. An expired access token is refreshed first.
    * @throws WechatSessionError also if WeChat has ended the authorisation; WechatUnavailableError, WechatResponseError,
    *   StoreUnavailableError
    */
@@ -191,7 +191,7 @@ export class MobileOAuthService {
   }
 
   /**
-   * Whether WeChat still accepts the user's authorisation.
+   * Returns whether WeChat still accepts the user's authorisation.
    * @throws WechatSessionError, WechatUnavailableError, StoreUnavailableError
    */
   async isAuthorized(token: string): Promise<boolean> {
@@ -199,7 +199,7 @@ export class MobileOAuthService {
   }
 
   /**
-   * Revokes a token. Does nothing if it is unknown or no longer valid.
+   * Revokes a token. Does nothing if the token is unknown or no longer valid.
    * @throws StoreUnavailableError
    */
   async revoke(token: string): Promise<void> {
@@ -231,7 +231,8 @@ export class MobileOAuthService {
       grant,
       loginExpiresAt: this.clock.now() + maxAge,
     });
-    if (!login) throw new StoreUnavailableError('The store already has a login with this id.');
+    if (!login)
+      throw new StoreUnavailableError('The store already has a mobile login with this id.');
     return {
       token: this.tokens.format(token, login.key),
       expiresIn: Math.floor(maxAge / 1000),
@@ -273,8 +274,8 @@ export class MobileOAuthService {
   }
 
   /**
-   * Refreshes the access token of a login, once for all callers of this instance. If it was refreshed after `login` was read,
-   * the newer grant is returned as it is.
+   * Refreshes the access token of a login, once for all callers of this instance. If the grant in the store is newer than the
+   * one in `record`, that grant is returned without a refresh.
    */
   private renewGrant(
     { id, record }: StoredMobileLogin,
@@ -312,7 +313,7 @@ function withoutGrant(used: OAuthGrant): Change {
   return (record) => (record && isSameGrant(record.grant, used) ? undefined : record);
 }
 
-/** WeChat prolongs an access token that has not expired without changing it. */
+/** Compares the expiry too, because WeChat extends a valid access token without changing it. */
 function isSameGrant(one: OAuthGrant, other: OAuthGrant): boolean {
   return (
     one.accessToken === other.accessToken &&
@@ -327,10 +328,10 @@ function refuse(): never {
 
 function requireText(value: unknown, name: string): void {
   if (typeof value !== 'string' || value === '')
-    throw new WechatBadRequestError(`${name} must be a text that is not empty`);
+    throw new WechatBadRequestError(`${name} must be a non-empty string`);
 }
 
-/** The last part of the picture's URL is its size. */
+/** Replaces the size of the picture, which is the last part of its URL. */
 function withAvatarSize(info: WechatUserInfo, size: AvatarSize | undefined): WechatUserInfo {
   if (size === undefined || info.avatarUrl === undefined) return info;
   return { ...info, avatarUrl: info.avatarUrl.replace(/\/(0|46|64|96|132)$/, `/${size}`) };

@@ -3,13 +3,13 @@ import { isWechatId, isWechatToken } from '../platform/wechat-text.js';
 import { WechatError, WechatResponseError } from '../wechat.errors.js';
 import type { WechatApp } from '../wechat.options.js';
 
-/** What WeChat granted for one user. It stays on the server. */
+/** The tokens that WeChat issued for one user. They never leave the server. */
 export interface OAuthGrant {
   openid: string;
   unionid?: string;
   scope: string;
   accessToken: string;
-  /** Milliseconds since 1970, on the store's clock. */
+  /** Milliseconds since 1970, by `WechatClock`. */
   accessTokenExpiresAt: number;
   refreshToken: string;
 }
@@ -27,7 +27,7 @@ export interface WechatUserInfo {
   /** Absent if the app is not bound to an open-platform account. */
   unionid?: string;
   nickName: string;
-  /** URL of the picture. It ends when the user changes the picture, so copy the picture. */
+  /** URL of the picture. It stops working when the user changes the picture, so store a copy of the picture. */
   avatarUrl?: string;
   /** 1 male, 2 female, 0 unknown. */
   gender: number;
@@ -37,7 +37,8 @@ export interface WechatUserInfo {
 }
 
 /**
- * Exchanges an OAuth code.
+ * Exchanges an OAuth code for the tokens of a user.
+ * @param now milliseconds since 1970, by `WechatClock`
  * @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Development_Guide.html
  */
 export async function exchangeCode(
@@ -56,8 +57,11 @@ export async function exchangeCode(
 }
 
 /**
- * Refreshes the access token. WeChat returns a new one, or prolongs the old one if it has not expired. The refresh token
- * expires 30 days after the login and is not prolonged.
+ * Refreshes the access token. WeChat returns a new token, or extends the current one if it has not expired. The refresh token
+ * expires 30 days after the login and is not extended.
+ * @param now milliseconds since 1970, by `WechatClock`
+ * @param deadline by `performance.now()`
+ * @throws WechatSessionError if WeChat refuses the refresh token, and the errors of PlatformClient
  */
 export async function refreshGrant(
   platform: PlatformClient,
@@ -77,7 +81,11 @@ export async function refreshGrant(
   return { ...refreshed, unionid: refreshed.unionid ?? grant.unionid };
 }
 
-/** @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Authorized_API_call_UnionID.html */
+/**
+ * Fetches the user's name and picture.
+ * @param deadline by `performance.now()`
+ * @see https://developers.weixin.qq.com/doc/oplatform/Mobile_App/WeChat_Login/Authorized_API_call_UnionID.html
+ */
 export async function fetchUserInfo(
   platform: PlatformClient,
   grant: OAuthGrant,
@@ -102,7 +110,7 @@ export async function fetchUserInfo(
   };
 }
 
-/** Whether WeChat still accepts the access token of this grant. */
+/** Returns whether WeChat still accepts the access token of this grant. */
 export async function isGrantValid(platform: PlatformClient, grant: OAuthGrant): Promise<boolean> {
   try {
     await platform.json(userCall('/sns/auth', grant));
@@ -159,9 +167,7 @@ function grantOf(reply: PlatformJson, path: string, now: number): OAuthGrant {
 
 function invalidReply(endpoint: string): WechatResponseError {
   return new WechatResponseError(
-    `${endpoint} returned a reply without the fields of its protocol.`,
-    {
-      endpoint,
-    },
+    `${endpoint} returned a response without the fields of its protocol.`,
+    { endpoint },
   );
 }

@@ -4,7 +4,7 @@ import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 
-/** A code of WeChat expires after the same time. */
+/** A state expires after the same time as an OAuth code of WeChat, 10 minutes. */
 const TTL_MS = 10 * 60_000;
 const STATE = /^[0-9A-Za-z_-]{32}$/;
 const HASH_BYTES = 32;
@@ -14,7 +14,10 @@ const HASH_BYTES = 32;
 export class OAuthState {
   constructor(private readonly store: WechatStore) {}
 
-  /** @param device what only this browser knows */
+  /**
+   * Creates a state for a browser that starts a login.
+   * @param device a random value that only this browser has
+   */
   async create(appId: string, device: string): Promise<string> {
     const state = randomBytes(24).toString('base64url');
     const value = Buffer.concat([bindingOf(appId, device), Buffer.from(appId)]);
@@ -23,9 +26,9 @@ export class OAuthState {
   }
 
   /**
-   * Uses the state up.
+   * Removes a state and checks its binding.
    * @returns the appId that it was created for
-   * @throws WechatBadRequestError if it is unknown, used or expired, or belongs to another device
+   * @throws WechatBadRequestError if it is unknown, used or expired, or was created for another device
    */
   async use(state: string, device: string): Promise<string> {
     const value = STATE.test(state) ? await this.store.take(keyOf(state)) : undefined;
@@ -33,7 +36,7 @@ export class OAuthState {
     const binding = value?.subarray(0, HASH_BYTES);
     if (!binding || !timingSafeEqual(binding, bindingOf(appId, device))) {
       throw new WechatBadRequestError(
-        'state is unknown, expired or already used, or it belongs to another browser. Start the login again.',
+        'state is unknown, expired or already used, or it was issued to another browser. Start the login again.',
       );
     }
     return appId;

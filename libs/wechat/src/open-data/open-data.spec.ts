@@ -8,7 +8,7 @@ import {
   WechatSignatureError,
 } from '../index.js';
 
-// Published sample keys and data of WeChat's own documents; the rest is derived from them.
+// Sample keys and data of WeChat's documentation, and data that is derived from them.
 const APP_ID = 'wx4f4bc4dec97d474b';
 const KEY = 'tiihtNczf5v6AKRyjwEUhQ==';
 const IV = 'r7BXXKkLb8qrSNn05n0qiA==';
@@ -28,7 +28,7 @@ const watermark = { timestamp: MADE_AT / 1000, appid: APP_ID };
 const decrypt = (more: object = {}) =>
   decryptOpenData({ sessionKey: KEY, appId: APP_ID, iv: IV, encryptedData: OFFICIAL, ...more });
 
-/** What WeChat would send for this text. */
+/** Encrypts a text as WeChat does. */
 function encrypt(plaintext: string | Buffer, iv = IV): string {
   const aes = createCipheriv('aes-128-cbc', Buffer.from(KEY, 'base64'), Buffer.from(iv, 'base64'));
   return Buffer.concat([aes.update(plaintext), aes.final()]).toString('base64');
@@ -70,7 +70,7 @@ describe('decryptOpenData', () => {
     expect(decrypt({ encryptedData })).toMatchObject({ ...expected, watermark });
   });
 
-  it('takes data up to the age that is allowed, and a watermark a little ahead', () => {
+  it('accepts data up to maxAge, and a watermark up to one minute in the future', () => {
     expect(decrypt({ maxAge: 600_000, now: MADE_AT + 600_000 })).toBeDefined();
     expect(decrypt({ maxAge: 600_000, now: MADE_AT - 60_000 })).toBeDefined();
     expect(() => decrypt({ maxAge: 600_000, now: MADE_AT + 600_001 })).toThrow(WechatDecryptError);
@@ -88,17 +88,17 @@ describe('decryptOpenData', () => {
     ['base64url', { encryptedData: OFFICIAL.replaceAll('+', '-').replaceAll('/', '_') }],
     ['a line break', { encryptedData: `${OFFICIAL}\n` }],
     ['no padding', { encryptedData: OFFICIAL.replace(/=+$/, '') }],
-    ['other spelling of the last character', { encryptedData: OFFICIAL.replace('w==', 'x==') }],
-    ['nothing', { encryptedData: '' }],
+    ['another encoding of the last character', { encryptedData: OFFICIAL.replace('w==', 'x==') }],
+    ['an empty text', { encryptedData: '' }],
     [
-      'a cut block',
+      'a truncated block',
       { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -1).toString('base64') },
     ],
     [
-      'a cut end',
+      'a missing last block',
       { encryptedData: Buffer.from(PHONE, 'base64').subarray(0, -16).toString('base64') },
     ],
-    ['too much', { encryptedData: Buffer.alloc(65_552).toString('base64') }],
+    ['more than 64 KiB', { encryptedData: Buffer.alloc(65_552).toString('base64') }],
     ['an array', { encryptedData: [OFFICIAL] }],
     ['another app', { appId: 'wx0000000000000000' }],
     ['another user', { openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJF' }],
@@ -110,16 +110,16 @@ describe('decryptOpenData', () => {
       { encryptedData: json({ ...phone, watermark: { ...watermark, timestamp: '1477314187' } }) },
     ],
     ['an unknown shape', { encryptedData: json({ anything: 'else', watermark }) }],
-    ['half a phone', { encryptedData: json({ phoneNumber: '1', watermark }) }],
+    ['an incomplete phone number', { encryptedData: json({ phoneNumber: '1', watermark }) }],
     [
       'a union id without an open id',
       { encryptedData: json({ nickName: 'a', avatarUrl: 'b', unionId: 'c', watermark }) },
     ],
-    ['an array of it', { encryptedData: json([{ ...phone, watermark }]) }],
+    ['an array with valid data', { encryptedData: json([{ ...phone, watermark }]) }],
     ['null', { encryptedData: json(null) }],
     ['a number', { encryptedData: json(1) }],
     [
-      'depth',
+      '10,000 nested arrays',
       {
         encryptedData: encrypt(
           `{"phoneNumber":"1","purePhoneNumber":"1","countryCode":"86","x":${deep},"watermark":${JSON.stringify(watermark)}}`,
@@ -135,7 +135,7 @@ describe('decryptOpenData', () => {
       },
     ],
     [
-      'a deep, escaped constructor',
+      'a nested, escaped constructor',
       {
         encryptedData: encrypt(
           `{"x":[{"\\u0063onstructor":1}],${JSON.stringify({ ...phone, watermark }).slice(1)}`,
@@ -158,7 +158,7 @@ describe('decryptOpenData', () => {
       { encryptedData: encrypt(`\ufeff${JSON.stringify({ ...phone, watermark })}`) },
     ],
     ['trailing bytes', { encryptedData: encrypt(`${JSON.stringify({ ...phone, watermark })}x`) }],
-  ])('B-encryptedData refuses %s, with one and the same error', (_, change) => {
+  ])('B-encryptedData refuses %s, always with the same error', (_, change) => {
     const refused = (() => {
       try {
         return decrypt(change);
@@ -171,7 +171,7 @@ describe('decryptOpenData', () => {
     expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined();
   });
 
-  it('is never shaken by a flipped bit: refused, or still this user of this app', () => {
+  it('refuses data with a flipped bit, or returns data of the same user and app', () => {
     const bits = Buffer.from(OFFICIAL, 'base64').length * 8;
     let accepted = 0;
     for (let bit = 0; bit < bits; bit++) {
@@ -188,11 +188,11 @@ describe('decryptOpenData', () => {
         expect(error).toBeInstanceOf(WechatDecryptError);
       }
     }
-    // CBC is malleable: some flips in free text survive, which is why identity never comes from open data
+    // CBC is malleable: some flips in free text are not detected, so the identity of a user is never read from open data
     expect(accepted).toBeLessThan(bits / 10);
   });
 
-  it('answers anything at all with data or with that error', () => {
+  it('throws WechatDecryptError for random arguments', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), fc.anything(), (encryptedData, iv, sessionKey) => {
         expect(() =>
@@ -235,12 +235,12 @@ describe('verifyRawData', () => {
         rawData: S1.rawData.replace('"nickName":"Band","gender":1', '"gender":1,"nickName":"Band"'),
       },
     ],
-    ['a space', { rawData: S1.rawData.replace(',', ', ') }],
+    ['an added space', { rawData: S1.rawData.replace(',', ', ') }],
     ['escapes for letters', { ...S2, rawData: S2.rawData.replace('微', '\\u5fae') }],
     ['a NUL', { rawData: `${S1.rawData}\0` }],
     ['a lone surrogate', { rawData: `\ud800${S1.rawData}` }],
     ['1 MB', { rawData: S1.rawData.padEnd(1_000_000) }],
-    ['nothing', { rawData: undefined }],
+    ['no rawData', { rawData: undefined }],
   ])('B-rawData refuses %s', (_, change) =>
     expect(() => verifyRawData({ ...S1, ...change } as never)).toThrow(WechatSignatureError),
   );
@@ -259,7 +259,7 @@ describe('signWithSessionKey', () => {
     const decoded = createHmac('sha256', Buffer.from('gDyVgzwa0mFz9uUP7M6GQQ==', 'base64'))
       .update(sorted)
       .digest('hex');
-    expect(decoded).toBe('dfa405f7e3092ac6b5a3f8a22e20eef82ca01d078219c5ae31a51014124d819a'); // what the naive reading gives
+    expect(decoded).toBe('dfa405f7e3092ac6b5a3f8a22e20eef82ca01d078219c5ae31a51014124d819a'); // the result with the decoded key
   });
 
   it.each([

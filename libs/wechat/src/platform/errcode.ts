@@ -11,21 +11,23 @@ import {
 } from '../wechat.errors.js';
 import type { WechatCallInfo, WechatError } from '../wechat.errors.js';
 
-const MINUTE = 60;
-/** Here 40013 and 40003 speak of the code that the client sent, not of our own credentials. */
+/** The time in seconds after which a rate-limited client may try again. */
+const RETRY_AFTER_S = 60;
+/** For this endpoint 40013 and 40003 mean that the client's code is not valid. For others they concern the app's credentials. */
 const PHONE_ENDPOINT = '/wxa/business/getuserphonenumber';
-/** Here 40001 says that the AppSecret is wrong; everywhere else, that the access token is. */
+/** For these endpoints 40001 means that the AppSecret is wrong. For others it means that the access token is not valid. */
 const TOKEN_ENDPOINTS = ['/cgi-bin/token', '/cgi-bin/stable_token'];
 
 /**
- * The one place that knows what WeChat's numbers mean.
+ * Converts an errcode of WeChat to an error of this library. No other file knows the meaning of an errcode.
+ * @param errmsg WeChat's text after `cleanErrmsg`
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html
  */
 export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo): WechatError {
   const call = { ...info, errcode };
   switch (errcode) {
     case -1:
-      return new WechatUnavailableError('WeChat is busy. Try again shortly.', call);
+      return new WechatUnavailableError('WeChat is busy. Try again later.', call);
     case 40029:
     case 40163:
     case 42003:
@@ -41,7 +43,7 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 45009:
     case 45011:
     case 44991:
-      return new WechatRateLimitError(MINUTE, call);
+      return new WechatRateLimitError(RETRY_AFTER_S, call);
     case 40129:
     case 40169:
       return new WechatSceneError(call);
@@ -87,10 +89,10 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
   }
 }
 
-function refusedConfig(what: string, call: WechatCallInfo): WechatConfigError {
+function refusedConfig(subject: string, call: WechatCallInfo): WechatConfigError {
   return new WechatConfigError(
     [
-      `WeChat refuses ${what} (${call.endpoint} answered ${call.errcode}, rid ${call.rid ?? 'unknown'})`,
+      `WeChat refuses ${subject} (${call.endpoint} returned ${call.errcode}, rid ${call.rid ?? 'unknown'})`,
     ],
     call,
   );
@@ -100,27 +102,34 @@ function refusedToken(errmsg: string, call: WechatCallInfo): WechatResponseError
   return new WechatResponseError(`WeChat refuses the access token: ${errmsg}`, call);
 }
 
-/** Whether WeChat refused the access token of a call. */
+/** Returns whether WeChat refused the access token of a call. */
 export function isAccessTokenRefused(error: unknown): boolean {
   return error instanceof WechatResponseError && [40001, 40014, 42001].includes(error.errcode ?? 0);
 }
 
 function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {
-  return new WechatResponseError(`${call.endpoint} answered ${call.errcode}: ${errmsg}`, call);
+  return new WechatResponseError(`${call.endpoint} returned ${call.errcode}: ${errmsg}`, call);
 }
 
 /**
- * Prepares WeChat's text for errors and logs: without control characters, which could forge a log line, without the secrets
- * of the request, and 200 characters at most.
+ * Prepares WeChat's errmsg for errors and logs. Control characters, which could forge a log line, become spaces. Secrets become
+ * `***`. The text is cut after 200 characters.
+ * @param secrets texts of the request. They are also masked if they are percent-encoded or escaped as in JSON
  */
 export function cleanErrmsg(
   errmsg: unknown,
   secrets: string[] = [],
 ): { text: string; rid?: string } {
   let text = typeof errmsg === 'string' ? errmsg : '';
-  for (const secret of secrets)
-    text = text.replaceAll(secret, '***').replaceAll(encodeURIComponent(secret), '***');
+  const longestFirst = secrets.flatMap(formsOf).toSorted((one, other) => other.length - one.length);
+  for (const secret of longestFirst) text = text.replaceAll(secret, '***');
   text = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200);
   const [, rid] = /rid: ([0-9a-f]+(?:-[0-9a-f]+){2})/.exec(text) ?? [];
   return { text, rid };
+}
+
+/** Returns a text as WeChat could repeat it: as it is, percent-encoded, and escaped as in JSON. */
+function formsOf(text: string): string[] {
+  const wellFormed = Buffer.from(text).toString(); // encodeURIComponent throws for a lone surrogate
+  return [text, encodeURIComponent(wellFormed), JSON.stringify(text).slice(1, -1)];
 }

@@ -27,7 +27,7 @@ export interface PlatformRequest {
   body?: object;
   /** `single-use`: WeChat may have used up the code, so a request that may have arrived is not repeated. */
   retry: 'single-use' | 'idempotent';
-  /** When to give up, retries included, on `performance.now()`. @default 1.8 times the timeout from now */
+  /** When the call fails, retries included, by `performance.now()`. @default 1.8 times the timeout from now */
   deadline?: number;
 }
 
@@ -46,7 +46,14 @@ export interface PlatformFile {
   contentType: string;
 }
 
-/** Why an attempt failed. `busy`: HTTP 5xx or errcode -1. `invalid`: a response against the protocol. `refused`: any other errcode. */
+/**
+ * Why an attempt failed:
+ * - `unsent`: no connection was made
+ * - `lost`: the request was sent, and there is no complete response
+ * - `busy`: HTTP 5xx or errcode -1
+ * - `invalid`: the response violates the protocol
+ * - `refused`: any other errcode or HTTP status
+ */
 type Failure = 'unsent' | 'lost' | 'busy' | 'invalid' | 'refused';
 
 class FailedAttempt extends Error {
@@ -58,7 +65,7 @@ class FailedAttempt extends Error {
   }
 }
 
-/** How many retries each failure allows. */
+/** The maximum number of retries after each failure. */
 const MAX_RETRIES: Record<PlatformRequest['retry'], Record<Failure, number>> = {
   'single-use': { unsent: 1, busy: 1, lost: 0, invalid: 0, refused: 0 },
   idempotent: { unsent: 2, busy: 2, lost: 1, invalid: 1, refused: 0 },
@@ -70,20 +77,24 @@ const FAILURE_OF: Record<TransportFailure, Failure> = {
   'too-large': 'invalid',
   malformed: 'invalid',
 };
-/** WeChat's second host. It is used if no connection to the first can be made, and never in place of another base URL. */
+/** WeChat's second host. It is used if no connection to the first host can be made, but not if another base URL is configured. */
 const SPARE_BASE_URL = 'https://api2.weixin.qq.com';
 const MAX_JSON_BYTES = 64 * 1024;
 const MAX_FILE_BYTES = 2 * 1024 * 1024;
 
 type CallInfo = { endpoint: string; attempt: number; ms: number };
 
-/** Returns the result of an HTTP 200, or throws a FailedAttempt. `secrets` are masked in WeChat's text. */
+/**
+ * Returns the result of a response with HTTP 200.
+ * @param secrets texts that are masked in WeChat's errmsg
+ * @throws FailedAttempt
+ */
 type Read<T> = (response: HttpResponse, info: CallInfo, secrets: string[]) => T;
 
 /** The only client of WeChat's API. Every call has one deadline, retries included. */
 @Injectable()
 export class PlatformClient {
-  /** `degraded` if the last call got no response, or WeChat refused the app's own credentials. */
+  /** `degraded` if the last call got no response, or WeChat refused the app's credentials. */
   state: 'ok' | 'degraded' = 'ok';
   private readonly logger = new Logger('WechatPlatform');
   private readonly minuteLog = new MinuteLog('WechatPlatform');
@@ -94,7 +105,7 @@ export class PlatformClient {
     private readonly options: ResolvedWechatOptions,
   ) {}
 
-  /** When a call that starts now must end, retries included. A feature that makes several calls shares one deadline. */
+  /** Returns the deadline of a call that starts now, by `performance.now()`. Several calls of one request share a deadline. */
   deadline(): number {
     return performance.now() + this.options.api.timeout * 1.8;
   }
@@ -198,7 +209,7 @@ export class PlatformClient {
     return breaker;
   }
 
-  /** Logs what only an operator can repair, once a minute. */
+  /** Updates `state`. Logs an error that only an operator can fix, at most once a minute. */
   private report(error: WechatError): WechatError {
     const isConfig = error instanceof WechatConfigError;
     if (isConfig) this.minuteLog.error(error.message, `${error.endpoint} ${error.errcode}`);
@@ -207,7 +218,10 @@ export class PlatformClient {
   }
 }
 
-/** Milliseconds before the next attempt, or `undefined` for none. The jitter keeps instances from retrying together. */
+/**
+ * Returns the milliseconds until the next attempt. The jitter keeps instances from retrying together.
+ * @returns `undefined` if no further attempt is allowed
+ */
 function delayOf(
   retry: PlatformRequest['retry'],
   failure: Failure,
@@ -251,7 +265,10 @@ function parseJson(data: Buffer): PlatformJson | undefined {
   }
 }
 
-/** Success is errcode 0 or no errcode. Some pages of WeChat's documentation have the number as text. */
+/**
+ * Returns `json` if it has errcode 0 or none. Some pages of WeChat's documentation show the errcode as text.
+ * @throws FailedAttempt for any other errcode
+ */
 function checked(json: PlatformJson, info: CallInfo, secrets: string[]): PlatformJson {
   const errcode = json['errcode'] === undefined ? 0 : Number(json['errcode']);
   if (errcode === 0) return json;
@@ -270,6 +287,7 @@ function statusError({ status, body }: HttpResponse, info: CallInfo): FailedAtte
     : new FailedAttempt('refused', invalidResponse(`HTTP ${status}`, call));
 }
 
+/** Converts the error of a request without a usable response. */
 function withoutResponse(
   { failure, message, cause }: TransportError,
   info: CallInfo,
@@ -293,15 +311,19 @@ function invalidResponse(what: string, info: CallInfo): WechatResponseError {
   );
 }
 
-/** Shorter values, such as a language, occur in ordinary text. */
+/** Shorter values are not masked. They occur in ordinary text, such as a language. */
 const MIN_SECRET_LENGTH = 8;
 const PUBLIC_PARAMETERS = new Set(['appid', 'grant_type', 'sig_method']);
 
-/** What WeChat must not repeat in an error: every text of the request except its public parameters. */
+/** Returns every text of the request at any depth, except public parameters and short texts. */
 function secretsOf({ query, body }: PlatformRequest): string[] {
-  return Object.entries({ ...body, ...query })
-    .filter(([name]) => !PUBLIC_PARAMETERS.has(name))
-    .flatMap(([, value]) =>
-      typeof value === 'string' && value.length >= MIN_SECRET_LENGTH ? [value] : [],
-    );
+  return textsIn([query, body]).filter((text) => text.length >= MIN_SECRET_LENGTH);
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, nested]) =>
+    PUBLIC_PARAMETERS.has(name) ? [] : textsIn(nested),
+  );
 }

@@ -1,15 +1,19 @@
 import { WechatBadRequestError } from '../wechat.errors.js';
 
 /*
- * WeChat documents neither the alphabet nor the length of its ids and tokens. Printable text of a reasonable length is accepted.
+ * WeChat documents neither the alphabet nor the length of its ids and tokens. So any printable ASCII text of a reasonable
+ * length is accepted.
  */
 
-/** An openid or a unionid; today's have 28 characters. */
+/** Returns whether a value can be an openid or a unionid. Current ids have 28 characters. */
 export function isWechatId(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]{1,128}$/.test(value);
 }
 
-/** An access token or a refresh token. WeChat asks for room for 512 characters; today's have about 140. */
+/**
+ * Returns whether a value can be an access token or a refresh token. Current tokens have about 140 characters, and WeChat's
+ * documentation says to reserve 512.
+ */
 export function isWechatToken(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]{1,1024}$/.test(value);
 }
@@ -18,11 +22,11 @@ export function isWechatToken(value: unknown): value is string {
 const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 
 /**
- * Checks a code before it becomes part of a URL.
- * @param source where the client got the code, for the text of the error
+ * Checks the format of a code before it is sent to WeChat.
+ * @param source the API that gave the code to the client, for the text of the error
  * @throws WechatBadRequestError
  */
 export function requireCode(code: unknown, source: string): void {
   if (typeof code !== 'string' || !CODE.test(code))
-    throw new WechatBadRequestError(`code must be what ${source} gave`);
+    throw new WechatBadRequestError(`code must be a code of ${source}`);
 }

@@ -4,13 +4,16 @@ const PNG = {
   end: Buffer.from('49454e44ae426082', 'hex'),
 };
 
-/** The type of a whole JPEG or PNG, read from its first and last bytes; `undefined` for anything else, a cut one included. */
+/**
+ * Returns the type of a complete JPEG or PNG image, read from its first and last bytes.
+ * @returns `undefined` for any other data, also for a truncated image
+ */
 export function imageTypeOf(data: Buffer): 'image/jpeg' | 'image/png' | undefined {
-  if (isWhole(data, JPEG)) return 'image/jpeg';
-  return isWhole(data, PNG) ? 'image/png' : undefined;
+  if (isComplete(data, JPEG)) return 'image/jpeg';
+  return isComplete(data, PNG) ? 'image/png' : undefined;
 }
 
-function isWhole(data: Buffer, { start, end }: { start: Buffer; end: Buffer }): boolean {
+function isComplete(data: Buffer, { start, end }: { start: Buffer; end: Buffer }): boolean {
   return (
     data.length > start.length + end.length &&
     data.subarray(0, start.length).equals(start) &&

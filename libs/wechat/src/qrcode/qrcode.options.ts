@@ -1,21 +1,21 @@
-/** How a round code looks. */
+/** The appearance of a round code. */
 interface QrCodeStyle {
   /** Pixels, 280 to 1280. @default 430 */
   width?: number;
-  /** WeChat picks the colour of the lines. @default false */
+  /** WeChat chooses the colour of the lines. @default false */
   autoColor?: boolean;
   /** Colour of the lines, 0 to 255 each. @default black */
   lineColor?: { r: number | string; g: number | string; b: number | string };
   /** Transparent background. @default false */
   isHyaline?: boolean;
-  /** Which version the code opens. @default 'release' */
+  /** The version of the mini program that the code opens. @default 'release' */
   envVersion?: 'release' | 'trial' | 'develop';
-  /** Which mini program. @default the first one */
+  /** The appId of a mini program. @default the first one */
   appId?: string;
 }
 
 /**
- * A round code of which there can be any number; what differs is the scene.
+ * A round code with a scene. An app can have any number of these codes.
  *
  * @example
  * ```ts
@@ -23,7 +23,7 @@ interface QrCodeStyle {
  * ```
  */
 export interface UnlimitedQrCodeOptions extends QrCodeStyle {
-  /** 1 to 32 of the characters 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~ */
+  /** 1 to 32 characters of 0-9 a-z A-Z !#$&'()*+,/:;=?@-._~ */
   scene: string;
   /** A released page, such as `pages/index/index`. @default the home page */
   page?: string;
@@ -32,7 +32,7 @@ export interface UnlimitedQrCodeOptions extends QrCodeStyle {
 }
 
 /**
- * A round code for a path; of these and the square ones together an app has 100,000.
+ * A round code for a path. An app can have 100,000 codes for a path, round and square ones together.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ export interface PathQrCodeOptions extends QrCodeStyle {
 }
 
 /**
- * A square code for a path; of these and the round ones for a path together an app has 100,000.
+ * A square code for a path. An app can have 100,000 codes for a path, round and square ones together.
  *
  * @example
  * ```ts
@@ -57,7 +57,7 @@ export interface SquareQrCodeOptions {
   path: string;
   /** Pixels, 280 to 1280. @default 430 */
   width?: number;
-  /** Which mini program. @default the first one */
+  /** The appId of a mini program. @default the first one */
   appId?: string;
 }
 
@@ -65,7 +65,7 @@ const SCENE = /^[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]{1,32}$/;
 const PAGE = /^[0-9A-Za-z_-][0-9A-Za-z_.-]*(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*$/;
 const COLOUR = /^(25[0-5]|2[0-4]\d|1?\d?\d)$/;
 
-/** Collects what is wrong with the options of a code, field by field, without repeating a value. */
+/** Validates the options of a code. Collects one text for each invalid field. No text contains a value of the options. */
 export class QrCodeProblems {
   readonly found: string[] = [];
 

@@ -14,7 +14,7 @@ import type {
 } from './qrcode.options.js';
 
 /**
- * A mini-program code.
+ * The image of a mini-program code.
  *
  * @example
  * ```ts
@@ -25,15 +25,15 @@ import type {
 export interface WechatQrCode {
   /** The bytes of the image. */
   data: Buffer;
-  /** `image/jpeg`, or `image/png` for a transparent one. Read from the image itself. */
+  /** `image/jpeg`, or `image/png` for a transparent code. It is read from the bytes of the image. */
   contentType: string;
 }
 
-/** Codes are permanent, so this is only about how long an unused image takes room. */
+/** How long an image stays in the cache. Codes are permanent, so this only limits the memory of unused images. */
 const CACHE_TTL_MS = 24 * 60 * 60_000;
 
 /**
- * Mini-program codes. Everything is checked before WeChat is asked; equal requests are answered from the cache.
+ * Creates mini-program codes. Options are validated before WeChat is called. Equal requests return the cached image.
  *
  * @example
  * ```ts
@@ -49,12 +49,12 @@ export class QrCodeService {
   ) {}
 
   /**
-   * A round code that carries a `scene`, of which there can be any number. The page gets `scene` in `onLoad(query)`,
-   * URL-encoded.
+   * Creates a round code with a `scene`. An app can have any number of these codes. The page gets `scene` in
+   * `onLoad(query)`, URL-encoded.
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getUnlimitedQRCode.html
-   * @throws WechatSceneError, WechatPageError, WechatBadRequestError, WechatResponseError for an answer that is no image,
-   *   and what WechatApiClient.call throws
+   * @throws WechatSceneError, WechatPageError, WechatBadRequestError, WechatResponseError if WeChat does not return
+   *   an image, and the errors of WechatApiClient.call
    */
   async getUnlimited(options: UnlimitedQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
@@ -71,9 +71,9 @@ export class QrCodeService {
   }
 
   /**
-   * A round code for a path with a query. An app has 100,000 of these and of the square ones together.
+   * Creates a round code for a path with a query. An app can have 100,000 codes of `get` and `create` together.
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/getQRCode.html
-   * @throws like getUnlimited, without WechatSceneError
+   * @throws the errors of getUnlimited, except WechatSceneError
    */
   async get(options: PathQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
@@ -86,9 +86,9 @@ export class QrCodeService {
   }
 
   /**
-   * A square code for a path with a query, counted together with `get`.
+   * Creates a square code for a path with a query. It counts towards the 100,000 codes of `get`.
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/qr-code/createQRCode.html
-   * @throws like getUnlimited, without WechatSceneError
+   * @throws the errors of getUnlimited, except WechatSceneError
    */
   async create(options: SquareQrCodeOptions): Promise<WechatQrCode> {
     const problems = new QrCodeProblems();
@@ -117,7 +117,7 @@ export class QrCodeService {
     return { data, contentType: imageTypeOf(data) ?? 'image/jpeg' };
   }
 
-  /** base64, because a cache may serialise what it keeps. */
+  /** Returns the image as base64, because a cache may serialise its values as JSON. */
   private async fetchImage(path: string, appId: string, body: object): Promise<string> {
     const { data, contentType } = await this.api.call({
       method: 'POST',
@@ -128,7 +128,7 @@ export class QrCodeService {
       retry: 'idempotent',
     });
     if (!imageTypeOf(data) || !contentType.startsWith('image/'))
-      throw new WechatResponseError(`${path} answered with something that is no image.`, {
+      throw new WechatResponseError(`${path} returned data that is not an image.`, {
         endpoint: path,
       });
     return data.toString('base64');

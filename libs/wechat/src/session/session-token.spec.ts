@@ -23,7 +23,7 @@ describe('TokenFormat', () => {
     expect(macs).toHaveBeenCalledTimes(1);
   });
 
-  it('verifies an invented token each time, and keeps nothing of it', () => {
+  it('verifies an invented token each time and does not cache it', () => {
     const invented = `srd_${Buffer.alloc(32, 7).toString('base64url')}`;
     expect([issuer.parse(invented), issuer.parse(invented)]).toEqual([undefined, undefined]);
     expect(macs).toHaveBeenCalledTimes(2);
@@ -47,7 +47,7 @@ describe('TokenFormat', () => {
     expect(issuer.format(token, key)).toBe(text);
   });
 
-  it('tells the format of a token from that of a JWT', () => {
+  it('distinguishes the format of a token from that of a JWT', () => {
     const others = ['eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', 'srd_', `${text}x`, ''];
     expect([text, text.replace('srd_', 'mot_')].map(hasTokenFormat)).toEqual([true, true]);
     expect(others.map(hasTokenFormat)).toEqual(others.map(() => false));

@@ -17,7 +17,7 @@ describe('the bytes of a session record', () => {
   it.each([
     ['never refreshed', RECORD],
     ['refreshed without a request id', { ...RECORD, previous }],
-    ['refreshed with one', { ...RECORD, previous: { ...previous, requestHash } }],
+    ['refreshed with a request id', { ...RECORD, previous: { ...previous, requestHash } }],
     ['with a unionid', { ...RECORD, unionid: 'u', previous: { ...previous, requestHash } }],
   ])('decode to the same record: %s', (_, record) => {
     expect(sessionCodec.decode(sessionCodec.encode(record))).toEqual(record);
@@ -30,7 +30,7 @@ describe('the bytes of a session record', () => {
     expect(after.subarray(2)).toEqual(Buffer.concat([before.subarray(2), requestHash]));
   });
 
-  it('of version 0.1.0, without request ids, are still read', () => {
+  it('of version 0.1.0, which have no request id, are still read', () => {
     // written by 0.1.0: version 1, flag 2 (a previous token), then the fields
     const hex =
       '01020008' +

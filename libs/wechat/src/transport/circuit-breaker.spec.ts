@@ -2,7 +2,7 @@ import { CircuitBreaker, MAX_FAILURES, MAX_WAIT_MS } from './circuit-breaker.js'
 
 class Refusal extends Error {}
 
-/** A call that ends when the test says so. */
+/** A call that the test ends. */
 function pendingCall(): { promise: Promise<string>; respond(): void; fail(): void } {
   let respond!: () => void;
   let fail!: () => void;
@@ -45,7 +45,7 @@ describe('CircuitBreaker', () => {
     expect(log).toEqual(['open', 'close']);
   });
 
-  it('sends one call while it is half-open; the others fail within the wait', async () => {
+  it('sends one call while it is half-open, and fails the others after the maximum wait', async () => {
     await failTimes(MAX_FAILURES);
     const probe = pendingCall();
     const first = breaker.execute(() => probe.promise);
@@ -58,7 +58,7 @@ describe('CircuitBreaker', () => {
     await expect(first).rejects.toThrow('no response');
   });
 
-  it('lets the waiting calls fail when the half-open call fails, without sending another', async () => {
+  it('fails the waiting calls when the half-open call fails, without sending them', async () => {
     await failTimes(MAX_FAILURES);
     const probe = pendingCall();
     const first = breaker.execute(() => probe.promise);
@@ -70,7 +70,7 @@ describe('CircuitBreaker', () => {
     expect(other).not.toHaveBeenCalled();
   });
 
-  it('closes with the response of the half-open call and sends all that waited', async () => {
+  it('closes when the half-open call gets a response, and sends the waiting calls', async () => {
     await failTimes(MAX_FAILURES);
     const probe = pendingCall();
     const calls = [breaker.execute(() => probe.promise), breaker.execute(succeed), breaker.execute(succeed)]; // prettier-ignore
@@ -79,7 +79,7 @@ describe('CircuitBreaker', () => {
     expect(log).toEqual(['open', 'close']);
   });
 
-  it('counts failures in a row: a refusal is a response and starts the count again', async () => {
+  it('counts failures in a row: a refusal is a response and resets the count', async () => {
     await failTimes(MAX_FAILURES - 1);
     await expect(breaker.execute(refuse)).rejects.toThrow('refused');
     await failTimes(MAX_FAILURES - 1);
@@ -90,7 +90,7 @@ describe('CircuitBreaker', () => {
     expect(log).toEqual(['open', 'close']);
   });
 
-  it('closes with a late response of a call that was sent before it opened', async () => {
+  it('closes when a call that was sent before it opened gets a response', async () => {
     const late = pendingCall();
     const call = breaker.execute(() => late.promise);
     await failTimes(MAX_FAILURES);

@@ -1,34 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface CircuitBreakerOptions {
-  /** Whether an error means that the endpoint did not respond. A refusal is a response. */
+  /** Returns whether an error means that the endpoint did not respond. A refusal is a response. */
   isFailure: (error: unknown) => boolean;
-  /** The error of a call that is not sent. */
+  /** Creates the error of a call that is not sent. */
   openError: () => Error;
   onOpen?: () => void;
   onClose?: () => void;
 }
 
-/** This many failures in a row open the circuit. */
+/** The number of failures in a row that opens the circuit breaker. */
 export const MAX_FAILURES = 5;
 
-/** How long a call waits for the call of the half-open state, in milliseconds. */
+/** How long a call waits for the result of the half-open call, in milliseconds. */
 export const MAX_WAIT_MS = 250;
 
 /**
- * The circuit breaker of one endpoint. Five failures in a row open it. The next call then makes it half-open: that call is
- * sent, and all others wait for its result, 250 ms at most, before they fail. A failure opens the circuit again, and a
- * response closes it. There is no time during which every call fails, so callers that call one after the other notice nothing.
+ * The circuit breaker of one endpoint. Five failures in a row open it. The next call is then sent, and the breaker is half-open
+ * until that call ends. All other calls wait for its result, 250 ms at most, before they fail. A failure opens the breaker
+ * again, and a response closes it. The breaker has no timer, so every call of a sequential client is sent.
  */
 export class CircuitBreaker {
   private state: 'closed' | 'open' | 'half-open' = 'closed';
   private failures = 0;
-  /** Settles with the call of the half-open state. Never rejects. */
+  /** Resolves when the half-open call ends. Never rejects. */
   private probe?: Promise<void>;
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
-  /** @throws `openError()` if the call is not sent; else what `work` rejects with */
+  /**
+   * Runs `work`, or fails without running it while another call is half-open.
+   * @throws `openError()` if the call is not sent, otherwise the error of `work`
+   */
   async execute<T>(work: () => Promise<T>): Promise<T> {
     if (this.state === 'half-open') {
       await Promise.race([this.probe, sleep(MAX_WAIT_MS, undefined, { ref: false })]);

@@ -36,7 +36,7 @@ export interface HttpResponse {
 
 /** The longest timer of Node, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Connection refused, unknown host, no route: nothing was sent. */
+/** The codes of a connection that was not made: refused, unknown host, no route. Nothing was sent. */
 const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /**
@@ -57,7 +57,10 @@ export class HttpTransport implements OnApplicationShutdown {
     this.agents.httpsAgent.destroy();
   }
 
-  /** @throws TransportError if there is no complete response */
+  /**
+   * Sends a request and returns its response, whatever the status.
+   * @throws TransportError if there is no complete response
+   */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const config: AxiosRequestConfig = {
       method: request.method,
@@ -83,7 +86,7 @@ export class HttpTransport implements OnApplicationShutdown {
     return { status: response.status, headers: headersOf(response), body: response.data };
   }
 
-  /** The agents hold sockets, and these hold the URLs of their requests. */
+  /** Hides the agents, because their sockets contain the URLs of requests. */
   [inspect.custom](): string {
     return 'HttpTransport {}';
   }
@@ -103,7 +106,7 @@ function headersOf({ headers }: AxiosResponse): Record<string, string> {
   );
 }
 
-/** The error of axios holds the URL, and the URL can hold a secret. So the cause is what axios reports, without the URL. */
+/** Converts an error of axios. That error contains the URL, which can contain a secret, so only its safe fields become the cause. */
 function transportErrorOf(error: unknown, timeoutMs: number): TransportError {
   const code = isAxiosError(error) ? (error.code ?? '') : '';
   const cause = isAxiosError(error) ? safeCause(error.cause, code) : undefined;
@@ -118,12 +121,12 @@ function transportErrorOf(error: unknown, timeoutMs: number): TransportError {
   return failed('lost', `the connection broke (${code || 'unknown cause'})`);
 }
 
-/** axios has the same code for a body over the limit and a body that was cut off. */
+/** Reads the message, because axios uses one code for a body over the limit and for a truncated body. */
 function isTooLarge(error: unknown): boolean {
   return error instanceof Error && error.message.includes('maxContentLength');
 }
 
-/** The connection was reset before or during the TLS handshake. */
+/** Returns whether the connection was reset before or during the TLS handshake. */
 function neverConnected(error: unknown): boolean {
   const { request } = error as {
     request?: { socket?: { connecting?: boolean; secureConnecting?: boolean } };

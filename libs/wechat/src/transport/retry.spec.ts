@@ -5,7 +5,7 @@ const fail = jest.fn((attempt: number) => Promise.reject(new Error(`attempt ${at
 beforeEach(() => fail.mockClear());
 
 describe('withRetries', () => {
-  it('returns the first success and reports each failed attempt before it', async () => {
+  it('returns the first success and calls onRetry for each failed attempt before it', async () => {
     const failed: string[] = [];
     const work = (attempt: number): Promise<number> =>
       attempt < 3 ? Promise.reject(new Error(`attempt ${attempt}`)) : Promise.resolve(attempt);
@@ -22,7 +22,7 @@ describe('withRetries', () => {
     );
   });
 
-  it('starts no attempt after the deadline and does not wait for it', async () => {
+  it('starts no attempt after the deadline, and fails at once if the next delay would exceed it', async () => {
     const startedAt = performance.now();
     await expect(
       withRetries(fail, { delayMs: () => 500, deadline: deadlineIn(400) }),

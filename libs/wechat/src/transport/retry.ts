@@ -2,20 +2,20 @@ import { DelegateBackoff, handleWhen, retry } from 'cockatiel';
 
 export interface RetryOptions {
   /**
-   * How long to wait before the next attempt, in milliseconds; `undefined` for no further attempt.
+   * Returns the milliseconds to wait before the next attempt, or `undefined` if no further attempt is allowed.
    * @param attempt the number of the failed attempt, from 1
    */
   delayMs: (error: Error, attempt: number) => number | undefined;
-  /** No attempt starts after this moment of `performance.now()`. */
+  /** No attempt starts after this time, by `performance.now()`. */
   deadline: number;
-  /** Called before each wait. */
+  /** Called with the error of each failed attempt that is followed by another attempt. */
   onRetry?: (error: Error) => void;
 }
 
 /**
  * Runs `work` until it succeeds or no further attempt is allowed.
  * @param work gets the number of the attempt, from 1
- * @throws what the last attempt rejected with
+ * @throws the error of the last attempt
  */
 export function withRetries<T>(
   work: (attempt: number) => Promise<T>,

@@ -8,7 +8,7 @@
  */
 export type TransportFailure = 'unsent' | 'timeout' | 'lost' | 'too-large' | 'malformed';
 
-/** A request without a response. Its text has no part of the URL, because URLs of WeChat carry secrets. */
+/** The error of a request without a complete response. Its message contains no part of the URL, because WeChat's URLs contain secrets. */
 export class TransportError extends Error {
   constructor(
     readonly failure: TransportFailure,
