@@ -79,6 +79,17 @@ describe('what is printed of the library', () => {
   it('P10 shows no secret: no provider of a running module and no exported class', async () => {
     const { module, canaries, values } = await running();
     expect(values.length).toBeGreaterThan(20);
+    expect(values.map(([name]) => name)).toEqual(
+      expect.arrayContaining([
+        'AccessTokenRepository',
+        'HttpTransport',
+        'MobileLoginRepository',
+        'ResolvedWechatOptions',
+        'SessionRepository',
+        'UserRepository',
+        'WechatApiClient',
+      ]),
+    );
     expect([...canaries.kinds]).toEqual(
       expect.arrayContaining([
         'appSecret',

@@ -40,6 +40,11 @@ const examples: AnyWechatError[] = [
   new WechatResponseError('unusable'),
   new WechatUnavailableError('timeout'),
   new StoreUnavailableError(),
+  new errors.WechatCallbackError('wrong signature'),
+  new errors.WechatPayOrderPaidError(),
+  new errors.WechatPayOrderClosedError(),
+  new errors.WechatPayOrderConflictError(),
+  new errors.WechatPayRefundError('NOT_ENOUGH'),
 ];
 
 describe('the errors', () => {
@@ -79,7 +84,8 @@ describe('the errors', () => {
     const rows = examples.map((error) => {
       expect(error).toBeInstanceOf(HttpException);
       const { code, msg, ...rest } = error.getResponse();
-      expect(rest).toEqual({ data: null, success: false, error: error.code });
+      const data = error.code === 'ERR_PAY_REFUND' ? { payCode: 'NOT_ENOUGH' } : null;
+      expect(rest).toEqual({ data, success: false, error: error.code });
       return [error.getStatus(), code, error.code, msg];
     });
     expect(rows).toEqual([
@@ -99,6 +105,11 @@ describe('the errors', () => {
       [502, 502, 'ERR_WECHAT_RESPONSE', 'WeChat returned an unusable response'],
       [503, 503, 'ERR_WECHAT_UNAVAILABLE', 'WeChat is unavailable; try again shortly'],
       [503, 503, 'ERR_STORE_UNAVAILABLE', 'the session store is unavailable; try again shortly'],
+      [401, 401, 'ERR_WECHAT_CALLBACK', 'not from WeChat'],
+      [409, 409, 'ERR_PAY_ORDER_PAID', 'the order is paid'],
+      [409, 409, 'ERR_PAY_ORDER_CLOSED', 'the order is closed'],
+      [409, 409, 'ERR_PAY_ORDER_CONFLICT', 'the order number was used with other fields'],
+      [409, 409, 'ERR_PAY_REFUND', 'the refund was refused'],
     ]);
   });
 
