@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { Canaries, overhear } from '../security/canaries.js';
+import { Canaries, recordSecrets } from '../security/canaries.js';
 import { buildApp, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
 import { PHONE, SHOP } from '../support/central.js';
@@ -35,7 +35,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
     collector = await startCollector();
     wechat = await startWechatSandbox({ apps: [SHOP, PHONE] });
     canaries = new Canaries();
-    overhear(wechat, canaries);
+    recordSecrets(wechat, canaries);
   });
   afterEach(async () => {
     await app?.stop('SIGKILL');

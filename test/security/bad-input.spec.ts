@@ -24,11 +24,11 @@ import type { TeamApp } from '../support/team-app.js';
 const PURE = { numRuns: isFull ? 100_000 : 2_000 };
 const SERVICE = { numRuns: isFull ? 20_000 : 500 };
 const HTTP = { numRuns: isFull ? 5_000 : 150 };
-/** What is refused by its shape has its answer within so many milliseconds; the median, since this machine has other things to do. */
+/** The limit of the median duration of a refusal that needs no store, in milliseconds. The median, because the machine may be busy. */
 const AT_ONCE = 50;
 const LONG = isFull ? 600_000 : 20_000;
 
-/** What people and fuzzers send: anything at all, and what is almost right. */
+/** Input of users and fuzzers: random values, and values that are almost valid. */
 const NASTY = [
   ...[
     '',
@@ -89,7 +89,7 @@ const json = fc.oneof(
   { arbitrary: fc.jsonValue({ maxDepth: 3 }), weight: 1 },
 );
 
-/** Counts what the store is asked, which must be nothing where the shape alone decides. */
+/** Counts the calls of the store. There must be none if the format alone decides. */
 class CountingStore extends MapStore {
   asked = 0;
   protected override do<T>(verb: string, key: string, work: () => T): Promise<T> {
@@ -98,7 +98,7 @@ class CountingStore extends MapStore {
   }
 }
 
-/** One route for each thing that a client can send to this library. */
+/** One route for each kind of input that a client can send. */
 @Controller()
 class OpenController {
   constructor(
@@ -164,7 +164,7 @@ afterAll(async () => {
   await wechat.close();
 });
 
-/** Neither WeChat nor the store was asked. */
+/** Checks that neither WeChat nor the store was called. */
 async function askingNobody<T>(work: () => Promise<T>): Promise<T> {
   const before = [wechat.requests.length, store.asked];
   const result = await work();
@@ -172,9 +172,9 @@ async function askingNobody<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-/** The code of an error of ours; every other error is a bug. */
+/** Returns the code of the library's error. Any other error is a bug. */
 async function refusal(work: () => Promise<unknown>): Promise<string> {
-  const error: unknown = await Promise.resolve().then(work).then(() => new Error('it was accepted'), (reason: unknown) => reason); // prettier-ignore
+  const error: unknown = await Promise.resolve().then(work).then(() => new Error('accepted'), (reason: unknown) => reason); // prettier-ignore
   if (!(error instanceof WechatError)) throw error;
   return error.code;
 }
@@ -182,8 +182,8 @@ async function refusal(work: () => Promise<unknown>): Promise<string> {
 const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 const isCode = (code: unknown): boolean => typeof code === 'string' && CODE.test(code);
 
-describe('whatever is sent', () => {
-  it(`P16 B-session as a session_rd is refused from its text alone${often(PURE.numRuns)}`, () => {
+describe('input of any kind', () => {
+  it(`P16 B-session as a session_rd is refused by its format alone${often(PURE.numRuns)}`, () => {
     const keyring = new Keyring([{ appId: 'wx1', secret: 'x', kind: 'mini-program' }], []);
     const tokens = new TokenFormat(keyring, 'srd');
     const almost = fc
@@ -196,7 +196,7 @@ describe('whatever is sent', () => {
   });
 
   it(
-    `P16 B-code as a code, of wx.login, of the phone button and of OAuth, is a bad request, and WeChat does not hear of it${often(SERVICE.numRuns)}`,
+    `P16 B-code as a code of wx.login, of the phone button or of OAuth is a bad request, and WeChat is not called${often(SERVICE.numRuns)}`,
     async () => {
       const services = [
         (code: never) => app.get(SessionService).login(code),
@@ -215,7 +215,7 @@ describe('whatever is sent', () => {
   );
 
   it(
-    `P16 B-encryptedData B-iv B-rawData as open data or its signature is a bad request where it is no text, and else the one refusal${often(SERVICE.numRuns)}`,
+    `P16 B-encryptedData B-iv B-rawData as open data or its signature is a bad request if it is not a string, else the same refusal${often(SERVICE.numRuns)}`,
     async () => {
       const crypto = app.get(CryptoService);
       const sent = fc.record({ encryptedData: value, iv: value, rawData: value, signature: value });
@@ -239,7 +239,7 @@ describe('whatever is sent', () => {
   );
 
   it(
-    `P16 B-scene as a QR code is named field by field, and WeChat does not hear of it${often(SERVICE.numRuns)}`,
+    `P16 B-scene as a QR code is refused with the names of its fields, and WeChat is not called${often(SERVICE.numRuns)}`,
     async () => {
       const field = fc.constantFrom(
         'scene',
@@ -260,7 +260,7 @@ describe('whatever is sent', () => {
             /^[0-9A-Za-z_-][0-9A-Za-z_.-]*(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*$/.test(given)),
         width: (given) =>
           given === undefined || (typeof given === 'number' && given >= 280 && given <= 1280),
-        lineColor: (given) => typeof given === 'object' || given === undefined, // its parts are judged elsewhere
+        lineColor: (given) => typeof given === 'object' || given === undefined, // its parts are checked elsewhere
         envVersion: (given) =>
           given === undefined || ['release', 'trial', 'develop'].includes(given as string),
       };
@@ -278,7 +278,7 @@ describe('whatever is sent', () => {
   );
 
   it(
-    `P16 B-state as the state of an OAuth login is a bad request, and the code is not exchanged${often(SERVICE.numRuns)}`,
+    `P16 B-state as a state of OAuth is a bad request, and the code is not exchanged${often(SERVICE.numRuns)}`,
     async () => {
       const property = fc.asyncProperty(value.filter((state) => state !== undefined), async (state) => {
       const before = wechat.requests.length;
@@ -291,7 +291,7 @@ describe('whatever is sent', () => {
   );
 });
 
-describe('over HTTP, whatever is sent', () => {
+describe('input of any kind, over HTTP,', () => {
   const REFUSALS = [400, 401, 413, 415, 429];
   const post = (
     path: string,
@@ -307,7 +307,7 @@ describe('over HTTP, whatever is sent', () => {
         ...headers,
       },
     });
-  /** Refused, in words that are not the client's. */
+  /** Checks that the request was refused and that the response does not repeat its input. */
   const expectRefusal = async (response: Response, sent: unknown): Promise<void> => {
     const body = await response.text();
     expect(REFUSALS).toContain(response.status);
@@ -316,7 +316,7 @@ describe('over HTTP, whatever is sent', () => {
   };
 
   it(
-    `P16 B-session as a header ends at the guard, without a look into the store${often(HTTP.numRuns)}`,
+    `P16 B-session as a header is refused by the guard without a read of the store${often(HTTP.numRuns)}`,
     async () => {
       const header = fc
         .oneof(fc.constantFrom(...NASTY), fc.string({ maxLength: 300 }))
@@ -349,7 +349,7 @@ describe('over HTTP, whatever is sent', () => {
   );
 
   it(
-    `P16 B-body as JSON is answered with a refusal that does not repeat it${often(HTTP.numRuns)}`,
+    `P16 B-body as JSON is refused in a response that does not repeat it${often(HTTP.numRuns)}`,
     async () => {
       const fields = {
         login: ['code'],
@@ -397,16 +397,16 @@ describe('over HTTP, whatever is sent', () => {
     ['a folded header', 'Authorization: Bearer\r\n  x', [400]],
     ['15 KB', `Authorization: Bearer ${'A'.repeat(15_000)}`, [401]],
     ['20 KB', `Authorization: Bearer ${'A'.repeat(20_000)}`, [431]],
-    ['a header twice', 'X-Session-Rd: a\r\nX-Session-Rd: b', [401]],
+    ['the same header twice', 'X-Session-Rd: a\r\nX-Session-Rd: b', [401]],
     ['two headers of another format', `Authorization: Bearer a\r\nX-Session-Rd: b`, [401]],
     [
-      'two tokens that differ',
+      'two different tokens',
       `Authorization: Bearer srd_${'A'.repeat(43)}\r\nX-Session-Rd: srd_${'B'.repeat(42)}A`,
       [400],
     ],
     ['Latin letters', 'Authorization: Bearer \xe9\xe8', [401]],
     ['tabs', 'Authorization: Bearer\tx', [401]],
-  ])('P16 B-session raw is refused: %s', async (_, header, expected) => {
+  ])('P16 B-session as raw bytes is refused: %s', async (_, header, expected) => {
     const { status } = await askingNobody(() =>
       sendRaw(app.url, `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n`),
     );
@@ -428,7 +428,7 @@ describe('over HTTP, whatever is sent', () => {
     'http://x/me',
     '/me%00',
     '/%ff',
-  ])('P16 B-path as a path is guarded or not there: %s', async (path) => {
+  ])('P16 B-path as a path is guarded or 404: %s', async (path) => {
     for (const [{ url }, method] of [app, onExpress].flatMap((each) =>
       METHODS.map((verb) => [each, verb] as const),
     )) {

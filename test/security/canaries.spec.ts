@@ -24,7 +24,7 @@ import type { Answer } from '../support/http.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
-import { Canaries, overhear } from './canaries.js';
+import { Canaries, recordSecrets } from './canaries.js';
 import type { Secret } from './canaries.js';
 
 const MINI = `/wx/mini/v1/${SHOP.appId}`;
@@ -32,7 +32,7 @@ const MOBILE = `/wx/v1/${PHONE.appId}`;
 const KINDS = 10;
 
 describe('control: the search', () => {
-  it('P10 finds a secret in every form that it may take', () => {
+  it('P10 finds a secret in every encoding', () => {
     const canaries = new Canaries();
     const key = randomBytes(16);
     canaries.add('sessionKey', key.toString('base64'));
@@ -59,7 +59,7 @@ describeRedis('the secrets of the reference app', () => {
   const encryptionKey = randomBytes(32).toString('base64');
   const jwtSecret = randomBytes(32).toString('base64');
   const written: string[] = [];
-  /** What every client was answered, and which secrets belonged there. */
+  /** All responses to clients, and the secrets that each may contain. */
   const answers: { text: string; allowed: Secret[] }[] = [];
   let redis: TestRedis;
   let monitor: Socket;
@@ -85,7 +85,7 @@ describeRedis('the secrets of the reference app', () => {
       WECHAT_ENCRYPTION_KEYS: `one:${encryptionKey}`,
     };
     s = await startCentral({ env: { ...env, REDIS_URL: redis.url } });
-    overhear(s.wechat, canaries);
+    recordSecrets(s.wechat, canaries);
     canaries.add('encryptionKey', encryptionKey);
     canaries.add('jwtSecret', jwtSecret);
     await useEverything();
@@ -109,7 +109,7 @@ describeRedis('the secrets of the reference app', () => {
     return { status, headers, body };
   };
 
-  /** Each route, well and badly. The owner of a token and of a phone number may read them; nobody else may. */
+  /** Calls each route with valid and invalid input. Only the owner of a token or a phone number may read it. */
   const useEverything = async (): Promise<void> => {
     const user = s.wechat.users.create({ phoneNumber: '13580001234' });
     canaries.add('phone', '13580001234');
@@ -167,7 +167,7 @@ describeRedis('the secrets of the reference app', () => {
     await ask(s.call('POST /auth/logout', { token: current }));
   };
 
-  /** The same doors with wrong keys, and while WeChat and Redis fail. */
+  /** Calls the same routes with wrong credentials, and while WeChat and Redis fail. */
   const fail = async (
     openid: string,
     current: string,
@@ -187,7 +187,7 @@ describeRedis('the secrets of the reference app', () => {
       await ask(s.oauth2((await user.authorize(PHONE.appId)).code), 'mobileToken');
       await ask(s.userInfo(mobile, 'true'));
       await ask(s.accessToken(), 'accessToken');
-      await ask(s.qrCode({ scene: 'a=1' })); // drawn once
+      await ask(s.qrCode({ scene: 'a=1' })); // cached from now on
       await ask(s.call(`GET ${MINI}/${SHOP.secret}x/access_token`));
       await ask(s.call(`GET /wx/mini/v1/wx0000000000000000/${SHOP.secret}/access_token`));
       await ask(s.call(`GET ${MOBILE}/${mobile}x/userInfo`));
@@ -220,7 +220,7 @@ describeRedis('the secrets of the reference app', () => {
       for (const path of paths) s.wechat.next(path, fault);
       await knock();
       s.wechat.clear();
-      overhear(s.wechat, canaries);
+      recordSecrets(s.wechat, canaries);
     }
     redis.freeze();
     await ask(s.call('POST /auth/login', { body: await user.login() }));
@@ -230,20 +230,20 @@ describeRedis('the secrets of the reference app', () => {
     await until(async () => (await s.call('GET /auth/session', { token: current })).status === 200);
   };
 
-  it('are all there to be found: the search is not in vain', () => {
+  it('are of every kind, and there are enough responses, log lines and commands to search', () => {
     expect(canaries.kinds.size).toBe(KINDS);
     expect(answers.length).toBeGreaterThan(50);
     expect([s.log.length > 50, monitored.length > 1_000]).toEqual([true, true]);
   });
 
-  it('P10 are in no line of the log at its most talkative, and in nothing that is written to the terminal', () => {
+  it('P10 are in no log line of level trace, and in no output to the terminal', () => {
     const lines = [...s.log, ...written];
     expect(lines.flatMap((line) => canaries.in(line).map((kind) => `${kind}: ${line}`))).toEqual(
       [],
     );
   });
 
-  it('P9 P10 are in no answer but the one that they belong in', () => {
+  it('P9 P10 are only in the responses of their owner', () => {
     expect(
       answers.flatMap(({ text, allowed }) =>
         canaries.in(text, allowed).map((kind) => `${kind}: ${text}`),
@@ -251,7 +251,7 @@ describeRedis('the secrets of the reference app', () => {
     ).toEqual([]);
   });
 
-  it('P6 are not in Redis: in no key, no value, no command, and not in its dump', async () => {
+  it('P6 are not in Redis: in no key, no value, no command and no dump', async () => {
     await redis.run('SAVE');
     const [, directory] = (await redis.run('CONFIG', 'GET', 'dir')) as [string, string];
     const dump = readFileSync(join(directory, 'dump.rdb'));
@@ -304,9 +304,9 @@ describe('an error of the library', () => {
     { body: { openid: 1, session_key: 'x', access_token: 'a\nb', expires_in: 'x', errcode: 'x' } },
   ];
 
-  it('P10 has no secret in it, however deep one looks, whatever has failed', async () => {
+  it('P10 contains no secret at any depth, after any failure', async () => {
     const user = wechat.users.create();
-    overhear(wechat, canaries);
+    recordSecrets(wechat, canaries);
     const { session_rd, session } = await app.get(SessionService).login((await user.login()).code);
     const { token } = await app.get(MobileOAuthService).login((await user.authorize()).code);
     canaries.add('session_rd', session_rd);
@@ -358,7 +358,7 @@ describe('an error of the library', () => {
     );
   });
 
-  it('P10 control: as the cause, the error of the HTTP client would show the secret', async () => {
+  it('P10 control: would show a secret with the error of the HTTP client as its cause', async () => {
     const { secret } = wechat.apps[0]!;
     wechat.always('*', { reset: true });
     const cause: unknown = await axios

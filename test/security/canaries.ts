@@ -1,6 +1,6 @@
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
 
-/** What must never be seen where it does not belong. */
+/** The kinds of secrets. */
 export type Secret =
   | 'appSecret'
   | 'sessionKey'
@@ -13,7 +13,7 @@ export type Secret =
   | 'jwtSecret'
   | 'encryptionKey';
 
-/** Secrets that are each unique in the world, so that a trace of one is proof; and all the forms in which one could hide. */
+/** Unique secrets, each with all encodings in which it could leak. */
 export class Canaries {
   private readonly known = new Map<string, { kind: Secret; forms: string[] }>();
 
@@ -26,7 +26,7 @@ export class Canaries {
     return new Set([...this.known.values()].map(({ kind }) => kind));
   }
 
-  /** Which secrets can be read in this, bytes included, except the kinds that belong there. */
+  /** Returns the kinds of secrets in a text or in bytes, without the allowed kinds. */
   in(haystack: string | Buffer, allowed: Secret[] = []): Secret[] {
     const text =
       typeof haystack === 'string'
@@ -39,8 +39,8 @@ export class Canaries {
   }
 }
 
-/** WeChat's answers go through here on their way, so each secret in them is known before it is used. */
-export function overhear(wechat: WechatSandbox, canaries: Canaries): void {
+/** Adds the secrets in WeChat's responses before the application gets them. */
+export function recordSecrets(wechat: WechatSandbox, canaries: Canaries): void {
   const note = (kind: Secret, ...fields: string[]): Fault => ({
     transform: (answer) => {
       canaries.add(kind, ...fields.map((field) => answer[field] as string | undefined));
@@ -68,7 +68,7 @@ function formsOf(value: string): string[] {
   return [...new Set([...forms, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)])];
 }
 
-/** How base64 and base64url of something longer show these bytes, which begin so far behind a multiple of three. */
+/** Returns these bytes as they appear in base64 and base64url of a longer text. @param offset bytes after a multiple of three */
 function base64Within(bytes: Buffer, offset: number): string[] {
   const text = Buffer.concat([Buffer.alloc(offset), bytes])
     .toString('base64')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Everything that an attacker sees of a server's answer to a ciphertext. */
+/** The response of a server to a ciphertext, as an attacker sees it. */
 export type Oracle = (iv: Buffer, ciphertext: Buffer) => string;
 
 const BLOCK = 16;
@@ -8,14 +8,14 @@ const BLOCK = 16;
 class OutOfQueries extends Error {}
 
 /**
- * Forges a CBC ciphertext of any plaintext without the key (CBC-R, Rizzo and Duong 2010): a server that answers bad padding
- * otherwise than bad contents tells, byte by byte, what a block decrypts to, and the block before it is chosen freely.
+ * Forges a CBC ciphertext of any plaintext without the key (CBC-R, Rizzo and Duong 2010). A server whose response to bad padding
+ * differs from that to bad contents reveals, byte by byte, the decryption of a block. The attacker chooses the block before it.
  *
- * It knows nothing of the server's words: whatever differs from what most questions are answered with is news to it.
+ * It does not know the server's messages. It compares each response with the most frequent one.
  */
 export class CbcForger {
   queries = 0;
-  /** Bytes of plaintext it has learnt; without any there is no progress. */
+  /** The number of bytes of plaintext that it has learnt. */
   learnt = 0;
   readonly answers = new Set<string>();
   private usual = '';
@@ -25,7 +25,7 @@ export class CbcForger {
     private readonly maxQueries: number,
   ) {}
 
-  /** `undefined` when the queries are used up. */
+  /** Returns `undefined` when the queries are used up. */
   forge(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } | undefined {
     try {
       this.usual = this.ask(randomBytes(BLOCK), randomBytes(BLOCK));
@@ -36,7 +36,7 @@ export class CbcForger {
     }
   }
 
-  /** From the last block to the first: what stands before a block turns it into the plaintext that is wanted. */
+  /** Forges from the last block to the first, because the block before it determines the plaintext of a block. */
   private chain(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } {
     let before: Buffer = randomBytes(BLOCK);
     const blocks = [before];
@@ -48,7 +48,7 @@ export class CbcForger {
     return { iv: iv!, ciphertext: Buffer.concat(rest) };
   }
 
-  /** What the server's key makes of a block. Where no byte shows, the luck of the start is tried again. */
+  /** Decrypts a block by queries. Starts again with other random bytes when a byte cannot be determined. */
   private decrypted(block: Buffer): Buffer {
     for (;;) {
       const known = Buffer.alloc(BLOCK);
@@ -77,7 +77,7 @@ export class CbcForger {
     return undefined;
   }
 
-  /** The last byte may also have fitted a longer padding; then it depends on the byte before it. */
+  /** The padding may be longer than one byte. Then the result depends on the byte before the last one. */
   private isSure(iv: Buffer, at: number, block: Buffer): boolean {
     if (at < BLOCK - 1) return true;
     const other = Buffer.from(iv);

@@ -28,11 +28,11 @@ const EQUALITIES = new Set([
   ts.SyntaxKind.EqualsEqualsToken,
   ts.SyntaxKind.ExclamationEqualsToken,
 ]);
-/** What a client could find out byte by byte if a comparison of it took longer the more of it is right. */
+/** Names of values that a client could guess byte by byte from the duration of a comparison. */
 const GUESSABLE = /(secret|digest|signature|hmac|check|mac|password|state)(\(.*\))?$/i;
 const HARMLESS = /^(undefined|null|typeof .*|'[^']*'|\d+)$/;
 
-/** Comparisons that stop at the first difference. */
+/** Comparisons that end at the first difference. */
 function leaksOf(source: ts.SourceFile): string[] {
   return [...nodesOf(source)].flatMap((node) => {
     const pair = comparedIn(node)?.map((each) => each.getText(source));
@@ -56,7 +56,7 @@ function comparedIn(node: ts.Node): [ts.Node, ts.Node] | undefined {
 }
 
 describe('the code of the library', () => {
-  it('P13 compares what could be guessed in constant time, everywhere', () => {
+  it('P13 compares secrets in constant time, everywhere', () => {
     expect(sources.length).toBeGreaterThan(40);
     expect(
       sources.flatMap(({ file, source }) => leaksOf(source).map((leak) => `${file}: ${leak}`)),
@@ -73,7 +73,7 @@ describe('the code of the library', () => {
     ]);
   });
 
-  it('P13 control: the rule finds a comparison that tells', () => {
+  it('P13 control: the rule finds a comparison that leaks its duration', () => {
     const naive = [
       'given.secret === record.secret',
       'expectedSignature != signature',
@@ -92,7 +92,7 @@ describe('the code of the library', () => {
     expect(harmless.map((code) => leaksOf(parse(code)).length)).toEqual([0, 0, 0, 0]);
   });
 
-  it('P27 evaluates no text, reads no XML, takes no files, starts no process, and reads only the key files that the operator names', () => {
+  it('P27 evaluates no text, parses no XML, accepts no files and starts no process, and reads only the key files that the operator names', () => {
     const text = sources.map(({ source }) => source.text).join('\n');
     expect(text.match(/\beval\(|new Function\(|\bvm['"]|child_process|worker_threads/g)).toBeNull();
     const imported = new Set(
@@ -109,7 +109,7 @@ describe('the code of the library', () => {
     expect(readsFiles.map(({ file }) => file)).toEqual(['pay/pay.env.ts']); // the keys of WECHAT_PAY_*_FILE
   });
 
-  it('P27 needs three packages of its own, and of the lockfile every package has a checksum', () => {
+  it('P27 depends on three packages, and every package of the lockfile has a checksum', () => {
     const { dependencies } = JSON.parse(read(join(LIBRARY, 'package.json'))) as {
       dependencies: Record<string, string>;
     };

@@ -6,7 +6,7 @@ import * as library from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { optionsFor } from '../support/team-app.js';
-import { Canaries, overhear } from './canaries.js';
+import { Canaries, recordSecrets } from './canaries.js';
 
 const { AccessTokenService, MobileOAuthService, SessionService, WechatModule } = library;
 
@@ -37,7 +37,7 @@ afterAll(() => wechat.close());
 /** A module after logins and calls to WeChat, and the secrets that it holds. */
 async function running() {
   const canaries = new Canaries();
-  overhear(wechat, canaries);
+  recordSecrets(wechat, canaries);
   const key = randomBytes(32);
   canaries.add(
     'encryptionKey',

@@ -23,7 +23,7 @@ const QUERIES = isFull ? 50_000 : 2_000;
 const ENOUGH_FOR_NAIVE = 40_000;
 const APP = 'wx5a4db0c1e2f37608';
 const now = Date.now();
-/** What the attacker wants to be: the owner of somebody's phone number. */
+/** The data that the attacker wants to forge: the phone number of another user. */
 const FORGERY = Buffer.from(
   JSON.stringify({
     phoneNumber: '13800000000',
@@ -35,7 +35,7 @@ const FORGERY = Buffer.from(
 
 const sessionKey = randomBytes(16);
 
-/** Most servers that one finds: each step has a message of its own. */
+/** A typical naive server: each step has its own message. */
 const naive: Oracle = (iv, ciphertext) => {
   try {
     const aes = createDecipheriv('aes-128-cbc', sessionKey, iv);
@@ -68,11 +68,11 @@ const ours: Oracle = (iv, ciphertext) => {
   }
 };
 
-/** The stack shows who asked, which is the forger himself; what the library adds to it stays. */
+/** Removes the frames of the test from the stack and keeps those of the library. */
 const OUR_FRAMES = /\n +at (?!.*libs\/wechat\/).*/g;
 
-describe('a forger of open data', () => {
-  it(`P11 control: makes a naive server accept a phone number of his choice, in fewer than ${ENOUGH_FOR_NAIVE} questions`, () => {
+describe('an attacker who forges open data', () => {
+  it(`P11 control: makes a naive server accept any phone number, in fewer than ${ENOUGH_FOR_NAIVE} requests`, () => {
     const forger = new CbcForger(naive, ENOUGH_FOR_NAIVE);
     const forged = forger.forge(FORGERY);
     expect(forged && naive(forged.iv, forged.ciphertext)).toBe('ok');
@@ -85,7 +85,7 @@ describe('a forger of open data', () => {
     ).toHaveProperty('phoneNumber');
   });
 
-  it(`P11 B-encryptedData learns nothing from ours${often(QUERIES)}`, () => {
+  it(`P11 B-encryptedData learns nothing from the library${often(QUERIES)}`, () => {
     const forger = new CbcForger(ours, QUERIES);
     expect(forger.forge(FORGERY)).toBeUndefined();
     expect([forger.queries > QUERIES, forger.learnt, forger.answers.size]).toEqual([true, 0, 1]);
@@ -142,7 +142,7 @@ describe('open data over HTTP', () => {
     return bytes.toString('base64');
   };
 
-  it('P11 B-encryptedData refuses ten times in the same words, headers included, whatever was wrong, and then not at all for ten minutes', async () => {
+  it('P11 B-encryptedData is refused ten times with equal responses and headers for every error, and then with 429 for ten minutes', async () => {
     const good = await user.getPhoneNumber();
     const stranger = wechat.users.create();
     await stranger.login();
@@ -174,9 +174,9 @@ describe('open data over HTTP', () => {
   });
 
   const RUNS = isFull ? 2_000 : 100;
-  /** A user has ten failures: three rounds of three kinds, and one before them. */
+  /** Three rounds of three kinds, and one request before them, use up the ten failures of a user. */
   const ROUNDS_OF_A_USER = 3;
-  /** Of one size, and each refused at another step. */
+  /** Equal in size, and each refused at another step. */
   const wrongFor = (attacker: SandboxUser): Record<string, EncryptedData> => {
     const watermark = {
       appid: 'wx0000000000000000',
@@ -197,14 +197,14 @@ describe('open data over HTTP', () => {
     expect(answer.status).toBe(400);
     return performance.now() - startedAt;
   };
-  /** How far apart the medians of the kinds lie, greatest by least. */
+  /** Returns the greatest median of the kinds divided by the least. */
   const spreadOf = async (runs: number): Promise<number> => {
     const times: Record<string, number[]> = { padding: [], json: [], appid: [] };
     for (let done = 0; done < runs; done += ROUNDS_OF_A_USER) {
       const attacker = wechat.users.create();
       const login = await app.get(SessionService).login((await attacker.login()).code);
       const kinds = Object.entries(wrongFor(attacker));
-      await timeOf(login.session_rd, kinds[0]![1]); // the first request after a login waits longer, whatever it brings
+      await timeOf(login.session_rd, kinds[0]![1]); // warm-up: the first request after a login takes longer
       for (let round = 0; round < ROUNDS_OF_A_USER; round++) {
         for (const [kind, data] of kinds) times[kind]!.push(await timeOf(login.session_rd, data));
         kinds.push(kinds.shift()!);
@@ -216,8 +216,8 @@ describe('open data over HTTP', () => {
     return Math.max(...medians) / Math.min(...medians);
   };
 
-  it(`P11 is the same for wrong padding, wrong JSON and a wrong app, as their medians tell${often(RUNS)}`, async () => {
-    await spreadOf(30); // the first requests are slow, whatever they bring
+  it(`P11 takes the same median time for wrong padding, wrong JSON and a wrong app${often(RUNS)}`, async () => {
+    await spreadOf(30); // warm-up
     expect(await spreadOf(RUNS)).toBeLessThan(isFull ? 1.1 : 1.5);
   });
 });
@@ -253,7 +253,7 @@ describe('the failure budget of decryption', () => {
       () => 'ok',
       ({ code }: { code: string }) => code,
     );
-  /** How many guesses were tried, and how many were refused with 429 before that. */
+  /** Counts the guesses that were decrypted, and those that were refused with 429. */
   const tally = (outcomes: string[]) => ({
     tried: outcomes.filter((code) => code === 'ERR_WECHAT_DECRYPT').length,
     limited: outcomes.filter((code) => code === 'ERR_WECHAT_RATE_LIMIT').length,
@@ -274,14 +274,14 @@ describe('the failure budget of decryption', () => {
       await Promise.all(Array.from({ length: GUESSES }, () => outcome(guess(session, data)))),
     );
   };
-  /** Checks the number of failures, tries, and counts the failure afterwards. */
+  /** A naive budget: checks the number of failures, decrypts, and counts the failure afterwards. */
   const naiveDecrypt = (keyOf: (session: WechatSession) => string): Decrypt => {
     const failures = new Map<string, number>();
     return async (session, { iv, encryptedData }) => {
       const key = keyOf(session);
       if ((failures.get(key) ?? 0) >= 10) throw new WechatRateLimitError(600);
       try {
-        await Promise.resolve(); // the session_key comes from the store
+        await Promise.resolve(); // reading the session_key from the store
         const { appId, openid } = session;
         const checks = { appId, openid, sessionKey: user.sessionKey(), now };
         return decryptOpenData({ ...checks, iv, encryptedData });
@@ -315,7 +315,7 @@ describe('the failure budget of decryption', () => {
     });
   });
 
-  it('P11 is not used up by parallel requests that are right', async () => {
+  it('P11 is not used up by parallel requests with valid data', async () => {
     const session = await login();
     const good = await user.getPhoneNumber();
     const outcomes = await Promise.all(
@@ -328,11 +328,11 @@ describe('the failure budget of decryption', () => {
   it('P11 does not grow when an attempt ends in the next window', async () => {
     const session = await login();
     const good = await user.getPhoneNumber();
-    await decrypt(session, good); // starts the window
+    await decrypt(session, good); // opens the window
     wechat.clock.advance(10 * 60_000 - 500);
     const late = await user.getPhoneNumber();
     const read = jest.spyOn(app.get(WechatStore), 'get').mockImplementationOnce((key) => {
-      wechat.clock.advance('1s'); // while the session_key is read, the window ends
+      wechat.clock.advance('1s'); // the window ends while the session_key is read
       return app.get(WechatStore).get(key);
     });
     await Promise.all(Array.from({ length: 10 }, () => decrypt(session, late)));
@@ -340,14 +340,14 @@ describe('the failure budget of decryption', () => {
     expect(await inParallel(decrypt)).toEqual({ tried: 10, limited: 40 });
   });
 
-  it('P11 is of each user alone', async () => {
+  it('P11 is separate for each user', async () => {
     await inParallel(decrypt);
     user = wechat.users.create({ phoneNumber: '13580007777' });
     expect(await outcome(decrypt(await login(), await user.getPhoneNumber()))).toBe('ok');
   });
 });
 
-describe('open data that was touched', () => {
+describe('modified open data', () => {
   let wechat: WechatSandbox;
   let user: SandboxUser;
 
@@ -397,7 +397,7 @@ describe('open data that was touched', () => {
     }
   });
 
-  it('P12 B-encryptedData is not taken with its blocks swapped, doubled or cut off', async () => {
+  it('P12 B-encryptedData is refused with its blocks swapped, doubled or cut off', async () => {
     const { iv, encryptedData } = await user.getUserInfo();
     const blocks = Buffer.from(encryptedData, 'base64').toString('hex').match(/.{32}/g)!;
     const others = blocks.flatMap((block, i) => [

@@ -5,13 +5,13 @@ import ts from 'typescript';
 const ROOT = join(__dirname, '../..');
 const CALLERS = /^(it|test)\b/;
 
-/** Which tests prove each promise: a file, and how the titles of its tests begin. */
+/** The tests that prove each promise: a file, and the beginnings of titles. */
 const PROMISES = JSON.parse(readFileSync(join(__dirname, 'promises.json'), 'utf8')) as Record<
   string,
   Record<string, string[]>
 >;
 
-/** How each test of a file is called; of a title with a value in it, what comes before the value. */
+/** Returns the titles of the tests of a file. A title that contains a value ends before the value. */
 function titlesIn(file: string): string[] {
   if (!existsSync(join(ROOT, file))) return [];
   const source = ts.createSourceFile(
@@ -53,11 +53,11 @@ describe('the promises of SECURITY.md', () => {
     expect([Object.keys(proofs).length > 0, missing]).toEqual([true, []]);
   });
 
-  it('control: a title that no test has is missed', () => {
+  it('control: reports a title that no test has', () => {
     const own = titlesIn('test/security/promises.spec.ts');
     expect([
       own.includes('each have a row in SECURITY.md and a list of tests'),
-      own.includes('nothing like this'),
+      own.includes('a missing title'),
     ]).toEqual([true, false]);
   });
 });

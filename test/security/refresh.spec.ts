@@ -8,10 +8,10 @@ const GRACE = 60_000;
 const RULES = { ttl: 30 * 60_000, maxAge: 24 * 60 * 60_000, refreshGrace: GRACE };
 const HISTORIES = isFull ? 20_000 : 1_000;
 
-/** Whether the owner's client sends an `Idempotency-Key`. Without one the rule is the old one. */
+/** Whether the owner's client sends an `Idempotency-Key`. */
 type Client = 'with keys' | 'without keys';
 
-/** What became of one message: delivered both ways, or lost on the way to the server or on the way back. */
+/** The fate of a message: delivered, or the request or the response is lost. */
 type Fate = 'delivered' | 'request lost' | 'response lost';
 
 type Step =
@@ -22,7 +22,7 @@ type Step =
 
 const newKey = (): string => randomBytes(16).toString('hex');
 
-/** One owner, one thief, one session. Both know what the server has returned to them, and nothing else. */
+/** An owner and a thief of one session. Each knows only the responses of the server to them. */
 class Theft {
   readonly store = new MapStore();
   readonly sessions: SessionService = bareInstance(this.store, new BareWechat(), RULES).sessions;
@@ -31,7 +31,7 @@ class Theft {
   private token = '';
   private key = newKey();
   private loggedIn = true;
-  /** When the first refresh of the owner after the theft reached the server. */
+  /** The time of the owner's first refresh after the theft. */
   private answeredAt?: number;
 
   constructor(private readonly client: Client) {}
@@ -72,11 +72,12 @@ class Theft {
     return issued?.session_rd;
   }
 
-  /** From the owner's first refresh after the theft, the thief's tokens work for one grace time at most. */
+  /** Checks that the thief's tokens work for one grace time at most after the owner's first refresh after the theft. */
   private async check(): Promise<void> {
     if (this.answeredAt === undefined || this.store.clock.now() < this.answeredAt + GRACE) return;
     const found = await Promise.allSettled(this.stolen.map((token) => this.sessions.find(token)));
-    if (found.some(({ status }) => status === 'fulfilled')) throw new Error('the thief is inside');
+    if (found.some(({ status }) => status === 'fulfilled'))
+      throw new Error('a token of the thief was accepted');
   }
 }
 

@@ -16,7 +16,7 @@ const MINI = ['wx1111111111111111', 'wx2222222222222222'] as const;
 const MOBILE = 'wx3333333333333333';
 const FAR = 60 * 60_000;
 
-/** The sandbox's clock and the store's stand beside each other here, so data of any age will do. */
+/** The clocks of the sandbox and the store are independent here, so open data may have any age. */
 const ANY_AGE = { openData: { maxAge: 0 } } as const;
 
 let wechat: WechatSandbox;
@@ -42,14 +42,14 @@ const login = async (app: TeamApp, user: SandboxUser): Promise<IssuedSession> =>
 const status = async (app: TeamApp, sessionRd: string): Promise<number> =>
   (await app.as(sessionRd, '/me')).status;
 
-describe('who writes to the store', () => {
+describe('an attacker who writes to the store', () => {
   let store: MapStore;
   beforeEach(() => {
     store = new MapStore();
   });
   afterEach(closeTeamApps);
 
-  /** Everything that one user, or one app, has in the store. */
+  /** All records of one user and of one app. */
   interface Owner {
     user: SandboxUser;
     session_rd: string;
@@ -57,7 +57,7 @@ describe('who writes to the store', () => {
     mobile: string;
     appId: string;
     accessToken: string;
-    /** Of each kind of record, where it lies. */
+    /** The key of each kind of record. */
     keys: Record<Kind, string>;
   }
   type Kind = 'session' | 'user' | 'accessToken' | 'mobileLogin';
@@ -83,7 +83,7 @@ describe('who writes to the store', () => {
     };
     return { user, session_rd, session, mobile, appId, accessToken, keys };
   };
-  /** Whether an owner still gets what the record of this kind stands for. */
+  /** Returns whether the owner of a record can still use it, by kind. */
   const works: Record<Kind, (app: TeamApp, owner: Owner) => Promise<boolean>> = {
     session: async (app, { session_rd }) => (await status(app, session_rd)) === 200,
     user: async (app, { session, user, appId }) => {
@@ -93,18 +93,18 @@ describe('who writes to the store', () => {
     },
     accessToken: async (app, { appId, accessToken }) => {
       const asked = wechat.requestsTo('/cgi-bin/stable_token').length;
-      expect(await app.get(AccessTokenService).get(appId)).toBe(accessToken); // of the store, or of WeChat: never another app's
+      expect(await app.get(AccessTokenService).get(appId)).toBe(accessToken); // from the store or from WeChat, never that of another app
       return wechat.requestsTo('/cgi-bin/stable_token').length === asked;
     },
     mobileLogin: async (app, { mobile }) => app.get(MobileOAuthService).find(mobile).then(() => true, () => false), // prettier-ignore
   };
 
   it.each(KINDS.flatMap((kind) => KINDS.map((place) => [kind, place] as const)))(
-    'P7 gets nowhere with the %s of one put where the %s of another lies',
+    'P7 gains nothing by copying the %s of one user to the key of the %s of another',
     async (kind, place) => {
       const app = await start(store);
       const [thief, victim] = [await moveIn(app, MINI[0]), await moveIn(app, MINI[1])];
-      const cold = await start(store); // knows no access token yet, and no session
+      const cold = await start(store); // its caches are empty
       for (const [from, to] of [[thief, victim] as const, [victim, thief] as const]) {
         const original = store.entries.get(to.keys[place])!;
         store.entries.set(to.keys[place], {
@@ -118,7 +118,7 @@ describe('who writes to the store', () => {
     },
   );
 
-  it('P7 gets nowhere with records of his own making: shortened, empty, lengthened, random', async () => {
+  it('P7 gains nothing by writing shortened, empty, lengthened or random records', async () => {
     const app = await start(store);
     const owner = await moveIn(app, MINI[0]);
     for (const place of KINDS) {
@@ -138,7 +138,7 @@ describe('who writes to the store', () => {
     }
   });
 
-  it('P7 can bring back what was there before, and that is all: a record replayed is the login it was, or none', async () => {
+  it('P7 can restore an older record, which is the same session as before or none', async () => {
     const app = await start(store);
     const { session_rd, session, user } = await moveIn(app, MINI[0]);
     const key = `wx:s:${session.id}`;
@@ -151,7 +151,7 @@ describe('who writes to the store', () => {
   });
 });
 
-describe('keys', () => {
+describe('encryption keys', () => {
   const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, key: randomBytes(32) })) as [
     WechatEncryptionKey,
     WechatEncryptionKey,
@@ -160,7 +160,7 @@ describe('keys', () => {
   const rings = [[a], [b], [a, b], [b, a], [a, b, c], [c, a], []];
   const nameOf = (ring: WechatEncryptionKey[]): string =>
     ring.map(({ id }) => id).join('') || 'derived';
-  /** The first key seals; none configured is a key derived from the app's secret. */
+  /** The first key encrypts. Without keys, one is derived from the AppSecret. */
   const sealing = (ring: WechatEncryptionKey[]): string => ring[0]?.id ?? 'derived';
   const opens = (ring: WechatEncryptionKey[], id: string): boolean =>
     ring.length === 0 ? id === 'derived' : ring.some((key) => key.id === id);
@@ -168,7 +168,7 @@ describe('keys', () => {
     rings.map((other) => [nameOf(one), nameOf(other), one, other] as const),
   );
 
-  /** One instance for each ring; they share a store. */
+  /** Starts an instance for each list of keys, on one store. */
   const apps = new Map<string, TeamApp>();
   beforeAll(async () => {
     const store = new MapStore();
@@ -177,7 +177,7 @@ describe('keys', () => {
   const under = (...ring: WechatEncryptionKey[]): TeamApp => apps.get(nameOf(ring))!;
 
   it.each(cases)(
-    'S5 logged in under %s, seen under %s: in while the key is there, 401 without it, never 500',
+    'S5 for a login with %s and a request with %s: 200 if the key is known, else 401, never 500',
     async (_, __, one, other) => {
       const [first, second] = [under(...one), under(...other)];
       const { session_rd } = await login(first, wechat.users.create());
@@ -196,7 +196,7 @@ describe('keys', () => {
     },
   );
 
-  it('P8 go round without a logout: new key first, old key out once the logins are over', async () => {
+  it('P8 rotate without a logout: add the new key first, and remove the old one when its sessions have expired', async () => {
     const { session_rd } = await login(under(a), wechat.users.create());
     const next = await under(b, a).get(SessionService).refresh(session_rd);
     expect([

@@ -12,10 +12,10 @@ import type { TeamApp } from '../support/team-app.js';
 const APP_IDS = ['wx1111111111111111', 'wx2222222222222222'];
 const USERS = isFull ? 500 : 100;
 const AT_ONCE = 100;
-/** What each user does, one after the other, while all others do the same. */
+/** The steps of each user. All users run at the same time. */
 const STEPS = isFull ? 40 : 4;
 
-/** As a team writes it: whatever the client sends along with the code is not looked at, except to end it. */
+/** A login as in an application: a session that the client presents is only used to end it. */
 @Controller()
 class LoginController {
   constructor(private readonly sessions: SessionService) {}
@@ -72,9 +72,9 @@ describe('a login', () => {
     return ((await answer.json()) as { session_rd: string }).session_rd;
   };
 
-  it('P2 takes no token from the client: whatever he sends along, he gets a new one, and his own stays nothing', async () => {
+  it('P2 accepts no token that the client chose: it returns a new one, and the chosen one stays invalid', async () => {
     const chosen = `srd_${randomBytes(32).toString('base64url')}`;
-    const planted = await logIn(wechat.users.create()); // a true one, of the attacker
+    const planted = await logIn(wechat.users.create()); // a valid one, of the attacker
     const victim = wechat.users.create();
     const tokens = new Set([chosen, planted]);
     for (const token of [chosen, planted]) {
@@ -101,11 +101,11 @@ describe('a login', () => {
       }
     }
     expect(await status(chosen)).toBe(401);
-    expect(await status(planted)).toBe(401); // it was presented as the session to replace: ended, never taken over (CVE-2022-25896)
+    expect(await status(planted)).toBe(401); // it was presented as the session to replace, so it was ended and not reused (CVE-2022-25896)
   });
 
   it.each(trials(1000, 20))(
-    'P3 ends the session that was presented, and mints another',
+    'P3 ends the session that the client presented, and creates a new one',
     async () => {
       const user = wechat.users.create();
       const old = await logIn(user);
@@ -120,7 +120,7 @@ describe('a login', () => {
 });
 
 describe('users of two mini programs', () => {
-  /** One user in one app. What he finds is his own, whatever the others do meanwhile. */
+  /** Runs all steps of one user in one app. Checks that every response belongs to this user. */
   const live = async (user: SandboxUser, appId: string): Promise<number> => {
     const sessions = (): SessionService => any(apps).get(SessionService);
     const logIn = async (): Promise<string> =>
@@ -148,12 +148,12 @@ describe('users of two mini programs', () => {
   };
 
   it(
-    `P24 never meet, ${AT_ONCE} of them at once${often(USERS * APP_IDS.length)}`,
+    `P24 never get each other's data, ${AT_ONCE} of them at once${often(USERS * APP_IDS.length)}`,
     async () => {
       const users = Array.from({ length: USERS }, () => wechat.users.create());
       const checked: number[] = [];
       while (users.length > checked.length / APP_IDS.length) {
-        const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // more at once than a socket's backlog are turned away
+        const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // the backlog of a socket is limited
         checked.push(
           ...(await Promise.all(
             crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))),

@@ -5,14 +5,14 @@ import { isFull, often } from '../faults/rows.js';
 
 const COUNT = isFull ? 1_000_000 : 200_000;
 const BYTES = 32;
-/** Once in about 500 million runs a fair source is further off than this many standard deviations. */
+/** A fair source deviates by more than this many standard deviations once in about 500 million runs. */
 const SIGMAS = 6;
 
 interface Judgement {
   duplicates: number;
-  /** How many standard deviations the number of ones is off. */
+  /** The deviation of the number of ones, in standard deviations. */
   monobit: number;
-  /** The same for the spread over the 256 values of a byte, at the worst place of the token. */
+  /** The deviation of the distribution over the 256 values of a byte, at the worst position of the token. */
   chiSquare: number;
 }
 
@@ -55,20 +55,20 @@ describe('a session_rd', () => {
   const tokens = new TokenFormat(keyring, 'srd');
   const issue = (): string => tokens.format(tokens.create(), keyring.sealingKey(''));
 
-  it(`P1 never repeats, and each bit of it is a coin toss${often(COUNT)}`, () => {
+  it(`P1 never repeats, and each of its bits is random${often(COUNT)}`, () => {
     const { duplicates, monobit, chiSquare: spread } = judge(tokensOf(issue));
     expect(duplicates).toBe(0);
     expect(monobit).toBeLessThan(SIGMAS);
     expect(spread).toBeLessThan(SIGMAS);
   });
 
-  it('P1 is made of nothing but chance: there is no user, no session_key and no time that it could tell', () => {
+  it('P1 depends on random bytes only, and on no user, session_key or time', () => {
     expect([tokens.create.length, issue()]).toEqual([0, expect.stringMatching(/^srd_[\w-]{43}$/)]);
     const [one, other] = [tokens.create(), tokens.create()];
     expect(one.selector.equals(other.selector) || one.secret.equals(other.secret)).toBe(false);
   });
 
-  it('control: a token of the time and a counter is found out', () => {
+  it('control: detects a token that is made of the time and a counter', () => {
     let counter = 0;
     const naive = (): string =>
       `srd_${Buffer.from(`${1_700_000_000_000 + counter++} alice`.padEnd(BYTES)).toString('base64url')}`;
