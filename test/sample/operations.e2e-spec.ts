@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { onPostgres } from '../support/databases.js';
@@ -380,6 +381,26 @@ describe('the login limit', () => {
       expect(statuses).toEqual([401, 401, 429]);
     },
   );
+
+  it('counts a /64 network of IPv6 as one client, and an IPv4 address in IPv6 form as itself', async () => {
+    s = await start({ env: { LOGIN_RATE_LIMIT: '1', TRUST_PROXY: '1' } });
+    const statuses: number[] = [];
+    for (const address of [
+      '2001:db8::1',
+      '2001:db8:0:0:ffff::2',
+      '2001:db8:0:1::1',
+      '::ffff:1.1.1.1',
+      '1.1.1.1',
+    ])
+      statuses.push((await login(address)).status);
+    expect(statuses).toEqual([401, 429, 401, 401, 429]);
+  });
+
+  it('control: a limit by the text of the address does not count 1,000 addresses of one client', async () => {
+    const naive = new RateLimiterMemory({ points: 1, duration: 60 });
+    const attempts = Array.from({ length: 1000 }, (_, n) => naive.consume(`2001:db8::${n}`));
+    await expect(Promise.all(attempts)).resolves.toHaveLength(1000);
+  });
 });
 
 onPostgres('a PostgreSQL server', (bin) => {

@@ -14,6 +14,7 @@ import {
   JPEG_PICTURE,
   png,
   PNG_PICTURE,
+  progressiveJpeg,
   WEBP_PICTURE,
 } from '../support/pictures.js';
 import { start } from '../support/start.js';
@@ -207,6 +208,24 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       'ERR_BAD_REQUEST',
       before,
     ]);
+  });
+
+  it('refuses a JPEG of thousands of scans before it is decoded, and takes one of ten', async () => {
+    const before = await files();
+    const startedAt = performance.now();
+    const answer = await upload('PUT /me/avatar', [progressiveJpeg(2646)]);
+    expect([answer.status, answer.body.error, await files()]).toEqual([
+      415,
+      'ERR_BAD_REQUEST',
+      before,
+    ]);
+    const refusedAfter = performance.now() - startedAt;
+    expect((await upload('PUT /me/avatar', [progressiveJpeg(7)])).status).toBe(200);
+    const decodingAt = performance.now();
+    const naive = sharp(progressiveJpeg(120)).timeout({ seconds: 1 }).resize(8).toBuffer();
+    await Promise.allSettled([naive]);
+    // control: the timeout of sharp does not end the decoding of 120 scans, and 2,646 take 20 times as long
+    expect(performance.now() - decodingAt).toBeGreaterThan(Math.max(2000, 2 * refusedAfter));
   });
 
   it('control: the first bytes of all of these say that they are pictures', async () => {

@@ -26,6 +26,22 @@ export function mp3(ms: number): Buffer {
   return repeat(frame, ms / 36);
 }
 
+/** An ID3v2.3 tag of many comments, as a file for music players has a few. */
+export function id3(bytes: number): Buffer {
+  const comment = Buffer.from('COMM\0\0\0\x08\0\0\0eng\0abc', 'latin1');
+  const comments = repeat(comment, bytes / comment.length);
+  const size = [21, 14, 7, 0].map((shift) => (comments.length >> shift) & 127);
+  return Buffer.concat([Buffer.from('ID3\x03\0\0', 'latin1'), Buffer.from(size), comments]);
+}
+
+/** A wav file with a tag in front of its sound. */
+export function taggedWav(ms: number, tag: Buffer): Buffer {
+  const sound = wav(ms);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(tag.length);
+  return Buffer.concat([sound.subarray(0, 36), Buffer.from('id3 '), size, tag, sound.subarray(36)]);
+}
+
 /** ADTS frames of AAC-LC, 8 kHz, mono: 200 bytes and 128 ms. */
 export function aac(ms: number): Buffer {
   const frame = Buffer.alloc(200);

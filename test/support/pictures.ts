@@ -79,6 +79,45 @@ export function hugePng(side: number, rows = side): Buffer {
   ]);
 }
 
+/**
+ * A valid grey JPEG of 37 million pixels. Each scan adds one bit of one coefficient of all blocks, which is zero.
+ * @param scans at most 2,646 behind the first three, which have the means of the blocks
+ */
+export function progressiveJpeg(scans: number): Buffer {
+  const side = 6080;
+  const blocks = (side / 8) ** 2;
+  const segment = (marker: number, ...bytes: number[]): Buffer =>
+    Buffer.from([0xff, marker, (bytes.length + 2) >> 8, (bytes.length + 2) & 0xff, ...bytes]);
+  const table = (id: number, symbol: number): Buffer =>
+    segment(0xc4, id, 1, ...Array<number>(15).fill(0), symbol);
+  const scan = (component: number, coefficient: number, bit: number, data: Buffer): Buffer =>
+    Buffer.concat([segment(0xda, 1, component, 0, coefficient, coefficient, bit), data]);
+  const size = [side >> 8, side & 0xff];
+  const empty = '0' + '1'.repeat(14); // "the next 32,767 blocks have nothing in this scan"
+  const bits = empty.repeat(Math.ceil(blocks / 32_767));
+  const bytes = bits.padEnd(Math.ceil(bits.length / 8) * 8, '1').match(/.{8}/g) ?? [];
+  const nothing = Buffer.from(
+    bytes.map((byte) => parseInt(byte, 2)).flatMap((byte) => (byte === 0xff ? [byte, 0] : [byte])),
+  );
+  const refinements = [1, 2, 3].flatMap((component) =>
+    Array.from({ length: 63 * 14 }, (_, n) => {
+      const bit = 13 - (n % 14);
+      const history = bit === 13 ? 0 : bit + 1;
+      return scan(component, 1 + Math.floor(n / 14), (history << 4) | bit, nothing);
+    }),
+  );
+  return Buffer.concat([
+    Buffer.from([0xff, 0xd8]),
+    segment(0xdb, 0, ...Array<number>(64).fill(1)),
+    segment(0xc2, 8, ...size, ...size, 3, ...[1, 2, 3].flatMap((id) => [id, 0x11, 0])),
+    table(0x00, 0),
+    table(0x10, 0xe0),
+    ...[1, 2, 3].map((id) => scan(id, 0, 0, Buffer.alloc(blocks / 8))),
+    ...refinements.slice(0, scans),
+    Buffer.from([0xff, 0xd9]),
+  ]);
+}
+
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type), data]);
   const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];

@@ -1,7 +1,8 @@
 import { fileTypeFromFile } from 'file-type';
-import { parseStream } from 'music-metadata';
+import { parseFromTokenizer } from 'music-metadata';
 import type { IAudioMetadata } from 'music-metadata';
 import { open } from 'node:fs/promises';
+import { fromStream } from 'strtok3';
 import { BadRequestError } from '../common/app-error.js';
 import type { PartFile } from '../files/file-folder.js';
 import { UnsupportedMediaTypeError } from '../files/multipart.js';
@@ -38,6 +39,12 @@ const LONGEST_MS = 600_000 + 1000;
 const READ_TIMEOUT_MS = 3000;
 /** Other requests run between two chunks. */
 const CHUNK_BYTES = 8192;
+
+/**
+ * The parser handles a tag or a table in one go, during which no other request runs and no timeout fires: 20 MB of tags take ten seconds.
+ * Ten minutes of m4a have a table of 110 KB.
+ */
+const MAX_PART_BYTES = 128 * 1024;
 
 /** A few bytes before an mp3 can look like another format. If there are more, the file has that other format: a video contains mp3 frames. */
 const MAX_GARBAGE_BYTES = 32;
@@ -92,8 +99,9 @@ async function parse(
   });
   try {
     const options = { duration: true, skipCovers: true, skipPostHeaders: true };
-    const file = { path: `recording.${format}`, size: end - start + 1 };
-    return (await parseStream(source, file, options)).format;
+    const fileInfo = { path: `recording.${format}`, size: end - start + 1 };
+    const tokenizer = await fromStream(source, { fileInfo, maxBufferSize: MAX_PART_BYTES });
+    return (await parseFromTokenizer(tokenizer, options)).format;
   } catch {
     throw new BadRequestError('the file cannot be read as audio');
   } finally {

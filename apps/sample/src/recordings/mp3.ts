@@ -13,6 +13,7 @@ const SEARCH_BYTES = 64 * 1024;
 const FRAMES = 3;
 const LONGEST_FRAME = 2881;
 const BLOCK = 64 * 1024;
+const TAG_HEADER_BYTES = 10;
 
 /** Bits per second divided by 1,000, of layer III: of MPEG 1, and of MPEG 2 and 2.5. The first means "free", which is not supported. */
 const BIT_RATES = [
@@ -28,22 +29,35 @@ const SAMPLE_RATES = [
 ];
 
 /**
- * Finds the frames of an mp3 file that has other bytes before its first frame or zeros behind its last one.
- * @returns `undefined` if there are no frames in the first 64 KB
+ * Finds the frames of an mp3 file that has a tag or other bytes before its first frame, or zeros behind its last one.
+ * @returns `undefined` if there are no frames in the 64 KB behind the tag
  */
 export async function findMp3Frames(path: string, size: number): Promise<FrameRange | undefined> {
   const file = await open(path);
   try {
-    const head = await read(file, 0, Math.min(size, SEARCH_BYTES + FRAMES * LONGEST_FRAME));
-    const start = firstFrame(head);
-    if (start === undefined) return undefined;
-    const frame = frameLength(head, start) ?? 1;
+    const sound = tagLength(await read(file, 0, TAG_HEADER_BYTES));
+    const head = await read(file, sound, SEARCH_BYTES + FRAMES * LONGEST_FRAME);
+    const first = firstFrame(head);
+    if (first === undefined) return undefined;
+    const start = sound + first;
+    const frame = frameLength(head, first) ?? 1;
     const content = (await lastNonZero(file, start, size)) - start + 1;
     const end = Math.min(size, start + Math.ceil(content / frame) * frame) - 1; // the last frame may end with zeros
     return { start, end };
   } finally {
     await file.close();
   }
+}
+
+/**
+ * The length of the ID3v2 tag at the beginning of a file, 0 if there is none. A tag can have a picture of any size.
+ * @see https://id3.org/id3v2.4.0-structure
+ */
+function tagLength(header: Buffer): number {
+  if (header.length < TAG_HEADER_BYTES || header.toString('latin1', 0, 3) !== 'ID3') return 0;
+  const size = header.subarray(6).reduce((sum, byte) => sum * 128 + (byte & 127), 0);
+  const hasFooter = ((header[5] ?? 0) & 0x10) !== 0;
+  return TAG_HEADER_BYTES + size + (hasFooter ? TAG_HEADER_BYTES : 0);
 }
 
 function firstFrame(head: Buffer): number | undefined {
