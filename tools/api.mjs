@@ -1,16 +1,17 @@
-// The public API as text: reports in etc/, the reference in docs/api. `npm run api:check` fails when either is no longer what is
-// built, or an export is unexplained; `npm run api:update` writes both anew, so that a change of the API is one that a reviewer sees.
+// The public API as text: reports in etc/, the reference in docs/api. `npm run api:check` fails if one of them is out of date, if an
+// export has no description, or if a public signature names a type that is not exported. `npm run api:update` writes both again, so
+// that a reviewer sees each change of the API.
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { undocumented } from './documented.mjs';
+import { basename, join } from 'node:path';
+import { namesExportedBy, undocumented } from './documented.mjs';
 import { writeReference } from './reference.mjs';
 
 const root = join(import.meta.dirname, '..');
 const scratch = join(root, 'var/api');
 const reference = join(root, 'docs/api');
 
-/** The entries of the packages: the name of the report, and what it reports on. */
+/** The entry point of each report. */
 const ENTRIES = {
   'nestjs-wechat': 'libs/wechat/dist/index.d.ts',
   'nestjs-wechat.passport': 'libs/wechat/dist/passport.d.ts',
@@ -22,41 +23,56 @@ const ENTRIES = {
   'nestjs-wechat-miniprogram': 'libs/miniprogram-client/dist/index.d.ts',
 };
 
-/** What a reader would be told wrongly, or not at all; one line each. */
+/** Returns one line for each problem. */
 export async function checkApi() {
   const written = join(scratch, 'reference');
   rmSync(written, { recursive: true, force: true });
   await writeReference(written);
+  const { outdated, forgotten } = reports({ update: false });
   return [
-    ...reports({ update: false }).map((name) => `etc/${name}.api.md is no longer what is built.`),
-    ...(textOf(written) === textOf(reference)
-      ? []
-      : ['docs/api is no longer what the sources say.']),
+    ...outdated.map((name) => `etc/${name}.api.md is out of date.`),
+    ...(textOf(written) === textOf(reference) ? [] : ['docs/api is out of date.']),
+    ...forgotten,
     ...unexplained(),
   ];
 }
 
 async function updateApi() {
-  reports({ update: true });
+  const { forgotten } = reports({ update: true });
   rmSync(reference, { recursive: true, force: true });
   await writeReference(reference);
-  return unexplained();
+  return [...forgotten, ...unexplained()];
 }
 
-/** @returns the names of the reports that were not up to date. */
+/** @returns the names of the reports that were out of date, and a line for each type that should be exported. */
 function reports({ update }) {
   for (const folder of ['etc', 'var/api']) mkdirSync(join(root, folder), { recursive: true });
-  const changed = ([name, entry]) =>
-    Extractor.invoke(configOf(name, entry), { localBuild: update, messageCallback })
-      .apiReportChanged;
-  return Object.entries(ENTRIES)
-    .filter(changed)
-    .map(([name]) => name);
+  /** @type {string[]} */
+  const outdated = [];
+  /** @type {string[]} */
+  const forgotten = [];
+  for (const [name, entry] of Object.entries(ENTRIES)) {
+    const messageCallback = (message) => {
+      message.handled = message.logLevel !== ExtractorLogLevel.Error;
+      if (message.messageId === 'ae-forgotten-export' && !isNameable(message, entry))
+        forgotten.push(`${name}: ${message.text}`);
+    };
+    const config = configOf(name, entry);
+    if (Extractor.invoke(config, { localBuild: update, messageCallback }).apiReportChanged)
+      outdated.push(name);
+  }
+  return { outdated, forgotten };
 }
 
-const messageCallback = (message) => {
-  message.handled = message.logLevel !== ExtractorLogLevel.Error;
-};
+/** The base class of a class that extends a call or a configurable module. Its users name the class only. */
+const BASE_CLASS = /_base$|^ConfigurableModuleClass$/;
+
+/** Whether a type that this entry point does not export is nevertheless public: the main entry point exports it, or it needs no name. */
+function isNameable({ text }, entry) {
+  const [, type] = /^The symbol "(\w+)"/.exec(text);
+  const main = join(root, entry.replace(basename(entry), 'index.d.ts'));
+  return BASE_CLASS.test(type) || namesExportedBy(main).has(type);
+}
 
 function configOf(name, entry) {
   const library = join(root, entry.split('/dist/')[0]);
@@ -86,8 +102,14 @@ function configOf(name, entry) {
       docModel: { enabled: false },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
-      // Decorators in examples are not tags, and what is not exported is not public.
-      messages: { tsdocMessageReporting: none, extractorMessageReporting: none },
+      // Decorators in examples look like tags of TSDoc, so its messages are off.
+      messages: {
+        tsdocMessageReporting: none,
+        extractorMessageReporting: {
+          ...none,
+          'ae-forgotten-export': { logLevel: ExtractorLogLevel.Warning },
+        },
+      },
     },
   });
 }

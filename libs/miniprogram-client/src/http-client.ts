@@ -3,7 +3,8 @@ import { Reply, Unwrap, payloadOf } from './response.js';
 import { WxMethod } from './wx.js';
 import { WxPromise, callWx } from './wx-call.js';
 
-interface Call {
+/** The fields that {@link Session.request}, {@link Session.uploadFile} and {@link Session.downloadFile} share. */
+export interface CallOptions {
   /** Path under `baseUrl`, starting with a slash. */
   url: string;
   /** Further headers. `Authorization` is set for you. */
@@ -13,7 +14,7 @@ interface Call {
 }
 
 /** What {@link Session.request} takes: the fields of `wx.request`, without callbacks. */
-export interface RequestOptions extends Call {
+export interface RequestOptions extends CallOptions {
   /** @default 'GET' */
   method?: WxMethod;
   /** Becomes the query of a GET and the JSON body of every other method. */
@@ -23,7 +24,7 @@ export interface RequestOptions extends Call {
 }
 
 /** What {@link Session.uploadFile} takes: the fields of `wx.uploadFile`, which is always a multipart POST. */
-export interface UploadOptions extends Call {
+export interface UploadOptions extends CallOptions {
   /** The temporary path that WeChat returned from a recorder or a picker. */
   filePath: string;
   /** The name of the multipart field. @default 'file' */
@@ -33,7 +34,7 @@ export interface UploadOptions extends Call {
 }
 
 /** What {@link Session.downloadFile} takes: the fields of `wx.downloadFile`. */
-export type DownloadOptions = Call;
+export type DownloadOptions = CallOptions;
 
 /** `wx.request`, `wx.uploadFile` or `wx.downloadFile`. */
 type WxTransfer<C> = (
@@ -41,7 +42,7 @@ type WxTransfer<C> = (
 ) => unknown;
 
 /** Sends a call and returns its payload, or rejects with a `RequestError`. */
-export type HttpClient = <T, C extends Call>(
+export type HttpClient = <T, C extends CallOptions>(
   transfer: WxTransfer<C>,
   call: C,
   timeoutMs: number,
@@ -54,7 +55,7 @@ export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
     throw new Error('createSession needs a baseUrl like "https://api.example.com".');
   const base = baseUrl.replace(/\/+$/, '');
 
-  return <T, C extends Call>(
+  return <T, C extends CallOptions>(
     transfer: WxTransfer<C>,
     call: C,
     timeoutMs: number,

@@ -18,12 +18,18 @@ export type { PayRefund, RefundStatus } from './pay/refund.js';
 export type { NotifyOptions, PayOptions, WechatPay } from './pay/wechat-pay.js';
 
 // The world
-export type { AccessTokens, TokenFamily } from './world/access-tokens.js';
+export type { AccessTokens, TokenFamily, TokenResponse } from './world/access-tokens.js';
 export { DEFAULT_APPS, type SandboxApp, type SandboxAppOptions } from './world/apps.js';
 export { SandboxClock, type Duration } from './world/clock.js';
 export { DEFAULT_QUOTAS, type Quota } from './world/quotas.js';
 export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
-export type { EncryptOptions, OAuthScope, ProfileData, SandboxUser } from './world/user.js';
+export type {
+  EncryptOptions,
+  OAuthScope,
+  ProfileData,
+  SandboxUser,
+  UserProfile,
+} from './world/user.js';
 export type { NewUser, Users } from './world/users.js';
 export type { WorldOptions } from './world/world.js';
 

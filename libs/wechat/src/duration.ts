@@ -2,7 +2,7 @@ import ms from 'ms';
 import type { StringValue } from 'ms';
 
 /**
- * A duration: milliseconds, or text with a unit such as `500ms`, `30s`, `30m`, `12h`, `7d`.
+ * A duration: a number of milliseconds, or text with a unit, such as `500ms`, `30s`, `30m`, `12h` or `7d`.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-// The module and what it is told
+// The module and its options
 export { WechatModule } from './wechat.module.js';
 export { wechatOptionsFromEnv } from './wechat.env.js';
 export type {
@@ -21,7 +21,7 @@ export type {
 } from './wechat-session.js';
 export type { WechatUserResolver } from './wechat-user.resolver.js';
 
-// What happens to logins
+// Events of logins
 export { WechatEvents } from './wechat.events.js';
 export type { WechatEventMap } from './wechat.events.js';
 
@@ -49,6 +49,7 @@ export { QrCodeService } from './qrcode/qrcode.service.js';
 export type { WechatQrCode } from './qrcode/qrcode.service.js';
 export type {
   PathQrCodeOptions,
+  QrCodeStyle,
   SquareQrCodeOptions,
   UnlimitedQrCodeOptions,
 } from './qrcode/qrcode.options.js';

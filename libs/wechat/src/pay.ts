@@ -10,7 +10,11 @@ export { WechatPayClient } from './pay/pay.client.js';
 export type { PayCall } from './pay/pay.client.js';
 
 export { PayNotificationService } from './pay/pay-notification.service.js';
-export type { PayNotification, PayNotificationRequest } from './pay/pay-notification.service.js';
+export type {
+  PayNotification,
+  PayNotificationRequest,
+  PayNotificationResponse,
+} from './pay/pay-notification.service.js';
 export { OnPayNotification } from './pay/on-pay-notification.decorator.js';
 
 export { isPayRefund, isPayTransaction } from './pay/pay.types.js';

@@ -2,9 +2,7 @@ import { WechatConfigError } from './wechat.errors.js';
 import { ResolvedWechatOptions, withHiddenSecrets } from './wechat.options.js';
 import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
 
-type Environment = Record<string, string | undefined>;
-
-/** Which variable an option comes from, so that a problem names what the reader can change. */
+/** The variable of each option, so that a problem names what the operator can change. */
 const VARIABLES: Record<string, string> = {
   'api.baseUrl': 'WECHAT_API_BASE_URL',
   'api.timeout': 'WECHAT_API_TIMEOUT',
@@ -22,16 +20,20 @@ const VARIABLES: Record<string, string> = {
 };
 
 /**
- * Reads the module's options from environment variables. It is the only reader of `WECHAT_*`, `REDIS_URL` and
- * `REDIS_WAIT_REPLICAS`; it does not touch `process.env` itself, the caller passes it. Empty variables count as absent.
+ * Reads the options of WechatModule from `WECHAT_*`, `REDIS_URL` and `REDIS_WAIT_REPLICAS`. It is the only reader of these
+ * variables. An empty variable counts as absent.
  *
+ * @param environment usually `process.env`
+ * @throws WechatConfigError with every problem at once. It names the variables and never a value.
  * @example
- * WechatModule.forRoot(wechatOptionsFromEnv(process.env))
- *
- * @throws WechatConfigError with every problem at once, naming the variables and none of their values
+ * ```ts
+ * WechatModule.forRootAsync({ useFactory: () => wechatOptionsFromEnv(process.env) })
+ * ```
  */
-export function wechatOptionsFromEnv(environment: Environment): WechatModuleOptions {
-  const env: Environment = Object.fromEntries(
+export function wechatOptionsFromEnv(
+  environment: Record<string, string | undefined>,
+): WechatModuleOptions {
+  const env: Record<string, string | undefined> = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value?.trim()),
   );
   const problems: string[] = [];
@@ -40,9 +42,9 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
     ...pairedApp(env, 'mobile', problems),
     ...pairedApp(env, 'website', problems),
   ];
-  const named = apps.map(({ kind }) => APP_VARIABLES[kind]);
+  const prefixes = apps.map(({ kind }) => APP_VARIABLES[kind]);
   apps.push(...furtherApps(env['WECHAT_APPS'], problems));
-  const appsAreTold = problems.length > 0;
+  const hasAppProblem = problems.length > 0;
 
   const options: WechatModuleOptions = {
     apps,
@@ -66,8 +68,8 @@ export function wechatOptionsFromEnv(environment: Environment): WechatModuleOpti
   };
 
   problems.push(
-    ...problemsOf(options, (option) => variableOf(option, named)).filter(
-      (problem) => !(appsAreTold && problem.includes('at least one app')),
+    ...problemsOf(options, (option) => variableOf(option, prefixes)).filter(
+      (problem) => !(hasAppProblem && problem.includes('at least one app')),
     ),
   );
   if (problems.length > 0) throw new WechatConfigError(problems);
@@ -83,14 +85,19 @@ function problemsOf(options: WechatModuleOptions, nameOf: (option: string) => st
   }
 }
 
-/** `apps[0].secret` is WECHAT_MINI_APP_SECRET where the first app came from that pair, else an entry of WECHAT_APPS. */
-function variableOf(option: string, named: string[]): string {
+/**
+ * Returns the variable of an option. `apps[0].secret` is `WECHAT_MINI_APP_SECRET` if the first app was read from that pair of
+ * variables, else `WECHAT_APPS[0].secret`.
+ *
+ * @param prefixes the prefix of the pair of variables for each app that was read from a pair
+ */
+function variableOf(option: string, prefixes: string[]): string {
   const [, index, field] = /^apps\[(\d+)\]\.(\w+)$/.exec(option) ?? [];
   if (index !== undefined) {
-    const prefix = named[Number(index)];
+    const prefix = prefixes[Number(index)];
     return prefix
       ? `${prefix}_${field === 'secret' ? 'SECRET' : 'ID'}`
-      : `WECHAT_APPS[${Number(index) - named.length}].${field}`;
+      : `WECHAT_APPS[${Number(index) - prefixes.length}].${field}`;
   }
   return VARIABLES[option] ?? option.replace(/^encryptionKeys/, 'WECHAT_ENCRYPTION_KEYS');
 }
@@ -102,7 +109,11 @@ const APP_VARIABLES: Record<WechatApp['kind'], string> = {
   website: 'WECHAT_WEBSITE_APP',
 };
 
-function pairedApp(env: Environment, kind: WechatApp['kind'], problems: string[]): WechatApp[] {
+function pairedApp(
+  env: Record<string, string | undefined>,
+  kind: WechatApp['kind'],
+  problems: string[],
+): WechatApp[] {
   const prefix = APP_VARIABLES[kind];
   const appId = env[`${prefix}_ID`];
   const secret = env[`${prefix}_SECRET`];
@@ -112,7 +123,10 @@ function pairedApp(env: Environment, kind: WechatApp['kind'], problems: string[]
   return [];
 }
 
-function redisOf(env: Environment, problems: string[]): WechatModuleOptions['redis'] {
+function redisOf(
+  env: Record<string, string | undefined>,
+  problems: string[],
+): WechatModuleOptions['redis'] {
   const { REDIS_URL: urls, REDIS_WAIT_REPLICAS: replicas, WECHAT_KEY_PREFIX: keyPrefix } = env;
   if (Number(replicas ?? 0) !== 0 && !urls) problems.push('REDIS_WAIT_REPLICAS needs REDIS_URL');
   if (!urls) return undefined;

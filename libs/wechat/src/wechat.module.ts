@@ -107,7 +107,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
   ],
 })
 export class WechatModule extends ConfigurableModuleClass {
-  /** @throws WechatConfigError if the application imports two global instances, of which Nest would use either */
+  /** @internal Throws WechatConfigError if the application imports two global instances, because Nest would use either. */
   constructor(modules: ModulesContainer) {
     super();
     const global = [...modules.values()].filter(

@@ -17,9 +17,14 @@ const problemsOf = (work: () => unknown): string[] => {
 describe('the options', () => {
   it('need one app and have defaults for the rest', () => {
     expect(new ResolvedWechatOptions({ apps })).toMatchObject({
-      api: { baseUrl: 'https://api.weixin.qq.com', timeout: 3000, accessTokenMode: 'stable' },
-      session: { ttl: 1_800_000, maxAge: 604_800_000, refreshGrace: 60_000, maxPerUser: 10 },
-      openData: { maxAge: 600_000 },
+      api: { baseUrl: 'https://api.weixin.qq.com', timeoutMs: 3000, accessTokenMode: 'stable' },
+      session: {
+        ttlMs: 1_800_000,
+        maxAgeMs: 604_800_000,
+        refreshGraceMs: 60_000,
+        maxPerUser: 10,
+      },
+      openData: { maxAgeMs: 600_000 },
     });
   });
 
@@ -121,9 +126,9 @@ describe('the environment', () => {
     });
     expect(options.encryptionKeys).toEqual([{ id: 'new', key }, { id: 'old', key: Buffer.alloc(32) }]); // prettier-ignore
     expect(new ResolvedWechatOptions(options)).toMatchObject({
-      session: { ttl: 500, maxPerUser: 3 },
-      openData: { maxAge: 0 },
-      api: { timeout: 3000 },
+      session: { ttlMs: 500, maxPerUser: 3 },
+      openData: { maxAgeMs: 0 },
+      api: { timeoutMs: 3000 },
     });
   });
 

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-/** @ts-ignore: a team without Redis has not its types either; there these two are `any` */
+/** @ts-ignore: without the optional package `redis`, these two types are `any` */
 import type { RedisClientType, RedisClusterType } from 'redis';
 import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { parseDuration } from './duration.js';
@@ -19,7 +19,7 @@ import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 export type WechatAppKind = 'mini-program' | 'mobile' | 'website';
 
 /**
- * One app of WeChat.
+ * The credentials of one WeChat app.
  *
  * @example
  * ```ts
@@ -27,15 +27,18 @@ export type WechatAppKind = 'mini-program' | 'mobile' | 'website';
  * ```
  */
 export interface WechatApp {
+  /** The AppID that WeChat issued, such as `wx0123456789abcdef`. */
   appId: string;
+  /** The AppSecret. It is sent to WeChat only, and no log line or error contains it. */
   secret: string;
+  /** How users log in to this app. */
   kind: WechatAppKind;
-  /** A name of yours, for logs and for `@ForApp('name')`. */
+  /** A name that you choose, for logs and for `@ForApp('name')`. Two apps cannot have the same name. */
   name?: string;
 }
 
 /**
- * A key of 32 bytes that seals what is stored. Its id marks what it sealed and is no secret.
+ * A key that encrypts the records in the store with AES-256-GCM.
  *
  * @example
  * ```ts
@@ -43,12 +46,14 @@ export interface WechatApp {
  * ```
  */
 export interface WechatEncryptionKey {
+  /** The key id: 1 to 64 of the characters 0-9 a-z A-Z _ . - Every record has the id of its key in plain text. */
   id: string;
+  /** 32 random bytes. */
   key: Buffer;
 }
 
 /**
- * What a team may write. Only `apps` is needed.
+ * The options of `WechatModule`. Only `apps` is required.
  *
  * @example
  * ```ts
@@ -56,55 +61,67 @@ export interface WechatEncryptionKey {
  * ```
  */
 export interface WechatModuleOptions {
-  /** The apps. The first of each kind is the default where no appId is given. */
+  /** The WeChat apps. A call without an appId uses the first app of its kind. */
   apps: WechatApp[];
+  /** Calls to WeChat. */
   api?: {
-    /** Where the platform is; plain http is accepted for loopback only. @default 'https://api.weixin.qq.com' */
+    /** The URL of WeChat's API. `http://` is accepted for loopback addresses only. @default 'https://api.weixin.qq.com' */
     baseUrl?: string;
-    /** One call to WeChat, headers and body together. A call with its retries ends within twice this. @default '3s' */
+    /** The timeout of one request, headers and body. A call with its retries ends within twice this time. @default '3s' */
     timeout?: Duration;
-    /** `stable`: cgi-bin/stable_token, safe beside other holders of the app; `legacy`: cgi-bin/token. @default 'stable' */
+    /**
+     * `stable` uses cgi-bin/stable_token: another service with the same app keeps its token. `legacy` uses cgi-bin/token: each
+     * fetch invalidates the token of the other service. @default 'stable'
+     */
     accessTokenMode?: 'stable' | 'legacy';
   };
+  /** Sessions. */
   session?: {
-    /** Life of one `session_rd`; a refresh gives the next. @default '30m' */
+    /** The life of one `session_rd`. A refresh returns the next one. @default '30m' */
     ttl?: Duration;
-    /** Life of a login, refreshes included; then the mini program calls wx.login again. @default '7d' */
+    /** The life of a session from its login on, refreshes included. Then the client calls `wx.login` again. @default '7d' */
     maxAge?: Duration;
-    /** How long a replaced `session_rd` still works, so that a lost answer can be asked for again. @default '60s' */
+    /** How long a replaced `session_rd` is still valid, so that a client that lost the response can repeat the refresh. @default '60s' */
     refreshGrace?: Duration;
-    /** Logins of one user in one app; one more ends the oldest. @default 10 */
+    /** The maximum number of sessions of one user in one app. The next login revokes the oldest session. @default 10 */
     maxPerUser?: number;
   };
+  /** Encrypted open data. */
   openData?: {
-    /** Oldest accepted watermark; `0` accepts any age. @default '10m' */
+    /** The maximum age of the watermark. `0` accepts any age. @default '10m' */
     maxAge?: Duration;
   };
-  /** The first seals, all open, so keys rotate without logging anyone out. @default derived from each app's secret */
+  /**
+   * The keys that encrypt the records in the store. The first one encrypts and all of them decrypt, so keys can be rotated
+   * without logging users out. @default derived from each app's secret
+   */
   encryptionKeys?: WechatEncryptionKey[];
-  /** `url`: we open and close the connection; `client`: yours, which we never close. @default in-memory store */
+  /**
+   * Redis. With `url` the module opens and closes the connection. With `client` it uses your connected client and never closes
+   * it. @default in-memory store
+   */
   redis?:
     | {
-        /** `redis://`, `rediss://`; several are the nodes of a Redis Cluster. */
+        /** A `redis://` or `rediss://` URL. Several URLs are the nodes of a Redis Cluster. */
         url: string | string[];
         /**
-         * So many replicas have to confirm the end of a login before it counts: a failover to one of them does not bring the
-         * login back. Fewer within 150 ms are a StoreUnavailableError (503); whoever asks again is made sure of again.
+         * The number of replicas that must confirm a revocation before it succeeds. A failover to one of them then does not
+         * restore the session. If fewer confirm within 150 ms, the call throws StoreUnavailableError (503) and can be repeated.
          *
-         * Only ends wait. A login or a refresh that a failover loses mends itself: the client meets 401 and logs in again. A lost
-         * end is noticed by nobody. Run one replica more than this number, or the loss of one is the loss of every logout.
-         * @default 0
+         * Only revocations wait. If a failover loses a login or a refresh, the client gets 401 and logs in again. A lost
+         * revocation would stay unnoticed. Run at least one replica more than this number: otherwise every revocation fails
+         * while one replica is down. @default 0
          */
         waitReplicas?: number;
         /** The start of every key in Redis, also of keys that your application writes through the store. @default 'wx:' */
         keyPrefix?: string;
       }
     | { client: RedisClientType | RedisClusterType; keyPrefix?: string };
-  /** Your own store, instead of redis. */
+  /** A custom store, instead of `redis`. */
   store?: WechatStore;
   /**
-   * Finds your own user by a session, for `@CurrentUser()` and `request.user`: a class or an instance. A class that your
-   * application provides is used as provided. Without it, the provider WECHAT_USER_RESOLVER is used.
+   * Finds your user by a session, for `@CurrentUser()` and `request.user`: a class or an instance. If your application provides
+   * the class, that instance is used. Without this option the provider WECHAT_USER_RESOLVER is used, if there is one.
    * @default `{ appId, openid, unionid? }`
    */
   users?: Type<WechatUserResolver> | WechatUserResolver;
@@ -114,8 +131,8 @@ export interface WechatModuleOptions {
    */
   eagerUser?: boolean;
   /**
-   * Whether the module registers WechatExceptionFilter for the whole application. `false`: it registers no filter, and your own
-   * `APP_FILTER` or Nest's own filter handles the errors. They are HttpExceptions, so status and body stay right. @default true
+   * Whether the module registers WechatExceptionFilter for the whole application. With `false` your own `APP_FILTER` or Nest's
+   * own filter handles the errors. They are HttpExceptions, so status and body are the same. @default true
    */
   errorFilter?: boolean;
   /** Returns the time in milliseconds since 1970, for tests. @default the clock of the process; with redis, Redis's time */
@@ -123,20 +140,25 @@ export interface WechatModuleOptions {
 }
 
 /**
- * The options after validation: defaults filled in, durations in milliseconds.
+ * The validated options with their defaults. Durations are in milliseconds. `WechatModule` provides and exports it.
  *
  * @example
  * ```ts
  * constructor(private readonly options: ResolvedWechatOptions) {}
  *
- * lifetime(): number { return this.options.session.ttl; }      // 1800000
+ * lifetime(): number { return this.options.session.ttlMs; }      // 1800000
  * ```
  */
 export class ResolvedWechatOptions {
   readonly apps: readonly WechatApp[];
-  readonly api: { baseUrl: string; timeout: number; accessTokenMode: 'stable' | 'legacy' };
-  readonly session: { ttl: number; maxAge: number; refreshGrace: number; maxPerUser: number };
-  readonly openData: { maxAge: number };
+  readonly api: { baseUrl: string; timeoutMs: number; accessTokenMode: 'stable' | 'legacy' };
+  readonly session: {
+    ttlMs: number;
+    maxAgeMs: number;
+    refreshGraceMs: number;
+    maxPerUser: number;
+  };
+  readonly openData: { maxAgeMs: number };
   readonly encryptionKeys: readonly WechatEncryptionKey[];
   readonly redis?: WechatModuleOptions['redis'];
   readonly store?: WechatStore;
@@ -146,7 +168,9 @@ export class ResolvedWechatOptions {
   readonly clock?: () => number;
 
   /**
-   * @param nameOf how a problem names an option to the reader; the environment says which variable it came from
+   * Validates the options.
+   *
+   * @param nameOf returns the name of an option in the texts of problems, such as the variable that it was read from
    * @throws WechatConfigError with every problem of the options at once
    */
   constructor(
@@ -157,7 +181,7 @@ export class ResolvedWechatOptions {
     this.apps = check.apps(options.apps);
     this.api = {
       baseUrl: check.baseUrl(options.api?.baseUrl ?? WECHAT_API_BASE_URL),
-      timeout: check.duration('api.timeout', options.api?.timeout ?? '3s', 1),
+      timeoutMs: check.duration('api.timeout', options.api?.timeout ?? '3s', 1),
       accessTokenMode: check.oneOf(
         'api.accessTokenMode',
         options.api?.accessTokenMode ?? 'stable',
@@ -165,9 +189,9 @@ export class ResolvedWechatOptions {
       ),
     };
     this.session = {
-      ttl: check.duration('session.ttl', options.session?.ttl ?? '30m', 1),
-      maxAge: check.duration('session.maxAge', options.session?.maxAge ?? '7d', 1),
-      refreshGrace: check.duration(
+      ttlMs: check.duration('session.ttl', options.session?.ttl ?? '30m', 1),
+      maxAgeMs: check.duration('session.maxAge', options.session?.maxAge ?? '7d', 1),
+      refreshGraceMs: check.duration(
         'session.refreshGrace',
         options.session?.refreshGrace ?? '60s',
         0,
@@ -175,7 +199,7 @@ export class ResolvedWechatOptions {
       maxPerUser: check.count('session.maxPerUser', options.session?.maxPerUser ?? 10),
     };
     this.openData = {
-      maxAge: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0),
+      maxAgeMs: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0),
     };
     this.encryptionKeys = check.encryptionKeys(options.encryptionKeys ?? []);
     this.redis = check.redis(options.redis);
@@ -198,8 +222,9 @@ export class ResolvedWechatOptions {
   }
 
   /**
-   * The app with this appId, or the first of the kind where none is given.
-   * @throws WechatAppError if there is none
+   * Returns the app with this appId, or without an appId the first app of this kind.
+   *
+   * @throws WechatAppError if no app of this kind is configured, or none with this appId
    */
   app(kind: WechatAppKind, appId?: string): WechatApp {
     const app = this.apps.find(
@@ -212,7 +237,7 @@ export class ResolvedWechatOptions {
 
 type SecretOptions = Pick<ResolvedWechatOptions, 'apps' | 'encryptionKeys' | 'redis'>;
 
-/** Returns copies of the options that hold secrets, which are printed without them. */
+/** Returns copies of the options that contain secrets. Printing a copy does not print its secrets. */
 function hideOptions({ apps, encryptionKeys, redis }: SecretOptions): SecretOptions {
   return {
     apps: apps.map((app) => hideSecrets({ ...app }, 'secret')),
@@ -223,7 +248,7 @@ function hideOptions({ apps, encryptionKeys, redis }: SecretOptions): SecretOpti
   };
 }
 
-/** Returns a copy of the options that is printed without secrets. Options that are not valid are returned as they are. */
+/** Returns a copy of the options that does not print its secrets. Options that are not valid are returned unchanged. */
 export function withHiddenSecrets(options: WechatModuleOptions): WechatModuleOptions {
   try {
     const { apps, encryptionKeys = [], redis } = options;
@@ -247,7 +272,7 @@ const KEY_PREFIX = /^[\x21-\x7e]{1,64}$/;
 const KEY_ID = /^[0-9A-Za-z_.-]{1,64}$/;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Collects what is wrong instead of stopping at the first. Texts name the option and never a value, which could be a secret. */
+/** Collects every problem instead of stopping at the first. A text names the option and never its value, which can be a secret. */
 class Problems {
   readonly found: string[] = [];
 

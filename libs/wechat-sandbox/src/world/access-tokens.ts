@@ -34,6 +34,7 @@ export class AccessTokens {
   private readonly tokens = new BoundedMap<string, Token>(KEPT);
   private readonly forced = new Map<string, { at: number; day: number; today: number }>();
 
+  /** @internal */
   constructor(private readonly clock: SandboxClock) {}
 
   /** Handles `cgi-bin/token`: always issues a new token. The previous one stays valid for 5 minutes. */

@@ -19,10 +19,14 @@ export interface UserCode {
 }
 
 /** `snsapi_base` gives the openid only. The other two also allow `sns/userinfo`. */
-export type OAuthScope = (typeof OAUTH_SCOPES)[number];
+export type OAuthScope = 'snsapi_base' | 'snsapi_userinfo' | 'snsapi_login';
 
 /** All scopes of 微信登录. */
-export const OAUTH_SCOPES = ['snsapi_base', 'snsapi_userinfo', 'snsapi_login'] as const;
+export const OAUTH_SCOPES: readonly OAuthScope[] = [
+  'snsapi_base',
+  'snsapi_userinfo',
+  'snsapi_login',
+];
 
 /** What an OAuth code is issued for: a user consented to an app. */
 export interface Consent {

@@ -22,6 +22,7 @@ const MOST_USERS = 100_000;
 export class Users {
   private readonly byId = new Map<string, SandboxUser>();
 
+  /** @internal */
   constructor(private readonly world: UserWorld) {}
 
   get all(): SandboxUser[] {

@@ -57,6 +57,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   private readonly triedAt = new Map<string, number>();
   private readonly refreshBeforeMs = REFRESH_BEFORE_MS - Math.random() * REFRESH_JITTER_MS;
 
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly platform: PlatformClient,

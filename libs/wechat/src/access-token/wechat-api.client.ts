@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
-import type { PlatformFile, PlatformJson, PlatformRequest } from '../platform/platform.client.js';
+import type { PlatformFile } from '../platform/platform.client.js';
 import { WechatBadRequestError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
@@ -27,7 +27,7 @@ export interface WechatApiCall {
   /** The appId of a mini program. @default the first one */
   appId?: string;
   /** `idempotent` allows a retry after a timeout or a broken connection. @default 'single-use' */
-  retry?: PlatformRequest['retry'];
+  retry?: 'single-use' | 'idempotent';
 }
 
 const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
@@ -45,6 +45,7 @@ const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
  */
 @Injectable()
 export class WechatApiClient {
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly platform: PlatformClient,
@@ -58,7 +59,7 @@ export class WechatApiClient {
    *   WechatRateLimitError, WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
   async call(call: WechatApiCall & { expect: 'binary' }): Promise<PlatformFile>;
-  async call<T extends object = PlatformJson>(call: WechatApiCall): Promise<T>;
+  async call<T extends object = Record<string, unknown>>(call: WechatApiCall): Promise<T>;
   async call(call: WechatApiCall): Promise<object> {
     if (!PATH.test(call.path))
       throw new WechatBadRequestError(

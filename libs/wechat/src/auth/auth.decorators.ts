@@ -6,9 +6,7 @@ import { authIn } from './request-auth.js';
 import { bodyOf, requestOf } from './request.extractor.js';
 import { sessionRdFrom } from './session-rd.extractor.js';
 
-// The type that createParamDecorator infers names a type that Nest 11 does not have.
-type Pipe = PipeTransform | Type<PipeTransform>;
-type ParamDecorator = (...pipes: Pipe[]) => ParameterDecorator;
+// The types of the decorators are written out, because createParamDecorator infers a type that Nest 11 does not have.
 
 /**
  * Injects the user: what the user resolver returns, or `{ appId, openid, unionid? }` without a resolver.
@@ -20,7 +18,9 @@ type ParamDecorator = (...pipes: Pipe[]) => ParameterDecorator;
  * me(@CurrentUser() user: User) { return user; }
  * ```
  */
-export const CurrentUser: ParamDecorator = createParamDecorator(
+export const CurrentUser: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext) => authIn(context).user,
 );
 
@@ -34,7 +34,9 @@ export const CurrentUser: ParamDecorator = createParamDecorator(
  * logoutAll(@CurrentSession() session: WechatSession) { return this.sessions.revokeAll(session); }
  * ```
  */
-export const CurrentSession: ParamDecorator = createParamDecorator(
+export const CurrentSession: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext) => authIn(context).session,
 );
 
@@ -48,9 +50,10 @@ export const CurrentSession: ParamDecorator = createParamDecorator(
  * refresh(@SessionRd() sessionRd = '') { return this.sessions.refresh(sessionRd); }
  * ```
  */
-export const SessionRd: ParamDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => sessionRdFrom(requestOf(context)),
-);
+export const SessionRd: (...pipes: (PipeTransform | Type<PipeTransform>)[]) => ParameterDecorator =
+  createParamDecorator((_: unknown, context: ExecutionContext) =>
+    sessionRdFrom(requestOf(context)),
+  );
 
 /**
  * Injects the open data of the body, decrypted with the session_key of this session. The body has `{ encryptedData, iv }`, and
@@ -66,8 +69,10 @@ export const SessionRd: ParamDecorator = createParamDecorator(
  * steps(@OpenData(new ValidationPipe({ transform: true, validateCustomDecorators: true })) steps: StepsDto) { … }
  * ```
  */
-export const OpenData: (property?: string | Pipe, ...pipes: Pipe[]) => ParameterDecorator =
-  createParamDecorator(decrypted);
+export const OpenData: (
+  property?: string | PipeTransform | Type<PipeTransform>,
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(decrypted);
 
 async function decrypted(
   property: string | undefined,

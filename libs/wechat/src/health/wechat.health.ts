@@ -22,6 +22,7 @@ const PROBE_VALUE = Buffer.from('1');
  */
 @Injectable()
 export class WechatHealthIndicator {
+  /** @internal */
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly wechatStore: WechatStore,

@@ -66,6 +66,7 @@ export class MobileOAuthService {
   private readonly tokens: TokenFormat;
   private readonly renewals = new SingleFlight<StoredMobileLogin>();
 
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly platform: PlatformClient,
@@ -221,7 +222,7 @@ export class MobileOAuthService {
     code: string,
   ): Promise<{ token: string; expiresIn: number }> {
     const grant = await exchangeCode(this.platform, app, code, this.clock.now());
-    const { maxAge } = this.options.session;
+    const { maxAgeMs } = this.options.session;
     const token = this.tokens.create();
     const login = await this.logins.add(token.id, {
       appId: app.appId,
@@ -229,13 +230,13 @@ export class MobileOAuthService {
       unionid: grant.unionid,
       secret: token.secret.toString('base64url'),
       grant,
-      loginExpiresAt: this.clock.now() + maxAge,
+      loginExpiresAt: this.clock.now() + maxAgeMs,
     });
     if (!login)
       throw new StoreUnavailableError('The store already has a mobile login with this id.');
     return {
       token: this.tokens.format(token, login.key),
-      expiresIn: Math.floor(maxAge / 1000),
+      expiresIn: Math.floor(maxAgeMs / 1000),
     };
   }
 

@@ -30,6 +30,7 @@ const WINDOW = 10 * 60_000;
  */
 @Injectable()
 export class CryptoService {
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly sessionKeys: SessionKeyService,
@@ -57,7 +58,7 @@ export class CryptoService {
       openid,
       encryptedData,
       iv,
-      maxAge: this.options.openData.maxAge,
+      maxAge: this.options.openData.maxAgeMs,
       now: this.clock.now(),
     };
     return this.withAnyKey(session, new WechatDecryptError(), (sessionKey) =>

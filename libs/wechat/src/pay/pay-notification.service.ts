@@ -75,6 +75,22 @@ export interface PayNotificationRequest {
   body: Buffer;
 }
 
+/**
+ * The response to WeChat Pay, which `PayNotificationService.handle` returns.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * const { status, headers, body } = await notifications.handle(request);
+ * response.status(status).set(headers).send(body);
+ * ```
+ */
+export interface PayNotificationResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
 const MAX_BODY_BYTES = 64 * 1024;
 /** WeChat Pay waits for 5 s. */
 const RESPOND_WITHIN_MS = 4_000;
@@ -155,7 +171,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    * @returns 204 if it is handled or has no handler; 4xx and 5xx with `{ code: 'FAIL', message }` make WeChat Pay repeat it
    * @throws WechatConfigError if `body` is not a Buffer: a body that was parsed and serialised again does not verify
    */
-  async handle(request: PayNotificationRequest): Promise<OutgoingResponse> {
+  async handle(request: PayNotificationRequest): Promise<PayNotificationResponse> {
     requireBytes(request.body);
     if (this.isClosing) return refuse(503);
     try {

@@ -52,11 +52,7 @@ export interface PayCall {
   serial?: string;
   /** Whether the call may be repeated after a lost response. @default true for GET only */
   idempotent?: boolean;
-}
-
-/** A call whose deadline is shared with other calls of the same operation. */
-export interface PayCallWithin extends PayCall {
-  /** On `performance.now()`. */
+  /** @internal On `performance.now()`. The calls of one operation share a deadline. */
   deadline?: number;
 }
 
@@ -127,7 +123,7 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
    *   `payCode` is WeChat's word
    * @see https://pay.weixin.qq.com/doc/v3/merchant/4012081606
    */
-  async call<T>(call: PayCallWithin): Promise<T> {
+  async call<T>(call: PayCall): Promise<T> {
     const response = await this.send(call);
     await this.verify(response, call.path);
     if (response.status === 204) return undefined as T;
@@ -195,7 +191,7 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
    */
   async check(): Promise<{ verifiedBy: string }> {
     const [publicKeyId] = this.options.publicKeys.keys();
-    const call: PayCallWithin =
+    const call: PayCall =
       publicKeyId === undefined
         ? { method: 'GET', path: CERTIFICATES_PATH }
         : { method: 'POST', path: ECHO_PATH, body: { echo_message: 'nestjs-wechat' } };
@@ -254,11 +250,11 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
   }
 
   /** A successful response that is not verified yet, or the error of a refusal. */
-  private send(call: PayCallWithin): Promise<HttpResponse> {
+  private send(call: PayCall): Promise<HttpResponse> {
     return this.exchange(call, this.options.baseUrl, MAX_JSON_BYTES);
   }
 
-  private exchange(call: PayCallWithin, origin: string, maxBytes: number): Promise<HttpResponse> {
+  private exchange(call: PayCall, origin: string, maxBytes: number): Promise<HttpResponse> {
     const endpoint = endpointOf(call.path);
     const deadline = call.deadline ?? this.deadline();
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
@@ -287,7 +283,7 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
   }
 
   private async attempt(
-    { method, path, query, serial }: PayCallWithin,
+    { method, path, query, serial }: PayCall,
     options: {
       baseUrl: string;
       body: string;

@@ -4,8 +4,6 @@ import { WechatConfigError } from '../wechat.errors.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import type { WechatPayOptions } from './pay.options.js';
 
-type Environment = Record<string, string | undefined>;
-
 /** Variables that may name a file instead: `WECHAT_PAY_PRIVATE_KEY_FILE`. */
 const WITH_FILE = ['WECHAT_PAY_PRIVATE_KEY', 'WECHAT_PAY_CERT', 'WECHAT_PAY_PUBLIC_KEY'];
 
@@ -38,7 +36,9 @@ const VARIABLES: Record<string, string> = {
  * WechatPayModule.forRootAsync({ useFactory: () => wechatPayOptionsFromEnv(process.env) ?? payIsRequired() })
  * ```
  */
-export function wechatPayOptionsFromEnv(env: Environment): WechatPayOptions | undefined {
+export function wechatPayOptionsFromEnv(
+  env: Record<string, string | undefined>,
+): WechatPayOptions | undefined {
   const isOn = Object.keys(env).some(
     (name) => name.startsWith('WECHAT_PAY_') && present(env[name]),
   );
@@ -107,7 +107,11 @@ class Problems {
   }
 }
 
-function readPem(env: Environment, name: string, problems: Problems): string | undefined {
+function readPem(
+  env: Record<string, string | undefined>,
+  name: string,
+  problems: Problems,
+): string | undefined {
   const value = present(env[name]);
   const file = present(env[`${name}_FILE`]);
   if (value !== undefined && file !== undefined)

@@ -36,6 +36,7 @@ const ENDPOINT = '/wxa/business/getuserphonenumber';
  */
 @Injectable()
 export class PhoneService {
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly api: WechatApiClient,

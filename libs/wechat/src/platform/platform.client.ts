@@ -107,7 +107,7 @@ export class PlatformClient {
 
   /** Returns the deadline of a call that starts now, by `performance.now()`. Several calls of one request share a deadline. */
   deadline(): number {
-    return performance.now() + this.options.api.timeout * 1.8;
+    return performance.now() + this.options.api.timeoutMs * 1.8;
   }
 
   /** Sends a call that returns JSON. */
@@ -178,7 +178,7 @@ export class PlatformClient {
         query,
         headers: body && { 'content-type': 'application/json' },
         body: body && Buffer.from(JSON.stringify(body)),
-        timeoutMs: Math.min(this.options.api.timeout, deadline - startedAt),
+        timeoutMs: Math.min(this.options.api.timeoutMs, deadline - startedAt),
         maxBytes,
       })
       .catch((error: unknown) => {

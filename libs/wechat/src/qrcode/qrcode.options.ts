@@ -1,5 +1,12 @@
-/** The appearance of a round code. */
-interface QrCodeStyle {
+/**
+ * The appearance of a round code, and the app it belongs to.
+ *
+ * @example
+ * ```ts
+ * const style: QrCodeStyle = { width: 430, lineColor: { r: 0, g: 0, b: 0 }, isHyaline: true };
+ * ```
+ */
+export interface QrCodeStyle {
   /** Pixels, 280 to 1280. @default 430 */
   width?: number;
   /** WeChat chooses the colour of the lines. @default false */

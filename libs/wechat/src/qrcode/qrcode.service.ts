@@ -42,6 +42,7 @@ const CACHE_TTL_MS = 24 * 60 * 60_000;
  */
 @Injectable()
 export class QrCodeService {
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly api: WechatApiClient,

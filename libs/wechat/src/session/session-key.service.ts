@@ -55,7 +55,7 @@ export class SessionKeyService {
     if (!record) throw new WechatSessionError();
     const call = signedCall('/wxa/resetusersessionkey', session, record.sessionKey);
     const { openid, session_key: sessionKey } = await this.api
-      .call<Record<string, unknown>>(call)
+      .call(call)
       .catch((error: unknown) => {
         throw isStale(error) ? new WechatSessionError() : error;
       });

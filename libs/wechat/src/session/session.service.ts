@@ -51,6 +51,7 @@ export class SessionService {
   private readonly logins = new SingleFlight<IssuedSession>();
   private readonly tokens: TokenFormat;
 
+  /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
     private readonly platform: PlatformClient,
@@ -289,14 +290,14 @@ export class SessionService {
   ): Promise<IssuedSession> {
     const token = this.tokens.create();
     const now = this.clock.now();
-    const loginExpiresAt = now + this.options.session.maxAge;
+    const loginExpiresAt = now + this.options.session.maxAgeMs;
     const stored = await this.sessions.add(token.id, {
       appId,
       openid,
       unionid,
       issuedAt: now,
       refreshedAt: now,
-      expiresAt: Math.min(now + this.options.session.ttl, loginExpiresAt),
+      expiresAt: Math.min(now + this.options.session.ttlMs, loginExpiresAt),
       loginExpiresAt,
       secret: token.secret,
     });
@@ -338,11 +339,11 @@ export class SessionService {
       secret: newSecret(),
       previous: {
         secret: record.secret,
-        graceUntil: now + this.options.session.refreshGrace,
+        graceUntil: now + this.options.session.refreshGraceMs,
         ...(requestHash && { requestHash }),
       },
       refreshedAt: now,
-      expiresAt: Math.min(now + this.options.session.ttl, record.loginExpiresAt),
+      expiresAt: Math.min(now + this.options.session.ttlMs, record.loginExpiresAt),
     };
   }
 

@@ -9,9 +9,9 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
 /**
- * Returns a session for tests: logged in now, valid for 30 minutes. No store knows it.
+ * Returns a session for tests. It is issued now and expires after 30 minutes. It is not in any store.
  *
- * @param overrides the fields that matter to the test
+ * @param overrides fields that replace the defaults
  * @example
  * ```ts
  * const session = fakeSession({ openid: 'o-anna' });
@@ -31,10 +31,10 @@ export function fakeSession(overrides: Partial<WechatSession> = {}): WechatSessi
 }
 
 /**
- * Sets a session on a request, as `SessionGuard` does: `request.user`, `request.wechatSession` and the decorators then have it.
- * Use it in a guard of your own for tests, or in a unit test of a guard or an interceptor.
+ * Sets a session on a request, as `SessionGuard` does: `request.user`, `request.wechatSession` and the decorators return it.
+ * Use it in a test guard, or in a unit test of a guard or an interceptor.
  *
- * @param target an `ExecutionContext`, of HTTP, GraphQL or a WebSocket, or a request
+ * @param target a request, or an `ExecutionContext` of HTTP, GraphQL or a WebSocket
  * @param session `null` for a request without a session
  * @param user what `@CurrentUser()` injects. Default: `{ appId, openid, unionid? }` of the session
  * @example
@@ -52,7 +52,7 @@ export function setSession(
 }
 
 /**
- * Returns a guard that lets every request through with this session, in place of `SessionGuard`.
+ * Returns a guard that replaces `SessionGuard` in a test. It accepts every request and sets this session on it.
  *
  * @param options.session default: `fakeSession()`. `null` for requests without a session
  * @param options.user what `@CurrentUser()` injects. Default: `{ appId, openid, unionid? }` of the session

@@ -10,7 +10,7 @@ const CALLERS = 100;
 const RANDOM_SEQUENCES = 60;
 
 /**
- * The store that `describeWechatStore` tests, and how to close it.
+ * The store that `describeWechatStore` tests, with a function that closes it.
  *
  * @example
  * ```ts
@@ -18,7 +18,9 @@ const RANDOM_SEQUENCES = 60;
  * ```
  */
 export interface StoreUnderTest {
+  /** The store under test. */
   store: WechatStore;
+  /** Called after the last test. */
   close?(): unknown;
 }
 
@@ -31,11 +33,11 @@ interface TestGlobals {
 }
 
 /**
- * Describes the contract of `WechatStore` as a suite of tests. Run it against a store of your own, in jest, or in vitest with
- * `globals: true`. It writes keys that begin with `wx:contract:` and lets them expire.
+ * Defines the tests that every `WechatStore` must pass. Run them against your custom store, in jest, or in vitest with
+ * `globals: true`. They write keys that begin with `wx:contract:` and expire within a minute.
  *
  * @param name the title of the suite
- * @param factory returns the store, or the store and how to close it; called once
+ * @param factory returns the store, or the store and a function that closes it. It is called once
  * @example
  * ```ts
  * describeWechatStore('PostgresStore', async () => {
@@ -57,7 +59,7 @@ export function describeWechatStore(
 
     beforeAll(async () => {
       const made = await factory();
-      if ('store' in made) {
+      if (!('get' in made)) {
         ({ store } = made);
         close = () => made.close?.();
       } else store = made;

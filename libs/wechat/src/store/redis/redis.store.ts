@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { WechatClock } from '../../wechat.clock.js';
 import { StoreUnavailableError } from '../../wechat.errors.js';
 import type { WechatModuleOptions } from '../../wechat.options.js';
 import { DEFAULT_KEY_PREFIX } from '../keys.js';
@@ -38,15 +39,16 @@ const COUNT = script(`
  */
 export class RedisStore extends WechatStore {
   /** Redis's time. The module uses it as the clock of all instances. */
-  readonly clock: RedisClock;
+  readonly clock: WechatClock;
 
   private constructor(
     private readonly redis: RedisConnection,
     private readonly keyPrefix: string,
+    clock: RedisClock,
   ) {
     super();
-    this.clock = new RedisClock(() => redis.time());
-    redis.addReadyListener(() => void this.clock.sync());
+    this.clock = clock;
+    redis.addReadyListener(() => void clock.sync());
   }
 
   /** Opens a store with a connection of its own. Resolves after a second at most, even if Redis does not respond. */
@@ -56,8 +58,9 @@ export class RedisStore extends WechatStore {
 
   /** @internal */
   static async on(redis: RedisConnection, keyPrefix = DEFAULT_KEY_PREFIX): Promise<RedisStore> {
-    const store = new RedisStore(redis, keyPrefix);
-    await store.clock.sync();
+    const clock = new RedisClock(() => redis.time());
+    const store = new RedisStore(redis, keyPrefix, clock);
+    await clock.sync();
     return store;
   }
 
