@@ -22,7 +22,7 @@ let toasts: string[];
 let recorder: Record<string, jest.Mock>;
 let player: Record<string, any>;
 
-/** Loads a page the way WeChat does: a fresh program, `wx` and `Page` global. */
+/** Loads a page as WeChat does: in a new program with the globals `wx` and `Page`. */
 function open(path: string): Page {
   let page: Page | undefined;
   Object.assign(globalThis, {
@@ -65,19 +65,22 @@ beforeEach(() => {
 });
 
 describe('the project', () => {
-  it.each(app.pages)('%s has its files, and its markup calls only what the page has', (path) => {
-    expect(JSON.parse(read(`${path}.json`))).toHaveProperty('navigationBarTitleText');
-    const page = open(path);
-    const handlers = [...read(`${path}.wxml`).matchAll(/\sbind\w+="(\w+)"/g)].map(
-      (match) => match[1] ?? '',
-    );
-    expect(handlers.length).toBeGreaterThan(0);
-    for (const handler of handlers) expect(typeof page[handler]).toBe('function');
-    const shown = [...read(`${path}.wxml`).matchAll(/\{\{!?(\w+)/g)]
-      .map((match) => match[1] ?? '')
-      .filter((name) => name !== 'item');
-    for (const name of shown) expect(page.data).toHaveProperty(name);
-  });
+  it.each(app.pages)(
+    '%s has its files, and its markup uses only handlers and data of the page',
+    (path) => {
+      expect(JSON.parse(read(`${path}.json`))).toHaveProperty('navigationBarTitleText');
+      const page = open(path);
+      const handlers = [...read(`${path}.wxml`).matchAll(/\sbind\w+="(\w+)"/g)].map(
+        (match) => match[1] ?? '',
+      );
+      expect(handlers.length).toBeGreaterThan(0);
+      for (const handler of handlers) expect(typeof page[handler]).toBe('function');
+      const shown = [...read(`${path}.wxml`).matchAll(/\{\{!?(\w+)/g)]
+        .map((match) => match[1] ?? '')
+        .filter((name) => name !== 'item');
+      for (const name of shown) expect(page.data).toHaveProperty(name);
+    },
+  );
 
   it('has a tab for every page, and names only files that exist', () => {
     expect(app.tabBar.list.map((tab) => tab.pagePath)).toEqual(app.pages);
@@ -85,7 +88,7 @@ describe('the project', () => {
       expect(existsSync(join(root, file))).toBe(true);
   });
 
-  it('carries no app id and no secret', () => {
+  it('contains no app id and no secret', () => {
     const project: { appid: string } = JSON.parse(
       readFileSync(join(__dirname, 'project.config.json'), 'utf8'),
     );
@@ -133,7 +136,7 @@ describe('the pages', () => {
     expect(page.data['avatar']).toBe('http://localhost:3000/avatars/b.jpg');
   });
 
-  it('offer to register a phone the server does not know', async () => {
+  it('offer to register a phone number that no account has', async () => {
     const page = open('pages/phone/phone');
     server.next('/auth/phone-login', {
       statusCode: 404,
@@ -150,7 +153,29 @@ describe('the pages', () => {
     expect(page.data['registration']).toBeNull();
   });
 
-  it('say nothing when the user keeps the phone number back, and ask for a new tap when the code is used', async () => {
+  it('ask whether the account is the user’s own if it may belong to another person, and take the number over', async () => {
+    const page = open('pages/phone/phone');
+    const user = { phoneNumber: '138', nickName: '小红' };
+    server.reply('/auth/phone-login', { user, token: 'x', linked: false, registrationTicket: 't' });
+    await page['phoneLogin']({ detail: { code: 'phone-code' } });
+    expect(page.data).toMatchObject({ account: null, otherAccount: { nickName: '小红' } });
+    server.reply('/auth/register', { user: { phoneNumber: '138', nickName: '小明' }, token: 'y' });
+    await page['takeOverNumber']();
+    expect(server.seen.at(-1)).toMatchObject({
+      path: '/auth/register',
+      body: '{"registrationTicket":"t","takeOverNumber":true}',
+    });
+    expect(page.data).toMatchObject({ account: { nickName: '小明' }, otherAccount: null });
+  });
+
+  it('log in to the user’s own account without a question', async () => {
+    const page = open('pages/phone/phone');
+    server.reply('/auth/phone-login', { user: { nickName: '小明' }, token: 'x', linked: true });
+    await page['phoneLogin']({ detail: { code: 'phone-code' } });
+    expect(page.data).toMatchObject({ account: { nickName: '小明' }, otherAccount: null });
+  });
+
+  it('show no message when the user refuses, and ask for another tap when the code is used', async () => {
     const page = open('pages/phone/phone');
     await page['bindPhone']({ detail: { errMsg: 'getPhoneNumber:fail user deny' } });
     expect(server.seen).toEqual([]);
@@ -188,12 +213,12 @@ describe('the pages', () => {
     );
   });
 
-  it('show a QR code, or why there is none', async () => {
+  it('show a QR code, or the error if there is none', async () => {
     const page = open('pages/qrcode/qrcode');
     await page['create']({ detail: { value: { scene: 'id=1' } } });
     expect(page.data['image']).toMatch(/^data:image\/png;base64,\w+/);
     server.next('/qrcodes', { statusCode: 429, error: 'ERR_WECHAT_RATE_LIMIT' });
     await page['create']({ detail: { value: { scene: 'id=1' } } });
-    expect(toasts).toEqual(['操作太频繁 · Too many tries']);
+    expect(toasts).toEqual(['操作太频繁 · Too many attempts']);
   });
 });

@@ -1,5 +1,6 @@
 import type { SandboxUser } from 'nestjs-wechat-sandbox';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { person, registered } from '../support/people.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 import { accessibilityProblems, describeBrowser, launch, screenshot, visit } from './browser.js';
@@ -62,8 +63,10 @@ describeBrowser('the simulator', () => {
   const screenShows = (text: string | RegExp): Promise<void> =>
     page.locator('.screen').getByText(text).first().waitFor();
   /** Opens the page for a user who is new to the server. */
-  const openAsNewUser = async (options?: BrowserContextOptions): Promise<SandboxUser> => {
-    const user = s.wechat.users.create();
+  const openAsNewUser = async (
+    options?: BrowserContextOptions,
+    user = s.wechat.users.create(),
+  ): Promise<SandboxUser> => {
     await open(options);
     await page.getByRole('radio', { name: user.nickName }).check();
     return user;
@@ -204,6 +207,37 @@ describeBrowser('the simulator', () => {
       await press(PHONE);
       await screenShows('此号码已注册，已登录');
     });
+
+    it.each([
+      ['zh-CN', '这个账号可能是别人的', '这不是我的账号', '号码已转到你自己的账号'],
+      [
+        'en-US',
+        'This account may belong to another person',
+        'This is not my account',
+        'The number belongs to your own account now',
+      ],
+    ])(
+      'takes a number over from the account of another person, in %s',
+      async (locale, notLinked, notMyAccount, takenOver) => {
+        const previousOwner = await person(s);
+        const token = await registered(s, previousOwner);
+        const { phoneNumber } = previousOwner.wechat;
+        await openAsNewUser({ locale }, s.wechat.users.create({ phoneNumber }));
+        await press(LOGIN);
+        await screenShows(/session_rd/);
+        await press(PHONE);
+        await screenShows(notLinked);
+        await screenShows(phoneNumber);
+        expect(await accessibilityProblems(page)).toEqual([]);
+        await screenshot(page, `not-linked-${locale}`);
+        expect(await page.locator('.user-card').getByText(phoneNumber).count()).toBe(0);
+        await press(notMyAccount);
+        await screenShows(takenOver);
+        expect((await s.call('GET /account', { token })).body.data.phoneNumber).toBeNull();
+        await press('GET /me');
+        await screenShows(phoneNumber);
+      },
+    );
 
     it('deletes a recording', async () => {
       await openLoggedIn();

@@ -1,4 +1,4 @@
-// Where the server is, by how the mini program runs. In DevTools the sample server of this repository (`npm start`) answers.
+// The server's address for each environment of the mini program. DevTools uses the reference app of this repository (`npm start`).
 const BASE_URLS = {
   develop: 'http://localhost:3000',
   trial: 'https://test.example.com',

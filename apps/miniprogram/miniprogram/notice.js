@@ -1,11 +1,11 @@
-// What the user reads when something goes wrong. Everything that is not here is the developer's to read.
-const SENTENCES = {
+// The texts that users see for errors. For any other error the server's own text is shown.
+const TEXTS = {
   ERR_NETWORK: '网络不通 · No network',
   ERR_SIGNED_OUT: '请先登录 · Please log in',
   ERR_WECHAT_SESSION: '请重新登录 · Please log in again',
   ERR_WECHAT_CODE: '请再试一次 · Please try again',
   ERR_WECHAT_BLOCKED: '账号受限 · Account restricted',
-  ERR_WECHAT_RATE_LIMIT: '操作太频繁 · Too many tries',
+  ERR_WECHAT_RATE_LIMIT: '操作太频繁 · Too many attempts',
   ERR_WECHAT_UNAVAILABLE: '服务繁忙 · Service is busy',
   ERR_STORE_UNAVAILABLE: '服务繁忙 · Service is busy',
   ERR_PHONE_TAKEN: '手机号已被使用 · Phone in use',
@@ -16,7 +16,7 @@ function succeeded(title) {
 }
 
 function failed(error) {
-  wx.showToast({ title: SENTENCES[error.error] || error.message, icon: 'none' });
+  wx.showToast({ title: TEXTS[error.error] || error.message, icon: 'none' });
 }
 
 module.exports = { succeeded, failed };

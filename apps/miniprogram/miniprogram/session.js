@@ -1,5 +1,5 @@
 const { createSession } = require('nestjs-wechat-miniprogram');
 const { baseUrl } = require('./config');
 
-// The one session of this mini program. Every page asks the server through it; nobody handles a token.
+// The session of this mini program. Every page sends its requests through it, so no page handles a token.
 module.exports = createSession({ baseUrl });

@@ -25,7 +25,7 @@ Page({
   },
 
   logout() {
-    // Signed out here at once, whether or not the server could be told.
+    // The session is removed from the phone at once, also if the server cannot be reached.
     return session
       .logout()
       .catch(failed)

@@ -2,7 +2,7 @@ const { baseUrl } = require('../../config');
 const session = require('../../session');
 const { succeeded, failed } = require('../../notice');
 
-/** The server returns a path of its own API unless its PUBLIC_URL is set. */
+/** The server returns a path of its API if its PUBLIC_URL is not set. */
 function addressOf(avatarUrl) {
   return avatarUrl && avatarUrl.charAt(0) === '/' ? baseUrl + avatarUrl : avatarUrl || '';
 }
@@ -17,7 +17,7 @@ Page({
       .catch(failed);
   },
 
-  // WeChat gives a temporary file that only this phone can read: show it, and send it to the server.
+  // WeChat returns a temporary file that only this phone can read: show it, and upload it.
   chooseAvatar(event) {
     const { avatarUrl } = event.detail;
     this.setData({ avatar: avatarUrl });

@@ -89,8 +89,8 @@ const EXPLANATIONS = {
       'The mini program sends a code or ciphertext and not the number, because a number can be forged.',
     ],
     [
-      '号码已注册：返回应用自己的令牌。未注册：返回 404、号码和一张注册票据。',
-      'For a registered number the server returns the app’s own token. For a new number it returns 404 with the number and a registration ticket.',
+      '号码已注册：返回应用自己的令牌；linked: false 表示账号可能是别人的，令牌只能读取它。未注册：返回 404、号码和一张注册票据。',
+      'For a registered number the server returns the app’s own token. With linked: false the account may belong to another person, and the token can only read it. For a new number the server returns 404 with the number and a registration ticket.',
     ],
   ],
   'POST /auth/register': [
@@ -98,7 +98,10 @@ const EXPLANATIONS = {
       '票据证明：这个号码刚刚由微信验证过，属于这个会话。',
       'The ticket proves that WeChat has just verified this number for this session.',
     ],
-    ['用户有了账号。票据已作废。', 'The user has an account now. The ticket is used.'],
+    [
+      '号码现在属于这个用户的账号。票据已作废。',
+      'The number belongs to the account of this user now. The ticket is used.',
+    ],
   ],
   'POST /wxa/business/getuserphonenumber': [
     [

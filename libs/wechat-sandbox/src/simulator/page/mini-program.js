@@ -146,13 +146,16 @@ export function miniProgramOf(userId) {
     async phoneNumber(encrypted) {
       const { code, encryptedData, iv } = await wx.getPhoneNumber();
       try {
-        const { user, token } = await call(
+        const { user, token, linked, registrationTicket } = await call(
           'POST',
           '/auth/phone-login',
           encrypted ? { encryptedData, iv } : { code },
         );
+        const number = user.phoneNumber;
+        if (linked === false)
+          return { kind: 'notLinked', number, user, ticket: registrationTicket, encrypted };
         phone.me = user;
-        return { kind: 'phone', number: user.phoneNumber, token, encrypted };
+        return { kind: 'phone', number, token, encrypted };
       } catch (refusal) {
         if (refusal.error !== 'ERR_NOT_REGISTERED') throw refusal;
         return {
@@ -174,6 +177,14 @@ export function miniProgramOf(userId) {
         encrypted,
         registered: true,
       };
+    },
+
+    /** The account with the number belongs to another person: moves the number to the account of this user. */
+    async takeOverNumber({ ticket, encrypted }) {
+      const data = { registrationTicket: ticket, takeOverNumber: true };
+      const { user, token } = await call('POST', '/auth/register', data);
+      phone.me = user;
+      return { kind: 'phone', number: user.phoneNumber, token, encrypted, takenOver: true };
     },
 
     async record() {

@@ -39,11 +39,24 @@ const SCREENS = {
         <button>${t('save')}</button>
       </form>`,
 
-  phone: ({ number, token, encrypted, registered }) =>
+  phone: ({ number, token, encrypted, registered, takenOver }) =>
     html`<h3>${t('phoneVerified')}</h3>
       <p class="large number">${number}</p>
       <p>${t(encrypted ? 'phoneDecrypted' : 'phoneByCode')}</p>
-      <p>${t(registered ? 'phoneRegistered' : 'phoneSignedIn')} <code>${short(token)}</code></p>`,
+      <p>
+        ${t(takenOver ? 'phoneTakenOver' : registered ? 'phoneRegistered' : 'phoneSignedIn')}
+        <code>${short(token)}</code>
+      </p>`,
+
+  notLinked: (shown, app) =>
+    html`<h3>${t('notLinked')}</h3>
+      <p class="large">${shown.user.nickName || t('noName')}</p>
+      <p class="number">${shown.number}</p>
+      <p>${t('notLinkedHint')} <code>linked: false</code></p>
+      <button class="primary" @click=${() => app.takeOverNumber(shown)}>
+        ${t('notMyAccount')}
+      </button>
+      <p class="small">${t('takeOverHint')}</p>`,
 
   register: (shown, app) =>
     html`<h3>${t('notRegistered')}</h3>

@@ -86,6 +86,20 @@ const TEXTS = {
     '此号码已注册，已登录，应用自己的令牌：',
     'This number is registered. You are signed in with the app’s own token:',
   ],
+  phoneTakenOver: [
+    '号码已转到你自己的账号，并用应用自己的令牌登录：',
+    'The number belongs to your own account now. You are signed in with the app’s own token:',
+  ],
+  notLinked: ['这个账号可能是别人的', 'This account may belong to another person'],
+  notLinkedHint: [
+    '号码已注册，但服务器无法确认账号是你的，所以令牌只能读取这个账号。',
+    'The number is registered, but the server cannot confirm that the account is yours. Its token can only read the account.',
+  ],
+  notMyAccount: ['这不是我的账号', 'This is not my account'],
+  takeOverHint: [
+    '号码会转到你自己的账号。那个账号保留其余的一切。',
+    'The number moves to your own account. The other account keeps all other data.',
+  ],
   notRegistered: ['这个号码还没有注册', 'This number is not registered yet'],
   ticketHint: [
     '服务器给了一张 10 分钟内有效、只能用一次的注册票据。',
