@@ -16,7 +16,7 @@ const app = (name: string, openPlatform: string | false) => ({
   openPlatform,
 });
 
-/** Two apps that WeChat tells nothing about, two of one company, one of another. */
+/** Two apps without an open-platform account, two of one company, and one of another company. */
 const [ALONE, LONELY, SHOP, CLUB, ELSEWHERE] = [
   app('a', false),
   app('b', false),
@@ -33,7 +33,7 @@ const TAKEN = {
   error: 'ERR_PHONE_TAKEN',
 };
 
-/** docs/account-linking.md: each rule there names its test here. */
+/** docs/account-linking.md names the test of each rule. */
 describeOnEachDatabase('account linking', (database) => {
   let s: Started;
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describeOnEachDatabase('account linking', (database) => {
   const idsOf = (...people: Person[]): Promise<string[]> => Promise.all(people.map(idOf));
   const sql = <Row>(query: string, ...values: unknown[]): Promise<Row[]> =>
     s.app.get(DataSource).query(query, values);
-  /** As WeChat answers before the app is bound to an open-platform account. */
+  /** A login without a unionid, as before the app is bound to an open-platform account. */
   const beforeBinding = (wechat: SandboxUser, where: { appId: string }): Promise<Person> => {
     s.wechat.next('/sns/jscode2session', {
       transform: (json) => ({ ...json, unionid: undefined }),
@@ -62,14 +62,14 @@ describeOnEachDatabase('account linking', (database) => {
   };
 
   describe('by openid', () => {
-    it('is one account in one app, however many logins race', async () => {
+    it('is one account in one app, also if many logins race', async () => {
       const wechat = anybody();
       const people = await Promise.all(Array.from({ length: 10 }, () => into(wechat, ALONE)));
       expect(new Set(await idsOf(...people)).size).toBe(1);
       expect(people.filter(({ isNewUser }) => isNewUser)).toHaveLength(1);
     });
 
-    it('is two accounts in two apps that WeChat does not connect', async () => {
+    it('is two accounts in two apps without a common open-platform account', async () => {
       const wechat = anybody();
       const [one, other] = [await into(wechat, ALONE), await into(wechat, LONELY)];
       expect([one.isNewUser, other.isNewUser, (await idOf(one)) === (await idOf(other))]).toEqual([
@@ -107,7 +107,7 @@ describeOnEachDatabase('account linking', (database) => {
       const other = await into(wechat, CLUB);
       expect(await idOf(early)).not.toBe(await idOf(other));
 
-      const late = await into(wechat, SHOP); // now WeChat tells the unionid
+      const late = await into(wechat, SHOP); // now WeChat returns the unionid
       expect([late.isNewUser, late['user'].id]).toEqual([false, other['user'].id]);
       const me = {
         id: other['user'].id,
@@ -123,7 +123,7 @@ describeOnEachDatabase('account linking', (database) => {
       }
     });
 
-    it('becomes one account once, where two late logins race', async () => {
+    it('becomes one account once if two late logins race', async () => {
       const wechat = anybody();
       const early = await beforeBinding(wechat, SHOP);
       const other = await into(wechat, CLUB);
@@ -131,7 +131,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(new Set(await idsOf(early, other, ...late))).toEqual(new Set([other['user'].id]));
     });
 
-    it('stays two accounts where both have a number: neither is thrown away', async () => {
+    it('stays two accounts if both have a number', async () => {
       const wechat = anybody();
       const early = await beforeBinding(wechat, SHOP);
       await early.withPhone('PUT /me/phone');
@@ -143,7 +143,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idOf(other)).toBe(other['user'].id);
     });
 
-    it('is nobody else’s account, though WeChat told one unionid for two openids of an app', async () => {
+    it('is not shared by two openids of an app, even if WeChat returns one unionid for both', async () => {
       const [wechat, other] = [anybody(), anybody()];
       const one = await into(wechat, SHOP);
       s.wechat.next('/sns/jscode2session', {
@@ -184,7 +184,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idOf(await into(wechat, LONELY))).toBe(owner['user'].id);
     });
 
-    it('brings the unionid along, and with it the other apps of the company', async () => {
+    it('merges the unionid too, and with it the other apps of the company', async () => {
       const wechat = anybody();
       const owner = await into(wechat, ALONE);
       await registered(s, owner);
@@ -194,7 +194,7 @@ describeOnEachDatabase('account linking', (database) => {
       );
     });
 
-    it('becomes one account once, where ten phone logins race', async () => {
+    it('becomes one account once if ten phone logins race', async () => {
       const wechat = anybody();
       const owner = await into(wechat, ALONE);
       await registered(s, owner);
@@ -206,7 +206,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idsOf(owner, visitor)).toEqual([owner['user'].id, owner['user'].id]);
     });
 
-    it('never becomes one account with another WeChat user of the same app, who gets a token for the number and no more', async () => {
+    it('never merges with another WeChat user of the same app, who only gets a token of scope phone', async () => {
       const phoneNumber = anybody().phoneNumber;
       const owner = await into(anybody(phoneNumber), ALONE);
       await registered(s, owner);
@@ -220,7 +220,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect((await s.call('GET /recordings', { token: other.session_rd })).body.data).toEqual([]);
     });
 
-    it('never becomes one account with somebody of another unionid', async () => {
+    it('never merges with an account of another unionid', async () => {
       const wechat = anybody();
       const owner = await into(wechat, SHOP);
       await registered(s, owner);
@@ -231,7 +231,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idOf(other)).toBe(other['user'].id);
     });
 
-    it('never becomes one account with one that has a number of its own', async () => {
+    it('never merges with an account that has its own number', async () => {
       const wechat = anybody();
       const owner = await into(wechat, ALONE);
       await registered(s, owner);
@@ -246,7 +246,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idOf(other)).toBe(other['user'].id);
     });
 
-    it('loses a token that a number alone gave as soon as the account has another number', async () => {
+    it('makes a token of scope phone invalid as soon as the account has another number', async () => {
       const phoneNumber = anybody().phoneNumber;
       const wechat = anybody(phoneNumber);
       const owner = await into(wechat, ALONE);
@@ -260,7 +260,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect((await s.call('GET /account', { token: own })).status).toBe(200);
     });
 
-    it('is not who has the same digits in another country', async () => {
+    it('does not link the same digits of another country', async () => {
       const chinese = await into(s.wechat.users.create({ phoneNumber: '13580001111' }), ALONE);
       await registered(s, chinese);
       const american = await into(
@@ -274,8 +274,8 @@ describeOnEachDatabase('account linking', (database) => {
     });
   });
 
-  describe('whose number is another account’s', () => {
-    it('is told so by PUT /me/phone, and nothing changes', async () => {
+  describe('with the number of another account', () => {
+    it('gets 409 from PUT /me/phone, and nothing changes', async () => {
       const wechat = anybody();
       const owner = await into(wechat, ALONE);
       await owner.withPhone('PUT /me/phone');
@@ -283,10 +283,10 @@ describeOnEachDatabase('account linking', (database) => {
       const { status, body } = await other.withPhone('PUT /me/phone');
       expect([status, body]).toEqual([409, TAKEN]);
       expect(await idsOf(owner, other)).toEqual([owner['user'].id, other['user'].id]);
-      expect((await owner.withPhone('PUT /me/phone')).status).toBe(200); // one's own is no conflict
+      expect((await owner.withPhone('PUT /me/phone')).status).toBe(200); // the account's own number is no conflict
     });
 
-    it('is told so by POST /auth/register, where the number was taken since the ticket', async () => {
+    it('gets 409 from POST /auth/register if the number was taken after the ticket was issued', async () => {
       const wechat = anybody();
       const [slow, fast] = [await into(wechat, ALONE), await into(wechat, LONELY)];
       const { registrationTicket } = (await slow.withPhone('POST /auth/phone-login')).body.data;
@@ -302,11 +302,11 @@ describeOnEachDatabase('account linking', (database) => {
       });
       expect((await slow.withPhone('POST /auth/phone-login')).body.data.user.id).toBe(
         fast['user'].id,
-      ); // what to do then
+      ); // the way out that the docs describe
       expect(await idOf(slow)).toBe(fast['user'].id);
     });
 
-    it('is one of two who want it at the same time', async () => {
+    it('is refused if another account sets it at the same time', async () => {
       const phoneNumber = anybody().phoneNumber;
       const people = await Promise.all(
         Array.from({ length: 6 }, () => into(anybody(phoneNumber), ALONE)),
@@ -316,7 +316,7 @@ describeOnEachDatabase('account linking', (database) => {
       ).toEqual([200, 409, 409, 409, 409, 409]);
     });
 
-    it('is one of two who register it at the same time', async () => {
+    it('is refused if another account registers it at the same time', async () => {
       const phoneNumber = anybody().phoneNumber;
       const people = await Promise.all(
         Array.from({ length: 4 }, () => into(anybody(phoneNumber), ALONE)),
@@ -333,7 +333,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(statusesOf(await Promise.all(answers))).toEqual([200, 409, 409, 409]);
     });
 
-    it('may have it once the other account has changed or deleted it', async () => {
+    it('can have it after the other account has changed or deleted it', async () => {
       const phoneNumber = anybody().phoneNumber;
       const [one, two, three] = [anybody(phoneNumber), anybody(phoneNumber), anybody(phoneNumber)];
       const first = await into(one, ALONE);
@@ -350,8 +350,8 @@ describeOnEachDatabase('account linking', (database) => {
     });
   });
 
-  describe('whatever races', () => {
-    it('two accounts that log in with each other’s number do not block each other', async () => {
+  describe('if requests race', () => {
+    it('two accounts that log in with each other’s number do not deadlock', async () => {
       const [a, b] = [anybody(), anybody()];
       const [one, other] = [await into(a, ALONE), await into(b, LONELY)];
       await Promise.all([registered(s, one), registered(s, other)]);
@@ -365,7 +365,7 @@ describeOnEachDatabase('account linking', (database) => {
       expect(await idsOf(one, other)).toEqual([one['user'].id, other['user'].id]);
     });
 
-    it('an account that is deleted while another joins it leaves no half behind', async () => {
+    it('an account that is deleted during a merge leaves no rows', async () => {
       const wechat = anybody();
       const owner = await into(wechat, ALONE);
       const token = await registered(s, owner);
@@ -399,7 +399,7 @@ describeOnEachDatabase('account linking', (database) => {
       ],
       ['half a number', `UPDATE users SET phone_number = NULL WHERE id IN ($1, $2)`],
       [
-        'a recording of nobody',
+        'a recording without a user',
         `INSERT INTO recordings (id, user_id, format, file_size, duration) VALUES ($1, gen_random_uuid(), $2, 1, 1)`,
       ],
     ])('the database itself refuses %s', async (_, query) => {
@@ -409,8 +409,8 @@ describeOnEachDatabase('account linking', (database) => {
     });
   });
 
-  describe('is not', () => {
-    it('who the client says: unionid, openid, phone number and user id in a body change nothing', async () => {
+  describe('does not use', () => {
+    it('the identity in a body: unionid, openid, phone number and user id change nothing', async () => {
       const [me, other] = [await into(anybody(), ALONE), await into(anybody(), SHOP)];
       await registered(s, other);
       const claims = {
@@ -434,7 +434,7 @@ describeOnEachDatabase('account linking', (database) => {
         });
     });
 
-    it('who has the same name and picture', async () => {
+    it('an equal name and picture', async () => {
       const look = { nickName: 'Alice', avatarUrl: 'https://thirdwx.qlogo.cn/alice' };
       const [a, b] = [s.wechat.users.create(look), s.wechat.users.create(look)];
       const [one, other] = [await into(a, SHOP), await into(b, CLUB)];

@@ -42,7 +42,7 @@ describeOnEachDatabase('an account', (database) => {
   const account = (token: string) => s.call('GET /account', { token });
 
   describe('by phone', () => {
-    it('is refused with a ticket, registered with it, and found from then on', async () => {
+    it('gets a ticket, is registered with it, and is found from then on', async () => {
       const { phoneNumber } = me.wechat;
       const unknown = await me.withPhone('POST /auth/phone-login');
       expect([unknown.status, unknown.body]).toEqual([
@@ -102,7 +102,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await s.call('GET /me', { token: me.session_rd })).body.data).toEqual(body.data.user);
     });
 
-    it('is the same with encrypted data, and with all that the button gives at once', async () => {
+    it('is the same with encrypted data, and with all fields of the button at once', async () => {
       const { phoneNumber } = me.wechat;
       const { encryptedData, iv } = await me.wechat.getPhoneNumber();
       const unknown = await s.call('POST /auth/phone-login', {
@@ -118,7 +118,7 @@ describeOnEachDatabase('an account', (database) => {
       expect([all.status, all.body.data.user.phoneNumber]).toEqual([200, phoneNumber]);
     });
 
-    it('knows a number that PUT /me/phone has set', async () => {
+    it('finds a number that PUT /me/phone has set', async () => {
       expect((await me.withPhone('PUT /me/phone')).body.data).toMatchObject({
         id: me['user'].id,
         phoneNumber: me.wechat.phoneNumber,
@@ -126,7 +126,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await me.withPhone('POST /auth/phone-login')).status).toBe(200);
     });
 
-    it('keeps a foreign number as WeChat writes it', async () => {
+    it('stores a foreign number as WeChat returns it', async () => {
       const abroad = await person(s, { phoneNumber: '4155550100', countryCode: '1' });
       expect((await abroad.withPhone('PUT /me/phone')).body.data.phoneNumber).toBe('14155550100');
     });
@@ -178,7 +178,7 @@ describeOnEachDatabase('an account', (database) => {
       [{ errcode: 45011 }, 429, 'ERR_WECHAT_RATE_LIMIT'],
       [{ reset: true as const }, 503, 'ERR_WECHAT_UNAVAILABLE'],
       [{ body: '<html>' }, 502, 'ERR_WECHAT_RESPONSE'],
-    ])('passes WeChat’s trouble on as trouble: %j', async (fault, status, error) => {
+    ])('returns an error of WeChat as an error: %j', async (fault, status, error) => {
       s.wechat.next('/wxa/business/getuserphonenumber', fault);
       const answer = await me.withPhone('POST /auth/phone-login');
       expect([answer.status, answer.body.error]).toEqual([status, error]);
@@ -201,7 +201,7 @@ describeOnEachDatabase('an account', (database) => {
       ]);
     };
 
-    it('is registered once, whatever races', async () => {
+    it('is registered once if requests race', async () => {
       const registrationTicket = await ticketOf(me);
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => register(me.session_rd, { registrationTicket })),
@@ -210,20 +210,20 @@ describeOnEachDatabase('an account', (database) => {
       await gone(me.session_rd, registrationTicket);
     });
 
-    it('is nobody else’s, and a stranger does not use it up', async () => {
+    it('is valid for its user only, and another user does not use it up', async () => {
       const other = await person(s);
       const registrationTicket = await ticketOf(me);
       await gone(other.session_rd, registrationTicket);
       expect((await register(me.session_rd, { registrationTicket })).status).toBe(200);
     });
 
-    it('is this user’s in another session as well', async () => {
+    it('is valid in another session of the same user', async () => {
       const registrationTicket = await ticketOf(me);
       const again = await person(s, me.wechat);
       expect((await register(again.session_rd, { registrationTicket })).status).toBe(200);
     });
 
-    it('is over after ten minutes', async () => {
+    it('expires after ten minutes', async () => {
       const [early, late] = [await ticketOf(me), await ticketOf(me)];
       s.wechat.clock.advance('9m');
       expect((await register(me.session_rd, { registrationTicket: early })).status).toBe(200);
@@ -231,7 +231,7 @@ describeOnEachDatabase('an account', (database) => {
       await gone(me.session_rd, late);
     });
 
-    it('is no other token, touched or invented', async () => {
+    it('is refused if it is another kind of token, changed or invented', async () => {
       const ticket = await ticketOf(me);
       const { token } = (await register(me.session_rd, { registrationTicket: await ticketOf(me) }))
         .body.data;
@@ -250,7 +250,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await account(ticket)).body).toEqual(UNAUTHORIZED);
     });
 
-    it('sets the number of the ticket, whatever number was there', async () => {
+    it('sets the number of the ticket, also if the account has another number', async () => {
       await me.withPhone('PUT /me/phone');
       me.wechat.phoneNumber = '13600009999';
       const registrationTicket = await ticketOf(me);
@@ -277,7 +277,7 @@ describeOnEachDatabase('an account', (database) => {
       expect([answer.status, answer.body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
     });
 
-    it('leaves no number in the store', async () => {
+    it('stores no phone number in the session store', async () => {
       const store = s.app.get(WechatStore);
       const writes = (['add', 'replace'] as const).map((verb) => jest.spyOn(store, verb));
       await ticketOf(me);
@@ -288,7 +288,7 @@ describeOnEachDatabase('an account', (database) => {
   });
 
   describe('with its token', () => {
-    it('ends with its login: logged out, ended from another device, all ended, replaced by a new login', async () => {
+    it('is invalid after its session is revoked: by a logout, from another device, with all sessions, by a new login', async () => {
       const tablet = await person(s, me.wechat);
       const endings: ((one: Person) => Promise<unknown>)[] = [
         ({ session_rd: token }) => s.call('POST /auth/logout', { token }),
@@ -318,7 +318,7 @@ describeOnEachDatabase('an account', (database) => {
       }
     });
 
-    it('ends when an old session_rd of its login is used again', async () => {
+    it('is invalid after an old session_rd of its session is reused', async () => {
       const token = await registered(s, me);
       await s.call('POST /auth/refresh', { token: me.session_rd });
       s.wechat.clock.advance('61s');
@@ -327,7 +327,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await account(token)).body).toEqual(UNAUTHORIZED);
     });
 
-    it('outlives a session_rd that merely runs out, and ends after JWT_TTL', async () => {
+    it('stays valid after its session_rd expires, and expires after JWT_TTL', async () => {
       const token = await registered(s, me);
       s.wechat.clock.advance('11h');
       expect([
@@ -338,7 +338,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await account(token)).body).toEqual(UNAUTHORIZED);
     });
 
-    it('never outlives its login', async () => {
+    it('expires with its session at the latest', async () => {
       let { session_rd } = me;
       await me.withPhone('PUT /me/phone');
       for (let hours = 0; hours < 167.5; hours += 0.45) {
@@ -355,14 +355,14 @@ describeOnEachDatabase('an account', (database) => {
       expect((await account(token)).status).toBe(401);
     });
 
-    it('opens nothing that takes a session, nor does a session open the account', async () => {
+    it('is refused on routes that take a session, and a session is refused on /account', async () => {
       const token = await registered(s, me);
       for (const route of ['GET /me', 'GET /recordings', 'POST /auth/refresh'])
         expect((await s.call(route, { token })).body).toEqual(UNAUTHORIZED);
       expect((await account(me.session_rd)).body).toEqual(UNAUTHORIZED);
     });
 
-    it('is 503, never 401, where store or database cannot say', async () => {
+    it('is 503, never 401, while the store or the database is down', async () => {
       const token = await registered(s, me);
       jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
       expect([
@@ -373,7 +373,7 @@ describeOnEachDatabase('an account', (database) => {
       expect((await account(token)).status).toBe(200);
     });
 
-    it('belongs to one of two apps in the process', async () => {
+    it('is valid in one of two apps in the process', async () => {
       const other = await start();
       const token = await registered(s, me);
       expect([
@@ -386,7 +386,7 @@ describeOnEachDatabase('an account', (database) => {
   });
 
   describe('that is deleted (注销)', () => {
-    it('takes everything with it: rows, files, sessions in every app, and the token', async () => {
+    it('deletes everything: rows, files, sessions in every app, and the token', async () => {
       const token = await registered(s, me);
       const tablet = await person(s, me.wechat);
       const upload = uploadTo(s.url);
@@ -425,7 +425,7 @@ describeOnEachDatabase('an account', (database) => {
       expect(left).toEqual([{ n: '0' }]);
     });
 
-    it('comes back as somebody new, who may have the old number', async () => {
+    it('is a new account at the next login, which can register the old number', async () => {
       const token = await registered(s, me);
       await s.call('DELETE /account', { token });
       const again = await person(s, me.wechat);
@@ -435,13 +435,13 @@ describeOnEachDatabase('an account', (database) => {
       expect((await again.withPhone('PUT /me/phone')).status).toBe(200);
     });
 
-    it('is deleted once, where two requests race', async () => {
+    it('is deleted once if two requests race', async () => {
       const token = await registered(s, me);
       const answers = await Promise.all([1, 2].map(() => s.call('DELETE /account', { token })));
       expect(statusesOf(answers)).toEqual([200, 401]);
     });
 
-    it('is nobody’s from then on, even where its sessions could not be ended', async () => {
+    it('is 401 from then on, even if its sessions could not be revoked', async () => {
       const token = await registered(s, me);
       jest.spyOn(s.app.get(WechatStore), 'remove').mockRejectedValue(new StoreUnavailableError());
       expect((await s.call('DELETE /account', { token })).status).toBe(503);
@@ -454,7 +454,7 @@ describeOnEachDatabase('an account', (database) => {
   });
 });
 
-it('phone logins count as logins', async () => {
+it('phone logins count for the login limit', async () => {
   const s = await start({ env: { LOGIN_RATE_LIMIT: '3' } });
   const { withPhone } = await person(s);
   const statuses = [
@@ -466,7 +466,7 @@ it('phone logins count as logins', async () => {
   await s.close();
 });
 
-it('body-less POSTs are taken as wx.request sends them: JSON announced, nothing in it', async () => {
+it('POST requests without a body are accepted with Content-Type application/json, as wx.request sends them', async () => {
   const s = await start();
   const { session_rd: token } = await s.login();
   const headers = { 'content-type': 'application/json' };
@@ -483,7 +483,7 @@ it('body-less POSTs are taken as wx.request sends them: JSON announced, nothing 
   await s.close();
 });
 
-it('the docs show each route with what comes back and which token it takes', async () => {
+it('the docs show the response of each route and which token it takes', async () => {
   const s = await start();
   const { paths } = (await s.call('GET /docs-json')).body;
   const tokens = { bearer: 'session', 'app-jwt': 'account' } as Record<string, string>;

@@ -20,7 +20,7 @@ const base64url = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const hmac = (text: string, hash = 'sha256', key = SECRET): string =>
   createHmac(hash, key).update(text).digest('base64url');
-/** Signed with the app's own secret, whatever stands in it. */
+/** Signs any header and payload with the app's own secret. */
 const signed = (header: Claims, payload: unknown, hash?: string, key?: string): string => {
   const text = `${base64url(header)}.${base64url(payload)}`;
   return `${text}.${hmac(text, hash, key)}`;
@@ -28,7 +28,7 @@ const signed = (header: Claims, payload: unknown, hash?: string, key?: string): 
 const decoded = (part: string | undefined): Claims =>
   JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
 
-/** reliability.md, table B, row JWT; and P22. */
+/** Bad input B-jwt, and P22 of SECURITY.md. */
 describe('the app’s own token', () => {
   let s: Started;
   let token: string;
@@ -48,7 +48,7 @@ describe('the app’s own token', () => {
     expect([status, headers.get('www-authenticate'), body]).toEqual([401, 'Bearer', UNAUTHORIZED]);
   };
 
-  it('says whose it is, for what, from when to when, and nothing else', () => {
+  it('contains the account, the purpose and the times, and nothing else', () => {
     expect(header).toEqual({ alg: 'HS256', typ: 'account+jwt' });
     expect(payload).toEqual({
       sub: expect.any(String),
@@ -60,7 +60,7 @@ describe('the app’s own token', () => {
     });
   });
 
-  it('is good as this test signs it, or the rows below would prove nothing', async () => {
+  it('is valid if this test signs it, so the rows below prove something', async () => {
     expect((await account(signed(header, payload))).status).toBe(200);
   });
 
@@ -107,7 +107,7 @@ describe('the app’s own token', () => {
     ['half a signature', () => token.slice(0, -20)],
     ['a signature with something behind it', () => `${token}AA`],
     [
-      'a payload that was touched',
+      'a changed payload',
       () =>
         `${token.split('.')[0]}.${base64url({ ...payload, exp: now + 1e9 })}.${token.split('.')[2]}`,
     ],
@@ -118,7 +118,7 @@ describe('the app’s own token', () => {
     ['a sub that is no id', () => signed(header, { ...payload, sub: "' OR 1=1 --" })],
     ['a sub that is a list', () => signed(header, { ...payload, sub: [payload['sub']] })],
     [
-      'the sub of nobody',
+      'an unknown sub',
       () => signed(header, { ...payload, sub: '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20' }),
     ],
     ['no sid', () => signed(header, { ...payload, sid: undefined })],
@@ -127,7 +127,7 @@ describe('the app’s own token', () => {
     ['a sid that is an object', () => signed(header, { ...payload, sid: { toString: 'x' } })],
     ['rubbish', () => 'x.y.z'],
     ['dots', () => '..'],
-  ])('B-jwt %s: 401, and nobody is asked for keys', async (_, forge) => {
+  ])('B-jwt %s: 401 without a request for keys', async (_, forge) => {
     const before = s.wechat.requests.length;
     await refused(forge());
     expect(s.wechat.requests).toHaveLength(before);
@@ -149,7 +149,7 @@ describe('the app’s own token', () => {
     );
   });
 
-  it('B-jwt of somebody else’s login: 401', async () => {
+  it('B-jwt of another user’s session: 401', async () => {
     const other = await registered(s, await person(s));
     const { sid, sub } = decoded(other.split('.')[1]);
     await refused(signed(header, { ...payload, sid }));
@@ -161,7 +161,7 @@ describe('the app’s own token', () => {
     expect((await account('x'.repeat(1024 * 1024))).status).toBe(431);
   });
 
-  it('is not asked of the store unless it is ours', async () => {
+  it('needs a call to the store only if its signature is valid', async () => {
     const get = jest.spyOn(s.app.get(WechatStore), 'get');
     await refused(signed(header, payload, 'sha256', 'another secret'));
     await refused(signed(header, { ...payload, exp: now - 60 }));
@@ -170,7 +170,7 @@ describe('the app’s own token', () => {
     expect(get).toHaveBeenCalledTimes(1);
   });
 
-  it('B-jwt is read from Authorization alone', async () => {
+  it('B-jwt is read from Authorization only', async () => {
     const elsewhere: Record<string, string>[] = [
       { 'x-session-rd': token },
       { cookie: `token=${token}` },
@@ -185,7 +185,7 @@ describe('the app’s own token', () => {
   });
 
   it.each(['pass', 'success', 'fail'] as const)(
-    'a strategy that goes wrong lets nobody in: %s()',
+    'is refused if a broken strategy calls %s()',
     async (how) => {
       const strategy: Record<string, unknown> = Object(passport)['_strategies']['app-jwt'];
       const { authenticate } = strategy;
@@ -199,14 +199,14 @@ describe('the app’s own token', () => {
     },
   );
 
-  it('is signed with another secret by an app that was given none', async () => {
+  it('is signed with a random secret if the app has no JWT_SECRET', async () => {
     const other = await start();
     expect((await other.call('GET /account', { token })).status).toBe(401);
     await other.close();
   });
 });
 
-it('JWT_TTL sets its life', async () => {
+it('JWT_TTL sets the lifetime of the app token', async () => {
   const s = await start({ env: { JWT_TTL: '5m' } });
   const token = await registered(s, await person(s));
   s.wechat.clock.advance('4m');

@@ -20,16 +20,16 @@ const NOT_FOUND = {
   error: 'ERR_NOT_FOUND',
 };
 
-/** The first letter behind the prefix, large for small. */
+/** Changes the case of the first letter after the prefix. */
 const inOtherCase = (text: string): string =>
   text.slice(0, 4) +
   text
     .slice(4)
     .replace(/[a-z]/i, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));
-/** What ends a line somewhere, or moves a terminal's cursor. */
+/** Characters that end a line in some viewers, or move a terminal's cursor. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
-/** reliability.md, table B: what a hostile or broken client sends. */
+/** Requests of hostile or broken clients. The ids (B-…) are those of docs/reliability.md. */
 describe('bad input', () => {
   let s: Started;
   let token: string;
@@ -48,7 +48,7 @@ describe('bad input', () => {
   afterEach(() => jest.restoreAllMocks());
   afterAll(() => s.close());
 
-  /** Nothing left the app: WeChat was not called, and the store not asked. */
+  /** The app called neither WeChat nor the store. */
   async function quietly(route: string, call: Call) {
     const before = s.wechat.requests.length;
     const answer = await s.call(route, call);
@@ -72,7 +72,7 @@ describe('bad input', () => {
       ['one character long', () => ({ authorization: `Bearer ${token}A` })],
       ['standard base64', () => ({ authorization: `Bearer srd_${'+/='.repeat(14)}A` })],
       [
-        'a token with a letter in the other case',
+        'a token with one letter in another case',
         () => ({ authorization: `Bearer ${inOtherCase(token)}` }),
       ],
       ['two tokens joined', () => ({ authorization: `Bearer ${token}, ${token}` })],
@@ -87,7 +87,7 @@ describe('bad input', () => {
       ['15 KB', () => ({ 'x-session-rd': 'A'.repeat(15_000) })],
       ['invented, of the right shape', () => ({ authorization: `Bearer srd_${'A'.repeat(43)}` })],
     ];
-    it.each(rows)('B-session %s: 401, and the store is not asked', async (_, headers) => {
+    it.each(rows)('B-session %s: 401 without a call to the store', async (_, headers) => {
       for (const route of [
         'GET /me',
         'POST /auth/refresh',
@@ -234,7 +234,7 @@ describe('bad input', () => {
         { body: '{"constructor":{"prototype":{"isAdmin":true}},"code":"abc"}', headers: json },
       ],
       [
-        'garbage that claims to be gzip',
+        'random bytes with Content-Encoding gzip',
         400,
         { body: '\u001f\u008b\u0008garbage', headers: { ...json, 'content-encoding': 'gzip' } },
       ],
@@ -251,23 +251,26 @@ describe('bad input', () => {
         { body: '--x--', headers: { 'content-type': 'multipart/form-data; boundary=x' } },
       ],
       ['an unknown type', 415, { body: '{}', headers: { 'content-type': 'canary/canary' } }],
-    ])('B-body %s: %i in the envelope, without a word of it', async (_, expected, call) => {
-      const { status, body } = await quietly('POST /auth/login', call);
-      expect([status, body]).toEqual([
-        expected,
-        {
-          code: expected,
-          msg: expect.any(String),
-          data: null,
-          success: false,
-          error: 'ERR_BAD_REQUEST',
-        },
-      ]);
-      expect(body.msg).not.toContain('canary');
-      expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined();
-    });
+    ])(
+      'B-body %s: %i in the envelope, and the response repeats nothing of it',
+      async (_, expected, call) => {
+        const { status, body } = await quietly('POST /auth/login', call);
+        expect([status, body]).toEqual([
+          expected,
+          {
+            code: expected,
+            msg: expect.any(String),
+            data: null,
+            success: false,
+            error: 'ERR_BAD_REQUEST',
+          },
+        ]);
+        expect(body.msg).not.toContain('canary');
+        expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined();
+      },
+    );
 
-    it('B-body takes the last of two equal keys, and drops fields that it does not know', async () => {
+    it('B-body uses the last of two equal keys, and drops unknown fields', async () => {
       const { code } = await s.wechat.users.create().login();
       const answer = await s.call('POST /auth/login', {
         body: `{"code":"first","extra":1,"code":"${code}"}`,
@@ -292,7 +295,7 @@ describe('bad input', () => {
       '/canary',
       '/constructor',
       '/%F0%9F%98%80',
-    ])('B-path GET %s is not there', async (path) => {
+    ])('B-path GET %s is 404', async (path) => {
       const { status, text } = await sendRaw(
         s.url,
         `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
@@ -321,7 +324,7 @@ describe('bad input', () => {
     });
   });
 
-  it('B-body is never a 500, whatever JSON it is', async () => {
+  it('B-body is never a 500 for any JSON', async () => {
     await assert(
       asyncProperty(
         constantFrom('POST /auth/login', 'PUT /me/profile'),

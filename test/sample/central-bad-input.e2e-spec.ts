@@ -9,7 +9,7 @@ const MINI = `/wx/mini/v1/${SHOP.appId}`;
 const MOBILE = `/wx/v1/${PHONE.appId}`;
 const RUNS = { numRuns: 150 };
 
-/** reliability.md, table B, on the routes of the central service and of POST /qrcodes. */
+/** Bad input (B-…) on the routes of the central service and POST /qrcodes. */
 describe('bad input to the central service', () => {
   let s: Central;
   let token: string;
@@ -22,7 +22,7 @@ describe('bad input to the central service', () => {
   afterEach(() => jest.restoreAllMocks());
   afterAll(() => s.close());
 
-  /** Whatever was sent: a refusal in the envelope, or a success, and nothing of it in the answer. */
+  /** The response is an error in the envelope or a success, and repeats nothing of the request. */
   const expectRefusal = (
     { status, body }: Answer,
     sent: unknown,
@@ -64,7 +64,7 @@ describe('bad input to the central service', () => {
     ['query of openId', (text) => `${MINI}/openId?${text}`],
     ['query of decode', (text) => `${MINI}/decode?${text}=${text}&${text}`],
     ['query of userInfo', (text) => `${MOBILE}/${mobile}/userInfo?refresh=${text}x`],
-  ])('never makes an error of ours out of any %s', async (_, path) => {
+  ])('never returns a 5xx for any %s', async (_, path) => {
     const asked = s.wechat.requests.length;
     await fc.assert(
       fc.asyncProperty(inPath, async (text) =>
@@ -75,7 +75,7 @@ describe('bad input to the central service', () => {
     expect(s.wechat.requests.length).toBe(asked);
   });
 
-  it('nor of any code, and WeChat gets to see only what could be one', async () => {
+  it('never returns a 5xx for any code, and sends only well-formed codes to WeChat', async () => {
     const asked = s.wechat.requests.length;
     for (const path of [`${MINI}/${SHOP.secret}/code2Session`, `${MOBILE}/${PHONE.secret}/ouath2`])
       await fc.assert(
@@ -88,7 +88,7 @@ describe('bad input to the central service', () => {
       expect(query['js_code'] ?? query['code']).toMatch(/^[0-9A-Za-z_-]{1,128}$/);
   });
 
-  it('nor of any open data', async () => {
+  it('never returns a 5xx for any open data', async () => {
     const decode = async (encryptedData: unknown, iv: unknown) => {
       const sessionkey = await s.miniToken(s.wechat.users.create()); // a user has ten attempts
       const asQuery = new URLSearchParams({
@@ -115,7 +115,7 @@ describe('bad input to the central service', () => {
     );
   });
 
-  it('nor of any body at all', async () => {
+  it('never returns a 5xx for any body', async () => {
     const routes: [string, Call][] = [
       [`POST ${MINI}/decode`, { token }],
       [`POST ${MINI}/${SHOP.secret}/qrcode/unlimited`, {}],
@@ -147,7 +147,7 @@ describe('bad input to the central service', () => {
     'checkPath',
     'envVersion',
   ];
-  it.each(FIELDS)('nor of any %s of a code', async (field) => {
+  it.each(FIELDS)('never returns a 5xx for any %s of a code', async (field) => {
     const asked = s.wechat.requestsTo('/wxa/getwxacodeunlimit').length;
     const unfit = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 50 }).map((text) => `☃${text}`),
@@ -180,7 +180,7 @@ describe('bad input to the central service', () => {
     expect(s.wechat.requestsTo('/wxa/getwxacodeunlimit').length).toBe(asked);
   });
 
-  it('refuses what no client of HTTP would send', async () => {
+  it('refuses malformed HTTP requests', async () => {
     const ask = async (target: string, header = '') =>
       (
         await sendRaw(
@@ -213,7 +213,7 @@ describe('bad input to the central service', () => {
     expect(store).not.toHaveBeenCalled();
   });
 
-  it('keeps sessions of two apps apart, whoever asks at the same time', async () => {
+  it('separates the sessions of two apps, also for concurrent requests', async () => {
     const users = Array.from({ length: 20 }, () => s.wechat.users.create());
     const openIdOf = async (user: (typeof users)[number], app: typeof SHOP | typeof CAFE) => {
       const own = await s.miniToken(user, app);
@@ -234,7 +234,7 @@ describe('bad input to the central service', () => {
     );
   });
 
-  it('B-log leaves neither tokens nor secrets nor line breaks in the log', () => {
+  it('B-log writes no token, secret or line break into the log', () => {
     expect(s.log.length).toBeGreaterThan(1000);
     const text = s.log.join('');
     for (const secret of [token, mobile, SHOP.secret, PHONE.secret, 'srd_', 'mot_', 'canary'])

@@ -24,15 +24,15 @@ const QR = '/wxa/getwxacodeunlimit';
 const SINGLE_USE = [LOGIN, OAUTH];
 
 const TIMEOUT = 600;
-/** The first and last bytes of a PNG: to draw a true one takes the sandbox, and with it this process, longer than these tests can wait. */
+/** The first and last bytes of a PNG. Drawing a real one would block this process for longer than the timeouts of these tests. */
 const IMAGE: Fault = {
   body: Buffer.from(`89504e470d0a1a0a${'00'.repeat(80)}49454e44ae426082`, 'hex'),
   contentType: 'image/png',
 };
-/** The contract's 6 s for a timeout of 3 s, in proportion, and what a busy machine adds. */
+/** The contract allows 6 s with a timeout of 3 s. This is the same proportion, plus a reserve for a busy machine. */
 const DEADLINE = TIMEOUT * 2 + 400;
 
-/** reliability.md, rows W1 to W11, T2 and T6, on the central routes. */
+/** The faults W1 to W11, T2 and T6 on the central routes. */
 describe('when WeChat fails, the central service', () => {
   let s: Central;
   const users: SandboxUser[] = [];
@@ -76,7 +76,7 @@ describe('when WeChat fails, the central service', () => {
     ms: number;
   }
 
-  /** One request under a fault that lasts: how it ended, how often WeChat was asked, how long it took. */
+  /** Sends one request during a lasting fault. Returns the response, the number of calls to WeChat, and the duration. */
   const under = async (
     path: string,
     fault: Fault | undefined,
@@ -89,7 +89,7 @@ describe('when WeChat fails, the central service', () => {
     return { path, answer, calls: s.wechat.requestsTo(path).length - asked, ms };
   };
 
-  /** All routes under one fault of the path that each calls, with whatever they need beforehand still in order. */
+  /** Sends each route's request while the path that it calls has a fault. Its other calls to WeChat work. */
   const everywhere = async (fault: Fault): Promise<Ended[]> => {
     const expired = await s.mobileToken(someone());
     s.wechat.clock.advance('3h');
@@ -226,7 +226,7 @@ describe('when WeChat fails, the central service', () => {
     ['an access token without end', TOKEN, { access_token: 'a'.repeat(1025) }],
     ['a life of a year', TOKEN, { expires_in: 31_536_000 }],
     ['a life as text', TOKEN, { expires_in: '7200' }],
-  ])('W5 believes in no lie: %s from %s', async (_, path, lie) => {
+  ])('W5 refuses a malformed response: %s with %s', async (_, path, lie) => {
     const fault: Fault = { transform: (json) => ({ ...json, ...lie }) };
     const [mobile, old] = [await s.mobileToken(someone()), await s.mobileToken(someone())];
     if (path === TOKEN || path === REFRESH) s.wechat.clock.advance('3h');
@@ -248,7 +248,7 @@ describe('when WeChat fails, the central service', () => {
     changed.mockRestore();
   });
 
-  it('W2 answers 503 where nobody listens', async () => {
+  it('W2 returns 503 if the connection is refused', async () => {
     const away = await startCentral({ env: { WECHAT_API_BASE_URL: 'http://127.0.0.1:1' } });
     for (const answer of [
       await away.code2Session('a'),
@@ -263,7 +263,7 @@ describe('when WeChat fails, the central service', () => {
     await away.close();
   });
 
-  it('W6 gets over one busy answer', async () => {
+  it('W6 retries after one busy response', async () => {
     const [mobile, { code }, { code: oauth }] = [
       await s.mobileToken(someone()),
       await someone().login(),
@@ -281,7 +281,7 @@ describe('when WeChat fails, the central service', () => {
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   });
 
-  it('W7 holds nobody else back', async () => {
+  it('W7 does not delay other requests', async () => {
     s.wechat.next(LOGIN, { errcode: 45011 });
     const [first, second] = [await someone().login(), await someone().login()];
     expect([
@@ -291,7 +291,7 @@ describe('when WeChat fails, the central service', () => {
     expect((await s.code2Session(first.code)).status).toBe(200);
   });
 
-  it.each([40029, 40163])('W8 %i is the code, and it is not tried again', async (errcode) => {
+  it.each([40029, 40163])('W8 %i is an invalid code, without a retry', async (errcode) => {
     for (const [path, request] of [
       [LOGIN, s.code2Session],
       [OAUTH, s.oauth2],
@@ -301,12 +301,12 @@ describe('when WeChat fails, the central service', () => {
     }
   });
 
-  it('W9 a blocked user is not tried again', async () => {
+  it('W9 a blocked user is refused without a retry', async () => {
     const { answer, calls } = await under(LOGIN, { errcode: 40226 }, () => s.code2Session('abc'));
     expect([seen(answer), calls]).toEqual([REFUSALS.blocked, 1]);
   });
 
-  it('W10 says what is wrong in the log, once a minute, and not to the client', async () => {
+  it('W10 logs the reason once a minute, and does not send it to the client', async () => {
     const before = s.log.length;
     for (let i = 0; i < 3; i++) await under(LOGIN, { errcode: 40164 }, () => s.code2Session('abc'));
     expect(
@@ -315,14 +315,14 @@ describe('when WeChat fails, the central service', () => {
     ).toBeLessThan(2);
   });
 
-  it('W11 never carries a secret to where a redirect points', async () => {
+  it('W11 never sends a secret to the target of a redirect', async () => {
     const elsewhere = await startWechatSandbox();
     await everywhere({ redirect: `${elsewhere.url}${LOGIN}` });
     expect(elsewhere.requests).toHaveLength(0);
     await elsewhere.close();
   });
 
-  it('asks for the access token once for fifty callers', async () => {
+  it('requests the access token once for fifty callers', async () => {
     s.wechat.clock.advance('3h');
     const asked = s.wechat.requestsTo(TOKEN).length;
     const bodies = await Promise.all(
@@ -334,12 +334,12 @@ describe('when WeChat fails, the central service', () => {
     expect(s.wechat.requestsTo(TOKEN).length - asked).toBe(1);
   });
 
-  it('T2 gives up on a token that WeChat refuses for ever, after one more try', async () => {
+  it('T2 retries once if WeChat refuses every access token, then fails', async () => {
     const { answer, calls } = await under(QR, { errcode: 40001 }, () => s.qrCode({ scene: 't2' }));
     expect([seen(answer), calls <= 2]).toEqual([REFUSALS.response, true]);
   });
 
-  it('T6 serves the old access token while no new one is to be had', async () => {
+  it('T6 returns the old access token while WeChat issues no new one', async () => {
     s.wechat.clock.advance('3h');
     const { body } = await s.accessToken();
     s.wechat.clock.advance('117m');
@@ -349,7 +349,7 @@ describe('when WeChat fails, the central service', () => {
     expect(seen(await s.accessToken())).toEqual(REFUSALS.unavailable);
   });
 
-  it('leaves no secret in any answer and any line of the log', async () => {
+  it('leaves no secret in any response and any line of the log', async () => {
     const user = someone();
     const sessionkey = await s.miniToken(user);
     const { encryptedData, iv } = await user.getPhoneNumber();
@@ -382,18 +382,18 @@ describe('when WeChat fails, the central service', () => {
     expect(s.log.join('')).not.toMatch(/srd_|mot_|139100000|canary/);
     expect(s.log.join('')).toContain('/wx/mini/v1/:appId/:secret/code2Session');
     const planted = secrets.map((secret) => `{"a":"${Buffer.from(secret).toString('base64')}"}`);
-    expect(leaks(planted, secrets)).toHaveLength(planted.length); // the search finds what there is
+    expect(leaks(planted, secrets)).toHaveLength(planted.length); // the search finds each planted secret
   });
 });
 
-/** The same fault of an answer that needs no drawing. */
+/** The same fault with a response that needs no drawing. */
 function onImage(fault: Fault): Fault {
   return 'errcode' in fault || 'status' in fault || 'redirect' in fault
     ? fault
     : { ...IMAGE, ...fault };
 }
 
-/** The texts that hold a secret, as it is or in another spelling. */
+/** The texts that contain a secret, as it is or in another encoding. */
 function leaks(texts: string[], secrets: string[]): string[] {
   const spellings = new Set(
     secrets.flatMap((one) => [

@@ -19,11 +19,11 @@ import type { Call } from '../support/http.js';
 const SHOP_PATH = `/wx/mini/v1/${SHOP.appId}`;
 const CAFE_PATH = `/wx/mini/v1/${CAFE.appId}`;
 
-/** 微信中控服务 as its existing clients use it. */
+/** The central service (微信中控服务), as its existing clients use it. */
 describe('the central service', () => {
   let s: Central;
   beforeAll(async () => {
-    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s' } }); // the sandbox draws its codes in this process, on a busy machine for seconds
+    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s' } }); // the sandbox draws its codes in this process, which takes seconds on a busy machine
   });
   afterEach(() => {
     s.wechat.clear();
@@ -32,7 +32,7 @@ describe('the central service', () => {
   afterAll(() => s.close());
 
   describe('for a mini program', () => {
-    it('gives a token for a code, which is a session_rd like any other', async () => {
+    it('returns a session_rd for a code', async () => {
       const user = s.wechat.users.create();
       const answer = await s.code2Session((await user.login()).code);
       expect(seen(answer)).toEqual(ok(expect.stringMatching(/^srd_[\w-]{43}$/)));
@@ -41,19 +41,19 @@ describe('the central service', () => {
       expect(session.body.data).toMatchObject({ appId: SHOP.appId, openid: user.openid() });
     });
 
-    it('tells openId and unionId', async () => {
+    it('returns openId and unionId', async () => {
       const user = s.wechat.users.create();
       const token = await s.miniToken(user);
       expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(ok(user.openid()));
       expect(seen(await s.get(`${SHOP_PATH}/unionId`, { token }))).toEqual(ok(user.unionid()));
     });
 
-    it('tells null for the unionId of an app that is not bound', async () => {
+    it('returns null for the unionId of an app that is not bound', async () => {
       const token = await s.miniToken(undefined, CAFE);
       expect(seen(await s.get(`${CAFE_PATH}/unionId`, { token }))).toEqual(ok(null));
     });
 
-    it('takes the token as a bearer too, and refuses two that differ', async () => {
+    it('accepts the token as a bearer too, and refuses two different tokens', async () => {
       const [user, other] = [s.wechat.users.create(), s.wechat.users.create()];
       const [token, another] = [await s.miniToken(user), await s.miniToken(other)];
       expect(seen(await s.get(`${SHOP_PATH}/openId`, {}, { token }))).toEqual(ok(user.openid()));
@@ -70,7 +70,7 @@ describe('the central service', () => {
       ]);
     });
 
-    it('decrypts what the phone encrypted, by GET and by POST', async () => {
+    it('decrypts open data, by GET and by POST', async () => {
       const user = s.wechat.users.create({ phoneNumber: '13580006666' });
       const sessionkey = await s.miniToken(user);
       const { encryptedData, iv } = await user.getPhoneNumber();
@@ -99,7 +99,7 @@ describe('the central service', () => {
       ).toEqual(ok(phone));
     });
 
-    it('repairs base64 that a client put into the URL as it was, and nothing in a body', async () => {
+    it('repairs base64 that is not encoded in a URL, but not in a body', async () => {
       const user = s.wechat.users.create();
       const sessionkey = await s.miniToken(user);
       const withPlus = async () => {
@@ -131,21 +131,21 @@ describe('the central service', () => {
       expect(body.data).toHaveProperty(field);
     });
 
-    it('gives the one access token, whoever asks', async () => {
+    it('returns the same access token to every caller', async () => {
       expect(seen(await s.accessToken())).toEqual(ok(expect.any(String)));
       const { body } = await s.accessToken();
       expect(body.data).toBe(s.wechat.accessTokens.current(SHOP.appId));
       expect((await s.accessToken(CAFE)).body.data).toBe(s.wechat.accessTokens.current(CAFE.appId));
     });
 
-    it('draws a code and gives it as base64', async () => {
+    it('returns a mini-program code as base64', async () => {
       const { body } = await s.qrCode({ scene: 'id=42', page: 'pages/index/index', width: 300 });
       const { data, width, height } = decodeJpeg(Buffer.from(body.data, 'base64'));
       expect(body).toEqual({ code: 200, msg: 'ok', data: expect.any(String), success: true });
       expect(jsqr.default(new Uint8ClampedArray(data), width, height)?.data).toContain('id=42');
     });
 
-    it('gets over an access token that WeChat took back, with one new one for all', async () => {
+    it('requests one new access token if WeChat has invalidated the old one', async () => {
       await s.accessToken();
       s.wechat.invalidateAccessToken(SHOP.appId);
       const asked = s.wechat.requestsTo('/cgi-bin/stable_token').length;
@@ -160,7 +160,7 @@ describe('the central service', () => {
       ['an object of texts', { r: '200', g: '0', b: '0' }, { r: '200', g: '0', b: '0' }],
       ['an object of numbers', { r: 200, g: 0, b: 0 }, { r: 200, g: 0, b: 0 }],
       ['a JSON string', '{"r":"200","g":"0","b":"0"}', { r: '200', g: '0', b: '0' }],
-    ])('takes the colour as %s', async (kind, lineColor, sent) => {
+    ])('accepts the colour as %s', async (kind, lineColor, sent) => {
       const body = {
         scene: kind.replaceAll(' ', '-'),
         width: 280,
@@ -188,17 +188,20 @@ describe('the central service', () => {
   });
 
   describe('for a mobile app or a website', () => {
-    it.each(['ouath2', 'oauth2'] as const)('gives a token for a code by /%s', async (spelling) => {
-      const answer = await s.oauth2(
-        (await s.wechat.users.create().authorize()).code,
-        PHONE,
-        spelling,
-      );
-      expect(seen(answer)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-    });
+    it.each(['ouath2', 'oauth2'] as const)(
+      'returns a token for a code by /%s',
+      async (spelling) => {
+        const answer = await s.oauth2(
+          (await s.wechat.users.create().authorize()).code,
+          PHONE,
+          spelling,
+        );
+        expect(seen(answer)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
+        expect(answer.headers.get('cache-control')).toBe('no-store');
+      },
+    );
 
-    it("tells the user's name and picture in the fields that its clients know", async () => {
+    it("returns the user's name and picture in the fields that existing clients read", async () => {
       const user = s.wechat.users.create({
         nickName: '小红',
         avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/x/132',
@@ -216,7 +219,7 @@ describe('the central service', () => {
       expect(seen(await s.userInfo(await s.mobileToken(user)))).toEqual(ok(info));
     });
 
-    it('asks WeChat the first time and on demand, and else tells what it knows', async () => {
+    it('calls WeChat the first time and on demand, else returns the last known values', async () => {
       const user = s.wechat.users.create({ nickName: 'Old' });
       const token = await s.mobileToken(user);
       const asked = s.wechat.requestsTo('/sns/userinfo').length;
@@ -230,7 +233,7 @@ describe('the central service', () => {
       expect(calls()).toBe(2);
     });
 
-    it('refreshes an access token that has run out, once for ten who ask', async () => {
+    it('refreshes an expired access token once for ten callers', async () => {
       const token = await s.mobileToken();
       s.wechat.clock.advance('3h');
       const asked = s.wechat.requestsTo('/sns/oauth2/refresh_token').length;
@@ -252,7 +255,7 @@ describe('the central service', () => {
       expect(s.wechat.requestsTo('/sns/oauth2/access_token').length - asked).toBe(1); // of mobileToken
     });
 
-    it('is over when the user withdraws', async () => {
+    it('is invalid after the user revokes the authorization', async () => {
       const token = await s.mobileToken();
       s.wechat.clock.advance('3h');
       s.wechat.next('/sns/oauth2/refresh_token', { errcode: 42007 });
@@ -260,7 +263,7 @@ describe('the central service', () => {
       expect(seen(await s.userInfo(token))).toEqual(REFUSALS.unauthorized);
     });
 
-    it('takes the token as a bearer too where it is the same', async () => {
+    it('accepts the token as a bearer too if both are equal', async () => {
       const [token, other] = [await s.mobileToken(), await s.mobileToken()];
       const path = `/wx/v1/${PHONE.appId}/${token}/userInfo`;
       expect((await s.get(path, {}, { token })).status).toBe(200);
@@ -268,7 +271,7 @@ describe('the central service', () => {
     });
   });
 
-  describe('knows its callers', () => {
+  describe('authenticates its callers', () => {
     const secretRoutes: [string, (appId: string, secret: string) => Promise<unknown[]>][] = [
       ['ouath2', async (appId, secret) => seen(await s.oauth2('unused', { appId, secret }))],
       [
@@ -286,7 +289,7 @@ describe('the central service', () => {
       ],
     ];
 
-    it.each(secretRoutes)('%s: no app, no secret, nothing at all', async (route, call) => {
+    it.each(secretRoutes)('%s refuses an unknown app and a wrong secret', async (route, call) => {
       const [own, sameKind, otherKind] =
         route.includes('2') && !route.startsWith('code')
           ? [PHONE, WEBSITE, SHOP]
@@ -309,7 +312,7 @@ describe('the central service', () => {
       expect([s.wechat.requests.length - asked, store.mock.calls.length]).toEqual([0, 0]);
     });
 
-    it('before it looks at what they ask', async () => {
+    it('before it validates the parameters', async () => {
       const broken = { body: '{"scene":', headers: { 'content-type': 'application/json' } };
       expect(seen(await s.get(`/wx/mini/v1/wx0/${SHOP.secret}/code2Session`))).toEqual(
         REFUSALS.appId,
@@ -323,7 +326,7 @@ describe('the central service', () => {
       expect((await s.call(`POST ${SHOP_PATH}/wrong/qrcode/unlimited`, broken)).status).toBe(400);
     });
 
-    it('and no session passes for another app, another kind or nothing', async () => {
+    it('and refuses a session of another app or another kind, and a missing one', async () => {
       const user = s.wechat.users.create();
       const [shop, cafe, phone] = [
         await s.miniToken(user),
@@ -364,7 +367,7 @@ describe('the central service', () => {
       expect((await s.userInfo(phone, 'true')).status).toBe(200);
     });
 
-    it('a session ends by time', async () => {
+    it('and a session expires', async () => {
       const token = await s.miniToken();
       s.wechat.clock.advance('30m');
       expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(REFUSALS.unauthorized);
@@ -372,7 +375,7 @@ describe('the central service', () => {
   });
 
   describe('refuses', () => {
-    it('a code that WeChat does not know, or that was used', async () => {
+    it('an unknown or used code', async () => {
       const user = s.wechat.users.create();
       const { code } = await user.login();
       await s.code2Session(code);
@@ -389,12 +392,12 @@ describe('the central service', () => {
       );
     });
 
-    it('a user whom WeChat blocks', async () => {
+    it('a user who is blocked by WeChat', async () => {
       const { code } = await s.wechat.users.create({ highRisk: true }).login();
       expect(seen(await s.code2Session(code))).toEqual(REFUSALS.blocked);
     });
 
-    it('a request without its parameters, one after the other, before the store is asked', async () => {
+    it('a request without its parameters, one after the other, before it reads the store', async () => {
       const store = jest.spyOn(s.app.get(WechatStore), 'get');
       const [sessionkey, encryptedData, iv] = ['any', 'any', 'any'];
       const rows: [object, unknown][] = [
@@ -419,7 +422,7 @@ describe('the central service', () => {
       expect(store).not.toHaveBeenCalled();
     });
 
-    it('open data of another user, another app or another day, all in the same words', async () => {
+    it('open data of another user, another app or another day, all with the same text', async () => {
       const [user, other] = [s.wechat.users.create(), s.wechat.users.create()];
       const sessionkey = await s.miniToken(user);
       await s.miniToken(other);
@@ -446,7 +449,7 @@ describe('the central service', () => {
         );
     });
 
-    it('the eleventh attempt to decrypt within ten minutes, good ones included', async () => {
+    it('the eleventh decryption within ten minutes, also if the ten before succeeded', async () => {
       const user = s.wechat.users.create();
       const sessionkey = await s.miniToken(user);
       const good = await user.getUserInfo();
@@ -474,7 +477,7 @@ describe('the central service', () => {
       ).toBe(200);
     });
 
-    it('a scene or page that WeChat would refuse, without asking it', async () => {
+    it('an invalid scene or page, without a call to WeChat', async () => {
       const asked = s.wechat.requests.length;
       for (const scene of [
         undefined,
@@ -535,7 +538,7 @@ describe('the central service', () => {
       }
     });
 
-    it('a code of the wrong shape, without asking WeChat', async () => {
+    it('a malformed code, without a call to WeChat', async () => {
       const asked = s.wechat.requests.length;
       const codes = [
         '',
@@ -603,7 +606,7 @@ describe('the central service', () => {
         ]);
     });
 
-    it('what is no route: a verb, a case, a path without its parts', async () => {
+    it('unknown routes: another verb, another case, a path without its parts', async () => {
       for (const route of [
         `POST ${SHOP_PATH}/openId`,
         `GET ${SHOP_PATH}/openid`,
@@ -633,7 +636,7 @@ describe('the central service', () => {
     });
   });
 
-  it('documents every route with the JSON that comes back', async () => {
+  it('documents every route with the JSON of its response', async () => {
     const { paths } = (await s.call('GET /docs-json')).body;
     const routes = Object.entries<Record<string, any>>(paths)
       .filter(([path]) => path.startsWith('/wx/') || path === '/qrcodes')
@@ -676,7 +679,7 @@ describe('the central service', () => {
 });
 
 describe('the login limit', () => {
-  it('counts code exchanges of both kinds with the logins, and only where the secret is right', async () => {
+  it('counts code exchanges of both kinds together with the logins, if the secret is right', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '3' } });
     for (let i = 0; i < 5; i++) await s.code2Session('a', { ...SHOP, secret: 'wrong' });
     expect([(await s.code2Session('a')).status, (await s.oauth2('a')).status]).toEqual([401, 401]);
@@ -715,7 +718,7 @@ describe('the limit of wrong secrets', () => {
       headers: { 'x-forwarded-for': address },
     });
 
-  it('refuses an address after 120 guesses in a minute, also with the right secret, and no other address', async () => {
+  it('refuses an IP address after 120 wrong secrets in a minute, also with the right secret, and no other address', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '1000', TRUST_PROXY: '1' } });
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
     const statuses = answers.map(({ status }) => status);
@@ -727,7 +730,7 @@ describe('the limit of wrong secrets', () => {
     await s.close();
   });
 
-  it('control: without the limit every guess is tried', async () => {
+  it('control: without the limit every secret is compared', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '0' } });
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
     expect(answers.every(({ status }) => status === 400)).toBe(true);

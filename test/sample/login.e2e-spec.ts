@@ -34,7 +34,7 @@ describeOnEachDatabase('a login', (database) => {
     (await s.call('GET /auth/session', { token })).status;
 
   describe('by a code of wx.login', () => {
-    it('gives a session and registers the user', async () => {
+    it('returns a session and registers the user', async () => {
       const user = s.wechat.users.create();
       const { status, body } = await s.call('POST /auth/login', {
         body: { code: (await user.login()).code },
@@ -62,7 +62,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(JSON.stringify(body)).not.toContain(user.sessionKey());
     });
 
-    it('knows the same person the next time', async () => {
+    it('finds the same user at the next login', async () => {
       const user = s.wechat.users.create();
       const first = await s.login(user);
       const second = await s.login(user);
@@ -70,7 +70,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(second.session_rd).not.toBe(first.session_rd);
     });
 
-    it('registers one person where twenty first logins race', async () => {
+    it('registers one user if twenty first logins race', async () => {
       const before = await count('users');
       const user = s.wechat.users.create();
       const logins = await Promise.all(Array.from({ length: 20 }, () => s.login(user)));
@@ -79,7 +79,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(await count('users')).toBe(before + 1);
     });
 
-    it('registers one person where the same code is posted twice at once', async () => {
+    it('registers one user if the same code is posted twice at once', async () => {
       const { code } = await s.wechat.users.create().login();
       const [one, two] = await Promise.all(
         [1, 2].map(() => s.call('POST /auth/login', { body: { code } })),
@@ -104,7 +104,7 @@ describeOnEachDatabase('a login', (database) => {
       });
     });
 
-    it('ends the session that the client still had', async () => {
+    it('revokes the session that the client still had', async () => {
       const user = s.wechat.users.create();
       const old = await s.login(user);
       const fresh = await s.login(user, { headers: { 'x-session-rd': old.session_rd } });
@@ -113,14 +113,14 @@ describeOnEachDatabase('a login', (database) => {
       ]);
     });
 
-    it('pays no attention to a token that is no token', async () => {
+    it('ignores an invalid token', async () => {
       await expect(s.login(undefined, { token: 'undefined' })).resolves.toMatchObject({
         isNewUser: true,
       });
     });
   });
 
-  describe('of a person with two apps of one open-platform account', () => {
+  describe('of a user with two apps of one open-platform account', () => {
     let two: Started;
     beforeAll(async () => {
       const apps = ['wxaaaaaaaaaaaaaaa1', 'wxaaaaaaaaaaaaaaa2'].map((appId) => ({
@@ -144,13 +144,13 @@ describeOnEachDatabase('a login', (database) => {
     });
   });
 
-  describe('that goes on', () => {
+  describe('and its session', () => {
     let login: Login;
     beforeEach(async () => {
       login = await s.login();
     });
 
-    it('tells what the guard knows, in WeChat’s words and ISO times', async () => {
+    it('is returned with the fields of the guard, in WeChat’s names and ISO times', async () => {
       const { body } = await s.call('GET /auth/session', { token: login.session_rd });
       expect(Object.keys(body.data).toSorted()).toEqual([
         'appId',
@@ -168,7 +168,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(Date.parse(loginExpiresAt) - Date.parse(issuedAt)).toBe(7 * 24 * 3600_000);
     });
 
-    it('takes the token in either header', async () => {
+    it('accepts the token in either header', async () => {
       expect(
         (await s.call('GET /me', { headers: { 'x-session-rd': login.session_rd } })).status,
       ).toBe(200);
@@ -178,7 +178,7 @@ describeOnEachDatabase('a login', (database) => {
       ).toBe(200);
     });
 
-    it('ends by itself, and use does not lengthen it', async () => {
+    it('expires, and use does not extend it', async () => {
       s.wechat.clock.advance('20m');
       expect(await statusOf(login.session_rd)).toBe(200);
       s.wechat.clock.advance('11m');
@@ -190,7 +190,7 @@ describeOnEachDatabase('a login', (database) => {
       ]);
     });
 
-    it('is lengthened by a refresh; the old token works for the grace time and gets the same successor', async () => {
+    it('is extended by a refresh; the replaced token works for the grace time and gets the same successor', async () => {
       const first = await refresh(login.session_rd);
       expect(first.body.data).toEqual({
         session_rd: expect.stringMatching(SESSION_RD),
@@ -213,7 +213,7 @@ describeOnEachDatabase('a login', (database) => {
     it.each([
       ['another Idempotency-Key', 'k2'],
       ['none', undefined],
-    ])('ends when its replaced token is refreshed with %s', async (_, key) => {
+    ])('is revoked when its replaced token is refreshed with %s', async (_, key) => {
       const { session_rd } = (await refresh(login.session_rd, 'k1')).body.data;
       const thief = await refresh(login.session_rd, key);
       expect([thief.status, thief.body]).toEqual([401, UNAUTHORIZED]);
@@ -237,7 +237,7 @@ describeOnEachDatabase('a login', (database) => {
       expect((await refresh(login.session_rd, 'a'.repeat(128))).status).toBe(200);
     });
 
-    it('ends as a whole when a replaced token comes back to refresh after its grace time', async () => {
+    it('is revoked when a replaced token is refreshed after its grace time', async () => {
       const { session_rd } = (await refresh(login.session_rd)).body.data;
       s.wechat.clock.advance('61s');
       const replay = await refresh(login.session_rd);
@@ -262,7 +262,7 @@ describeOnEachDatabase('a login', (database) => {
       expect([status, body]).toEqual([401, UNAUTHORIZED]);
     });
 
-    it('is refreshed as wx.request posts without data: JSON announced, nothing sent', async () => {
+    it('is refreshed by an empty body with Content-Type application/json, as wx.request sends it', async () => {
       const { status } = await s.call('POST /auth/refresh', {
         token: login.session_rd,
         headers: { 'content-type': 'application/json' },
@@ -271,8 +271,8 @@ describeOnEachDatabase('a login', (database) => {
     });
   });
 
-  describe('that is one of several', () => {
-    it('sees them all, ends one of them, and never shows a token', async () => {
+  describe('with several sessions', () => {
+    it('lists them all, revokes one of them, and never shows a token', async () => {
       const user = s.wechat.users.create();
       const [phone, tablet] = [await s.login(user), await s.login(user)];
       const { body } = await s.call('GET /auth/sessions', { token: tablet.session_rd });
@@ -299,7 +299,7 @@ describeOnEachDatabase('a login', (database) => {
       ]);
     });
 
-    it('cannot end somebody else’s, nor one that never was', async () => {
+    it('cannot revoke a session of another user or an unknown one', async () => {
       const [mine, theirs] = [await s.login(), await s.login()];
       const [{ id }] = (await s.call('GET /auth/sessions', { token: theirs.session_rd })).body.data;
       for (const one of [id, 'nobody', '%00', 'x'.repeat(400)]) {
@@ -315,7 +315,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(await statusOf(theirs.session_rd)).toBe(200);
     });
 
-    it('logs out alone', async () => {
+    it('logs out one of them', async () => {
       const user = s.wechat.users.create();
       const [phone, tablet] = [await s.login(user), await s.login(user)];
       expect((await s.call('POST /auth/logout', { token: phone.session_rd })).body).toEqual({
@@ -329,7 +329,7 @@ describeOnEachDatabase('a login', (database) => {
       ]);
     });
 
-    it('ends its successor too when it logs out in its grace time', async () => {
+    it('revokes its successor too if it logs out in its grace time', async () => {
       const old = await s.login();
       const { session_rd } = (await s.call('POST /auth/refresh', { token: old.session_rd })).body
         .data;

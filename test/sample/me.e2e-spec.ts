@@ -25,7 +25,7 @@ describeOnEachDatabase('me', (database) => {
   });
   afterAll(() => s.close());
 
-  it('is the user whom the session belongs to', async () => {
+  it('is the user of the session', async () => {
     const { session_rd, user } = await s.login();
     const { status, body } = await s.call('GET /me', { token: session_rd });
     expect({ status, body }).toEqual({
@@ -34,13 +34,13 @@ describeOnEachDatabase('me', (database) => {
     });
   });
 
-  it('is nobody once the account is gone', async () => {
+  it('is 401 after the account is deleted', async () => {
     const { session_rd, user } = await s.login();
     await s.app.get(DataSource).query('DELETE FROM users WHERE id = $1', [user.id]);
     expect((await s.call('GET /me', { token: session_rd })).status).toBe(401);
   });
 
-  it('learns a unionid when the app is bound to an open-platform account later', async () => {
+  it('gets a unionid when the app is bound to an open-platform account later', async () => {
     const wechat = s.wechat.users.create();
     s.wechat.next('/sns/jscode2session', {
       transform: (json) => ({ ...json, unionid: undefined }),
@@ -55,7 +55,7 @@ describeOnEachDatabase('me', (database) => {
   });
 
   describe('with a profile that WeChat signed and encrypted', () => {
-    it('takes name, picture and region over', async () => {
+    it('saves name, picture and region', async () => {
       const wechat = s.wechat.users.create({
         nickName: '王 Band 🎸',
         avatarUrl: 'https://thirdwx.qlogo.cn/mmopen/vi_32/band/132',
@@ -82,7 +82,7 @@ describeOnEachDatabase('me', (database) => {
       expect((await s.call('GET /me', { token: session_rd })).body.data).toEqual(body.data);
     });
 
-    it('takes what WeChat gives today: 微信用户, and no id inside', async () => {
+    it('accepts the data that WeChat returns today: 微信用户, without an id', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const { body } = await s.call('PUT /me/profile', {
@@ -92,7 +92,7 @@ describeOnEachDatabase('me', (database) => {
       expect(body.data).toMatchObject({ nickName: '微信用户', unionid: wechat.unionid() });
     });
 
-    it('still takes it when another wx.login has renewed the session_key meanwhile', async () => {
+    it('still accepts it after another wx.login has renewed the session_key', async () => {
       const wechat = s.wechat.users.create({ nickName: 'Slow' });
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
@@ -102,7 +102,7 @@ describeOnEachDatabase('me', (database) => {
       ).toMatchObject({ nickName: 'Slow' });
     });
 
-    it('keeps out what is not text, too long or of no use in a name', async () => {
+    it('removes values that are not text, too long, or contain control characters', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const odd = {
@@ -144,7 +144,7 @@ describeOnEachDatabase('me', (database) => {
       ).toEqual(DECODE_FAILED);
     });
 
-    it('B-rawData refuses a rawData that was touched, whatever is encrypted beside it', async () => {
+    it('B-rawData refuses a changed rawData, also with valid encrypted data', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
@@ -167,7 +167,7 @@ describeOnEachDatabase('me', (database) => {
       expect((await s.call('GET /me', { token: session_rd })).body.data.nickName).toBeNull();
     });
 
-    it('B-encryptedData refuses what does not decrypt to a profile, and always in the same words', async () => {
+    it('B-encryptedData refuses data that does not decrypt to a profile, always with the same text', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
@@ -191,7 +191,7 @@ describeOnEachDatabase('me', (database) => {
       }
     });
 
-    it('says field by field what is missing', async () => {
+    it('names each field that is missing', async () => {
       const { session_rd } = await s.login();
       const { status, body } = await s.call('PUT /me/profile', {
         token: session_rd,
@@ -202,7 +202,7 @@ describeOnEachDatabase('me', (database) => {
         expect(body.msg).toContain(field);
     });
 
-    it('stops guessing after ten failures in ten minutes', async () => {
+    it('refuses further attempts after ten failures in ten minutes', async () => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const profile = await wechat.getUserInfo();

@@ -7,7 +7,7 @@ import { wav } from '../support/audio.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-/** Both halves of the protocol: the mini program's client, on a phone, and the reference app that runs. */
+/** The mini-program client against the running reference app. */
 describe('a mini program', () => {
   let s: Started;
   let user: SandboxUser;
@@ -27,7 +27,7 @@ describe('a mini program', () => {
   };
   const me = () => expect.objectContaining({ unionid: user.unionid() });
 
-  it('logs in by itself, once for any number of requests', async () => {
+  it('logs in automatically, once for any number of requests', async () => {
     const { phone, session } = launch();
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => session.request({ url: '/me' })),
@@ -36,7 +36,7 @@ describe('a mini program', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('logs in again, once, when a storm of requests finds the session gone', async () => {
+  it('logs in again once if many requests find that the session is invalid', async () => {
     const { phone, session } = launch();
     await session.request({ url: '/me' });
     s.wechat.clock.advance('31m');
@@ -46,7 +46,7 @@ describe('a mini program', () => {
     expect(phone.calls['login']).toBe(2);
   });
 
-  it('keeps its session over refreshes and restarts, and ends it', async () => {
+  it('keeps its session over refreshes and restarts, and revokes it', async () => {
     const { phone, session } = launch();
     await session.login();
     await session.refresh();
@@ -75,7 +75,7 @@ describe('a mini program', () => {
     expect(recording).toMatchObject({ format: 'wav', duration: 1000 });
   });
 
-  it('never makes a login loop of a server that cannot answer', async () => {
+  it('does not log in again and again while the server is unavailable', async () => {
     const { phone, session } = launch();
     await session.login();
     jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
@@ -88,7 +88,7 @@ describe('a mini program', () => {
     expect(phone.calls['login']).toBe(1);
   });
 
-  it('is told that WeChat blocks a user, and asks no more', async () => {
+  it('gets the error if WeChat blocks the user, and stops', async () => {
     const { phone, session } = launch();
     s.wechat.next('/sns/jscode2session', { errcode: 40226 });
     await expect(session.login()).rejects.toMatchObject({

@@ -9,7 +9,7 @@ import type { Postgres } from '../support/postgres.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
-/** contract.md, §2. */
+/** The variables of the app and of the library. */
 const VARIABLES = [
   ...[
     'PORT',
@@ -51,7 +51,7 @@ const problemsOf = (env: Record<string, string>): string[] => {
 };
 
 describe('the environment', () => {
-  it('needs one app of WeChat and nothing else', () => {
+  it('requires one WeChat app and nothing else', () => {
     expect(readConfig(APP)).toMatchObject({
       port: 3000,
       production: false,
@@ -63,7 +63,7 @@ describe('the environment', () => {
     });
   });
 
-  it('is refused as a whole: every problem at once, ours and WeChat’s, naming variables and no value', () => {
+  it('is refused with all problems at once, of the app and of the library, with names of variables and no value', () => {
     const env = {
       NODE_ENV: 'production',
       PORT: 'canary',
@@ -94,7 +94,7 @@ describe('the environment', () => {
   });
 
   it.each(['3', '10.0.0.1', '10.0.0.0/8, 127.0.0.1', '::1', 'fd00::/8', 'loopback,uniquelocal'])(
-    'takes %s as TRUST_PROXY',
+    'accepts %s as TRUST_PROXY',
     (TRUST_PROXY) => {
       expect(problemsOf({ ...APP, TRUST_PROXY })).toEqual([]);
     },
@@ -107,14 +107,14 @@ describe('the environment', () => {
     },
   );
 
-  it('is explained in .env.example, every variable, with values that work', () => {
+  it('is explained in .env.example: every variable, with values that work', () => {
     const lines = [...readFileSync('.env.example', 'utf8').matchAll(/^(\w+)=(.*)$/gm)];
     const example = Object.fromEntries(lines.map(([, name, value]) => [name, value]));
     expect(Object.keys(example)).toEqual(expect.arrayContaining(VARIABLES));
     expect(problemsOf({ ...example, ...APP, JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
   });
 
-  it('wants a secret of its own in production', () => {
+  it('requires JWT_SECRET in production', () => {
     expect(problemsOf({ ...APP, NODE_ENV: 'production', JWT_SECRET: ' ' })).toEqual([
       expect.stringMatching(/^JWT_SECRET is required/),
     ]);
@@ -144,7 +144,7 @@ describe('the app', () => {
     ['a secret that WeChat does not know', { errcode: 40125 }, 500, 500, 'ERR_WECHAT_CONFIG'],
     ['an answer that is none', { body: '<html>canary' }, 502, 502, 'ERR_WECHAT_RESPONSE'],
     ['a connection that breaks', { reset: true as const }, 503, 503, 'ERR_WECHAT_UNAVAILABLE'],
-  ])('tells %s in the envelope', async (_, fault, status, code, error) => {
+  ])('reports %s in the envelope', async (_, fault, status, code, error) => {
     s.wechat.next(JSCODE2SESSION, fault);
     const answer = await login();
     expect([answer.status, answer.body]).toEqual([
@@ -155,7 +155,7 @@ describe('the app', () => {
     expect(answer.body.msg).not.toContain('canary');
   });
 
-  it('answers 503 and never 401 when the store is down', async () => {
+  it('returns 503 and never 401 while the store is down', async () => {
     const { session_rd: token } = await s.login();
     jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
     for (const route of [
@@ -174,7 +174,7 @@ describe('the app', () => {
     }
   });
 
-  it('says nothing of an error that nobody expected, and logs it without what was sent', async () => {
+  it('does not describe an unexpected error to the client, and logs it without the data of the request', async () => {
     const { session_rd: token } = await s.login();
     const error = Object.assign(new Error('boom\u2028'), {
       query: 'SELECT canary',
@@ -191,7 +191,7 @@ describe('the app', () => {
   });
 
   describe('health', () => {
-    it('is live and ready, and WeChat is not asked', async () => {
+    it('is live and ready, and does not call WeChat', async () => {
       await s.login();
       const before = s.wechat.requests.length;
       expect((await s.call('GET /health/live')).body).toEqual({
@@ -209,7 +209,7 @@ describe('the app', () => {
       expect(s.wechat.requests).toHaveLength(before);
     });
 
-    it('is degraded, and ready, when only WeChat is down', async () => {
+    it('is ready but degraded if only WeChat is down', async () => {
       s.wechat.next(JSCODE2SESSION, { reset: true });
       expect((await login()).status).toBe(503);
       const { status, body } = await s.call('GET /health/ready');
@@ -218,7 +218,7 @@ describe('the app', () => {
       expect((await s.call('GET /health/ready')).body.data).toEqual({ status: 'ok' });
     });
 
-    it('is not ready when the store takes no writes, and live all the same', async () => {
+    it('is live but not ready if the store accepts no writes', async () => {
       jest.spyOn(s.app.get(WechatStore), 'add').mockRejectedValue(new StoreUnavailableError());
       const { status, body } = await s.call('GET /health/ready');
       expect([status, body.msg, body.error]).toEqual([
@@ -231,7 +231,7 @@ describe('the app', () => {
   });
 
   describe('docs', () => {
-    it('are a page, outside of the envelope', async () => {
+    it('are an HTML page without an envelope', async () => {
       const { status, headers } = await s.call('GET /docs');
       expect([status, headers.get('content-type')]).toEqual([
         200,
@@ -239,7 +239,7 @@ describe('the app', () => {
       ]);
     });
 
-    it('show every route with the JSON that comes back', async () => {
+    it('show every route with the JSON of its response', async () => {
       const { body } = await s.call('GET /docs-json');
       const operations = Object.entries<Record<string, any>>(body.paths).flatMap(
         ([path, methods]) =>
@@ -287,13 +287,13 @@ describe('the app', () => {
   });
 
   describe('log', () => {
-    it('has no line for a request that went well', async () => {
+    it('has no line for a request that succeeds', async () => {
       const { session_rd: token } = await s.login();
       await s.call('GET /me', { token });
       expect(s.log).toEqual([]);
     });
 
-    it('has one line for a refusal: the route’s pattern and no more', async () => {
+    it('has one line for a refused request, with the pattern of the route only', async () => {
       const { session_rd: token } = await s.login();
       await s.call('DELETE /auth/sessions/canary?canary=1', {
         token,
@@ -339,7 +339,7 @@ describe('the login limit', () => {
       headers: { 'x-forwarded-for': forwardedFor },
     });
 
-  it('counts logins of one address, whatever it says of a proxy', async () => {
+  it('counts the logins of an IP address, and ignores its X-Forwarded-For', async () => {
     s = await start({ env: { LOGIN_RATE_LIMIT: '3' } });
     const { session_rd: token } = await s.login();
     expect([await login('1.1.1.1'), await login('2.2.2.2')].map(({ status }) => status)).toEqual([
@@ -370,7 +370,7 @@ describe('the login limit', () => {
   });
 
   it.each(['1', 'loopback'])(
-    'counts the address that a proxy of ours tells: TRUST_PROXY=%s',
+    'counts the IP address that a trusted proxy reports: TRUST_PROXY=%s',
     async (TRUST_PROXY) => {
       s = await start({ env: { LOGIN_RATE_LIMIT: '1', TRUST_PROXY } });
       const statuses = [
@@ -415,13 +415,13 @@ onPostgres('a PostgreSQL server', (bin) => {
   });
   afterAll(() => postgres.stop());
 
-  it('is set up once where three instances start on it together', async () => {
+  it('is migrated once if three instances start together', async () => {
     const url = await postgres.createDatabase();
     apps = await Promise.all([1, 2, 3].map(() => start({ database: { url } })));
     for (const app of apps) await expect(app.login()).resolves.toMatchObject({ isNewUser: true });
   });
 
-  it('that is gone is 503 where it is needed and nowhere else, and readiness says so', async () => {
+  it('that is down leads to 503 only on routes that need it, and to 503 of the readiness check', async () => {
     const s = await start({ database: { url: await postgres.createDatabase() } });
     apps = [s];
     const { session_rd: token } = await s.login();

@@ -37,7 +37,7 @@ const SCOPE = {
   error: 'ERR_SCOPE',
 };
 
-/** docs/account-linking.md: each rule there names its test here or in account-linking.e2e-spec.ts. */
+/** docs/account-linking.md names the test of each rule, here or in account-linking.e2e-spec.ts. */
 describeOnEachDatabase('a phone number that changes hands', (database) => {
   let s: Started;
   beforeAll(async () => {
@@ -145,11 +145,11 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect(await recycledNumber()).toEqual({ readsOpenids: true, deletesAccount: true });
     });
 
-    it('does not leave a WeChat user of another app in an account that has another number', async () => {
+    it('removes a WeChat user of another app from an account that gets another number', async () => {
       expect(await anotherApp()).toEqual({ staysIn: false, survivesLogoutAll: false });
     });
 
-    it('control: without the mark, and with a logout for one app, the WeChat user of the other app stays', async () => {
+    it('control: without the mark, and with a logout in one app only, the WeChat user of the other app stays', async () => {
       const naive = {
         afterJoin: async () => void (await sql('UPDATE identities SET joined_by_phone = false')),
         logoutAll: async (token: string) => {
@@ -165,7 +165,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
   });
 
   describe('a token of scope phone', () => {
-    it('reads the account without unionid and identities, for 30 minutes, and nothing else', async () => {
+    it('can only read the account without unionid and identities, for 30 minutes', async () => {
       const { phoneNumber } = user();
       const owner = await into(user(phoneNumber), SHOP);
       await registered(s, owner);
@@ -195,7 +195,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect((await account(token)).status).toBe(401);
     });
 
-    it('ends when the account gets another number, and when its own session ends', async () => {
+    it('is invalid after the account gets another number, and after its own session is revoked', async () => {
       const { phoneNumber } = user();
       const owner = await into(user(phoneNumber), ALONE);
       await registered(s, owner);
@@ -225,7 +225,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       });
     });
 
-    it('links nobody afterwards, until the number is verified again for an identity of the account', async () => {
+    it('links no account afterwards, until the number is verified again for an identity of the account', async () => {
       const [owner, visitor] = await twoApps();
       s.wechat.clock.advance('91d');
       const late = await into(visitor.wechat, LONELY);
@@ -241,7 +241,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
     });
 
     it.each(['POST /auth/phone-login', 'PUT /me/phone'])(
-      'does not begin again at %s of an identity that joined by phone',
+      'does not start again at %s of an identity that joined by phone',
       async (route) => {
         const [owner, joined] = await twoApps();
         await phoneLogin(joined);
@@ -255,7 +255,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
   });
 
   describe('an identity that joined by phone', () => {
-    it('leaves with its sessions ended when the number changes, and has an empty account then', async () => {
+    it('moves to an empty account when the number changes, and its sessions are revoked', async () => {
       const [owner, joined] = await twoApps();
       await record(joined);
       await s.call('PATCH /me', { token: joined.session_rd, body: { nickName: 'joined' } });
@@ -277,7 +277,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect(await me(owner)).toMatchObject({ nickName: 'joined', id: owner['user'].id });
     });
 
-    it('takes the unionid along that came with it, and the other apps of that unionid', async () => {
+    it('takes along the unionid that came with it, and the identities of other apps with that unionid', async () => {
       const [owner, joined] = await twoApps(SHOP);
       await phoneLogin(joined);
       const club = await into(joined.wechat, CLUB);
@@ -336,7 +336,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       ]);
     });
 
-    it('leaves only together with its sessions: if the store is down, the number does not change', async () => {
+    it('moves only if its sessions are revoked: if the store is down, the number does not change', async () => {
       const [owner, joined] = await twoApps();
       await phoneLogin(joined);
       const { phoneNumber } = owner.wechat;
@@ -408,7 +408,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect((await me(alice))['phoneNumber']).toBe(phoneNumber);
     });
 
-    it('lets the identities that had joined by it leave the old account, with their sessions ended', async () => {
+    it('removes the identities that had joined by it from the old account, and revokes their sessions', async () => {
       const [alice, joined] = await twoApps();
       await phoneLogin(joined);
       const bob = await into(user(alice.wechat.phoneNumber), ALONE);
@@ -432,8 +432,8 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
     });
   });
 
-  describe('whatever races', () => {
-    /** Holds for all accounts of this suite, whatever requests have raced. */
+  describe('if requests race', () => {
+    /** What must be true for all accounts of this suite after any race. */
     const violations = (): Promise<unknown[]> =>
       sql(`
         SELECT u.id FROM users u LEFT JOIN identities i ON i.user_id = u.id GROUP BY u.id
@@ -442,7 +442,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
     const owners = (phoneNumber: string): Promise<{ id: string }[]> =>
       sql('SELECT id FROM users WHERE phone_number = $1', phoneNumber);
 
-    it('six who take a number over at the same time: one has it, and the others are told so', async () => {
+    it('gives the number to one of six users who take it over at the same time, and the others get 409', async () => {
       const { phoneNumber } = user();
       await registered(s, await into(user(phoneNumber), ALONE));
       const others = await Promise.all(
@@ -494,14 +494,14 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       }
     });
 
-    it('the database itself refuses a time of verification without a number', async () => {
+    it('refuses a time of verification without a number in the database itself', async () => {
       const one = await into(user(), ALONE);
       const query = 'UPDATE users SET phone_verified_at = now() WHERE id = $1';
       await expect(sql(query, one['user'].id)).rejects.toThrow(/violates/);
     });
   });
 
-  it('accounts from before this version get the safe values: no trust, and joined by phone unless created together', async () => {
+  it('the migration gives older accounts the safe values: no trust, and joined by phone unless created together', async () => {
     const runner = s.app.get(DataSource).createQueryRunner();
     const migration = new PhoneTrust1764000000000();
     await migration.down(runner);
@@ -541,7 +541,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
   });
 });
 
-it('a token of scope phone does not live longer than JWT_TTL', async () => {
+it('a token of scope phone expires after JWT_TTL at the latest', async () => {
   const short = await start({ env: { JWT_TTL: '5m' } });
   const { phoneNumber } = short.wechat.users.create();
   await registered(short, await person(short, { phoneNumber }));
@@ -551,7 +551,7 @@ it('a token of scope phone does not live longer than JWT_TTL', async () => {
   await short.close();
 });
 
-it('PHONE_TRUST is a variable', async () => {
+it('PHONE_TRUST sets how long a number is trusted', async () => {
   const sandbox = { apps: [ALONE, LONELY] };
   const long = await start({ env: { PHONE_TRUST: '10000d' }, sandbox });
   const { phoneNumber } = long.wechat.users.create();

@@ -10,13 +10,13 @@ describe('POST /qrcodes', () => {
   let s: Central;
   let token: string;
   beforeAll(async () => {
-    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s' } }); // the sandbox draws its codes in this process, on a busy machine for seconds
+    s = await startCentral({ env: { WECHAT_API_TIMEOUT: '30s' } }); // the sandbox draws its codes in this process, which takes seconds on a busy machine
     token = await s.miniToken();
   });
   afterEach(() => s.wechat.clear());
   afterAll(() => s.close());
 
-  /** The image itself, which is no text. */
+  /** Sends a request and returns the image. */
   const draw = async (body: object, session = token) => {
     const headers = { authorization: `Bearer ${session}`, 'content-type': 'application/json' };
     const response = await fetch(`${s.url}/qrcodes`, {
@@ -33,7 +33,7 @@ describe('POST /qrcodes', () => {
   const scan = (data: Uint8Array, width: number, height: number) =>
     jsqr.default(new Uint8ClampedArray(data), width, height)?.data;
 
-  it('answers the image, with its type and length and no envelope', async () => {
+  it('returns the image with its type and length, without an envelope', async () => {
     const { status, headers, image } = await draw({
       scene: 'id=42',
       page: 'pages/index/index',
@@ -48,7 +48,7 @@ describe('POST /qrcodes', () => {
     expect([width, scan(data, width, height)]).toEqual([300, expect.stringContaining('id=42')]);
   });
 
-  it('answers a PNG where the background is transparent', async () => {
+  it('returns a PNG if the background is transparent', async () => {
     const { headers, image } = await draw({
       scene: 'a',
       isHyaline: true,
@@ -59,7 +59,7 @@ describe('POST /qrcodes', () => {
     expect(PNG.sync.read(image).width).toBe(280);
   });
 
-  it('draws for the app of the session, whatever the body says, and asks WeChat once for equal codes', async () => {
+  it('creates a code of the app of the session, not of the body, and calls WeChat once for equal codes', async () => {
     const cafe = await s.miniToken(undefined, CAFE);
     const asked = s.wechat.requestsTo(UNLIMITED).length;
     const [mine, again, theirs] = [
@@ -80,7 +80,7 @@ describe('POST /qrcodes', () => {
     ['a long scene', { scene: 'a'.repeat(33) }, REFUSALS.scene],
     ['a scene of another type', { scene: { a: 1 } }, REFUSALS.scene],
     [
-      'a page with a slash before it',
+      'a page that starts with a slash',
       { scene: 'a', page: '/pages/a' },
       [400, expect.objectContaining({ error: 'ERR_BAD_REQUEST' })],
     ],
@@ -94,7 +94,7 @@ describe('POST /qrcodes', () => {
     expect(seen(await s.call('POST /qrcodes', { token, body }))).toEqual(expected);
   });
 
-  it('is for sessions only, which are in a header', async () => {
+  it('needs a session in a header', async () => {
     const asked = s.wechat.requests.length;
     expect(seen(await s.call('POST /qrcodes', { body: { scene: 'a' } }))).toEqual(
       REFUSALS.unauthorized,
@@ -110,7 +110,7 @@ describe('POST /qrcodes', () => {
     expect(s.wechat.requests.slice(asked).map(({ path }) => path)).not.toContain(UNLIMITED);
   });
 
-  it('never answers JSON, or half of an image, as an image', async () => {
+  it('never returns JSON or a part of an image as an image', async () => {
     const { image } = await draw({ scene: 'whole', isHyaline: true });
     for (const fault of [
       { body: { errcode: 41030, errmsg: 'x' }, contentType: 'image/jpeg' },
@@ -131,7 +131,7 @@ describe('POST /qrcodes', () => {
     expect((await draw({ scene: 'broken' })).headers.get('content-type')).toBe('image/jpeg');
   });
 
-  it('tells a quota that is used up', async () => {
+  it('returns 429 if the quota of WeChat is used up', async () => {
     s.wechat.next(UNLIMITED, { errcode: 45009 });
     const answer = await s.call('POST /qrcodes', { token, body: { scene: 'quota' } });
     expect([seen(answer), answer.headers.get('retry-after')]).toEqual([
@@ -168,7 +168,7 @@ describe('the limit of POST /qrcodes', () => {
     expect(s.wechat.requestsTo(UNLIMITED)).toHaveLength(4);
   });
 
-  it('starts again after a minute', async () => {
+  it('is reset after a minute', async () => {
     const token = await s.miniToken();
     for (const scene of ['a', 'b', 'c']) await draw(token, scene);
     expect((await draw(token, 'd')).status).toBe(429);

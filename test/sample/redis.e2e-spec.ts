@@ -7,7 +7,7 @@ import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
 const UNLIMITED = '/wxa/getwxacodeunlimit';
-/** The commands of docs/production-checklist.md. */
+/** The commands that docs/production-checklist.md allows. */
 const COMMANDS = '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping';
 
 describeRedis('the reference app on Redis', () => {
@@ -17,7 +17,7 @@ describeRedis('the reference app on Redis', () => {
   });
   afterAll(() => redis.end());
 
-  it('needs no key outside wx:* and no command outside the documented ones', async () => {
+  it('uses only keys of wx:* and only the documented commands', async () => {
     await redis.run('ACL', 'SETUSER', 'app', 'on', '>secret', '~wx:*', ...COMMANDS.split(' '));
     const s = await start({ env: { REDIS_URL: redis.url.replace('//', '//app:secret@') } });
     const me = await person(s);
@@ -77,7 +77,7 @@ describeRedis('CACHE_REDIS_URL', () => {
       expect((await sessions.run('STRLEN', key)) as number).toBeLessThan(1_000);
   });
 
-  it('that is down costs a request to WeChat and nothing else', async () => {
+  it('that is down leads to one more request to WeChat and to no error', async () => {
     await cache.kill();
     const before = requests();
     expect((await draw(apps[0]!, 'shared')).status).toBe(200);

@@ -27,7 +27,7 @@ describe('the headers of a response', () => {
   });
   afterAll(() => s.close());
 
-  it('forbid caches to keep it, on every route, when the request is refused', async () => {
+  it('forbid caching of refused requests on every route', async () => {
     expect(routes.length).toBeGreaterThan(30);
     for (const route of routes) {
       const answer = await s.call(route.replaceAll(/\{\w+\}/g, 'unknown'));
@@ -35,14 +35,14 @@ describe('the headers of a response', () => {
     }
   });
 
-  it('forbid caches to keep it when the request succeeds', async () => {
+  it('forbid caching of successful requests', async () => {
     for (const route of ['GET /me', 'GET /auth/session', 'GET /auth/sessions', 'GET /recordings']) {
       const answer = await s.call(route, { token: login.session_rd });
       expect([route, answer.status, headersOf(answer)]).toEqual([route, 200, FORBIDDEN_TO_CACHES]);
     }
   });
 
-  it('are set where no handler runs: an unknown route, a path that cannot be read, a body that is not JSON', async () => {
+  it('are set if no handler runs: an unknown route, a path that cannot be parsed, a body that is not JSON', async () => {
     const unknown = await s.call('GET /unknown');
     const notJson = await s.call('POST /auth/login', {
       body: '{',

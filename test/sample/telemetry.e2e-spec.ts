@@ -22,8 +22,8 @@ const TELLS_WHAT_IS_LOADED = {
 };
 const SDK = /@opentelemetry\/sdk-/;
 
-/** The compiled app and a collector: what an operator's tracing shows is what really left the process. */
-describe('what the compiled app tells OpenTelemetry', () => {
+/** Runs the compiled app with a collector, to check the data that leaves the process. */
+describe('the telemetry of the compiled app', () => {
   let cwd: string;
   let wechat: WechatSandbox;
   let collector: Collector;
@@ -45,7 +45,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
     rmSync(cwd, { recursive: true });
   });
 
-  /** Starts the app, by default uses each part of it that talks to WeChat or to the store, and stops it, so that everything is sent. */
+  /** Starts the app, calls each route that uses WeChat or the store, and stops the app, so that all data is exported. */
   async function live(env: Record<string, string>, use = useEverything): Promise<void> {
     const PORT = String(await freePort());
     app = runApp('main', {
@@ -103,7 +103,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
   const leaks = (): string[] =>
     [...new Set(collector.received.flatMap((body) => canaries.in(body)))].toSorted();
 
-  it('P10 is the whole story, without a secret in it', async () => {
+  it('P10 contains every step, without a secret', async () => {
     await live({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_SERVICE_NAME: 'shop',
@@ -149,7 +149,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
     expect(leaks()).toEqual([]);
   }, 120_000);
 
-  it('control: the usual instrumentation of HTTP tells secrets, and the search finds them', async () => {
+  it('control: the usual instrumentation of HTTP exports secrets, and the search finds them', async () => {
     await live({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`, ...NAIVE });
     expect(collector.spans()).toEqual(expect.arrayContaining(['wechat login', 'GET']));
     expect(leaks()).toEqual([
@@ -162,7 +162,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
     ]);
   }, 120_000);
 
-  it('control: with WeChat left out of it, the paths of the central service still tell', async () => {
+  it('control: even without the calls to WeChat, the paths of the central service contain secrets', async () => {
     await live({
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`,
       LEFT_OUT: new URL(wechat.url).hostname,
@@ -171,7 +171,7 @@ describe('what the compiled app tells OpenTelemetry', () => {
     expect(leaks()).toEqual(['appSecret', 'mobileToken', 'session_rd']);
   }, 120_000);
 
-  it('is nothing as long as nobody asks, and then nothing of it is loaded', async () => {
+  it('is off by default, and then no package of it is loaded', async () => {
     await live(TELLS_WHAT_IS_LOADED, async (call) => void (await call('GET /health/ready')));
     expect(app?.output()).toContain('loaded: @opentelemetry/api\n');
     expect(collector.received).toEqual([]);

@@ -2,14 +2,14 @@ import type { NewUser, SandboxUser } from 'nestjs-wechat-sandbox';
 import type { Answer } from './http.js';
 import type { Login, Started } from './start.js';
 
-/** Somebody on their phone, logged in. */
+/** A user who is logged in. */
 export interface Person extends Login {
   wechat: SandboxUser;
-  /** The phone button's code, sent to a route. */
+  /** Sends a code of the phone button to a route. */
   withPhone: (route: string) => Promise<Answer>;
 }
 
-/** Logs somebody in, into the first mini program or another one. */
+/** Logs a user in to the first mini program, or to another one. */
 export async function person(
   { wechat, login, call }: Started,
   who: SandboxUser | NewUser = {},
@@ -24,7 +24,7 @@ export async function person(
   return { ...logged, wechat: user, withPhone };
 }
 
-/** Registers a person's number: the app's token for `/account`. */
+/** Registers a user's phone number. Returns the app token. */
 export async function registered(
   { call }: Started,
   { session_rd, withPhone }: Person,

@@ -10,14 +10,14 @@ import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { clientOf } from './http.js';
 import type { Answer, Call } from './http.js';
 
-/** The reference app and its WeChat, both listening. */
+/** The running reference app and its sandbox. */
 export interface Started {
   app: NestFastifyApplication;
   url: string;
   wechat: WechatSandbox;
-  /** The app's UPLOAD_DIR, which goes with it. */
+  /** The app's UPLOAD_DIR. `close` removes it. */
   uploads: string;
-  /** What the app has logged so far, a line each. */
+  /** The log lines of the app so far. */
   log: string[];
   call: (route: string, call?: Call) => Promise<Answer>;
   /** Logs a user of the sandbox in over HTTP. @default a new user */
@@ -37,7 +37,7 @@ export interface StartOptions {
   sandbox?: WechatSandboxOptions;
 }
 
-/** Starts the reference app against a sandbox of its own; the app's sessions live by the sandbox's clock. */
+/** Starts the reference app with its own sandbox. The app uses the sandbox's clock for sessions. */
 export async function start({
   env = {},
   database = { dir: 'memory://' },
@@ -83,7 +83,7 @@ export async function start({
   return { app, url, wechat, uploads, log, call, login, close };
 }
 
-/** What points the app at a sandbox. */
+/** The variables that connect the app to a sandbox. */
 export function environmentFor({ apps, url }: WechatSandbox): Record<string, string> {
   const further = apps
     .filter(({ kind }) => kind === 'mini-program')
