@@ -5,8 +5,8 @@ const root = import.meta.dirname;
 const json = (file) => JSON.parse(readFileSync(file, 'utf8'));
 
 /**
- * Nest 12 and much around it is ESM-only, and jest cannot `require()` ESM before Node 24.9. So tests run in
- * CommonJS mode, and swc compiles our sources and every ESM-only package. The list is read from the tree, not kept by hand.
+ * Finds the ESM-only packages in node_modules. Nest 12 and many other packages are ESM-only, and jest cannot `require()` ESM before
+ * Node 24.9. So tests run in CommonJS mode, and swc compiles the sources and these packages.
  */
 function esmOnlyPackages(dir, found = new Set()) {
   for (const name of packagesIn(dir)) {
@@ -60,9 +60,10 @@ export default {
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
-  setupFilesAfterEnv: ['<rootDir>/test/support/second-look.ts'],
   maxWorkers: '100%', // jest's default on a 2-core machine is one worker
-  testTimeout: 60_000, // a busy machine is slow; only a hanging test meets it; nothing waits for time to pass
+  // Only a hanging test reaches this. Starting the embedded database in a hook took over 60 s on a machine with a load of 15, and a
+  // hook that times out leaves its servers open, so that the worker does not exit.
+  testTimeout: 120_000,
   transform: {
     '^.+\\.ts$': swc(
       { syntax: 'typescript', decorators: true },

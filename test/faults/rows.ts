@@ -4,6 +4,14 @@ import { StoreUnavailableError } from 'nestjs-wechat';
 /** `FAULT_TRIALS=full` runs each row as often as docs/reliability.md says, else a few times. */
 export const isFull = process.env['FAULT_TRIALS'] === 'full';
 
+/**
+ * Repeats a failed test of this spec once, and logs its first error. Never with full trial counts.
+ * Each call has a comment with the failure that a busy machine causes.
+ */
+export function retryOnBusyMachine(): void {
+  if (!isFull) jest.retryTimes(1, { logErrorsBeforeRetry: true });
+}
+
 /** The trials for `it.each`, one test per trial. */
 export function trials(full: number, small = 2): number[] {
   return Array.from({ length: isFull ? full : small }, (_, i) => i + 1);

@@ -3,7 +3,7 @@ import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { Instance, killInstances } from './instance.js';
-import { trials } from './rows.js';
+import { retryOnBusyMachine, trials } from './rows.js';
 import { Connections, startMembers, tally } from './team.js';
 import type { Member } from './team.js';
 
@@ -11,6 +11,9 @@ const STABLE = '/cgi-bin/stable_token';
 const LOGIN = '/sns/jscode2session';
 const LOGINS = 50;
 const LATEST = 10_000;
+
+// 50 parallel logins of one process: at a load of 11 on 2 cores one of them missed the 250 ms deadline of Redis and got no session.
+retryOnBusyMachine();
 
 beforeAll(() => Logger.overrideLogger(false));
 
