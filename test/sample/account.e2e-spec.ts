@@ -466,6 +466,18 @@ it('phone logins count for the login limit', async () => {
   await s.close();
 });
 
+it('setting a phone number counts as a login, because it calls WeChat too', async () => {
+  const s = await start({ env: { LOGIN_RATE_LIMIT: '3' } });
+  const { session_rd: token } = await s.login();
+  const guess = async () =>
+    (await s.call('PUT /me/phone', { token, body: { code: 'unknown' } })).status;
+  const statuses = [await guess(), await guess(), await guess(), await guess()];
+  expect(statuses).toEqual([401, 401, 429, 429]);
+  const calls = s.wechat.requests.filter(({ path }) => path.endsWith('/getuserphonenumber'));
+  expect(calls).toHaveLength(2);
+  await s.close();
+});
+
 it('POST requests without a body are accepted with Content-Type application/json, as wx.request sends them', async () => {
   const s = await start();
   const { session_rd: token } = await s.login();

@@ -16,6 +16,7 @@ import { RecordingsService } from '../../apps/sample/src/recordings/recordings.s
 import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
 import { aac, id3, m4a, mp3, taggedWav, wav } from '../support/audio.js';
 import { describeOnEachDatabase } from '../support/databases.js';
+import { until } from '../support/redis.js';
 import { BOUNDARY, file, multipart, uploadTo } from '../support/multipart.js';
 import type { Part } from '../support/multipart.js';
 import { start } from '../support/start.js';
@@ -396,6 +397,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
       env: { UPLOAD_QUOTA: '20KB', UPLOAD_MAX_FILES: '6' },
     });
   });
+  afterEach(() => jest.restoreAllMocks());
   beforeEach(async () => {
     token = (await s.login()).session_rd;
   });
@@ -439,6 +441,42 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect(statuses.filter((status) => status === 409)).toHaveLength(25);
     expect(await bytes()).toBeLessThanOrEqual(20_480);
     expect((await readdir(folder)).length).toBe(before + 5);
+  });
+
+  it('holds for uploads that never end: four run at a time, and other users are not refused', async () => {
+    const folder = join(s.uploads, 'recordings');
+    const other = (await s.login()).session_rd;
+    jest
+      .spyOn(fs.promises, 'statfs')
+      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
+    const parts = async () =>
+      (await readdir(folder)).filter((name) => name.endsWith('.part')).length;
+    const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: 9999999\r\n\r\n`;
+    const sockets = Array.from({ length: 30 }, () => {
+      const socket = connect(Number(new URL(s.url).port), '127.0.0.1').on('error', () => {});
+      socket.write(head);
+      socket.write(multipart([file(mp3(1000))]).subarray(0, 2000));
+      return socket;
+    });
+    await until(async () => (await parts()) === 4);
+    expect((await uploadTo(s.url)('POST /recordings', other, [file(mp3(1000))])).status).toBe(201);
+    expect(await parts()).toBe(4);
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await parts()) === 0);
+    expect((await upload()).status).not.toBe(503);
+  });
+
+  it('control: thirty reservations of one user refuse the uploads of all', async () => {
+    jest
+      .spyOn(fs.promises, 'statfs')
+      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
+    const folder = new FileFolder(join(s.uploads, 'recordings'), join(s.uploads, 'trash'));
+    const reservations = await Promise.allSettled(
+      Array.from({ length: 30 }, () => s.app.get(UploadFolders).reserve(folder, 20 * MB)),
+    );
+    const refused = reservations.filter(({ status }) => status === 'rejected');
+    for (const one of reservations) if (one.status === 'fulfilled') one.value();
+    expect(refused).toHaveLength(24);
   });
 
   it('control: counting before the insert lets uploads at once through', async () => {

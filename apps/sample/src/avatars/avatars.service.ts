@@ -44,7 +44,11 @@ export class AvatarsService implements FileIndex {
     this.folder = folders.add('avatars', this);
   }
 
-  async upload(user: User, request: FastifyRequest): Promise<User> {
+  upload(user: User, request: FastifyRequest): Promise<User> {
+    return this.folders.inTurn(user.id, request, () => this.receive(user, request));
+  }
+
+  private async receive(user: User, request: FastifyRequest): Promise<User> {
     const { folder, folders } = this;
     const { file } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
     const picture = await folder.inspect(file, () => this.reencode(file));

@@ -5,7 +5,7 @@ import { RateLimit } from './rate-limit.js';
 const MINUTE_SECONDS = 60;
 const WRONG_SECRETS_PER_MINUTE = 120;
 
-/** Counts logins, phone logins and code exchanges of one IP address together. */
+/** Counts logins, phone logins, new phone numbers and code exchanges of one IP address together. */
 export class LoginRateLimit extends RateLimit {}
 
 /** Counts the wrong secrets of one IP address in paths of the central service. */

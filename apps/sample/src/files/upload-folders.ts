@@ -5,9 +5,13 @@ import type {
   OnModuleInit,
 } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { bulkhead, isBulkheadRejectedError } from 'cockatiel';
+import type { BulkheadPolicy } from 'cockatiel';
+import type { FastifyRequest } from 'fastify';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
+import { TooManyRequestsError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
 import { FileFolder } from './file-folder.js';
 import type { FileIndex } from './file-index.js';
@@ -20,6 +24,9 @@ const DAY_MS = 86_400_000;
 /** How long uploads may continue after SIGTERM, in milliseconds. `app.ts` ends the process after nine seconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 const TRASH = 'trash';
+/** So many uploads of one user run at a time; so many more wait, with their bodies unread. wx.uploadFile sends ten at once. */
+const RUNNING_PER_USER = 4;
+const WAITING_PER_USER = 100;
 
 /**
  * The folders inside UPLOAD_DIR. They exist before the first request, or the app does not start. They are reconciled with the database at
@@ -36,6 +43,7 @@ export class UploadFolders
   private readonly folders: Indexed[] = [];
   private readonly logger = new Logger(UploadFolders.name);
   private readonly stopping = new AbortController();
+  private readonly turns = new Map<string, BulkheadPolicy>();
   /** The space that uploads under way may take, in bytes. */
   private reserved = 0;
   private reconciling = Promise.resolve();
@@ -87,6 +95,29 @@ export class UploadFolders
     for (const { folder, index } of this.folders) {
       await reconcile({ folder, index, db, signal: this.stopping.signal });
       await folder.emptyTrash(this.config.uploadTrashAge);
+    }
+  }
+
+  /**
+   * Runs an upload of a user when fewer than four others of the user run. So one user cannot take the whole disk with uploads that never
+   * end, nor all places of the decoder.
+   * @throws TooManyRequestsError if too many wait already, and what `work` throws
+   */
+  async inTurn<Result>(
+    userId: string,
+    { raw }: FastifyRequest,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const turn = this.turns.get(userId) ?? bulkhead(RUNNING_PER_USER, WAITING_PER_USER);
+    this.turns.set(userId, turn);
+    try {
+      return await turn.execute(work);
+    } catch (error) {
+      if (!isBulkheadRejectedError(error)) throw error;
+      raw.resume(); // the client reads the response only after it has sent its request
+      throw new TooManyRequestsError(1);
+    } finally {
+      if (turn.executionSlots === RUNNING_PER_USER) this.turns.delete(userId);
     }
   }
 

@@ -1,9 +1,21 @@
-import { Body, Controller, Get, HttpCode, Patch, Post, Put, Req, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Ip,
+  Patch,
+  Post,
+  Put,
+  Req,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { AvatarsService } from '../avatars/avatars.service.js';
+import { LoginRateLimit } from '../common/rate-limit.module.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import { PhoneDto } from '../phone/phone.dto.js';
@@ -31,6 +43,7 @@ export class MeController {
     private readonly phones: PhoneVerifier,
     private readonly numbers: PhoneNumbersService,
     private readonly users: UsersService,
+    private readonly rateLimit: LoginRateLimit,
   ) {}
 
   @Get()
@@ -83,7 +96,14 @@ export class MeController {
       'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl of the response is its address.',
   })
   @ApiEnvelope(UserView)
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  @ApiErrors(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SESSION',
+    'TOO_LARGE',
+    'WRONG_TYPE',
+    'NO_ROOM',
+    'ERR_WECHAT_RATE_LIMIT',
+  )
   async putAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return UserView.of(await this.avatars.upload(user, request));
   }
@@ -93,7 +113,14 @@ export class MeController {
   @TakesUpload()
   @ApiOperation({ summary: 'Change my picture, from a mini program', description: ONLY_POST })
   @ApiEnvelope(UserView)
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'TOO_LARGE', 'WRONG_TYPE', 'NO_ROOM')
+  @ApiErrors(
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SESSION',
+    'TOO_LARGE',
+    'WRONG_TYPE',
+    'NO_ROOM',
+    'ERR_WECHAT_RATE_LIMIT',
+  )
   postAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return this.putAvatar(user, request);
   }
@@ -107,13 +134,16 @@ export class MeController {
     'ERR_WECHAT_SESSION',
     'ERR_WECHAT_CODE',
     'ERR_PHONE_TAKEN',
+    'ERR_WECHAT_RATE_LIMIT',
     'ERR_WECHAT_UNAVAILABLE',
   )
   async savePhone(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
     @Body() phone: PhoneDto,
+    @Ip() address: string,
   ): Promise<UserView> {
+    await this.rateLimit.count(address);
     const verified = await this.phones.verify(session, phone);
     return UserView.of(await this.numbers.setNumber(session, user, verified));
   }

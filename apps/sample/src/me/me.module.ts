@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
+import { RateLimitModule } from '../common/rate-limit.module.js';
 import { PhoneModule } from '../phone/phone.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { MeController } from './me.controller.js';
 import { ProfileService } from './profile.service.js';
 
 @Module({
-  imports: [UsersModule, AvatarsModule, PhoneModule],
+  imports: [UsersModule, AvatarsModule, PhoneModule, RateLimitModule],
   controllers: [MeController],
   providers: [ProfileService],
 })

@@ -46,6 +46,7 @@ export class RecordingsController {
     'TOO_LARGE',
     'WRONG_TYPE',
     'NO_ROOM',
+    'ERR_WECHAT_RATE_LIMIT',
   )
   async add(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<RecordingView> {
     return RecordingView.of(await this.recordings.add(user, request));

@@ -40,7 +40,11 @@ export class RecordingsService implements FileIndex {
     this.folder = folders.add('recordings', this);
   }
 
-  async add({ id: userId }: User, request: FastifyRequest): Promise<Recording> {
+  add({ id }: User, request: FastifyRequest): Promise<Recording> {
+    return this.folders.inTurn(id, request, () => this.receive(id, request));
+  }
+
+  private async receive(userId: string, request: FastifyRequest): Promise<Recording> {
     const { folder, folders, allowed } = this;
     const check = (): Promise<void> => checkQuota(this.rows.manager, userId, allowed, 1);
     const upload = { folders, folder, maxBytes: MAX_BYTES, check };
