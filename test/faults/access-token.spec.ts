@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import type { WechatModuleOptions } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, RecordedRequest, WechatSandbox } from 'nestjs-wechat-sandbox';
@@ -92,7 +92,7 @@ describeRedis('the access token', () => {
     Promise.all(
       Array.from({ length: INSTANCES * CALLERS }, (_, i) => of[i % of.length]!.tokens.get()),
     );
-  /** Lets the lock of 8 s expire. */
+  /** Makes the lock of 8 s expire. */
   const expireLock = async (): Promise<void> => {
     await redis.run('DEL', `wx:lock:at:${appId()}`);
     wechat.clock.advance('8s');
@@ -149,9 +149,9 @@ describeRedis('the access token', () => {
     it.each(trials(200, 5))(
       'T3 is fetched once for 100 callers when no instance has it',
       async () => {
-        const team = await start();
+        const instances = await start();
         const sent = watch();
-        const tokens = new Set(await getAll(team));
+        const tokens = new Set(await getAll(instances));
         expect([tokens, sent.stable()]).toEqual([
           new Set([wechat.accessTokens.current(appId())]),
           1,
@@ -162,13 +162,13 @@ describeRedis('the access token', () => {
     it.each(trials(50))(
       'R9 is fetched once when Redis has lost its data and the token has to be renewed',
       async () => {
-        const team = await start();
-        const [old] = await getAll(team);
+        const instances = await start();
+        const [old] = await getAll(instances);
         await wipe(redis);
-        expect(new Set(await getAll(team))).toEqual(new Set([old])); // each instance has cached it
+        expect(new Set(await getAll(instances))).toEqual(new Set([old])); // each instance has cached it
         wechat.clock.advance('2h');
         const sent = watch();
-        expect([new Set(await getAll(team)), sent.stable()]).toEqual([
+        expect([new Set(await getAll(instances)), sent.stable()]).toEqual([
           new Set([wechat.accessTokens.current(appId())]),
           1,
         ]);
@@ -197,21 +197,21 @@ describeRedis('the access token', () => {
     it.each(trials(10, 1))(
       'T6 is returned until it expires while refreshes fail, and then 503, and its record is kept',
       async () => {
-        const team = await start();
-        const [old] = await getAll(team);
+        const instances = await start();
+        const [old] = await getAll(instances);
         wechat.always(STABLE, { errcode: 45009 });
         wechat.clock.advance('112m');
         for (let minute = 0; minute < 7; minute++) {
-          expect(new Set(await getAll(team))).toEqual(new Set([old]));
+          expect(new Set(await getAll(instances))).toEqual(new Set([old]));
           wechat.clock.advance('1m');
         }
         wechat.clock.advance('31s');
-        await expect(any(team).tokens.get()).rejects.toMatchObject({
+        await expect(any(instances).tokens.get()).rejects.toMatchObject({
           code: expect.stringMatching(/RATE_LIMIT|UNAVAILABLE/),
         });
         expect(await redis.run('EXISTS', `wx:at:${appId()}`)).toBe(1);
         wechat.clear();
-        const renewed = await any(team).tokens.get();
+        const renewed = await any(instances).tokens.get();
         expect([renewed === old, wechat.accessTokens.isValid(renewed)]).toEqual([false, true]);
       },
     );
@@ -253,15 +253,15 @@ describeRedis('the access token', () => {
     it.each(trials(200))(
       'T8 is renewed by one retry when another client has replaced a legacy token',
       async () => {
-        const team = await inLegacyMode();
-        await getAll(team);
+        const instances = await inLegacyMode();
+        await getAll(instances);
         const { secret } = wechat.apps[0]!;
         await fetch(
           `${wechat.url}${LEGACY}?grant_type=client_credential&appid=${appId()}&secret=${secret}`,
         );
         wechat.clock.advance('6m');
         const sent = watch();
-        await Promise.all(team.map(({ api }) => api.call({ method: 'GET', path: API })));
+        await Promise.all(instances.map(({ api }) => api.call({ method: 'GET', path: API })));
         expect(sent.legacy()).toBe(1);
       },
     );
@@ -324,9 +324,9 @@ describeRedis('the access token', () => {
     it.each(trials(50, 1))(
       'T4 is returned at once when the process that holds the lock is killed while the old token is valid',
       async () => {
-        const [team, holder] = await Promise.all([start(), take()]);
+        const [instances, holder] = await Promise.all([start(), take()]);
         const app = nextApp();
-        const old = await team[0]!.tokens.get(app);
+        const old = await instances[0]!.tokens.get(app);
         await redis.run('DEL', `wx:at:${app}`); // the holder has no cached token, so it fetches one
         const sent = watch();
         wechat.next(STABLE, { hang: 'after-work' });
@@ -335,7 +335,7 @@ describeRedis('the access token', () => {
         await holder.kill();
         const startedAt = performance.now();
         expect(
-          await Promise.all(Array.from({ length: CALLERS }, () => team[0]!.tokens.get(app))),
+          await Promise.all(Array.from({ length: CALLERS }, () => instances[0]!.tokens.get(app))),
         ).toEqual(Array(CALLERS).fill(old));
         expect(performance.now() - startedAt).toBeLessThan(SLACK_MS);
       },

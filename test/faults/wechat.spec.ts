@@ -1,23 +1,23 @@
-import { HttpService } from '@nestjs/axios';
-import { Controller, Logger, Post, Query } from '@nestjs/common';
-import { AxiosError } from 'axios';
-import fc from 'fast-check';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
-import { throwError } from 'rxjs';
+import { HttpService } from '@nestjs/axios';
+import { Controller, Logger, Post, Query } from '@nestjs/common';
+import { AxiosError } from 'axios';
+import fc from 'fast-check';
 import { AccessTokenService, PhoneService, SessionService, WechatStore } from 'nestjs-wechat';
 import type { WechatError, WechatModuleOptions } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { throwError } from 'rxjs';
+import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circuit-breaker.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { isFull, Lag, often } from './rows.js';
-import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circuit-breaker.js';
 
 const LOGIN = '/sns/jscode2session';
 const TOKEN = '/cgi-bin/stable_token';
@@ -317,7 +317,7 @@ describe('a login, while the network to WeChat fails,', () => {
 });
 
 describe('a login, after five calls in a row without a response,', () => {
-  /** Lets WeChat accept requests and never respond. */
+  /** Opens the circuit breaker. From then on WeChat accepts requests and never responds. */
   const goDown = async (at = app): Promise<void> => {
     wechat.always(LOGIN, { status: 503 });
     for (let i = 0; i < MAX_FAILURES; i++) expect((await login(at)).status).toBe(503);

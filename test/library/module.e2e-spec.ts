@@ -2,9 +2,9 @@ import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   CurrentUser,
   Public,
@@ -15,10 +15,10 @@ import {
   WechatStore,
 } from 'nestjs-wechat';
 import type { WechatModuleOptions, WechatSession, WechatUserResolver } from 'nestjs-wechat';
-import { WechatHealthIndicator } from 'nestjs-wechat/health';
-import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { WechatHealthIndicator } from 'nestjs-wechat/health';
+import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
 import { closeTeamApps, optionsFor, startTeamApp, TeamController } from '../support/team-app.js';
 
 interface User {

@@ -7,7 +7,6 @@ import type {
   Type,
 } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
-import type { Observable } from 'rxjs';
 import {
   CurrentSession,
   CurrentUser,
@@ -27,6 +26,7 @@ import type {
 } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import type { Observable } from 'rxjs';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { Adapter, TeamApp } from '../support/team-app.js';
 

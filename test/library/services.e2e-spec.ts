@@ -1,10 +1,10 @@
-import jsqr from 'jsqr';
-import { decode as decodeJpeg } from 'jpeg-js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PNG } from 'pngjs';
+import { decode as decodeJpeg } from 'jpeg-js';
+import jsqr from 'jsqr';
 import { MobileOAuthService, PhoneService, QrCodeService, SessionService } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { PNG } from 'pngjs';
 import { MapStore } from '../faults/bare.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';

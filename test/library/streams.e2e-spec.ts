@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { Controller, Sse, UseGuards } from '@nestjs/common';
 import type { MessageEvent } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -14,8 +16,6 @@ import {
 import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
 import { interval, map, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { WebSocket } from 'ws';

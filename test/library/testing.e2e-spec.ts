@@ -76,7 +76,7 @@ describe('mockSessionGuard()', () => {
     class Orders {
       @Get()
       @RequireUnionId()
-      mine(@CurrentSession() { unionid }: WechatSession) {
+      list(@CurrentSession() { unionid }: WechatSession) {
         return { unionid };
       }
       @Get('prices')

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { ApolloDriver } from '@nestjs/apollo';
+import type { ApolloDriverConfig } from '@nestjs/apollo';
 import {
   Controller,
   Get,
@@ -18,8 +22,6 @@ import type {
   NestInterceptor,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { ApolloDriver } from '@nestjs/apollo';
-import type { ApolloDriverConfig } from '@nestjs/apollo';
 import {
   Args,
   Field,
@@ -52,8 +54,6 @@ import {
 import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import type { IncomingMessage } from 'node:http';
-import { once } from 'node:events';
 import { interval, map, of, take } from 'rxjs';
 import { WebSocket } from 'ws';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
@@ -159,7 +159,7 @@ describe('a WebSocket', () => {
       socket,
       send,
       next,
-      ask: (event: string, data?: unknown) => (send(event, data), next()),
+      request: (event: string, data?: unknown) => (send(event, data), next()),
     };
   }
 
@@ -175,8 +175,8 @@ describe('a WebSocket', () => {
     const app = await start();
     const { session_rd, session } = await login(app);
     const chat = await connect(app, credentials(session_rd));
-    expect(await chat.ask('me')).toEqual({ event: 'me', data: session.openid });
-    expect(await chat.ask('me')).toEqual({ event: 'me', data: session.openid });
+    expect(await chat.request('me')).toEqual({ event: 'me', data: session.openid });
+    expect(await chat.request('me')).toEqual({ event: 'me', data: session.openid });
   });
 
   it('gets an error that names the message for each message without a session', async () => {
@@ -190,8 +190,8 @@ describe('a WebSocket', () => {
       error: 'ERR_WECHAT_SESSION',
       cause: { pattern: 'me' },
     };
-    expect(await anonymous.ask('me')).toEqual({ event: 'exception', data: refused });
-    expect(await anonymous.ask('greeting')).toEqual({ event: 'greeting', data: 'stranger' });
+    expect(await anonymous.request('me')).toEqual({ event: 'exception', data: refused });
+    expect(await anonymous.request('greeting')).toEqual({ event: 'greeting', data: 'stranger' });
   });
 
   it('is refused from the next message on after its session is revoked', async () => {
@@ -201,16 +201,16 @@ describe('a WebSocket', () => {
       await connect(app, { header: { authorization: `Bearer ${session_rd}` } }),
       await connect(app, { path: '/protocol-only', protocols: [`session-rd.${session_rd}`] }),
     ];
-    expect([await chat.ask('me'), await protocolOnly.ask('who')]).toEqual([
+    expect([await chat.request('me'), await protocolOnly.request('who')]).toEqual([
       { event: 'me', data: session.openid },
       { event: 'who', data: session.openid },
     ]);
     await app.get(SessionService).revokeAll(session);
-    expect(await chat.ask('me')).toMatchObject({
+    expect(await chat.request('me')).toMatchObject({
       event: 'exception',
       data: { error: 'ERR_WECHAT_SESSION' },
     });
-    expect(await protocolOnly.ask('who')).toEqual({ event: 'who', data: 'stranger' });
+    expect(await protocolOnly.request('who')).toEqual({ event: 'who', data: 'stranger' });
   });
 
   it('gets the right user for each of 200 parallel messages', async () => {
@@ -235,11 +235,11 @@ describe('a WebSocket', () => {
     const user = wechat.users.create();
     const { session_rd } = await login(app, user);
     const chat = await connect(app, { header: { 'x-session-rd': session_rd } });
-    expect(await chat.ask('steps', await user.getWeRunData())).toEqual({
+    expect(await chat.request('steps', await user.getWeRunData())).toEqual({
       event: 'steps',
       data: expect.any(Number),
     });
-    expect(await chat.ask('steps')).toMatchObject({
+    expect(await chat.request('steps')).toMatchObject({
       event: 'exception',
       data: { error: 'ERR_BAD_REQUEST' },
     });
@@ -249,7 +249,7 @@ describe('a WebSocket', () => {
     const app = await start();
     const { session_rd } = await login(app);
     const chat = await connect(app, { header: { 'x-session-rd': session_rd } });
-    expect(await chat.ask('weather', 'Shenzhen')).toMatchObject({
+    expect(await chat.request('weather', 'Shenzhen')).toMatchObject({
       event: 'exception',
       data: { code: 503, error: 'ERR_WECHAT_UNAVAILABLE', cause: { pattern: 'weather' } },
     });
@@ -360,7 +360,7 @@ describe('GraphQL', () => {
     const start = () =>
       startTeamApp(optionsFor(wechat), { adapter, imports: [graphql()], providers: [MeResolver] });
 
-    async function ask(app: TeamApp, query: string, sessionRd?: string, variables = {}) {
+    async function query(app: TeamApp, document: string, sessionRd?: string, variables = {}) {
       const headers = {
         'content-type': 'application/json',
         ...(sessionRd && { authorization: `Bearer ${sessionRd}` }),
@@ -368,7 +368,7 @@ describe('GraphQL', () => {
       const response = await app.fetch('/graphql', {
         method: 'POST',
         headers,
-        body: JSON.stringify({ query, variables }),
+        body: JSON.stringify({ query: document, variables }),
       });
       return (await response.json()) as {
         data: Record<string, unknown> | null;
@@ -379,19 +379,19 @@ describe('GraphQL', () => {
     it('provides the user in queries and in nested fields', async () => {
       const app = await start();
       const { session_rd, session } = await login(app);
-      const query = '{ me { openid greeting } appId hello prices }';
+      const document = '{ me { openid greeting } appId hello prices }';
       const own = {
         me: { openid: session.openid, greeting: 'hello yourself' },
         appId: session.appId,
       };
-      expect(await ask(app, query, session_rd)).toEqual({
+      expect(await query(app, document, session_rd)).toEqual({
         data: { ...own, hello: `hello ${session.openid}`, prices: 'public' },
       });
     });
 
     it('returns an error with a code for a guarded field, and data for a query without one', async () => {
       const app = await start();
-      const { data, errors } = await ask(app, '{ hello prices weather }');
+      const { data, errors } = await query(app, '{ hello prices weather }');
       expect([data, errors]).toEqual([
         null,
         [
@@ -401,14 +401,14 @@ describe('GraphQL', () => {
           }),
         ],
       ]);
-      expect(await ask(app, '{ hello prices }')).toEqual({
+      expect(await query(app, '{ hello prices }')).toEqual({
         data: { hello: 'hello stranger', prices: 'public' },
       });
     });
 
     it('returns retryAfter and no detail if WeChat is unavailable', async () => {
       const app = await start();
-      const { errors } = await ask(app, '{ weather }', (await login(app)).session_rd);
+      const { errors } = await query(app, '{ weather }', (await login(app)).session_rd);
       expect(errors).toEqual([
         expect.objectContaining({
           message: 'WeChat is unavailable; try again shortly',
@@ -421,13 +421,13 @@ describe('GraphQL', () => {
       const app = await start();
       const user = wechat.users.create();
       const { session_rd } = await login(app, user);
-      const query =
+      const document =
         'query ($encryptedData: String!, $iv: String!) { steps(encryptedData: $encryptedData, iv: $iv) }';
       const { encryptedData, iv } = await user.getWeRunData();
-      expect(await ask(app, query, session_rd, { encryptedData, iv })).toEqual({
+      expect(await query(app, document, session_rd, { encryptedData, iv })).toEqual({
         data: { steps: expect.any(Number) },
       });
-      const { errors } = await ask(app, query, session_rd, { encryptedData, iv: 'no' });
+      const { errors } = await query(app, document, session_rd, { encryptedData, iv: 'no' });
       expect(errors).toEqual([
         expect.objectContaining({ extensions: { code: 'ERR_WECHAT_DECRYPT', status: 400 } }),
       ]);
@@ -607,11 +607,11 @@ describe('a global SessionGuard', () => {
       controllers: [Pages],
     });
     const { session_rd, session } = await login(app);
-    const ask = async (query: string, headers = {}) =>
+    const get = async (query: string, headers = {}) =>
       (await app.fetch(`/graphql?query=${query}`, { headers })).json();
-    expect(await ask('{open}')).toEqual({ data: { open: 'open' } });
-    expect(JSON.stringify(await ask('{closed}'))).toContain('ERR_WECHAT_SESSION');
-    expect(await ask('{open closed}', { 'x-session-rd': session_rd })).toEqual({
+    expect(await get('{open}')).toEqual({ data: { open: 'open' } });
+    expect(JSON.stringify(await get('{closed}'))).toContain('ERR_WECHAT_SESSION');
+    expect(await get('{open closed}', { 'x-session-rd': session_rd })).toEqual({
       data: { open: 'open', closed: session.openid },
     });
     const status = async (path: string, headers = {}) =>

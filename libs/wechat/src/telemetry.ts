@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import {
@@ -10,7 +11,6 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   accessTokenChannel,
   callChannel,

@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
+import { Injectable } from '@nestjs/common';
 import { Keyring } from '../crypto/keyring.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
+import { requireCode } from '../platform/wechat-text.js';
 import { TokenFormat } from '../session/session-token.js';
 import { SingleFlight } from '../single-flight.js';
 import { WechatClock } from '../wechat.clock.js';
@@ -12,7 +13,6 @@ import {
   WechatBadRequestError,
   WechatSessionError,
 } from '../wechat.errors.js';
-import { requireCode } from '../platform/wechat-text.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
 import { MobileLoginRepository } from './mobile-login.repository.js';

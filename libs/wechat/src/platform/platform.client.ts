@@ -1,5 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
 import { inspect } from 'node:util';
+import { Injectable, Logger } from '@nestjs/common';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
 import { MinuteLog } from '../minute-log.js';

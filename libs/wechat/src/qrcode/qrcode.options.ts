@@ -34,7 +34,7 @@ export interface UnlimitedQrCodeOptions extends QrCodeStyle {
   scene: string;
   /** A released page, such as `pages/index/index`. @default the home page */
   page?: string;
-  /** `false` lets WeChat accept a page that is not released. @default true */
+  /** `false`: WeChat also accepts a page that is not released. @default true */
   checkPath?: boolean;
 }
 
