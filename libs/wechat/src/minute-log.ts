@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 const MINUTE = 60_000;
 
 /**
- * Logs errors that can occur many times a second. Each error is logged once a minute, with the number of repetitions that were
+ * Logs lines that can occur many times a second. Each line is logged once a minute, with the number of repetitions that were
  * not logged.
  */
 export class MinuteLog {
@@ -16,12 +16,21 @@ export class MinuteLog {
 
   /** @param kind identifies the error if its text differs each time, such as a text with a request id of WeChat */
   error(text: string, kind = text): void {
+    this.write('error', text, kind);
+  }
+
+  /** @param kind as in `error` */
+  warn(text: string, kind = text): void {
+    this.write('warn', text, kind);
+  }
+
+  private write(level: 'error' | 'warn', text: string, kind: string): void {
     const last = this.last.get(kind);
     if (last && Date.now() - last.at < MINUTE) {
       last.suppressed++;
       return;
     }
-    this.logger.error(
+    this.logger[level](
       last?.suppressed ? `${text} (${last.suppressed} more within the last minute)` : text,
     );
     this.last.set(kind, { at: Date.now(), suppressed: 0 });

@@ -581,6 +581,19 @@ export class WechatPayOrderConflictError extends WechatError<'ERR_PAY_ORDER_CONF
   }
 }
 
+const REFUND_CURES: Record<string, string> = {
+  NOT_ENOUGH:
+    "The merchant's balance is too low. Top it up and repeat the request with the same outRefundNo.",
+  USER_ACCOUNT_ABNORMAL:
+    "The user's account is closed or frozen. Pay the user back in another way.",
+  RULE_LIMIT:
+    'A limit of WeChat Pay is reached. Read the limits of refunds in the merchant console.',
+  TRADE_ERROR: "The state of the order or the user's account allows no refund. Query the order.",
+  RESOURCE_NOT_EXISTS: 'WeChat Pay does not know the order. Compare outTradeNo or transactionId.',
+  INVALID_REQUEST:
+    'The amounts or the state do not allow it: more than is left of the payment, other fields under the same outRefundNo, or a payment that is older than a year.',
+};
+
 /**
  * WeChat Pay refused a refund. `payCode` says why, for example NOT_ENOUGH: the merchant's balance is too low.
  *
@@ -596,7 +609,10 @@ export class WechatPayRefundError extends WechatError<'ERR_PAY_REFUND'> {
     override readonly payCode: string,
     details: WechatErrorDetails = {},
   ) {
-    super(`WeChat Pay refused the refund: ${payCode}.`, details);
+    super(
+      `WeChat Pay refused the refund: ${payCode}. ${REFUND_CURES[payCode] ?? ''}`.trim(),
+      details,
+    );
   }
 
   override getResponse(): WechatErrorBody {

@@ -1,9 +1,10 @@
+import { Scope } from '@nestjs/common';
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { WechatConfigError } from '../wechat.errors.js';
 
 /** A method that handles messages. It is called directly, without guards, pipes or interceptors. */
 export interface MessageHandler<Message> {
-  /** `Class.method`, for errors and logs. */
+  /** `Class.method of Module`, for errors and logs. */
   name: string;
   handle(message: Message): unknown;
 }
@@ -40,22 +41,23 @@ export class HandlerRegistry<Message> {
   ) {
     const problems: string[] = [];
     for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
-      const prototype = wrapper.metatype?.prototype as object | undefined;
-      if (!prototype || wrapper.isAlias) continue;
+      const prototype = wrapper.isAlias ? undefined : prototypeOf(wrapper);
+      if (!prototype) continue;
       for (const method of scanner.getAllMethodNames(prototype)) {
         const events = eventsOf(metadataKey, prototype, method);
         if (events.length === 0) continue;
-        const name = `${wrapper.name}.${method}`;
-        if (!wrapper.isDependencyTreeStatic()) {
+        const name = `${wrapper.name}.${method} of ${wrapper.host?.name ?? 'the application'}`;
+        const scoped = findScoped(wrapper);
+        if (scoped !== undefined) {
           problems.push(
-            `${decorator} on ${name}: ${wrapper.name} is request-scoped or depends on a request-scoped provider, and a message has no request`,
+            `${decorator} on ${name} cannot run: ${scoped} is request-scoped, and a message has no request`,
           );
           continue;
         }
         const instance = wrapper.instance as Record<string, (message: Message) => unknown>;
         for (const event of events) {
           const other = this.handlers.get(event);
-          if (other && other.name !== name)
+          if (other)
             problems.push(
               `${decorator}('${event}') is on ${other.name} and on ${name}; one event has one handler`,
             );
@@ -74,6 +76,31 @@ export class HandlerRegistry<Message> {
     }
     return undefined;
   }
+}
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** Of the instance, which a factory or a value can make too; of the class if instances exist only within a request. */
+function prototypeOf({ instance, metatype }: Wrapper): object | undefined {
+  if (typeof instance === 'object' && instance !== null)
+    return Object.getPrototypeOf(instance) as object | undefined;
+  return metatype?.prototype as object | undefined;
+}
+
+/** The name of the request-scoped provider at the end of the chain, or `undefined` if all of the chain is static. */
+function findScoped(wrapper: Wrapper, seen = new Set<Wrapper>()): string | undefined {
+  if (wrapper.isDependencyTreeStatic() || seen.has(wrapper)) return undefined;
+  seen.add(wrapper);
+  if (wrapper.scope === Scope.REQUEST) return String(wrapper.name);
+  const dependencies = [
+    ...wrapper.getCtorMetadata(),
+    ...wrapper.getPropertiesMetadata().map(({ wrapper: property }) => property),
+  ];
+  for (const dependency of dependencies) {
+    const name = dependency && findScoped(dependency, seen);
+    if (name !== undefined) return name;
+  }
+  return String(wrapper.name);
 }
 
 function eventsOf(metadataKey: string, prototype: object, method: string): string[] {

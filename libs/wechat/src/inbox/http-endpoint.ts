@@ -34,7 +34,7 @@ export interface HttpEndpoint {
 }
 
 /** WeChat's messages are a few kilobytes. */
-const MAX_BODY_BYTES = 64 * 1024;
+export const MAX_BODY_BYTES = 64 * 1024;
 /** From the first byte of the request to the last byte of its body, in milliseconds. */
 const BODY_TIMEOUT_MS = 5_000;
 
@@ -99,6 +99,7 @@ function mountOnFastify(app: FastifyApp, endpoint: HttpEndpoint): void {
     if (endpoint.matches(pathOf(url))) {
       reply.hijack();
       void serve(endpoint, url, raw, reply.raw);
+      return;
     }
     done();
   });
@@ -124,15 +125,17 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, headers, body } = await responseTo(endpoint, url, request).catch(
-    (error: unknown) => {
-      new Logger('WechatInbox').error(`${endpoint.path} failed: ${String(error)}`);
-      return endpoint.refuse(500);
-    },
-  );
-  if (response.destroyed) return;
-  // A body that was not read to its end makes the connection useless for another request.
-  const close = request.complete ? {} : { Connection: 'close' };
+  const outgoing = await responseTo(endpoint, url, request).catch((error: unknown) => {
+    new Logger('WechatInbox').error(
+      `${endpoint.path} failed: ${String(error)}`,
+      error instanceof Error ? error.stack : undefined,
+    );
+    return endpoint.refuse(500);
+  });
+  if (!outgoing || response.destroyed) return;
+  const { status, headers, body } = outgoing;
+  // A body that was not read to its end makes the connection useless for another request. HTTP/2 has no such header.
+  const close = request.complete || request.httpVersionMajor > 1 ? {} : { Connection: 'close' };
   const length = { 'Content-Length': String(Buffer.byteLength(body)) };
   response.writeHead(status, {
     ...headers,
@@ -143,49 +146,56 @@ async function serve(
   response.end(body);
 }
 
+/** Returns `undefined` if the client is gone. */
 async function responseTo(
   endpoint: HttpEndpoint,
   url: string,
   request: IncomingMessage,
-): Promise<OutgoingResponse> {
+): Promise<OutgoingResponse | undefined> {
   const { method = '' } = request;
   if (!endpoint.methods.includes(method))
     return { status: 405, headers: { Allow: endpoint.methods.join(', ') }, body: '' };
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') return endpoint.refuse(415);
   const body = await readBody(request);
-  if (!body) return endpoint.refuse(413);
+  if (body === 'aborted') return undefined;
+  if (body === 'too large') return endpoint.refuse(413);
   const path = pathOf(url);
   const query = new URLSearchParams(url.slice(path.length));
   return endpoint.handle({ method, path, query, headers: headersOf(request), body });
 }
 
-function headersOf({ headersDistinct }: IncomingMessage): IncomingRequest['headers'] {
+/** From the raw headers, because Node joins or drops a header that was sent twice. */
+function headersOf({ rawHeaders }: IncomingMessage): IncomingRequest['headers'] {
+  const values = new Map<string, string[]>();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase();
+    values.set(name, [...(values.get(name) ?? []), rawHeaders[i + 1]!]);
+  }
   return Object.fromEntries(
-    Object.entries(headersDistinct).map(([name, values]) => [
-      name,
-      values?.length === 1 ? values[0] : values,
-    ]),
+    [...values].map(([name, list]) => [name, list.length === 1 ? list[0] : list]),
   );
 }
 
-/** Returns `undefined` for a body that is too large. Destroys the connection of a body that is too slow. */
-function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
+/** Destroys the connection of a body that is too slow. */
+function readBody(request: IncomingMessage): Promise<Buffer | 'too large' | 'aborted'> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES)
+    return Promise.resolve('too large');
+  return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const tooSlow = setTimeout(() => request.destroy(), BODY_TIMEOUT_MS);
-    const settle = (act: () => void): void => {
+    const settle = (result: Buffer | 'too large' | 'aborted'): void => {
       clearTimeout(tooSlow);
-      act();
+      resolve(result);
     };
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else settle(() => resolve(undefined));
+      else settle('too large');
     });
-    request.on('end', () => settle(() => resolve(Buffer.concat(chunks))));
-    request.on('close', () => settle(() => reject(new Error('The connection was closed.'))));
-    request.on('error', (error) => settle(() => reject(error)));
+    request.on('end', () => settle(Buffer.concat(chunks)));
+    request.on('close', () => settle('aborted'));
+    request.on('error', () => settle('aborted'));
   });
 }

@@ -17,6 +17,8 @@ export interface PayRefusal {
   /** WeChat's word, such as `ORDERPAID`; empty if the body has none. */
   code: string;
   message: string;
+  /** The parameter that WeChat Pay refuses, such as `/amount/total`. */
+  field?: string;
   /** The digits behind the last `-` of `Request-ID`. */
   suffix: string;
   /** `Request-ID`. */
@@ -51,7 +53,7 @@ export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError 
       return new WechatRateLimitError(RETRY_AFTER_SECONDS, details);
     case 'SYSTEM_ERROR':
     case 'BANK_ERROR':
-      return new WechatUnavailableError(`WeChat Pay returned ${code}.`, details);
+      return new WechatUnavailableError(`WeChat Pay returned ${code}. Try again shortly.`, details);
     case 'SIGN_ERROR':
       return config(signProblem(refusal.message), refusal, details);
     case 'NO_AUTH':
@@ -69,8 +71,9 @@ export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError 
   if (suffix === '268498689' || suffix === '268449538') return new WechatPayOrderPaidError(details);
   if (status >= 500)
     return new WechatUnavailableError(`WeChat Pay returned HTTP ${status}.`, details);
+  const at = refusal.field === undefined ? '' : ` at ${refusal.field}`;
   return new WechatResponseError(
-    `WeChat Pay refused ${endpoint} with HTTP ${status} ${code || 'without a code'}.`,
+    `WeChat Pay refused ${endpoint} with HTTP ${status} ${code || 'without a code'}${at}. Look up ${code || 'the status'} in its documentation, and Request-ID ${rid ?? 'unknown'} with its support.`,
     details,
   );
 }

@@ -5,9 +5,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
 import type { MessageHandler } from '../inbox/handler-registry.js';
-import { mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
+import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
 import type { HttpEndpoint, OutgoingResponse } from '../inbox/http-endpoint.js';
 import { Inbox, InboxBusyError } from '../inbox/inbox.js';
+import { MinuteLog } from '../minute-log.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import {
   WechatBadRequestError,
@@ -91,7 +92,6 @@ export interface PayNotificationResponse {
   body: string;
 }
 
-const MAX_BODY_BYTES = 64 * 1024;
 /** WeChat Pay waits for 5 s. */
 const RESPOND_WITHIN_MS = 4_000;
 const SHUTDOWN_MS = 10_000;
@@ -119,6 +119,8 @@ const TEXTS: Record<number, string> = {
 @Injectable()
 export class PayNotificationService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('WechatPay');
+  /** For lines that any sender can cause. */
+  private readonly minuteLog = new MinuteLog('WechatPay');
   private readonly inbox: Inbox;
   private readonly endpoint?: HttpEndpoint;
   private readonly unhandled = new Set<string>();
@@ -173,9 +175,11 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    */
   async handle(request: PayNotificationRequest): Promise<PayNotificationResponse> {
     requireBytes(request.body);
-    if (this.isClosing) return refuse(503);
+    if (request.method !== undefined && request.method !== 'POST')
+      return { status: 405, headers: { ...NO_STORE, Allow: 'POST' }, body: '' };
+    if (this.isClosing || !this.handlers) return refuse(503);
     try {
-      return await this.run(await this.open(request));
+      return await this.run(await this.read(request), this.handlers);
     } catch (error) {
       return refuse(this.statusOf(error));
     }
@@ -187,22 +191,23 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    * @throws WechatCallbackError if it is not WeChat Pay's or belongs to another merchant; WechatBadRequestError if it cannot be decrypted;
    *   WechatUnavailableError while no key of WeChat Pay is known; WechatConfigError if `body` is not a Buffer
    */
-  async open({ headers, body }: PayNotificationRequest): Promise<PayNotification> {
+  async open(request: PayNotificationRequest): Promise<PayNotification> {
+    return (await this.read(request)).notification;
+  }
+
+  private async read({ headers, body }: PayNotificationRequest): Promise<OpenedNotification> {
     requireBytes(body);
     if (body.length > MAX_BODY_BYTES) throw new TooLargeError();
     const verifiedBy = await this.pay.verifySignature(headers, body);
     const message = parse(body.toString('utf8'));
     const { resource } = message;
     if (!isObject(resource)) throw new WechatBadRequestError('the notification has no resource');
-    const text = decryptPayResource({
-      resource: resource as unknown as EncryptedPayResource,
-      apiV3Key: this.options.apiV3Key,
-    });
+    const text = this.decrypt(resource as unknown as EncryptedPayResource);
     const content = parse(text);
     const { mchId } = this.options;
     if (content['mchid'] !== undefined && content['mchid'] !== mchId)
       throw new WechatCallbackError('The notification belongs to another merchant.', 403);
-    return {
+    const notification: PayNotification = {
       id: textOf(message['id']),
       eventType: textOf(message['event_type']),
       createdAt: toDate(message['create_time']) ?? new Date(0),
@@ -211,18 +216,32 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
       resource: toResource(content),
       verifiedBy,
     };
+    return { notification, identity: identityOf(notification, text) };
   }
 
-  private async run(notification: PayNotification): Promise<OutgoingResponse> {
+  /** Its signature is verified, so a failure means that the APIv3 key is wrong. */
+  private decrypt(resource: EncryptedPayResource): string {
+    try {
+      const text = decryptPayResource({ resource, apiV3Key: this.options.apiV3Key });
+      this.pay.reportDecryption('ok');
+      return text;
+    } catch (error) {
+      this.pay.reportDecryption('failed');
+      throw error;
+    }
+  }
+
+  private async run(
+    { notification, identity }: OpenedNotification,
+    handlers: HandlerRegistry<PayNotification>,
+  ): Promise<OutgoingResponse> {
     const { eventType } = notification;
-    const handler = this.handlers?.find(eventType);
+    const handler = handlers.find(eventType);
     if (!handler) {
       this.warnOfUnhandled(eventType);
       return DONE;
     }
-    const run = this.inbox.process(identityOf(notification), () =>
-      this.runHandler(handler, notification),
-    );
+    const run = this.inbox.process(identity, () => this.runHandler(handler, notification));
     const late = sleep(RESPOND_WITHIN_MS, refuse(503), { ref: false });
     return Promise.race([run.then(() => DONE), late]);
   }
@@ -238,6 +257,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
     } catch (error) {
       this.logger.error(
         `${handler.name} failed, and WeChat Pay will repeat the notification: ${String(error)}`,
+        error instanceof Error ? error.stack : undefined,
       );
       throw new HandlerError();
     }
@@ -248,11 +268,17 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
     if (error instanceof HandlerError) return 500;
     if (error instanceof TooLargeError) return 413;
     if (error instanceof InboxBusyError) return 503;
-    if (!(error instanceof WechatError)) throw error;
+    if (!(error instanceof WechatError)) {
+      this.logger.error(
+        `A notification failed: ${String(error)}`,
+        error instanceof Error ? error.stack : undefined,
+      );
+      return 500;
+    }
     const status = error.getStatus();
     const isProbe = error.message === PROBE_REFUSED;
-    if (status < 500)
-      this.logger[isProbe ? 'debug' : 'warn'](`A notification was refused: ${error.message}`);
+    if (isProbe) this.logger.debug(error.message);
+    else this.minuteLog.warn(`A notification was refused with ${status}: ${error.message}`);
     return status;
   }
 
@@ -265,15 +291,22 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
   }
 }
 
+/** @internal */
+interface OpenedNotification {
+  notification: PayNotification;
+  identity: string;
+}
+
 class TooLargeError extends Error {}
 class HandlerError extends Error {}
 
-const DONE: OutgoingResponse = { status: 204, headers: {}, body: '' };
+const NO_STORE = { 'Cache-Control': 'no-store' };
+const DONE: OutgoingResponse = { status: 204, headers: NO_STORE, body: '' };
 
 function refuse(status: number): OutgoingResponse {
   return {
     status,
-    headers: { 'Content-Type': 'application/json' },
+    headers: { ...NO_STORE, 'Content-Type': 'application/json' },
     body: JSON.stringify({ code: 'FAIL', message: TEXTS[status] ?? TEXTS[500] }),
   };
 }
@@ -307,12 +340,18 @@ function toResource(content: PayJson): PayNotification['resource'] {
   return content;
 }
 
-/** Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store. */
-function identityOf({ eventType, resource }: PayNotification): string {
-  const subject = isPayRefund(resource)
+/**
+ * Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store.
+ *
+ * @param text the decrypted resource, which identifies what has no number
+ */
+function identityOf({ eventType, resource }: PayNotification, text: string): string {
+  const number = isPayRefund(resource)
     ? resource.outRefundNo
     : isPayTransaction(resource)
-      ? String(resource.transactionId)
-      : JSON.stringify(resource);
-  return createHash('sha256').update(`${eventType}\n${subject}`).digest('base64url');
+      ? resource.transactionId
+      : undefined;
+  return createHash('sha256')
+    .update(`${eventType}\n${number ?? text}`)
+    .digest('base64url');
 }

@@ -60,6 +60,8 @@ export interface PayCall {
 const SPARE_BASE_URL = 'https://api2.mch.weixin.qq.com';
 const MAX_JSON_BYTES = 1024 * 1024;
 const MAX_BILL_BYTES = 200 * 1024 * 1024;
+/** A bill is large, so it gets this many times the time of a call. */
+const BILL_SHARE = 24;
 /** RSA-OAEP with SHA-1 and a 2048-bit key. */
 const MAX_ENCRYPTED_BYTES = 214;
 const MAX_RETRIES = 2;
@@ -81,12 +83,17 @@ const ECHO_PATH = '/v3/security/echo';
  */
 @Injectable()
 export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShutdown {
-  /** `degraded` while no key verifies what WeChat Pay sends, or if WeChat Pay did not respond or refused the merchant. */
+  /**
+   * `degraded` while no key verifies what WeChat Pay sends, after WeChat Pay refused the credentials, and after a verified
+   * notification did not decrypt; until the next success of the same kind. Reading it calls nothing.
+   */
   get state(): 'ok' | 'degraded' {
-    return this.hasKey && this.lastCall === 'ok' ? 'ok' : 'degraded';
+    const isOk = this.hasKey && this.credentials === 'ok' && this.decryption === 'ok';
+    return isOk ? 'ok' : 'degraded';
   }
 
-  private lastCall: 'ok' | 'degraded' = 'ok';
+  private credentials: 'ok' | 'refused' = 'ok';
+  private decryption: 'ok' | 'failed' = 'ok';
   private readonly logger = new Logger('WechatPay');
   private readonly minuteLog = new MinuteLog('WechatPay');
   private readonly certificates: PlatformCertificates;
@@ -109,7 +116,12 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
     this.certificates.stop();
   }
 
-  /** When an operation that starts now must end. Calls of one operation share it. */
+  /** @internal Whether a notification whose signature is valid decrypts, which tells whether the APIv3 key is right. */
+  reportDecryption(result: 'ok' | 'failed'): void {
+    this.decryption = result;
+  }
+
+  /** @internal When an operation that starts now must end. Calls of one operation share it. */
   deadline(): number {
     return performance.now() + this.options.timeoutMs;
   }
@@ -171,9 +183,12 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
     );
     const path = target.pathname + target.search;
     const response = await this.exchange(
-      { method: 'GET', path, deadline: performance.now() + 10 * this.options.timeoutMs },
-      target.origin,
-      MAX_BILL_BYTES,
+      { method: 'GET', path },
+      {
+        origin: target.origin,
+        maxBytes: MAX_BILL_BYTES,
+        timeoutMs: this.options.timeoutMs * BILL_SHARE,
+      },
     );
     const file = await decompressed(response.body).catch(() => {
       throw invalid('a bill that cannot be decompressed', target.pathname, response);
@@ -251,17 +266,27 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
 
   /** A successful response that is not verified yet, or the error of a refusal. */
   private send(call: PayCall): Promise<HttpResponse> {
-    return this.exchange(call, this.options.baseUrl, MAX_JSON_BYTES);
+    const { baseUrl, timeoutMs } = this.options;
+    return this.exchange(call, { origin: baseUrl, maxBytes: MAX_JSON_BYTES, timeoutMs });
   }
 
-  private exchange(call: PayCall, origin: string, maxBytes: number): Promise<HttpResponse> {
+  private exchange(
+    call: PayCall,
+    { origin, maxBytes, timeoutMs }: { origin: string; maxBytes: number; timeoutMs: number },
+  ): Promise<HttpResponse> {
     const endpoint = endpointOf(call.path);
-    const deadline = call.deadline ?? this.deadline();
+    const deadline = call.deadline ?? performance.now() + timeoutMs;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
     const mayRepeat = call.idempotent ?? call.method === 'GET';
     let baseUrl = origin;
     const attempt = (): Promise<HttpResponse> =>
-      this.attempt(call, { baseUrl, body, deadline, maxBytes, endpoint });
+      this.attempt(call, {
+        baseUrl,
+        body,
+        timeoutMs: Math.min(deadline - performance.now(), timeoutMs * ATTEMPT_SHARE),
+        maxBytes,
+        endpoint,
+      });
     const delayMs = (error: Error, attempts: number): number | undefined => {
       const isUnsent = error instanceof TransportError && error.failure === 'unsent';
       const isLost = error instanceof TransportError || error instanceof WechatUnavailableError;
@@ -273,7 +298,7 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
       .execute(() => withRetries(attempt, { delayMs, deadline }))
       .then(
         (response) => {
-          this.lastCall = 'ok';
+          this.credentials = 'ok';
           return response;
         },
         (error: unknown) => {
@@ -287,13 +312,13 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
     options: {
       baseUrl: string;
       body: string;
-      deadline: number;
+      timeoutMs: number;
       maxBytes: number;
       endpoint: string;
     },
   ): Promise<HttpResponse> {
     const url = query ? `${path}?${new URLSearchParams(query).toString()}` : path;
-    const { baseUrl, body, deadline, maxBytes, endpoint } = options;
+    const { baseUrl, body, timeoutMs, maxBytes, endpoint } = options;
     const response = await this.http.send({
       method,
       baseUrl,
@@ -303,7 +328,7 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
         Authorization: await this.authorization(method, url, body),
       },
       body: body === '' ? undefined : Buffer.from(body),
-      timeoutMs: Math.min(deadline - performance.now(), this.options.timeoutMs * ATTEMPT_SHARE),
+      timeoutMs,
       maxBytes,
     });
     if (response.status === 200 || response.status === 204) return response;
@@ -373,26 +398,37 @@ export class WechatPayClient implements OnApplicationBootstrap, OnApplicationShu
       error instanceof TransportError
         ? new WechatUnavailableError(`WeChat Pay did not respond: ${error.message}.`, { endpoint })
         : error;
-    const isConfig = reported instanceof WechatConfigError;
-    if (isConfig) this.minuteLog.error(reported.message, endpoint);
-    this.lastCall = isConfig || reported instanceof WechatUnavailableError ? 'degraded' : 'ok';
+    if (reported instanceof WechatConfigError) {
+      this.minuteLog.error(reported.message, endpoint);
+      // The openid is the client's, so it says nothing about the merchant.
+      if (reported.payCode !== 'OPENID_MISMATCH') this.credentials = 'refused';
+    }
     return reported;
   }
 }
 
-/** The path without numbers, for the breaker, logs and errors: they hold no order numbers. */
-function endpointOf(path: string): string {
-  return path.split('?')[0]!.split('/').slice(0, 5).join('/');
+/**
+ * The path with `*` for what is not WeChat Pay's own word, for the breaker, logs and errors: they hold no order numbers.
+ * `/v3/pay/transactions/out-trade-no/ORDER-1/close` is `/v3/pay/transactions/out-trade-no/*\/close`.
+ */
+export function endpointOf(path: string): string {
+  const [bare = ''] = path.split('?');
+  const segments = bare.split('/');
+  const isNumber = (segment: string, i: number): boolean =>
+    /(^|-)(id|no)$/.test(segments[i - 1] ?? '') || !/^([a-z-]*|v\d|h5)$/.test(segment);
+  return segments.map((segment, i) => (isNumber(segment, i) ? '*' : segment)).join('/');
 }
 
 function refusalOf({ status, headers, body }: HttpResponse): PayRefusal {
   const json = parseJson(body);
-  const { code, message } = isObject(json) ? json : {};
+  const { code, message, detail } = isObject(json) ? json : {};
+  const field = isObject(detail) ? detail['field'] : undefined;
   const rid = headers['request-id'];
   return {
     status,
     code: typeof code === 'string' ? code : '',
     message: typeof message === 'string' ? message : '',
+    field: typeof field === 'string' && /^[\w./[\]-]{1,64}$/.test(field) ? field : undefined,
     suffix: /-(\d+)$/.exec(rid ?? '')?.[1] ?? '',
     rid,
   };

@@ -79,13 +79,19 @@ export function wechatPayOptionsFromEnv(
     },
   };
   try {
-    new ResolvedPayOptions(options, (option) => VARIABLES[option] ?? option);
+    new ResolvedPayOptions(options, (option) => variableOf(env, option));
   } catch (error) {
     if (!(error instanceof WechatConfigError)) throw error;
     for (const problem of error.problems) problems.addSentence(problem);
   }
   problems.throwIfAny();
   return options;
+}
+
+/** The variable of an option: the one of the file, if the value comes from a file. */
+function variableOf(env: Environment, option: string): string {
+  const name = VARIABLES[option] ?? option;
+  return WITH_FILE.includes(name) && present(env[`${name}_FILE`]) ? `${name}_FILE` : name;
 }
 
 /** The first problem of each variable: a missing value is not also a wrong one. */
@@ -98,8 +104,8 @@ class Problems {
 
   /** @param sentence begins with the variable */
   addSentence(sentence: string): void {
-    const [variable = '', ...rest] = sentence.split(' ');
-    this.add(variable, rest.join(' '));
+    const [subject = '', ...rest] = sentence.split(' ');
+    this.add(subject.replace(/_FILE$/, ''), rest.join(' '), subject);
   }
 
   throwIfAny(): void {

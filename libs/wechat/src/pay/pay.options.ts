@@ -91,7 +91,11 @@ export class ResolvedPayOptions {
     };
 
     this.mchId = options.mchId;
-    expect(/^\d{8,10}$/.test(options.mchId ?? ''), 'mchId', 'must be 8 to 10 digits');
+    expect(
+      typeof options.mchId === 'string' && /^\d{8,10}$/.test(options.mchId),
+      'mchId',
+      'must be 8 to 10 digits',
+    );
 
     const privateKey = readKey(() => createPrivateKey(options.privateKey));
     expect(
@@ -122,6 +126,12 @@ export class ResolvedPayOptions {
     );
 
     expect(
+      read === undefined || this.certificateSerial === read,
+      'certificateSerial',
+      'is not the serial number of the certificate: leave one of them out',
+    );
+
+    expect(
       Buffer.byteLength(options.apiV3Key ?? '') === API_V3_KEY_BYTES,
       'apiV3Key',
       `must have ${API_V3_KEY_BYTES} bytes`,
@@ -131,7 +141,7 @@ export class ResolvedPayOptions {
     const merchantKey = privateKey && createPublicKey(privateKey);
     const publicKeys = new Map<string, KeyObject>();
     (options.publicKeys ?? []).forEach(({ id, pem }, i) => {
-      expect(/^PUB_KEY_ID_\d+$/.test(id), `publicKeys[${i}].id`, 'must be PUB_KEY_ID_ and digits');
+      expect(/^PUB_KEY_ID_\w+$/.test(id), `publicKeys[${i}].id`, 'must begin with PUB_KEY_ID_');
       const { key, problem } = readPublicKey(pem, merchantKey);
       expect(problem === undefined, `publicKeys[${i}].pem`, problem ?? '');
       if (key) publicKeys.set(id, key);

@@ -288,7 +288,10 @@ export function requireText(field: string, text: unknown, maxLength: number): vo
 
 export function isNotFound(error: unknown): boolean {
   return (
-    error instanceof WechatError && error.payCode !== undefined && NOT_FOUND.includes(error.payCode)
+    error instanceof WechatError &&
+    !(error instanceof WechatUnavailableError) &&
+    error.payCode !== undefined &&
+    NOT_FOUND.includes(error.payCode)
   );
 }
 

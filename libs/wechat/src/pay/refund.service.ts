@@ -80,7 +80,7 @@ export class RefundService {
       },
       idempotent: true,
     });
-    return expectRefund(raw, outRefundNo);
+    return expectRefund(raw, request);
   }
 
   /**
@@ -94,7 +94,7 @@ export class RefundService {
     requireOutRefundNo(outRefundNo);
     const path = `${REFUND_PATH}/${encodeURIComponent(outRefundNo)}`;
     try {
-      return expectRefund(await this.pay.call({ method: 'GET', path }), outRefundNo);
+      return expectRefund(await this.pay.call({ method: 'GET', path }), { outRefundNo });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -129,9 +129,22 @@ function requireOutRefundNo(outRefundNo: unknown): void {
   );
 }
 
-function expectRefund(raw: unknown, outRefundNo: string): PayRefund {
+/** The refund, if its numbers are those of the request. */
+function expectRefund(
+  raw: unknown,
+  {
+    outRefundNo,
+    outTradeNo,
+    transactionId,
+  }: Pick<RefundRequest, 'outRefundNo' | 'outTradeNo' | 'transactionId'>,
+): PayRefund {
   const refund = isObject(raw) ? toRefund(raw) : undefined;
-  if (refund?.outRefundNo === outRefundNo) return refund;
+  if (
+    refund?.outRefundNo === outRefundNo &&
+    (outTradeNo ?? refund.outTradeNo) === refund.outTradeNo &&
+    (transactionId ?? refund.transactionId) === refund.transactionId
+  )
+    return refund;
   throw new WechatResponseError('WeChat Pay returned another refund, or one of another shape.', {
     endpoint: REFUND_PATH,
   });
