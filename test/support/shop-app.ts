@@ -6,6 +6,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { OnPayNotification, wechatPayOptionsFromEnv, WechatPayModule } from 'nestjs-wechat/pay';
 import type { PayNotification, WechatPayOptions } from 'nestjs-wechat/pay';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { payOptions } from './pay-messages.js';
 import { freePort } from './redis.js';
 import type { Adapter } from './team-app.js';
 
@@ -47,16 +48,31 @@ export interface ShopAppOptions {
   configure?: (app: INestApplication) => void;
   rawBody?: boolean;
   port?: number;
+  /** Whether `Shop` takes the notifications. @default true */
+  hasShop?: boolean;
 }
 
-/** Starts an application with WechatPayModule and without WechatModule, against a merchant of the sandbox. */
+/**
+ * Starts an application with WechatPayModule and without WechatModule.
+ * @param wechat its first merchant pays; without it the merchant of pay-messages.ts, whose notifications the test signs
+ */
 export async function startShop(
-  wechat: WechatSandbox,
-  { adapter = 'fastify', pay = {}, module = {}, configure, rawBody, port }: ShopAppOptions = {},
+  wechat: WechatSandbox | undefined,
+  {
+    adapter = 'fastify',
+    pay = {},
+    module = {},
+    configure,
+    rawBody,
+    port,
+    hasShop = true,
+  }: ShopAppOptions = {},
 ): Promise<ShopApp> {
   const listenOn = port ?? (await freePort());
   const notifyUrl = `http://127.0.0.1:${listenOn}/wechat/pay/notify`;
-  const options = wechatPayOptionsFromEnv(wechat.pay.merchant.env({ notifyUrl }))!;
+  const options = wechat
+    ? wechatPayOptionsFromEnv(wechat.pay.merchant.env({ notifyUrl }))!
+    : payOptions({ notify: { url: notifyUrl } });
 
   @Module({})
   class ShopModule {
@@ -65,7 +81,7 @@ export async function startShop(
       return {
         module: ShopModule,
         imports: [WechatPayModule.forRoot({ ...options, ...pay }), ...imports],
-        providers: [Shop, ...providers],
+        providers: [...(hasShop ? [Shop] : []), ...providers],
         controllers: [HelloController, ...controllers],
       };
     }
@@ -82,7 +98,7 @@ export async function startShop(
     app,
     url: `http://127.0.0.1:${listenOn}`,
     notifyUrl,
-    shop: app.get(Shop),
+    shop: hasShop ? app.get(Shop) : new Shop(),
     close: () => app.close(),
   };
 }

@@ -92,10 +92,10 @@ function findScoped(wrapper: Wrapper, seen = new Set<Wrapper>()): string | undef
   if (wrapper.isDependencyTreeStatic() || seen.has(wrapper)) return undefined;
   seen.add(wrapper);
   if (wrapper.scope === Scope.REQUEST) return String(wrapper.name);
-  const dependencies = [
-    ...wrapper.getCtorMetadata(),
-    ...wrapper.getPropertiesMetadata().map(({ wrapper: property }) => property),
-  ];
+  // Nest reports undefined for a provider without dependencies, although the types do not say so.
+  const parameters = (wrapper.getCtorMetadata() as Wrapper[] | undefined) ?? [];
+  const properties = (wrapper.getPropertiesMetadata() as { wrapper: Wrapper }[] | undefined) ?? [];
+  const dependencies = [...parameters, ...properties.map(({ wrapper: property }) => property)];
   for (const dependency of dependencies) {
     const name = dependency && findScoped(dependency, seen);
     if (name !== undefined) return name;

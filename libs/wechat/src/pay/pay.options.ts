@@ -159,7 +159,7 @@ export class ResolvedPayOptions {
     expect(
       this.downloadsCertificates || Boolean(options.publicKeys?.length),
       'publicKeys',
-      "are needed if platformCertificates is 'off': nothing else verifies what WeChat Pay sends",
+      'is needed if the platform certificates are off: nothing else verifies what WeChat Pay sends',
     );
 
     const notify = readUrl(options.notify?.url);
@@ -175,7 +175,7 @@ export class ResolvedPayOptions {
     this.notifyUrl = options.notify?.url;
     const path = options.notify?.path ?? notify?.pathname;
     expect(
-      path === undefined || path === false || /^\/[\w./~-]+$/.test(path),
+      !options.notify?.path || /^\/[\w./~-]+$/.test(options.notify.path),
       'notify.path',
       'must be a path such as /wechat/pay/notify',
     );
