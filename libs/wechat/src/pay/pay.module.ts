@@ -2,6 +2,7 @@ import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { HttpTransport } from '../transport/http.transport.js';
+import { WechatConfigError } from '../wechat.errors.js';
 import { PayNotificationService } from './pay-notification.service.js';
 import { WechatPayClient } from './pay.client.js';
 import { PayDefaults } from './pay.defaults.js';
@@ -29,7 +30,12 @@ import { RefundService } from './refund.service.js';
     {
       provide: ResolvedPayOptions,
       inject: [MODULE_OPTIONS_TOKEN],
-      useFactory: (options: WechatPayOptions) => new ResolvedPayOptions(options),
+      useFactory: (options: WechatPayOptions | undefined) => {
+        if (options) return new ResolvedPayOptions(options);
+        throw new WechatConfigError([
+          'WechatPayModule has no options. If they come from the environment, set WECHAT_PAY_MCH_ID and the other WECHAT_PAY_ variables, or do not import the module',
+        ]);
+      },
     },
     payStoreProvider,
     HttpTransport,
