@@ -158,7 +158,7 @@ describe('bad input to WeChat Pay', () => {
     );
     const rows: [string, fc.Arbitrary<object>, 'prepay' | 'refund'][] = [
       ['an amount that is not whole fen', notFen.map((amount) => ({ amount })), 'prepay'],
-      ['a wrong outTradeNo', outTradeNo.map((outTradeNo) => ({ outTradeNo })), 'prepay'],
+      ['a wrong outTradeNo', outTradeNo.map((value) => ({ outTradeNo: value })), 'prepay'],
       [
         'a description over 127 characters',
         longer(127).map((description) => ({ description })),
@@ -188,12 +188,12 @@ describe('bad input to WeChat Pay', () => {
         wrongExpiry.map((expiresAt) => ({ expiresAt })),
         'prepay',
       ],
-      ['a wrong outRefundNo', outRefundNo.map((outRefundNo) => ({ outRefundNo })), 'refund'],
-      ['a refund that is not whole fen', notFen.map((refund) => ({ refund })), 'refund'],
+      ['a wrong outRefundNo', outRefundNo.map((value) => ({ outRefundNo: value })), 'refund'],
+      ['a refund that is not whole fen', notFen.map((value) => ({ refund: value })), 'refund'],
       ['a total that is not whole fen', notFen.map((total) => ({ total })), 'refund'],
       [
         'a refund over the total',
-        fc.integer({ min: 2201 }).map((refund) => ({ refund })),
+        fc.integer({ min: 2201 }).map((value) => ({ refund: value })),
         'refund',
       ],
       [
