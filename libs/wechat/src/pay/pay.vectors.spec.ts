@@ -59,8 +59,8 @@ describe('the published vectors of WeChat Pay', () => {
       '{"appid":"wxd678efh567hg6787","mchid":"1900007291","description":"Image形象店-深圳腾大-QQ公仔","out_trade_no":"1217752501201407033233368018","notify_url":"https://www.weixin.qq.com/wxpay/pay.php","amount":{"total":100,"currency":"CNY"},"payer":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}}';
     const signature =
       'jnks4dlrPw3ZX+ozVvSK39oa0t7OMBsg83BHAwd8BRdUFiVaQNTLTvci+wURgP1OQBbKYhFGvt7iqYpDSTQkp7Uq1sltaQKyncCyrA1g88m5bsKERQfPyT0ahSwKTYJ1CAn9QiJuSJRq1QsQs07eehbU/k9BCS51jTyc1Jpsi2H77HF9f/BnjXAOP3/sPObg6V5Ee4EzwLox684hhuMuIwHo7D8KFk3LIHOKDcNI4It1aCXydFWNpNK+SG86VUDe5kwoDpw4Ulqfu9z8OFDGbDs9TCxEv8iqQzbpxOlEVoOe2kalSYM5kApQb3nZcxdUtoE0liJGW3RGUNE0t4v01A==';
-    const text = (body: string) =>
-      requestText('POST', '/v3/pay/transactions/jsapi', timestamp, nonce, body);
+    const text = (bytes: string) =>
+      requestText('POST', '/v3/pay/transactions/jsapi', timestamp, nonce, bytes);
     expect(Buffer.byteLength(body)).toBe(295);
     expect(isSigned(text(body), DOCUMENTATION_KEY, signature)).toBe(true);
     expect(
