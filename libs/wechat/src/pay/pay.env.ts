@@ -89,7 +89,7 @@ export function wechatPayOptionsFromEnv(
 }
 
 /** The variable of an option: the one of the file, if the value comes from a file. */
-function variableOf(env: Environment, option: string): string {
+function variableOf(env: Record<string, string | undefined>, option: string): string {
   const name = VARIABLES[option] ?? option;
   return WITH_FILE.includes(name) && present(env[`${name}_FILE`]) ? `${name}_FILE` : name;
 }
