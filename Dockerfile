@@ -17,7 +17,7 @@ RUN npm ci --omit=dev --ignore-scripts
 FROM node:${NODE}
 ENV NODE_ENV=production
 WORKDIR /app
-# The one place that the app writes to: recordings, avatars, and the embedded database where there is no DATABASE_URL.
+# The only folder that the app writes to: recordings, avatars, and the embedded database if DATABASE_URL is not set.
 RUN mkdir var && chown node:node var
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/apps dist/apps
@@ -25,7 +25,7 @@ COPY package.json ./
 USER node
 VOLUME /app/var
 EXPOSE 3000
-# Alive, not ready: a container must not be restarted because Redis or WeChat is away. Traffic is /health/ready's to direct.
+# Liveness, not readiness: an outage of Redis or WeChat must not restart the container. Load balancers use /health/ready.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # node itself, not npm, so that SIGTERM reaches the app and it closes what it has open.

@@ -1,4 +1,4 @@
-// The generated reference in docs/api: one page for each entry of the product.
+// Generates the reference in docs/api: one page for each entry of the library.
 import { join } from 'node:path';
 import { Application, Converter, ReflectionKind } from 'typedoc';
 

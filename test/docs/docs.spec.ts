@@ -13,8 +13,8 @@ import {
 } from './markdown.js';
 
 /*
- * The documents cannot lie about what a machine can check: their code is the code that tests run, and nothing that a reader
- * can meet (a route, an option, an error, a variable) is missing from them.
+ * Checks that the code in the documents is the code that tests run, and that the documents describe every route, option, error
+ * and variable.
  */
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -360,7 +360,7 @@ function valuesExportedBy(file: string): string[] {
   ];
 }
 
-/** Whether a spec says this, however it quotes its titles. */
+/** Returns whether a spec contains this title, with any quotes. */
 function mentions(spec: string, title: string): boolean {
   return spec.replaceAll('\\', '').includes(title);
 }

@@ -18,8 +18,7 @@ import { traceText, withoutChance } from '../support/trace-text.js';
 import { blocksOf, linesOfTables } from './markdown.js';
 
 /*
- * What the documents show of traces and metrics is what a run gives: the traces of docs/observability.md, its table of
- * metrics, and the names in the dashboard.
+ * Checks the traces and the table of metrics in docs/observability.md and the names in the dashboard against a run.
  */
 
 const PAGES = ['docs/observability.md', 'docs/zh-CN/observability.md'];

@@ -1,4 +1,4 @@
-// What each tarball must be before anybody installs it.
+// Checks the contents of each tarball.
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';

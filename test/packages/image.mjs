@@ -1,4 +1,4 @@
-// What the Dockerfile does, without an engine: its build on what .dockerignore leaves, its dependencies, its command, its health check.
+// Runs the steps of the Dockerfile without Docker: its build without the files of .dockerignore, its dependencies, command and health check.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';

@@ -5,22 +5,22 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = join(__dirname, '../..');
-/** Beside the real `dist/apps`, and one for each worker of jest, so that nobody pulls a running app's files away. */
+/** A folder beside `dist/apps`, one for each worker of jest, so that no worker replaces the files of a running app. */
 const NAME = `test-app-${process.env['JEST_WORKER_ID']}`;
 const OUT = join(ROOT, 'dist', NAME);
 
 /** A process of the compiled app. It ends by `stop`, or by itself. */
 export interface AppProcess {
-  /** All it has written so far. */
+  /** Its output so far. */
   output: () => string;
-  /** Waits for a text in what it writes; fails if the process ends without it. */
+  /** Waits for a text in its output. Throws if the process ends without it. */
   says: (text: string | RegExp) => Promise<string>;
   running: () => boolean;
   exit: Promise<number | null>;
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
-/** Compiles the app as `npm start` does: what runs in production is ESM, and jest runs CommonJS. */
+/** Compiles the app as `npm start` does, because production runs ESM and jest runs CommonJS. */
 export async function buildApp(): Promise<void> {
   const compilerOptions = { outDir: NAME, rootDir: '..' };
   const tsconfig = {
@@ -59,7 +59,7 @@ export function runApp(
       while (child.exitCode === null && output.search(text) < 0)
         await Promise.race([once(child.stdout, 'data'), exit]);
       if (output.search(text) < 0)
-        throw new Error(`The app ended without saying ${String(text)}:\n${output}`);
+        throw new Error(`The app ended without printing ${String(text)}:\n${output}`);
       return output;
     },
     async stop(signal = 'SIGTERM') {

@@ -6,7 +6,7 @@ import { describeRedis } from './redis.js';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
-/** `describe` for what needs redis-server and openssl. Without them it is skipped, loudly; in CI it fails instead. */
+/** `describe` for tests that need redis-server and openssl. Without them they are skipped with a message, or fail if CI=true. */
 export const describeOpenssl: typeof describeRedis = (name, fn) => {
   if (hasOpenssl) return describeRedis(name, fn);
   process.stderr.write(`\nSKIPPED, no openssl on this machine: ${name}\n`);
@@ -15,7 +15,7 @@ export const describeOpenssl: typeof describeRedis = (name, fn) => {
   describe.skip(name, fn);
 };
 
-/** A certificate authority of the test's own, and a certificate for this machine that it has signed. */
+/** A certificate authority for tests, and a certificate for this machine that it signed. */
 export class Certificates {
   private readonly directory = mkdtempSync(join(tmpdir(), 'wechat-tls-'));
   readonly ca = join(this.directory, 'ca.pem');

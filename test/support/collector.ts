@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** An OpenTelemetry collector that only keeps what it is sent. */
+/** An OpenTelemetry collector that stores what it receives. */
 export interface Collector {
   url: string;
-  /** Every body so far, as it came. */
+  /** All bodies so far, unparsed. */
   received: string[];
   /** Names of the spans, and of the metrics, so far. They are sent as JSON: `OTEL_EXPORTER_OTLP_PROTOCOL=http/json`. */
   spans: () => string[];
@@ -42,7 +42,7 @@ export async function startCollector(): Promise<Collector> {
   };
 }
 
-/** What stands under this key, however deep. */
+/** Returns the values of this key at any depth. */
 function arraysIn(json: unknown, key: string): Record<string, unknown>[] {
   if (typeof json !== 'object' || json === null) return [];
   return Object.entries(json).flatMap(([name, value]) =>

@@ -1,7 +1,7 @@
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { findPostgres, startPostgres } from './postgres.js';
 
-/** Tells the same stories on the embedded database and on a real PostgreSQL server. */
+/** Runs the same tests on the embedded database and on a PostgreSQL server. */
 export function describeOnEachDatabase(
   title: string,
   stories: (database: () => DatabaseConfig) => void,
@@ -20,7 +20,7 @@ export function describeOnEachDatabase(
   });
 }
 
-/** Stories that need PostgreSQL's programs. Without them they are skipped, loudly; where `CI=true`, they fail. */
+/** `describe` for tests that need PostgreSQL. Without it they are skipped with a message, or fail if CI=true. */
 export function onPostgres(title: string, stories: (bin: string) => void): void {
   const bin = findPostgres();
   if (bin) return describe(title, () => stories(bin));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** A Redis that knows no data: it lets clients in and answers every other command with one given reply. */
+/** A Redis server without data: it accepts clients and returns the same reply to every other command. */
 export class FakeResp {
   /** The raw reply, such as `-LOADING Redis is loading`. */
   reply = '+OK';

@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 
-/** An answer of the app as a client sees it. */
+/** A response of the app. */
 export interface Answer {
   status: number;
   headers: Headers;
-  /** The parsed JSON; the text where it is not JSON. */
+  /** The parsed JSON, or the text if it is not JSON. */
   body: any;
 }
 
@@ -46,11 +46,11 @@ function parse(text: string): any {
   }
 }
 
-/** Of requests that raced: sorted, since nobody knows which was first. */
+/** Returns the sorted statuses of parallel requests, whose order is random. */
 export const statusesOf = (answers: Answer[]): number[] =>
   answers.map(({ status }) => status).toSorted((a, b) => a - b);
 
-/** Sends bytes as they are, for what no HTTP client would send, and gives the status and the whole answer. */
+/** Sends raw bytes that an HTTP client would not send. Returns the status and the whole response. */
 export async function sendRaw(
   base: string,
   request: string,

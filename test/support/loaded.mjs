@@ -1,4 +1,4 @@
-// Says at the end which of OpenTelemetry's packages the process has loaded. They are CommonJS, so require() knows them.
+// Prints at exit which OpenTelemetry packages the process has loaded. They are CommonJS, so require.cache lists them.
 import { createRequire } from 'node:module';
 
 const { cache } = createRequire(import.meta.url);

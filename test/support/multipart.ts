@@ -11,7 +11,7 @@ export interface Part {
 
 export const BOUNDARY = '----WebKitFormBoundaryTest';
 
-/** The form that wx.uploadFile sends: text fields as they stand in `formData`, and a file under its temporary name. */
+/** The form that wx.uploadFile sends: the text fields of `formData`, and a file with its temporary name. */
 export function multipart(parts: Part[]): Buffer {
   const encoded = parts.flatMap(({ name = 'file', value, filename, type }) => [
     `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n`,

@@ -1,4 +1,4 @@
-// What most applications start with, by `node --import`: the control of test/sample/telemetry.e2e-spec.ts.
+// The usual OpenTelemetry setup, loaded by `node --import`: the control of test/sample/telemetry.e2e-spec.ts.
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 

@@ -14,7 +14,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 
-/** OpenTelemetry's SDK as an application starts it, with what it would send kept in memory. */
+/** OpenTelemetry's SDK as an application starts it, with exporters in memory. */
 export interface Observed {
   /** Spans that have ended since the last `forget`, the first to end first. */
   spans: () => ReadableSpan[];
@@ -25,7 +25,7 @@ export interface Observed {
   stop: () => Promise<void>;
 }
 
-/** Has to be called before the application is made, as everywhere. */
+/** Call it before the application is created. */
 export function observe({ withMetrics = true } = {}): Observed {
   const ended = new InMemorySpanExporter();
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);

@@ -128,7 +128,7 @@ function chunk(type: string, data: Buffer): Buffer {
 
 export const PNG_PICTURE = png(2, 2);
 export const JPEG_PICTURE = jpeg(8, 8);
-/** The header of a JPEG and nothing behind it. */
+/** The header of a JPEG without data. */
 export const JPEG_HEADER = Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex');
 export const GIF_PICTURE = Buffer.from(
   'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7',

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
-/** A PostgreSQL server of this test alone. */
+/** A PostgreSQL server for one test. */
 export interface Postgres {
   /** A new, empty database on it. */
   createDatabase(): Promise<string>;
@@ -18,7 +18,7 @@ export interface Postgres {
 
 const DEBIAN = '/usr/lib/postgresql';
 
-/** Where Debian's package puts the server's programs, the newest version; `undefined` if it is not installed. */
+/** Returns the folder of the newest server programs of Debian's package, or `undefined` if it is not installed. */
 export function findPostgres(): string | undefined {
   const versions = existsSync(DEBIAN)
     ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a))
@@ -28,7 +28,7 @@ export function findPostgres(): string | undefined {
     .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
-/** Starts a server with an empty data folder in /tmp. Nothing is synced to disk: the data need not survive the test. */
+/** Starts a server with an empty data folder in /tmp. It does not sync to disk, because the data need not survive the test. */
 export async function startPostgres(bin: string): Promise<Postgres> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-wechat-pg-'));
   const as = serverUser();
@@ -75,7 +75,7 @@ export async function startPostgres(bin: string): Promise<Postgres> {
   };
 }
 
-/** PostgreSQL refuses to run as root; the package has made a user for it. */
+/** PostgreSQL refuses to run as root. Debian's package creates a user for it. */
 function serverUser(): Pick<SpawnOptions, 'uid' | 'gid'> {
   if (process.getuid?.() !== 0) return {};
   const [uid, gid] = ['-u', '-g'].map((flag) =>
@@ -109,7 +109,7 @@ async function answering(url: string, server: ChildProcess): Promise<void> {
 
 async function query(url: string, sql: string): Promise<void> {
   const client = new Client(url);
-  client.on('error', () => {}); // told by the query as well
+  client.on('error', () => {}); // the query reports it, too
   try {
     await client.connect();
     await client.query(sql);

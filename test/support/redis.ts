@@ -12,7 +12,7 @@ import type { RedisClientType } from 'redis';
 
 const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
 
-/** `describe` for what needs redis-server. Without one it is skipped, loudly; in CI it fails instead. */
+/** `describe` for tests that need redis-server. Without it they are skipped with a message, or fail if CI=true. */
 export const describeRedis: (name: string, fn: () => void) => void = (name, fn) => {
   if (isInstalled) return describe(name, fn);
   process.stderr.write(
@@ -30,7 +30,7 @@ function fail(): never {
 /** The settings of a server that speaks TLS on this port. */
 type TlsArgs = (port: number) => string[];
 
-/** A redis-server of the test's own, on a free port, that keeps nothing on disk. */
+/** A redis-server for one test, on a free port, without persistence. */
 export class TestRedis {
   private server?: ChildProcess;
   private readonly directory = mkdtempSync(join(tmpdir(), 'wechat-redis-'));
@@ -79,7 +79,7 @@ export class TestRedis {
     return redis;
   }
 
-  /** A server that is not there yet; `start()` brings it up. */
+  /** A server that is not running yet. `start()` starts it. */
   static async later(): Promise<TestRedis> {
     return new TestRedis(await freePort(), []);
   }
@@ -88,7 +88,7 @@ export class TestRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Also brings it back after `kill()`; does nothing where it runs. */
+  /** Starts it, also after `kill()`. Does nothing if it runs. */
   async start(): Promise<void> {
     if (this.isRunning()) return;
     const args = [
@@ -107,14 +107,14 @@ export class TestRedis {
     while (!(await this.accepts())) await sleep(5);
   }
 
-  /** Gone without a word, as after a crash. */
+  /** Ends it by SIGKILL, as in a crash. */
   async kill(): Promise<void> {
     if (!this.isRunning()) return;
     this.server!.kill('SIGKILL');
     await once(this.server!, 'exit');
   }
 
-  /** Takes connections and bytes, answers nothing. */
+  /** Stops it by SIGSTOP: it accepts connections and bytes, and never replies. */
   freeze(): void {
     this.server?.kill('SIGSTOP');
   }
@@ -129,14 +129,14 @@ export class TestRedis {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** A client of the test's own, closed by the test. */
+  /** Opens a client. The caller closes it. */
   async client(): Promise<RedisClientType> {
     const client: RedisClientType = createClient({ url: this.url });
     client.on('error', () => {}); // the server is killed now and then
     return client.connect();
   }
 
-  /** Runs one command over a connection of its own. */
+  /** Runs one command over a new connection. */
   async run(...command: string[]): Promise<unknown> {
     const client = await this.client();
     try {
@@ -205,7 +205,7 @@ export class TestCluster {
       nodes.flatMap((one) =>
         nodes.filter((other) => other !== one).map((other) => one.meet(other)),
       ),
-    ); // word of mouth takes seconds
+    ); // gossip alone takes seconds
     await Promise.all(
       nodes.map((node) => until(async () => (await nodesKnownTo(node)) === nodes.length)),
     );
@@ -235,7 +235,7 @@ async function nodesKnownTo(node: TestRedis): Promise<number> {
   return lines.filter((line) => !line.includes('handshake')).length;
 }
 
-/** Asks again until it is so; a test that waits for ever meets jest's own limit. */
+/** Polls until the condition holds. jest's timeout ends a test that waits too long. */
 export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await sleep(5);
 }

@@ -56,7 +56,7 @@ export async function start({
   Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
   const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(
     async (error: unknown) => {
-      await wechat.close(); // an open server would keep jest from ending
+      await wechat.close(); // an open server keeps jest running
       throw error;
     },
   );

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * What the proxy does to an answer.
+ * A fault that the proxy applies to a reply.
  * - `delay`: `ms` later, in order
  * - `blackhole`: nothing passes in either direction until the fault is lifted; then everything does, as TCP would
  * - `reset`: RST, after the first half of it
@@ -25,7 +25,7 @@ const NO_REPLY = Buffer.from('?');
 
 const PASS: TcpFault = { kind: 'pass' };
 
-/** Stands between a client and a server on this machine and does to their connections what networks do. */
+/** A TCP proxy on this machine that applies faults of networks to its connections. */
 export class TcpProxy {
   private readonly links = new Set<Link>();
   private readonly lifted: (() => void)[] = [];

@@ -14,7 +14,7 @@ import {
 import type { WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 
-/** The application of a team that has just added the library. */
+/** A minimal application with the library. */
 @Controller()
 export class TeamController {
   @Get('me')
@@ -53,7 +53,7 @@ export interface TeamApp {
   close(): Promise<void>;
 }
 
-/** Options that point at a sandbox and live by its clock. */
+/** Returns options for a sandbox, with its clock. */
 export function optionsFor(
   wechat: WechatSandbox,
   more: Partial<WechatModuleOptions> = {},
@@ -68,7 +68,7 @@ export function optionsFor(
 
 const running = new Set<TeamApp>();
 
-/** Closes what a test has left open, so that a failing test does not keep the process alive. */
+/** Closes the applications that a test did not close, so that a failed test does not keep the process alive. */
 export async function closeTeamApps(): Promise<void> {
   await Promise.all([...running].map((app) => app.close()));
 }

@@ -1,4 +1,4 @@
-// What the quickstart must do on a server, told once for import and once for require.
+// The test of a running quickstart, used with import and with require.
 const assert = require('node:assert/strict');
 
 exports.tell = async ({ NestFactory, adapters, AppModule, startWechatSandbox }) => {

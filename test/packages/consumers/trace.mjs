@@ -1,5 +1,5 @@
-// Refuses whatever a team without Redis, Passport and terminus must not load, though it is installed: imports by a loader
-// hook, and what was required by Node's own cache at the end.
+// Fails if the process loads Redis, Passport or terminus without using them: imports by a loader hook, required files by
+// require.cache at the end.
 import { createRequire, register } from 'node:module';
 
 const UNUSED =
@@ -19,6 +19,6 @@ process.once('exit', () => {
     UNUSED.test(file),
   );
   if (loaded === undefined) return;
-  process.stderr.write(`Somebody loads ${loaded}\n`);
+  process.stderr.write(`The process loads ${loaded}\n`);
   process.exitCode = 1;
 });
