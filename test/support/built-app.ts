@@ -56,7 +56,8 @@ export function runApp(
     running: () => child.exitCode === null,
     exit,
     async says(text) {
-      while (child.exitCode === null && output.search(text) < 0)
+      const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null; // killed by a signal: no exit code
+      while (!hasEnded() && output.search(text) < 0)
         await Promise.race([once(child.stdout, 'data'), exit]);
       if (output.search(text) < 0)
         throw new Error(`The app ended without printing ${String(text)}:\n${output}`);
