@@ -119,7 +119,7 @@ describe('the compiled app', () => {
       const env = {
         ...environmentFor(wechat),
         NODE_ENV: 'production',
-        JWT_SECRET: 'canary-jwt-secret',
+        JWT_SECRET: 'canary-jwt-secret-of-at-least-32-bytes',
         PORT,
       };
       writeFileSync(
