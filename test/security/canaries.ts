@@ -11,7 +11,10 @@ export type Secret =
   | 'phone'
   | 'openid'
   | 'jwtSecret'
-  | 'encryptionKey';
+  | 'encryptionKey'
+  | 'privateKey'
+  | 'apiV3Key'
+  | 'prepayId';
 
 /** Unique secrets, each with all encodings in which it could leak. */
 export class Canaries {

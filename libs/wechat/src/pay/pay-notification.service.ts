@@ -3,6 +3,7 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hideSecrets } from '../hide-secrets.js';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
 import type { MessageHandler } from '../inbox/handler-registry.js';
 import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
@@ -137,6 +138,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
     private readonly scanner: MetadataScanner,
   ) {
     this.inbox = new Inbox(store, KEY_PREFIX.payNotification, { longestWait: RESPOND_WITHIN_MS });
+    hideSecrets(this, 'host', 'discovery', 'endpoint'); // they reference the whole application and the options as given
     const path = options.notifyPath;
     if (path === undefined) return;
     this.endpoint = {
