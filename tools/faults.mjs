@@ -21,7 +21,7 @@ const TABLES = {
   'bad-input': Object.keys(ROWS).filter((id) => id.startsWith('B-')),
 };
 
-const ID = String.raw`(?:[PRWTSD]\d+|B-[A-Za-z]+)`;
+const ID = String.raw`(?:[PRWTSDQ]\d+|B-[A-Za-z]+)`;
 const IDS = new RegExp(`^(?:${ID} )+`);
 /** A string in a spec that begins with the id of a row is the title of a test, or a part of one. */
 const QUOTED = new RegExp(`(?<=['"\`])(?:${ID} )+`, 'g');
