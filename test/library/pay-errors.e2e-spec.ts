@@ -195,6 +195,15 @@ describe('the errors of WeChat Pay', () => {
     expect(error.getResponse()).toMatchObject({ data: { payCode }, error: 'ERR_PAY_REFUND' });
   });
 
+  it('puts no text of a refusal into an error that could forge a line of the log', async () => {
+    const forged = `A\nERROR forged \u001b[2J${'x'.repeat(50_000)}`;
+    wechat.next(JSAPI, { status: 400, body: { code: forged, message: forged } });
+    const error = await errorOf(pay.payments.prepay(order()));
+    expect(error).toMatchObject({ code: 'ERR_WECHAT_RESPONSE', payCode: '' });
+    expect(JSON.stringify(error)).not.toContain('forged');
+    expect(error.message.length).toBeLessThan(200);
+  });
+
   it.each(['FREQUENCY_LIMITED', 'RATELIMIT_EXCEEDED'])(
     '429 ERR_WECHAT_RATE_LIMIT: %s',
     async (payCode) => {

@@ -423,15 +423,21 @@ function refusalOf({ status, headers, body }: HttpResponse): PayRefusal {
   const json = parseJson(body);
   const { code, message, detail } = isObject(json) ? json : {};
   const field = isObject(detail) ? detail['field'] : undefined;
-  const rid = headers['request-id'];
+  const rid = requestIdOf(headers);
   return {
     status,
-    code: typeof code === 'string' ? code : '',
+    code: typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : '',
     message: typeof message === 'string' ? message : '',
     field: typeof field === 'string' && /^[\w./[\]-]{1,64}$/.test(field) ? field : undefined,
     suffix: /-(\d+)$/.exec(rid ?? '')?.[1] ?? '',
     rid,
   };
+}
+
+/** A refusal is not signed, so its texts are checked before they reach an error or a log. */
+function requestIdOf(headers: HttpResponse['headers']): string | undefined {
+  const rid = headers['request-id'];
+  return rid !== undefined && /^[\w.-]{1,128}$/.test(rid) ? rid : undefined;
 }
 
 function parseJson(body: Buffer): unknown {
@@ -449,7 +455,7 @@ export function invalid(
 ): WechatResponseError {
   return new WechatResponseError(`WeChat Pay returned ${what}.`, {
     endpoint: endpointOf(path),
-    rid: headers['request-id'],
+    rid: requestIdOf(headers),
   });
 }
 

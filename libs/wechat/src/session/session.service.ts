@@ -72,7 +72,7 @@ export class SessionService {
    *
    * @param options.appId the mini program. @default the first one of the options
    * @param options.replaces a `session_rd` that the client still has, also one that is no longer valid. Its session is revoked
-   *   after the login. If the token was replaced by a refresh that this client did not make, `reuse` is emitted.
+   *   after the login. If the token was replaced and its grace time is over, `reuse` is emitted.
    * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
    */
