@@ -132,13 +132,13 @@ class Refresh extends TokenCommand {
 
 class End extends TokenCommand {
   protected async act(
-    model: Model,
+    _model: Model,
     login: Login,
     token: string,
     sessions: SessionService,
   ): Promise<void> {
     await sessions.revoke(token);
-    login.ended ||= model.admits(login, token);
+    login.ended = true;
   }
 }
 
@@ -202,7 +202,7 @@ class LogIn implements Command {
     });
     expect(all.map(({ token }) => token)).not.toContain(session_rd);
     for (const oldest of model.live(this.user).slice(0, -(MAX_PER_USER - 1))) oldest.ended = true;
-    if (replaced) replaced.login.ended ||= model.admits(replaced.login, replaced.token);
+    if (replaced) replaced.login.ended = true;
     const times = {
       expiresAt: model.now + TTL,
       loginExpiresAt: model.now + MAX_AGE,

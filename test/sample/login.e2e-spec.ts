@@ -337,6 +337,17 @@ describeOnEachDatabase('a login', (database) => {
       expect(await statusOf(session_rd)).toBe(401);
     });
 
+    it('logs a thief out who refreshed a copy of its token, although its own token is refused', async () => {
+      const owner = await s.login();
+      const thief = (await s.call('POST /auth/refresh', { token: owner.session_rd })).body.data;
+      s.wechat.clock.advance('2m'); // past the grace time
+      expect(await statusOf(owner.session_rd)).toBe(401);
+      expect(await statusOf(thief.session_rd)).toBe(200);
+      const { status, body } = await s.call('POST /auth/logout', { token: owner.session_rd });
+      expect([status, body.error]).toEqual([401, 'ERR_WECHAT_SESSION']);
+      expect(await statusOf(thief.session_rd)).toBe(401);
+    });
+
     it('logs all of them out', async () => {
       const user = s.wechat.users.create();
       const logins = [await s.login(user), await s.login(user), await s.login(user)];

@@ -156,10 +156,22 @@ describe('a thief with a copy of a token', () => {
       expect(reuse).toHaveBeenCalledTimes(1);
     });
 
-    it('P23 control: stays in if the login brings no token, or if only a valid token is revoked', async () => {
-      const { sessions, owner, thief } = await stolen();
-      await sessions.login('alice-2');
+    it('P23 is out when the owner logs out with the old token', async () => {
+      const { sessions, reuse, owner, thief } = await stolen();
       await sessions.revoke(owner);
+      await expect(sessions.find(thief)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
+      await new Promise(setImmediate);
+      expect(reuse).toHaveBeenCalledTimes(1);
+    });
+
+    it('P23 control: stays in if the login brings no token, or if a logout requires a valid one', async () => {
+      const { sessions, owner, thief } = await stolen();
+      const guardedLogout = async (token: string): Promise<void> => {
+        await sessions.find(token);
+        await sessions.revoke(token);
+      };
+      await sessions.login('alice-2');
+      await expect(guardedLogout(owner)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
       await expect(sessions.find(thief)).resolves.toMatchObject({ openid: 'openid-alice' });
     });
   });

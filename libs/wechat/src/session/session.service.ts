@@ -87,7 +87,7 @@ export class SessionService {
         this.create(app.appId, await code2Session(this.platform, app, code)),
       ),
     );
-    if (replaces !== undefined) await this.revokeReplaced(replaces);
+    if (replaces !== undefined) await this.revoke(replaces);
     return issued;
   }
 
@@ -142,16 +142,19 @@ export class SessionService {
   }
 
   /**
-   * Revokes the session that this `session_rd` belongs to. Does nothing if the token is unknown or no longer valid.
+   * Revokes the session that this `session_rd` belongs to, also if the token was replaced or has expired: its owner gives the
+   * session up, so any other holder is a thief. If the token was replaced and its grace time is over, `reuse` is emitted.
+   * Does nothing if this library did not issue the token.
    * @throws StoreUnavailableError
    */
   async revoke(sessionRd: string): Promise<void> {
     const token = this.tokens.parse(sessionRd);
     if (!token) return;
-    const stored = await this.sessions.get(token.id);
+    const record = (await this.sessions.get(token.id))?.record;
+    if (record && useOf(record, token, this.clock.now()) === 'replaced')
+      this.events.emit('reuse', { session: sessionOf(token.id, record, record.expiresAt) });
     // An absent record is removed again: an earlier removal may not have reached the replicas.
-    if (!stored || validUntil(stored.record, token, this.clock.now()) !== undefined)
-      await this.remove(token.id);
+    await this.remove(token.id);
   }
 
   /**
@@ -268,19 +271,6 @@ export class SessionService {
    */
   resetSessionKey(session: WechatSession): Promise<void> {
     return this.sessionKeys.reset(session);
-  }
-
-  /**
-   * Revokes the session of a token that a login brings along. The client gives the token up, so any other holder of the session
-   * is a thief, also if the thief has refreshed it.
-   */
-  private async revokeReplaced(sessionRd: string): Promise<void> {
-    const token = this.tokens.parse(sessionRd);
-    if (!token) return;
-    const record = (await this.sessions.get(token.id))?.record;
-    if (record && useOf(record, token, this.clock.now()) === 'replaced')
-      this.events.emit('reuse', { session: sessionOf(token.id, record, record.expiresAt) });
-    await this.remove(token.id);
   }
 
   /** Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. */
