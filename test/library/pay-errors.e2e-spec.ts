@@ -1,14 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { WechatError } from 'nestjs-wechat';
-import {
-  PaymentService,
-  PayNotificationService,
-  RefundService,
-  WechatPayClient,
-  WechatPayModule,
-  wechatPayOptionsFromEnv,
-} from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
@@ -19,44 +10,21 @@ import {
   notificationBody,
   signedMessage,
 } from '../support/pay-messages.js';
+import { sandboxPayOptions, startPayServices } from '../support/pay-services.js';
+import type { PayServices } from '../support/pay-services.js';
 
 const JSAPI = '/v3/pay/transactions/jsapi';
 const ORDER = '/v3/pay/transactions/out-trade-no/:no';
 const CLOSE = `${ORDER}/close`;
 const REFUNDS = '/v3/refund/domestic/refunds';
 
-class PayTest {}
-
-/** The services of a merchant of the sandbox, without an HTTP server. */
-async function startPay(
-  wechat: WechatSandbox,
-  change: Partial<WechatPayOptions> = {},
-  merchant = wechat.pay.merchant,
-) {
-  const env = merchant.env({ notifyUrl: 'http://127.0.0.1:9/wechat/pay/notify' });
-  const options = wechatPayOptionsFromEnv(env)!;
-  const app = await NestFactory.createApplicationContext(
-    {
-      module: PayTest,
-      imports: [WechatPayModule.forRoot({ ...options, appId: wechat.apps[0]!.appId, ...change })],
-    },
-    { logger: false, abortOnError: false },
-  );
-  return {
-    payments: app.get(PaymentService),
-    refunds: app.get(RefundService),
-    client: app.get(WechatPayClient),
-    notifications: app.get(PayNotificationService),
-    close: () => app.close(),
-  };
-}
-
-type Pay = Awaited<ReturnType<typeof startPay>>;
+const startPay = (wechat: WechatSandbox, change: Partial<WechatPayOptions> = {}) =>
+  startPayServices(sandboxPayOptions(wechat, change));
 
 describe('the errors of WeChat Pay', () => {
   let wechat: WechatSandbox;
   let alice: SandboxUser;
-  let pay: Pay;
+  let pay: PayServices;
   let number = 0;
   const log: string[] = [];
   const order = () => ({

@@ -1,14 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import fc from 'fast-check';
 import { WechatStore } from 'nestjs-wechat';
-import {
+import type {
   PaymentService,
   PayNotificationService,
+  Prepay,
+  RefundRequest,
   RefundService,
-  WechatPayModule,
 } from 'nestjs-wechat/pay';
-import type { Prepay, RefundRequest } from 'nestjs-wechat/pay';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MemoryStore } from '../../libs/wechat/src/store/memory.store.js';
@@ -22,7 +21,9 @@ import {
   signedMessage,
 } from '../support/pay-messages.js';
 import type { PayMessage } from '../support/pay-messages.js';
-import { Shop } from '../support/shop-app.js';
+import { startPayServices } from '../support/pay-services.js';
+import type { PayServices } from '../support/pay-services.js';
+import type { Shop } from '../support/shop-app.js';
 
 const RUNS = 100;
 const FLIPS = 10_000;
@@ -59,7 +60,7 @@ describe('bad input to WeChat Pay', () => {
   let notifications: PayNotificationService;
   let payments: PaymentService;
   let refunds: RefundService;
-  let close: () => Promise<void>;
+  let services: PayServices;
   const lines: string[] = [];
 
   beforeAll(async () => {
@@ -69,18 +70,8 @@ describe('bad input to WeChat Pay', () => {
       jest
         .spyOn(Logger.prototype, level)
         .mockImplementation((...args: unknown[]) => void lines.push(String(args[0])));
-    class PayTest {}
-    const app = await NestFactory.createApplicationContext(
-      {
-        module: PayTest,
-        imports: [WechatPayModule.forRoot(payOptions({ store, api: { baseUrl } }))],
-        providers: [Shop],
-      },
-      { logger: false },
-    );
-    [shop, notifications] = [app.get(Shop), app.get(PayNotificationService)];
-    [payments, refunds] = [app.get(PaymentService), app.get(RefundService)];
-    close = () => app.close();
+    services = await startPayServices(payOptions({ store, api: { baseUrl } }));
+    ({ shop, notifications, payments, refunds } = services);
   });
   beforeEach(() => {
     store.calls = 0;
@@ -89,7 +80,7 @@ describe('bad input to WeChat Pay', () => {
     lines.length = 0;
   });
   afterAll(async () => {
-    await close();
+    await services.close();
     wechat.close();
     jest.restoreAllMocks();
   });

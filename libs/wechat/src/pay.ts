@@ -7,14 +7,11 @@ export type { Prepay } from './pay/payment.service.js';
 export { RefundService } from './pay/refund.service.js';
 export type { RefundRequest } from './pay/refund.service.js';
 export { WechatPayClient } from './pay/pay.client.js';
-export type { PayCall } from './pay/pay.client.js';
+export type { PayCall } from './pay/pay.transport.js';
 
 export { PayNotificationService } from './pay/pay-notification.service.js';
-export type {
-  PayNotification,
-  PayNotificationRequest,
-  PayNotificationResponse,
-} from './pay/pay-notification.service.js';
+export type { PayNotificationResponse } from './pay/pay-notification.service.js';
+export type { PayNotification, PayNotificationRequest } from './pay/pay-notification.reader.js';
 export { OnPayNotification } from './pay/on-pay-notification.decorator.js';
 
 export { isPayRefund, isPayTransaction } from './pay/pay.types.js';

@@ -1,81 +1,26 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hideSecrets } from '../hide-secrets.js';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
 import type { MessageHandler } from '../inbox/handler-registry.js';
-import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
+import { mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
 import type { HttpEndpoint, OutgoingResponse } from '../inbox/http-endpoint.js';
 import { Inbox, InboxBusyError } from '../inbox/inbox.js';
 import { MinuteLog } from '../minute-log.js';
 import { KEY_PREFIX } from '../store/keys.js';
-import {
-  WechatBadRequestError,
-  WechatCallbackError,
-  WechatConfigError,
-  WechatError,
-} from '../wechat.errors.js';
+import { WechatError } from '../wechat.errors.js';
 import { PAY_HANDLER } from './on-pay-notification.decorator.js';
-import { WechatPayClient } from './pay.client.js';
+import { PayNotificationReader, requireBytes } from './pay-notification.reader.js';
+import type {
+  OpenedNotification,
+  PayNotification,
+  PayNotificationRequest,
+} from './pay-notification.reader.js';
 import { ResolvedPayOptions } from './pay.options.js';
-import { decryptPayResource } from './pay.resource.js';
-import type { EncryptedPayResource } from './pay.resource.js';
 import { PROBE_REFUSED } from './pay.signature.js';
-import type { PayHeaders } from './pay.signature.js';
 import { PayStore } from './pay.store.js';
-import {
-  isObject,
-  isPayRefund,
-  isPayTransaction,
-  toDate,
-  toRefund,
-  toTransaction,
-} from './pay.types.js';
-import type { PayJson, PayRefund, PayTransaction } from './pay.types.js';
-
-/**
- * A notification of WeChat Pay, verified and decrypted.
- *
- * @experimental
- * @example
- * ```ts
- * @OnPayNotification('REFUND.SUCCESS')
- * refunded({ resource }: PayNotification<PayRefund>) { … }
- * ```
- */
-export interface PayNotification<Resource = PayTransaction | PayRefund | PayJson> {
-  /** Differs between deliveries of one event, so it identifies nothing. */
-  id: string;
-  eventType: string;
-  createdAt: Date;
-  /** WeChat's sentence. */
-  summary: string;
-  mchId: string;
-  /** A payment or a refund if the decrypted object has their fields, else the object itself. */
-  resource: Resource;
-  /** The serial number or the id of the key that verified it. */
-  verifiedBy: string;
-}
-
-/**
- * A request that your own controller received.
- *
- * @experimental
- * @example
- * ```ts
- * const response = await notifications.handle({ method: 'POST', query: {}, headers: request.headers, body: request.rawBody });
- * ```
- */
-export interface PayNotificationRequest {
-  method?: string;
-  query?: object;
-  /** Names in lower case. */
-  headers: PayHeaders;
-  /** The exact bytes. */
-  body: Buffer;
-}
 
 /**
  * The response to WeChat Pay, which `PayNotificationService.handle` returns.
@@ -130,8 +75,8 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
 
   /** @internal */
   constructor(
-    private readonly options: ResolvedPayOptions,
-    private readonly pay: WechatPayClient,
+    options: ResolvedPayOptions,
+    private readonly reader: PayNotificationReader,
     { store }: PayStore,
     private readonly host: HttpAdapterHost,
     private readonly discovery: DiscoveryService,
@@ -181,7 +126,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
       return { status: 405, headers: { ...NO_STORE, Allow: 'POST' }, body: '' };
     if (this.isClosing || !this.handlers) return refuse(503);
     try {
-      return await this.run(await this.read(request), this.handlers);
+      return await this.run(await this.reader.read(request), this.handlers);
     } catch (error) {
       return refuse(this.statusOf(error));
     }
@@ -194,43 +139,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    *   WechatUnavailableError while no key of WeChat Pay is known; WechatConfigError if `body` is not a Buffer
    */
   async open(request: PayNotificationRequest): Promise<PayNotification> {
-    return (await this.read(request)).notification;
-  }
-
-  private async read({ headers, body }: PayNotificationRequest): Promise<OpenedNotification> {
-    requireBytes(body);
-    if (body.length > MAX_BODY_BYTES) throw new TooLargeError();
-    const verifiedBy = await this.pay.verifySignature(headers, body);
-    const message = parse(body.toString('utf8'));
-    const { resource } = message;
-    if (!isObject(resource)) throw new WechatBadRequestError('the notification has no resource');
-    const text = this.decrypt(resource as unknown as EncryptedPayResource);
-    const content = parse(text);
-    const { mchId } = this.options;
-    if (content['mchid'] !== undefined && content['mchid'] !== mchId)
-      throw new WechatCallbackError('The notification belongs to another merchant.', 403);
-    const notification: PayNotification = {
-      id: textOf(message['id']),
-      eventType: textOf(message['event_type']),
-      createdAt: toDate(message['create_time']) ?? new Date(0),
-      summary: textOf(message['summary']),
-      mchId,
-      resource: toResource(content),
-      verifiedBy,
-    };
-    return { notification, identity: identityOf(notification, text) };
-  }
-
-  /** Its signature is verified, so a failure means that the APIv3 key is wrong. */
-  private decrypt(resource: EncryptedPayResource): string {
-    try {
-      const text = decryptPayResource({ resource, apiV3Key: this.options.apiV3Key });
-      this.pay.reportDecryption('ok');
-      return text;
-    } catch (error) {
-      this.pay.reportDecryption('failed');
-      throw error;
-    }
+    return (await this.reader.read(request)).notification;
   }
 
   private async run(
@@ -268,7 +177,6 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
   /** A refused request can come from anyone, so the log has nothing of it. */
   private statusOf(error: unknown): number {
     if (error instanceof HandlerError) return 500;
-    if (error instanceof TooLargeError) return 413;
     if (error instanceof InboxBusyError) return 503;
     if (!(error instanceof WechatError)) {
       this.logger.error(
@@ -293,13 +201,6 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
   }
 }
 
-/** @internal */
-interface OpenedNotification {
-  notification: PayNotification;
-  identity: string;
-}
-
-class TooLargeError extends Error {}
 class HandlerError extends Error {}
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
@@ -311,49 +212,4 @@ function refuse(status: number): OutgoingResponse {
     headers: { ...NO_STORE, 'Content-Type': 'application/json' },
     body: JSON.stringify({ code: 'FAIL', message: TEXTS[status] ?? TEXTS[500] }),
   };
-}
-
-function requireBytes(body: unknown): void {
-  if (Buffer.isBuffer(body)) return;
-  throw new WechatConfigError([
-    'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
-  ]);
-}
-
-function parse(text: string): PayJson {
-  try {
-    const json: unknown = JSON.parse(text);
-    if (isObject(json)) return json;
-  } catch {
-    // the error below says it
-  }
-  throw new WechatBadRequestError('the notification is not a JSON object');
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-/** By its fields, because one event type has several shapes. */
-function toResource(content: PayJson): PayNotification['resource'] {
-  if ('out_refund_no' in content && 'refund_status' in content) return toRefund(content) ?? content;
-  if ('out_trade_no' in content && 'trade_state' in content)
-    return toTransaction(content) ?? content;
-  return content;
-}
-
-/**
- * Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store.
- *
- * @param text the decrypted resource, which identifies what has no number
- */
-function identityOf({ eventType, resource }: PayNotification, text: string): string {
-  const number = isPayRefund(resource)
-    ? resource.outRefundNo
-    : isPayTransaction(resource)
-      ? resource.transactionId
-      : undefined;
-  return createHash('sha256')
-    .update(`${eventType}\n${number ?? text}`)
-    .digest('base64url');
 }

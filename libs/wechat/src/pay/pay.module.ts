@@ -1,15 +1,19 @@
 import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { Telemetry } from '../telemetry.js';
 import { HttpTransport } from '../transport/http.transport.js';
 import { WechatConfigError } from '../wechat.errors.js';
+import { PayNotificationReader } from './pay-notification.reader.js';
 import { PayNotificationService } from './pay-notification.service.js';
 import { WechatPayClient } from './pay.client.js';
 import { PayDefaults } from './pay.defaults.js';
+import { PayKeys } from './pay.keys.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } from './pay.module-definition.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import type { WechatPayOptions } from './pay.options.js';
 import { payStoreProvider } from './pay.store.js';
+import { PayTransport } from './pay.transport.js';
 import { PaymentService } from './payment.service.js';
 import { RefundService } from './refund.service.js';
 
@@ -38,11 +42,15 @@ import { RefundService } from './refund.service.js';
       },
     },
     payStoreProvider,
+    Telemetry,
     HttpTransport,
     PayDefaults,
+    PayTransport,
+    PayKeys,
     WechatPayClient,
     PaymentService,
     RefundService,
+    PayNotificationReader,
     PayNotificationService,
   ],
   exports: [WechatPayClient, PaymentService, RefundService, PayNotificationService],

@@ -1,0 +1,154 @@
+import { Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import { MAX_BODY_BYTES } from '../inbox/http-endpoint.js';
+import { WechatBadRequestError, WechatCallbackError, WechatConfigError } from '../wechat.errors.js';
+import { PayKeys } from './pay.keys.js';
+import { ResolvedPayOptions } from './pay.options.js';
+import type { EncryptedPayResource } from './pay.resource.js';
+import type { PayHeaders } from './pay.signature.js';
+import {
+  isObject,
+  isPayRefund,
+  isPayTransaction,
+  toDate,
+  toRefund,
+  toTransaction,
+} from './pay.types.js';
+import type { PayJson, PayRefund, PayTransaction } from './pay.types.js';
+
+/**
+ * A notification of WeChat Pay, verified and decrypted.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * @OnPayNotification('REFUND.SUCCESS')
+ * refunded({ resource }: PayNotification<PayRefund>) { … }
+ * ```
+ */
+export interface PayNotification<Resource = PayTransaction | PayRefund | PayJson> {
+  /** Differs between deliveries of one event, so it identifies nothing. */
+  id: string;
+  eventType: string;
+  createdAt: Date;
+  /** WeChat's sentence. */
+  summary: string;
+  mchId: string;
+  /** A payment or a refund if the decrypted object has their fields, else the object itself. */
+  resource: Resource;
+  /** The serial number or the id of the key that verified it. */
+  verifiedBy: string;
+}
+
+/**
+ * A request that your own controller received.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * const response = await notifications.handle({ method: 'POST', query: {}, headers: request.headers, body: request.rawBody });
+ * ```
+ */
+export interface PayNotificationRequest {
+  method?: string;
+  query?: object;
+  /** Names in lower case. */
+  headers: PayHeaders;
+  /** The exact bytes. */
+  body: Buffer;
+}
+
+/** A notification, and what makes two deliveries the same notification. */
+export interface OpenedNotification {
+  notification: PayNotification;
+  identity: string;
+}
+
+/** The body exceeds 64 KB. */
+class TooLargeError extends WechatBadRequestError {
+  override getStatus(): number {
+    return 413;
+  }
+}
+
+/** Verifies and decrypts notifications. */
+@Injectable()
+export class PayNotificationReader {
+  constructor(
+    private readonly keys: PayKeys,
+    private readonly options: ResolvedPayOptions,
+  ) {}
+
+  /** @throws WechatCallbackError, WechatBadRequestError, WechatUnavailableError, WechatConfigError */
+  async read({ headers, body }: PayNotificationRequest): Promise<OpenedNotification> {
+    requireBytes(body);
+    if (body.length > MAX_BODY_BYTES)
+      throw new TooLargeError('the body of a notification has at most 64 KB');
+    const verifiedBy = await this.keys.verify(headers, body);
+    const message = parse(body.toString('utf8'));
+    const { resource } = message;
+    if (!isObject(resource)) throw new WechatBadRequestError('the notification has no resource');
+    const text = this.keys.decrypt(resource as unknown as EncryptedPayResource);
+    const content = parse(text);
+    const { mchId } = this.options;
+    if (content['mchid'] !== undefined && content['mchid'] !== mchId)
+      throw new WechatCallbackError('The notification belongs to another merchant.', 403);
+    const notification: PayNotification = {
+      id: textOf(message['id']),
+      eventType: textOf(message['event_type']),
+      createdAt: toDate(message['create_time']) ?? new Date(0),
+      summary: textOf(message['summary']),
+      mchId,
+      resource: toResource(content),
+      verifiedBy,
+    };
+    return { notification, identity: identityOf(notification, text) };
+  }
+}
+
+/** @throws WechatConfigError if the body was parsed: serialised again it does not verify */
+export function requireBytes(body: unknown): void {
+  if (Buffer.isBuffer(body)) return;
+  throw new WechatConfigError([
+    'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
+  ]);
+}
+
+function parse(text: string): PayJson {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (isObject(json)) return json;
+  } catch {
+    // the error below says it
+  }
+  throw new WechatBadRequestError('the notification is not a JSON object');
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** By its fields, because one event type has several shapes. */
+function toResource(content: PayJson): PayNotification['resource'] {
+  if ('out_refund_no' in content && 'refund_status' in content) return toRefund(content) ?? content;
+  if ('out_trade_no' in content && 'trade_state' in content)
+    return toTransaction(content) ?? content;
+  return content;
+}
+
+/**
+ * Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store. Merchants may share a
+ * store, and a refund number belongs to its merchant.
+ *
+ * @param text the decrypted resource, which identifies what has no number
+ */
+function identityOf({ eventType, mchId, resource }: PayNotification, text: string): string {
+  const number = isPayRefund(resource)
+    ? resource.outRefundNo
+    : isPayTransaction(resource)
+      ? resource.transactionId
+      : undefined;
+  return createHash('sha256')
+    .update(`${mchId}\n${eventType}\n${number ?? text}`)
+    .digest('base64url');
+}
