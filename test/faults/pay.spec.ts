@@ -1,14 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import {
-  PaymentService,
-  PayNotificationService,
-  RefundService,
-  WechatPayClient,
-  WechatPayModule,
-  wechatPayOptionsFromEnv,
-} from 'nestjs-wechat/pay';
-import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { fork } from 'node:child_process';
@@ -18,47 +8,29 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { Canaries } from '../security/canaries.js';
+import { observe } from '../support/observed.js';
 import { MERCHANT, notification, paidOrder, payOptions } from '../support/pay-messages.js';
+import { sandboxPayOptions, startPayServices } from '../support/pay-services.js';
+import type { PayServices } from '../support/pay-services.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
-import { Shop } from '../support/shop-app.js';
 import { isFull, often, trials } from './rows.js';
 
 const PAIRS = isFull ? 1_000 : 20;
 const PATH = '/wechat/pay/notify';
 const WORKERS = join(__dirname, 'workers');
 
-class PayFaults {}
-
-/** One instance of a shop in this process, without HTTP. */
-async function startInstance(options: WechatPayOptions) {
-  const app = await NestFactory.createApplicationContext(
-    { module: PayFaults, imports: [WechatPayModule.forRoot(options)], providers: [Shop] },
-    { logger: false, abortOnError: false },
-  );
-  return {
-    shop: app.get(Shop),
-    notifications: app.get(PayNotificationService),
-    payments: app.get(PaymentService),
-    refunds: app.get(RefundService),
-    client: app.get(WechatPayClient),
-    close: () => app.close(),
-  };
-}
-
-type Instance = Awaited<ReturnType<typeof startInstance>>;
-
 beforeAll(() => Logger.overrideLogger(false));
 
 describeRedis('notifications of WeChat Pay on two instances', () => {
   let redis: TestRedis;
   let stores: RedisStore[];
-  let instances: Instance[];
+  let instances: PayServices[];
   const children = new Set<ChildProcess>();
 
   beforeAll(async () => {
     redis = await TestRedis.start();
     stores = await Promise.all([1, 2].map(() => RedisStore.open({ url: redis.url })));
-    instances = await Promise.all(stores.map((store) => startInstance(payOptions({ store }))));
+    instances = await Promise.all(stores.map((store) => startPayServices(payOptions({ store }))));
   });
   beforeEach(() => {
     for (const { shop } of instances) {
@@ -187,7 +159,7 @@ describeRedis('notifications of WeChat Pay on two instances', () => {
 
 describe('WeChat Pay that fails', () => {
   let wechat: WechatSandbox;
-  let pay: Instance;
+  let pay: PayServices;
   let alice: SandboxUser;
   let number = 0;
   const order = () => ({
@@ -196,17 +168,14 @@ describe('WeChat Pay that fails', () => {
     description: 'Latte',
     amount: 2200,
   });
-  const optionsOf = (merchant = wechat.pay.merchant): WechatPayOptions => ({
-    ...wechatPayOptionsFromEnv(merchant.env({ notifyUrl: `http://127.0.0.1:9${PATH}` }))!,
-    appId: wechat.apps[0]!.appId,
-    api: { baseUrl: wechat.url, timeout: '1s' },
-  });
+  const optionsOf = () =>
+    sandboxPayOptions(wechat, { api: { baseUrl: wechat.url, timeout: '1s' } });
 
   beforeAll(async () => {
     wechat = await startWechatSandbox({ pay: { merchants: [{}] } });
     alice = wechat.users.create();
     wechat.everyDelivery({ drop: true });
-    pay = await startInstance(optionsOf());
+    pay = await startPayServices(optionsOf());
   });
   afterEach(() => wechat.clear());
   afterAll(async () => {
@@ -245,6 +214,7 @@ describe('WeChat Pay that fails', () => {
   });
 
   it(`Q8 makes one refund of 50 parallel requests with one number${often(50)}`, async () => {
+    const patient = await startPayServices(sandboxPayOptions(wechat)); // 50 calls at once take long on a busy machine
     const prepay = order();
     await alice.requestPayment((await pay.payments.prepayWithRequestPayment(prepay)).params);
     const request = {
@@ -254,10 +224,11 @@ describe('WeChat Pay that fails', () => {
       total: 2200,
     };
     const refunds = await Promise.all(
-      Array.from({ length: 50 }, () => pay.refunds.create(request)),
+      Array.from({ length: 50 }, () => patient.refunds.create(request)),
     );
     expect(new Set(refunds.map(({ refundId }) => refundId)).size).toBe(1);
     expect(new Set(refunds.map(({ status }) => status))).toEqual(new Set(['PROCESSING']));
+    await patient.close();
   });
 
   it(`Q10 verifies every message while the keys are switched from 0 to 100 percent${often(isFull ? 1_000 : 60)}`, async () => {
@@ -265,12 +236,9 @@ describe('WeChat Pay that fails', () => {
       pay: { merchants: [{ verifyWith: 'switching' }] },
     });
     const payer = switching.users.create();
-    const env = switching.pay.merchant.env({ notifyUrl: `http://127.0.0.1:9${PATH}` });
-    const shop = await startInstance({
-      ...wechatPayOptionsFromEnv(env)!,
-      appId: switching.apps[0]!.appId,
-      platformCertificates: 'download',
-    });
+    const shop = await startPayServices(
+      sandboxPayOptions(switching, { platformCertificates: 'download' }),
+    );
     const verifiers = new Set<string>();
     const count = isFull ? 1_000 : 60;
     for (let i = 0; i < count; i++) {
@@ -288,7 +256,8 @@ describe('WeChat Pay that fails', () => {
     await switching.close();
   });
 
-  it('Q12 shows no key, prepay id or openid in a log, an error, an inspected object or a key of the store', async () => {
+  it('Q12 shows no key, prepay id or openid in a log, an error, a span, a metric, an inspected object or a key of the store', async () => {
+    const observed = observe();
     const canaries = new Canaries();
     const { privateKey, apiV3Key } = optionsOf();
     const keys: string[] = [];
@@ -307,13 +276,13 @@ describe('WeChat Pay that fails', () => {
       warn: (...a: unknown[]) => lines.push(a),
       debug: (...a: unknown[]) => lines.push(a),
     };
-    const shop = await startInstance({
+    const shop = await startPayServices({
       ...optionsOf(),
       store,
       apiV3Key: MERCHANT.apiV3Key,
       publicKeys: [{ id: MERCHANT.wechatKeyId, pem: MERCHANT.wechatKey }],
     });
-    const known = await startInstance({ ...optionsOf(), store });
+    const known = await startPayServices({ ...optionsOf(), store });
     Logger.overrideLogger(logger);
     const { prepayId } = await known.payments.prepay(order());
     const openid = order().openid;
@@ -341,11 +310,18 @@ describe('WeChat Pay that fails', () => {
     const inspected = [known.payments, known.refunds, known.client, known.notifications].map(
       (object) => inspect(object, { depth: 20 }),
     );
-    const shown = inspect([lines, errors, inspected, keys], { depth: 20, maxStringLength: null });
+    const spans = observed
+      .spans()
+      .map(({ name, attributes, events, status }) => [name, attributes, events, status]);
+    const shown = inspect([lines, errors, inspected, keys, spans, await observed.metrics()], {
+      depth: 20,
+      maxStringLength: null,
+    });
     expect(errors.length).toBeGreaterThanOrEqual(5);
-    expect([keys.length > 0, lines.length > 0]).toEqual([true, true]);
+    expect([keys.length > 0, lines.length > 0, spans.length > 0]).toEqual([true, true, true]);
     expect(canaries.in(shown)).toEqual([]);
     expect(canaries.in(`${shown}${prepayId}`)).toEqual(['prepayId']); // control
     await Promise.all([shop.close(), known.close()]);
+    await observed.stop();
   });
 });

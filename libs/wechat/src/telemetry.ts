@@ -168,15 +168,20 @@ function isSdkStarted(): boolean {
 /** Returns the labels of a metric. A rid is not a label, because each call has another one. */
 function outcomeOf(error: unknown): Attributes {
   if (error === undefined) return { outcome: 'ok' };
-  const { errcode } = error instanceof WechatError ? error : {};
-  return { outcome: codeOf(error), ...(errcode !== undefined && { errcode }) };
+  const { errcode, payCode } = error instanceof WechatError ? error : {};
+  return {
+    outcome: codeOf(error),
+    ...(errcode !== undefined && { errcode }),
+    ...(payCode && { pay_code: payCode }),
+  };
 }
 
 function attributesOf(error: unknown): Attributes {
-  const { errcode, rid, attempt } = error instanceof WechatError ? error : {};
+  const { errcode, payCode, rid, attempt } = error instanceof WechatError ? error : {};
   return {
     'error.type': codeOf(error),
     'wechat.errcode': errcode,
+    'wechat.pay_code': payCode,
     'wechat.rid': rid,
     'wechat.attempt': attempt,
   };
