@@ -3,14 +3,19 @@
 import { parseArgs } from 'node:util';
 import { startWechatSandbox } from './sandbox.js';
 import type { WechatSandbox } from './sandbox.js';
+import { DEFAULT_APPS } from './world/apps.js';
+import type { PushOptions } from './world/push.js';
 
 const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1] [--app http://127.0.0.1:3000]
                              [--allow-origin http://localhost:5173]
+                             [--push-url http://127.0.0.1:3000/wechat/push --push-token TOKEN]
 
 Starts a fake WeChat platform for development. It needs no account and no network, and stores nothing.
 --host          the name or address to listen on; clients use it or a loopback name
 --app           the URL of your server, which the simulator, a phone in the browser, calls
---allow-origin  a page of this origin may call the control plane; can be repeated`;
+--allow-origin  a page of this origin may call the control plane; can be repeated
+--push-url      where the pushes of the first mini program go; with --push-token, and optionally --push-aes-key,
+                --push-mode plain|compatible|secure and --push-format json|xml`;
 
 try {
   await run();
@@ -26,12 +31,18 @@ async function run(): Promise<void> {
     app,
     help,
     'allow-origin': allowedOrigins,
+    ...push
   } = parseArgs({
     options: {
       port: { type: 'string', default: '3100' },
       host: { type: 'string', default: '127.0.0.1' },
       app: { type: 'string' },
       'allow-origin': { type: 'string', multiple: true, default: [] },
+      'push-url': { type: 'string' },
+      'push-token': { type: 'string' },
+      'push-aes-key': { type: 'string' },
+      'push-mode': { type: 'string' },
+      'push-format': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   }).values;
@@ -39,7 +50,9 @@ async function run(): Promise<void> {
     console.log(USAGE);
     return;
   }
+  const [miniProgram, ...otherApps] = DEFAULT_APPS;
   const wechat = await startWechatSandbox({
+    apps: [{ ...miniProgram!, push: pushOf(push) }, ...otherApps],
     port: Number(port),
     host,
     allowedOrigins,
@@ -49,6 +62,17 @@ async function run(): Promise<void> {
   console.log(welcome(wechat));
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void wechat.close());
+}
+
+/** `startWechatSandbox` checks the values. */
+function pushOf(flags: Record<string, string | undefined>): PushOptions | undefined {
+  if (Object.keys(flags).length === 0) return undefined;
+  const { 'push-url': url, 'push-token': token, 'push-aes-key': aesKey } = flags;
+  if (url === undefined || token === undefined)
+    throw new Error('Message push needs --push-url and --push-token.');
+  const mode = flags['push-mode'] as PushOptions['mode'];
+  const format = flags['push-format'] as PushOptions['format'];
+  return { url, token, aesKey, mode, format };
 }
 
 function welcome({ url, apps, users }: WechatSandbox): string {

@@ -12,6 +12,7 @@ export type {
   NextDelivery,
   Tampering,
 } from './deliveries/delivery.js';
+export type { PushVerification } from './push/pushes.js';
 export type { PayEnv, PayMerchant, PayMerchantOptions } from './pay/merchant.js';
 export type { PayOrder, TradeState } from './pay/order.js';
 export type { PayRefund, RefundStatus } from './pay/refund.js';
@@ -21,6 +22,7 @@ export type { NotifyOptions, PayOptions, WechatPay } from './pay/wechat-pay.js';
 export type { AccessTokens, TokenFamily, TokenResponse } from './world/access-tokens.js';
 export { DEFAULT_APPS, type SandboxApp, type SandboxAppOptions } from './world/apps.js';
 export { SandboxClock, type Duration } from './world/clock.js';
+export type { PushConfig, PushContent, PushOptions } from './world/push.js';
 export { DEFAULT_QUOTAS, type Quota } from './world/quotas.js';
 export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
 export type {

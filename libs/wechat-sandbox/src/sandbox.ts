@@ -8,6 +8,8 @@ import type { Fault, NextFault } from './faults.js';
 import { PayRoutes } from './pay/pay-routes.js';
 import { WechatPay } from './pay/wechat-pay.js';
 import type { PayOptions } from './pay/wechat-pay.js';
+import { Pushes } from './push/pushes.js';
+import type { PushVerification } from './push/pushes.js';
 import { platformRoutes } from './platform/routes.js';
 import { appAddress } from './simulator/app-address.js';
 import { recordControlCalls } from './simulator/control-traffic.js';
@@ -29,6 +31,7 @@ import type { AccessTokens } from './world/access-tokens.js';
 import { Agenda } from './world/agenda.js';
 import type { SandboxApp } from './world/apps.js';
 import type { SandboxClock } from './world/clock.js';
+import type { PushContent, PushOptions } from './world/push.js';
 import { SandboxError } from './world/sandbox-error.js';
 import type { Users } from './world/users.js';
 import { World } from './world/world.js';
@@ -102,6 +105,7 @@ export class WechatSandbox {
   readonly pay: WechatPay;
   private readonly agenda: Agenda;
   private readonly deliveryQueue: Deliveries;
+  private readonly pushes: Pushes;
   private readonly requestLog: RequestLog;
   private readonly faults: FaultPlan;
   private readonly server: FastifyInstance;
@@ -124,6 +128,8 @@ export class WechatSandbox {
       () => this.baseUrl,
     );
     world.pay = this.pay;
+    this.pushes = new Pushes(world.apps, this.deliveryQueue, this.closing.signal);
+    world.pushes = this.pushes;
     const pay = new PayRoutes(this.pay);
     const rids = new RidLog();
     const routes = new Map(platformRoutes(world, rids).map((route) => [route.path, route]));
@@ -150,9 +156,17 @@ export class WechatSandbox {
       async (server) => {
         requireOwnOrigin(server, allowedOrigins);
         recordControlCalls(server, traffic);
-        const { pay: wechatPay, deliveryQueue: deliveries } = this;
+        const { pay: wechatPay, deliveryQueue: deliveries, pushes } = this;
         const url = (): string => this.baseUrl;
-        controlPlane(server, { world, faults, requestLog, url, pay: wechatPay, deliveries });
+        controlPlane(server, {
+          world,
+          faults,
+          requestLog,
+          url,
+          pay: wechatPay,
+          deliveries,
+          pushes,
+        });
       },
       { prefix: '/sandbox' },
     );
@@ -204,6 +218,33 @@ export class WechatSandbox {
   clear(path?: string): void {
     this.faults.clear(path);
     if (path === undefined) this.deliveryQueue.clear();
+  }
+
+  /**
+   * Pushes a message or event of an app with valid signature, in its mode and format. It is sent again twice, but only if there is no
+   * response within 5 s.
+   *
+   * @param message WeChat's own names. `ToUserName`, `FromUserName`, `CreateTime` and `MsgType` (`event`) have defaults, and so has
+   *   `MsgId` of a message that is not an event. A `List` of one item is sent as given: an object or an array.
+   * @returns the delivery after its first attempt, with the reply
+   * @throws SandboxError if the app has no push
+   *
+   * @example
+   * const { attempts } = await wechat.push(appId, { Event: 'debug_demo', debug_str: 'hello' });
+   * attempts[0]; // { status: 200, reply: 'success', … }
+   */
+  push(appId: string, message: PushContent): Promise<Delivery> {
+    return this.pushes.send(appId, message);
+  }
+
+  /** Sends the signed GET that the console sends when the page 消息推送 is saved: `{ ok: true, status: 200 }`. */
+  verifyPush(appId: string): Promise<PushVerification> {
+    return this.pushes.verify(appId);
+  }
+
+  /** Changes the page 消息推送 of an app, for example when the server has got its port. */
+  configurePush(appId: string, options: PushOptions): void {
+    this.pushes.configure(appId, options);
   }
 
   /** Every notification and push with its attempts, the oldest first. Only the newest 10 000 are kept. */

@@ -6,10 +6,11 @@ import type { World } from '../world/world.js';
 import { Fields } from './fields.js';
 import { parseJsonBodies, reportErrors } from './json-api.js';
 import { PAY_CONTROL_ROUTES, payControl, type PayControlParts } from './pay.js';
+import { PUSH_CONTROL_ROUTES, pushControl, pushOf, type PushControlParts } from './push.js';
 import { createUser, describeUser, runUserAction, USER_ACTIONS } from './users.js';
 
 /** The parts of the sandbox that the control plane shows and changes. */
-export interface ControlPlaneParts extends PayControlParts {
+export interface ControlPlaneParts extends PayControlParts, PushControlParts {
   world: World;
   faults: FaultPlan;
   requestLog: RequestLog;
@@ -36,21 +37,28 @@ const ROUTES = [
   'GET /sandbox/requests',
   'POST /sandbox/access-tokens/invalidate {appId?}',
   ...PAY_CONTROL_ROUTES,
+  ...PUSH_CONTROL_ROUTES,
 ];
 const DONE = { ok: true };
 
 /** Registers the sandbox's own HTTP API, for curl and for the simulator. It shows no secrets. */
 export function controlPlane(
   server: FastifyInstance,
-  { world, faults, requestLog, url, pay, deliveries }: ControlPlaneParts,
+  { world, faults, requestLog, url, pay, deliveries, pushes }: ControlPlaneParts,
 ): void {
   parseJsonBodies(server);
   reportErrors(server);
   payControl(server, { pay, deliveries });
+  pushControl(server, { pushes });
 
   server.get('/', () => ({
     url: url(),
-    apps: world.apps.all.map(({ appId, kind, name }) => ({ appId, kind, name })),
+    apps: world.apps.all.map(({ appId, kind, name }) => ({
+      appId,
+      kind,
+      name,
+      ...pushOf(pushes, appId),
+    })),
     routes: ROUTES,
   }));
   server.get('/users', () => world.users.all.map((user) => describeUser(world, user)));

@@ -11,7 +11,7 @@ import type {
   NextDelivery,
 } from './delivery.js';
 import { assertDeliveryFault } from './delivery-fault.js';
-import { NOT_HERE, post } from './post.js';
+import { exchange, NOT_HERE } from './exchange.js';
 
 /** How many deliveries are kept. The oldest are forgotten, and no longer repeated. */
 const KEPT = 10_000;
@@ -164,9 +164,11 @@ export class Deliveries {
     spoiled: string | undefined,
   ): Promise<DeliveryAttempt> {
     const started = performance.now();
-    const { status, note = spoiled } = await post(parcel.url, letter, this.closing);
+    const { status, body, note } = await exchange('POST', parcel.url, letter, this.closing);
     const ms = Math.round(performance.now() - started);
-    const attempt = { at: new Date(at), status, ms, ...(note && { note }) };
+    const read = status === 200 ? parcel.message.read?.(body) : undefined;
+    const notes = { note: note ?? read?.note ?? spoiled };
+    const attempt = { at: new Date(at), status, ms, ...read, ...(notes.note && notes) };
     parcel.add(attempt);
     return attempt;
   }

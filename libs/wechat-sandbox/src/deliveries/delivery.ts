@@ -8,8 +8,10 @@ export interface DeliveryAttempt {
   status: number;
   /** Real milliseconds until the response, or until there was none. */
   ms: number;
-  /** Why there was no response, or what {@link NextDelivery} did to this attempt. */
+  /** Why there was no response or no valid reply, or what {@link NextDelivery} did to this attempt. */
   note?: string;
+  /** The passive reply to a push: `'success'`, `''`, or the message, verified and decrypted. */
+  reply?: unknown;
 }
 
 /** A notification of WeChat Pay or a message push, with everything that became of it. */
@@ -39,7 +41,7 @@ export interface DeliveryFault {
   delay?: Duration;
   /** It is sent spoiled. The next attempt is in order again. */
   tamper?: Tampering;
-  /** It is a probe of WeChat: its signature begins with `WECHATPAY/SIGNTEST/` and must be refused. */
+  /** It is a probe of WeChat Pay: its signature begins with `WECHATPAY/SIGNTEST/` and must be refused. A push has a wrong signature instead. */
   signTest?: boolean;
 }
 
@@ -51,9 +53,13 @@ export interface NextDelivery extends DeliveryFault {
 
 /** The bytes of one attempt. */
 export interface Letter {
+  query?: URLSearchParams;
   headers: Readonly<Record<string, string>>;
   body: Buffer;
 }
+
+/** What the sender reads from the body of a response. */
+export type ReadResponse = Pick<DeliveryAttempt, 'reply' | 'note'>;
 
 /** What is to be delivered, and how its sender goes about it. */
 export interface Message {
@@ -68,4 +74,6 @@ export interface Message {
   isRepeatedAfter(status: number): boolean;
   /** Writes the message for one attempt, signed anew. */
   write(spoiled?: Tampering | 'signTest'): Letter;
+  /** Reads the body of a response with status 200. Absent: the body means nothing. */
+  read?(body: string): ReadResponse;
 }

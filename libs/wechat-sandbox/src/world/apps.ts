@@ -1,4 +1,6 @@
 import type { Duration } from './clock.js';
+import { pushConfig } from './push.js';
+import type { PushConfig, PushOptions } from './push.js';
 import { SandboxError } from './sandbox-error.js';
 
 /** An app as it is registered at WeChat. */
@@ -21,12 +23,16 @@ export interface SandboxAppOptions {
   redirectDomains?: string[];
   /** Lifetime of an OAuth refresh token: 30 days by WeChat's website page, 180 days by its mobile page. @default '30d' */
   refreshTokenLife?: Duration;
+  /** Message push (消息推送). @default none */
+  push?: PushOptions;
 }
 
 /** A registered app with its defaults filled in. */
-export type SandboxApp = Required<Omit<SandboxAppOptions, 'openPlatform'>> & {
+export type SandboxApp = Required<Omit<SandboxAppOptions, 'openPlatform' | 'push'>> & {
   /** Name of the open-platform account, if the app is bound to one. */
   openPlatform?: string;
+  /** The message push that it started with. */
+  push?: PushConfig;
 };
 
 /** The apps of `startWechatSandbox()` without `apps`: a mini program and a mobile app of one company. */
@@ -93,6 +99,7 @@ function withDefaults(options: SandboxAppOptions): SandboxApp {
     ipWhitelist: options.ipWhitelist ?? [],
     redirectDomains: options.redirectDomains ?? [],
     refreshTokenLife: options.refreshTokenLife ?? '30d',
+    ...(options.push && { push: pushConfig(appId, options.push) }),
     ...(openPlatform && { openPlatform: openPlatform === true ? 'default' : openPlatform }),
   };
 }

@@ -6,6 +6,7 @@ import type { Duration } from './clock.js';
 import { OneTimeCodes } from './codes.js';
 import { newCode, newPhoneCode } from './ids.js';
 import { OAuthGrants } from './oauth-grants.js';
+import type { PushEmitter } from './push.js';
 import { DEFAULT_QUOTAS, Quotas } from './quotas.js';
 import type { Quota } from './quotas.js';
 import { SessionKeys } from './session-keys.js';
@@ -46,6 +47,8 @@ export class World implements UserWorld {
   readonly countryCodeAs: 'string' | 'number';
   /** Set by the sandbox, since WeChat Pay sends notifications. */
   pay: UserWorld['pay'];
+  /** Set by the sandbox, since pushes need HTTP. */
+  pushes?: PushEmitter;
 
   constructor(options: WorldOptions) {
     this.clock = options.clock ?? new SandboxClock();

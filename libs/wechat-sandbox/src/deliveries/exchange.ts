@@ -1,0 +1,72 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { BodyTooLargeError, readBody } from '../transport/request.js';
+import { isLoopback } from '../transport/request-guard.js';
+import type { Letter } from './delivery.js';
+
+/** WeChat waits this long for a response, in real time. */
+export const RESPONSE_DEADLINE = 5000;
+const LARGEST_RESPONSE = 64 * 1024;
+
+/** The outcome of one request; status 0: no response, and `note` says why. */
+export interface Exchanged {
+  status: number;
+  body: string;
+  note?: string;
+}
+
+/**
+ * Sends a request to a server on this machine. Never rejects.
+ *
+ * @param url http with a loopback host: the sandbox must not become a way to other machines
+ * @param closing aborted when the sandbox closes
+ */
+export async function exchange(
+  method: 'GET' | 'POST',
+  url: string,
+  letter: Partial<Letter>,
+  closing: AbortSignal,
+): Promise<Exchanged> {
+  const target = URL.canParse(url) ? new URL(url) : undefined;
+  if (target?.protocol !== 'http:' || !isLoopback(target.hostname))
+    return { status: 0, body: '', note: NOT_HERE };
+  for (const [name, value] of letter.query ?? []) target.searchParams.append(name, value);
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(RESPONSE_DEADLINE)]);
+  try {
+    const response = await responseTo(method, target, letter, signal);
+    const body = await readBody(response, LARGEST_RESPONSE);
+    return { status: response.statusCode ?? 0, body: body.toString() };
+  } catch (error) {
+    const late = signal.aborted && !closing.aborted;
+    return { status: 0, body: '', note: late ? 'no response within 5 s' : reason(error) };
+  }
+}
+
+/** Note of an attempt that the sandbox does not send. */
+export const NOT_HERE =
+  'not sent: the sandbox delivers to http://127.0.0.1 and http://localhost only';
+
+function responseTo(
+  method: string,
+  target: URL,
+  { headers, body }: Partial<Letter>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // a connection of its own, so that none stays open when the receiver closes
+    const options = { method, agent: false, signal };
+    httpRequest(target, {
+      ...options,
+      headers: { ...headers, ...(body && { 'content-length': body.length }) },
+    })
+      .once('response', resolve)
+      .once('error', reject)
+      .end(body);
+  });
+}
+
+function reason(error: unknown): string {
+  if (error instanceof BodyTooLargeError) return 'no response: it is larger than 64 KiB';
+  return typeof error === 'object' && error !== null && 'code' in error
+    ? `no response: ${String(error.code)}`
+    : 'no response';
+}
