@@ -14,10 +14,10 @@ import { freePort, TestCluster, TestRedis, until } from './support/redis.js';
 
 const LONG = 60_000;
 const PASSWORD = 'CANARY p@ss/word:';
-/** The client says PING once a second. */
+/** The client sends PING once a second. */
 const LONG_ENOUGH = 1_200;
 
-describeOpenssl('Redis behind TLS, for a user who may do what the log says he needs', () => {
+describeOpenssl('Redis with TLS, for a user with the permissions that the log names', () => {
   let certificates: Certificates;
   let redis: TestRedis;
   let url: string;
@@ -51,7 +51,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
   });
   afterEach(() => jest.restoreAllMocks());
 
-  /** What NODE_EXTRA_CA_CERTS does to a process at its start. */
+  /** Trusts the authority of the test, as NODE_EXTRA_CA_CERTS does for a process. */
   const trust = (): void => {
     const connect = tls.connect.bind(tls) as (options: object) => tls.TLSSocket;
     jest
@@ -60,7 +60,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
         connect({ ...options, ca: certificates.caText })) as never);
   };
 
-  it('tells the rights of one who has too few', async () => {
+  it('logs the permissions that are needed if some are missing', async () => {
     trust();
     await allow('get', 'ping');
     const store = await RedisStore.open({ url });
@@ -83,13 +83,13 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
       await redis.run('SCRIPT', 'FLUSH');
     });
 
-    describeWechatStore('the store keeps its contract', async () => {
+    describeWechatStore('the store fulfils its contract', async () => {
       const store = await RedisStore.open({ url });
       return { store, close: () => store.close() };
     });
   });
 
-  it('on a cluster, whose nodes all speak TLS', async () => {
+  it('works on a cluster whose nodes use TLS', async () => {
     trust();
     const cluster = await TestCluster.start((port) => certificates.redisArgs(port));
     const nodes = [...cluster.masters, cluster.replica];
@@ -110,7 +110,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     await cluster.end();
   });
 
-  /** Everything that the library ever sends. */
+  /** Sends every command that the library uses. */
   const everything = async (howLong = 0): Promise<void> => {
     const connection = await RedisConnection.open({ url, waitReplicas: 1 });
     const store = await RedisStore.on(connection);
@@ -128,7 +128,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     await sleep(howLong);
     await connection.close();
   };
-  /** Scripts put it in their own words. */
+  /** Scripts have another text for a refused command. */
   const REFUSAL = /NOPERM|refused a command/;
   const forget = async (): Promise<void> => {
     await redis.run('FLUSHALL');
@@ -136,7 +136,7 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     logged.mockClear();
   };
 
-  it('these rights are enough for everything', async () => {
+  it('allows every command of the library with these permissions', async () => {
     trust();
     await allow(...rights);
     await forget();
@@ -145,43 +145,43 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     expect(textOf()).not.toContain('CANARY');
   });
 
-  it('and none of them is too much', async () => {
+  it('needs each of these permissions', async () => {
     trust();
-    const needless = [];
+    const unneeded = [];
     for (const right of rights) {
       await allow(...rights.filter((other) => other !== right));
       await forget();
       await everything(right === 'ping' ? LONG_ENOUGH : 0);
-      if (!REFUSAL.test(textOf())) needless.push(right);
+      if (!REFUSAL.test(textOf())) unneeded.push(right);
     }
-    expect(needless).toEqual([]);
+    expect(unneeded).toEqual([]);
     await allow(...rights);
   });
 
-  it('a client of the team may bring its authority along', async () => {
+  it('works with a client of the application that trusts its own authority', async () => {
     const client: RedisClientType = createClient({
       url,
       socket: { tls: true, ca: certificates.caText },
     });
     await client.connect();
     const store = await RedisStore.open({ client });
-    expect(await store.add('wx:theirs', Buffer.from('a'), LONG)).toBe(true);
+    expect(await store.add('wx:own', Buffer.from('a'), LONG)).toBe(true);
     await store.close();
     client.destroy();
   });
 
   describe('an application', () => {
     let wechat: WechatSandbox;
-    let strangers: Certificates;
+    let otherAuthority: Certificates;
     beforeAll(async () => {
       wechat = await startWechatSandbox();
-      strangers = new Certificates();
+      otherAuthority = new Certificates();
       await allow(...rights);
     });
     afterAll(async () => {
       killInstances();
       await wechat.close();
-      strangers.remove();
+      otherAuthority.remove();
     });
     const startTrusting = ({ ca }: Certificates): Promise<Instance> =>
       Instance.start(wechat, { url }, {}, { NODE_EXTRA_CA_CERTS: ca });
@@ -190,10 +190,10 @@ describeOpenssl('Redis behind TLS, for a user who may do what the log says he ne
     const tokenOf = async (response: Response): Promise<string> =>
       ((await response.json()) as { session_rd: string }).session_rd;
 
-    it('works with the authority in NODE_EXTRA_CA_CERTS; with another one it runs, answers 503 and says why, without the password', async () => {
+    it('works with the authority in NODE_EXTRA_CA_CERTS; with another authority it starts, returns 503 and logs the reason without the password', async () => {
       const [trusting, wrong] = await Promise.all([
         startTrusting(certificates),
-        startTrusting(strangers),
+        startTrusting(otherAuthority),
       ]);
       const sessionRd = await tokenOf(await login(trusting));
       expect(await trusting.me(sessionRd)).toBe(200);

@@ -65,23 +65,23 @@ describeRedis('RedisStore', () => {
 
     it('and reads it again after a minute', async () => {
       const store = await RedisStore.open({ url: redis.url });
-      const asked = jest.spyOn(RedisConnection.prototype, 'time');
+      const timeCommand = jest.spyOn(RedisConnection.prototype, 'time');
       const elapsed = performance.now.bind(performance);
       store.clock.now();
       jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + 59_000);
       store.clock.now();
-      expect(asked).not.toHaveBeenCalled();
+      expect(timeCommand).not.toHaveBeenCalled();
       jest.spyOn(performance, 'now').mockImplementation(() => elapsed() + 61_000);
       store.clock.now();
       store.clock.now();
-      expect(asked).toHaveBeenCalledTimes(1);
-      await asked.mock.results[0]!.value;
+      expect(timeCommand).toHaveBeenCalledTimes(1);
+      await timeCommand.mock.results[0]!.value;
       await store.close();
     });
   });
 
   describe('sends', () => {
-    it('one GET to find a session, and no command for an invented token', async () => {
+    it('one GET to find a session, and no command for a forged token', async () => {
       const wechat = await startWechatSandbox();
       const store = await RedisStore.open({ url: redis.url });
       const app = await startTeamApp(optionsFor(wechat, { store }));
@@ -98,7 +98,7 @@ describeRedis('RedisStore', () => {
       await wechat.close();
     });
 
-    it('no more bytes for a session than the README says', async () => {
+    it('no more bytes for a session than the README states', async () => {
       await redis.run('FLUSHALL');
       const wechat = await startWechatSandbox();
       const store = await RedisStore.open({ url: redis.url });
@@ -122,17 +122,17 @@ describeRedis('RedisStore', () => {
   describe('close', () => {
     it('D1 closes its own connection once, after all replies', async () => {
       const store = await RedisStore.open({ url: redis.url });
-      const answers = Promise.all(
+      const values = Promise.all(
         Array.from({ length: 100 }, (_, i) => store.add(`wx:end:${i}`, Buffer.from('a'), LONG)),
       );
       await Promise.all([store.close(), store.close()]);
-      expect((await answers).every(Boolean)).toBe(true);
+      expect((await values).every(Boolean)).toBe(true);
       await store.close();
       await expect(store.get('wx:end:1')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
       await until(async () => (await clientsOf(redis)) === 0);
     });
 
-    it('closes a connection that is established only later', async () => {
+    it('closes a connection that is established after the call of close', async () => {
       const proxy = await TcpProxy.start(redis.port);
       proxy.always({ kind: 'blackhole' });
       const store = await RedisStore.open({ url: proxy.url });
@@ -170,7 +170,7 @@ describeRedis('RedisStore', () => {
       });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
       expect(textOf()).toContain('WRONGPASS');
-      await redis.run('ACL', 'SETUSER', 'wechat', '>CANARY_wrong'); // the operator fixes it
+      await redis.run('ACL', 'SETUSER', 'wechat', '>CANARY_wrong'); // the operator corrects the password
       await until(() => isUp(store));
       expect(textOf()).not.toContain('CANARY');
       await store.close();
@@ -189,7 +189,7 @@ describeRedis('RedisStore', () => {
       await store.close();
     });
 
-    it('and these permissions are enough', async () => {
+    it('and works with these permissions', async () => {
       const rights =
         '+get +set +getdel +del +incrby +pttl +pexpire +eval +evalsha +time +ping'.split(' ');
       await redis.run('ACL', 'SETUSER', 'owner', 'on', '>p', '~wx:*', ...rights);

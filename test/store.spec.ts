@@ -14,15 +14,15 @@ describeRedis('RedisStore', () => {
   });
   afterAll(() => redis.end());
 
-  describeWechatStore('on a connection of its own', async () => {
+  describeWechatStore('on its own connection', async () => {
     const store = await RedisStore.open({ url: redis.url });
     return { store, close: () => store.close() };
   });
 
-  describe('with a client of the team', () => {
+  describe('with a client of the application', () => {
     let client: RedisClientType;
 
-    describeWechatStore('keeps the contract', async () => {
+    describeWechatStore('fulfils the contract', async () => {
       client = createClient({ url: redis.url });
       await client.connect();
       const store = await RedisStore.open({ client });
@@ -44,15 +44,15 @@ describeRedis('RedisStore on a Redis Cluster', () => {
   });
   afterAll(() => cluster.end());
 
-  describeWechatStore('on a connection of its own', async () => {
+  describeWechatStore('on its own connection', async () => {
     const store = await RedisStore.open({ url: cluster.urls });
     return { store, close: () => store.close() };
   });
 
-  describe('with a client of the team', () => {
+  describe('with a client of the application', () => {
     let client: RedisClusterType;
 
-    describeWechatStore('keeps the contract', async () => {
+    describeWechatStore('fulfils the contract', async () => {
       client = createCluster({
         rootNodes: [{ url: cluster.urls[0] }],
       }) as unknown as RedisClusterType;

@@ -1,10 +1,10 @@
 import autocannon from 'autocannon';
-import { answerQuestions } from './child.js';
+import { serveTasks } from './child.js';
 import { CONNECTIONS } from './order.js';
 import type { Load, Order } from './order.js';
 
-/** A load generator, alone in its process, so that what it costs is not charged to a server. */
-answerQuestions({ run });
+/** Runs a load generator in its own process, so that its CPU time is not counted as the server's. */
+serveTasks({ run });
 
 async function run({ url, requests, seconds: duration }: Order): Promise<Load> {
   const seen = { good: 0, bad: 0, times: [] as number[] };
@@ -42,7 +42,7 @@ function summaryOf(
   return {
     good: good / seconds,
     bad: bad / seconds,
-    answers: good + bad,
+    responses: good + bad,
     p50: at(0.5),
     p99: at(0.99),
   };

@@ -4,18 +4,18 @@ import { hasRedis, pin } from './machine.js';
 /** How much is measured. */
 export interface Scale {
   rounds: number;
-  /** Seconds of load before a server is measured, and while it is. */
+  /** Seconds of load before the measurement of a server, and during it. */
   warmUp: number;
   seconds: number;
-  /** Users that a server has, where nothing else is said. */
+  /** The default number of users of a server. */
   clients: number;
   logins: number;
-  /** Logins in Redis: to weigh them, and to see whether their number slows a request. */
+  /** Logins in Redis, to measure their memory and whether their number slows down a request. */
   weighed: number;
   many: number;
-  /** Requests between two looks at the heap. */
+  /** Requests between two measurements of the heap. */
   soak: number;
-  /** Starts that are timed. */
+  /** Number of timed starts. */
   starts: number;
 }
 
@@ -42,7 +42,7 @@ export const QUICK: Scale = {
   starts: 0,
 };
 
-/** A Redis for one suite, or `undefined` where none is installed. */
+/** Starts a Redis for one suite. Passes `undefined` if Redis is not installed. */
 export async function withRedis<T>(work: (redis: TestRedis | undefined) => Promise<T>): Promise<T> {
   const redis = hasRedis ? await TestRedis.start() : undefined;
   try {
@@ -57,7 +57,7 @@ export async function infoOf(redis: TestRedis, section: string): Promise<string>
   return String(await redis.run('INFO', section));
 }
 
-/** A busy machine makes Redis miss the library's deadline; such a part says nothing, and is measured anew, once. */
+/** Repeats a part once if it failed. On a busy machine Redis can miss the library's deadline, and then the result is useless. */
 export function onceMore<T>(part: string, work: () => Promise<T>): Promise<T> {
   return work().catch((error: Error) => {
     say(`  MEASURED ANEW, ${part}: ${error.message.split('\n')[0]}`);
@@ -65,7 +65,7 @@ export function onceMore<T>(part: string, work: () => Promise<T>): Promise<T> {
   });
 }
 
-/** A machine gets slower and faster while it runs; nobody is always first. */
+/** Rotates the order in each round, because the speed of a machine changes during the run. */
 export function rotated<T>(list: T[], by: number): T[] {
   const at = by % list.length;
   return [...list.slice(at), ...list.slice(0, at)];

@@ -1,2 +1,2 @@
-/** What every measured route answers, so that what differs is the guard alone. */
-export const BODY = { id: 1, name: 'The same answer to everybody' };
+/** The response body of every measured route, so that only the guard differs. */
+export const BODY = { id: 1, name: 'The same body for every client' };

@@ -14,10 +14,10 @@ const BARS: [id: string, label: string][] = [
 ];
 const OURS = ['public of bare', 'guarded in memory of bare', 'guarded of bare', 'passport of bare'];
 const [WIDTH, LEFT, ROW, TOP] = [760, 250, 34, 64];
-/** What the longest bar or line may take. */
+/** The width of the longest bar or line. */
 const ROOM = 460;
 
-/** Requests per second beside a bare Nest route: the median as a bar, the rounds' least and greatest as a line across it. */
+/** Draws requests per second relative to a bare Nest route: a bar for the median, and a line from the slowest to the fastest round. */
 export function chartOf(figures: Figure[]): string {
   const found = BARS.flatMap(([id, label]) => {
     const figure = figures.find((one) => one.id === id);
@@ -32,7 +32,7 @@ export function chartOf(figures: Figure[]): string {
   <text x="16" y="28" font-size="17" font-weight="600" fill="#1f2328">Requests per second on Fastify, bare Nest route = 1</text>
   <text x="16" y="48" fill="#59636e" font-size="12">median of interleaved rounds; the line spans the rounds; server, Redis and load on one machine</text>
 ${rows.join('\n')}
-  <text x="16" y="${height - 14}" fill="#59636e" font-size="12">What is ours or by hand asks its store on every request and can be revoked; JSON Web Tokens cannot.</text>
+  <text x="16" y="${height - 14}" fill="#59636e" font-size="12">The library and guards by hand read a store on each request, so a login can be revoked; JSON Web Tokens cannot.</text>
 </svg>
 `;
 }

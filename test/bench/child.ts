@@ -8,17 +8,17 @@ import type { Place } from './machine.js';
 interface ChildOptions {
   args?: unknown[];
   execArgv?: string[];
-  /** @default wherever the machine likes */
+  /** @default chosen by the operating system */
   place?: Place;
 }
 
 type Reply = { value: unknown } | { error: string };
 
-/** A process of its own that answers one question after the other. What is measured never shares a heap or a JIT with us. */
+/** A separate process that runs one task after the other, so that measured code shares no heap and no JIT with the benchmark. */
 export class Child {
   private constructor(private readonly process: ChildProcess) {}
 
-  /** @param program a module beside this one, which calls `answerQuestions` */
+  /** @param program a module of this folder that calls `serveTasks` */
   static start(program: string, { args = [], execArgv = [], place }: ChildOptions = {}): Child {
     const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
     const words = args.map((one) => JSON.stringify(one));
@@ -36,41 +36,41 @@ export class Child {
 
   async stop(): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
-    const gone = once(this.process, 'exit');
+    const exited = once(this.process, 'exit');
     this.process.kill('SIGKILL');
-    await gone;
+    await exited;
   }
 
-  /** A process that ends instead of answering is an answer, too; waiting for it for ever would hide it. */
+  /** Returns the reply, or an error if the process exits first. Otherwise the caller would wait for ever. */
   private async nextReply(): Promise<Reply> {
     const waiting = new AbortController();
     const { signal } = waiting;
     const ended = once(this.process, 'exit', { signal }).then(([code, by]): Reply[] => [
       { error: `The process ended early: ${code ?? by}` },
     ]);
-    const answered = once(this.process, 'message', { signal }) as Promise<Reply[]>;
+    const received = once(this.process, 'message', { signal }) as Promise<Reply[]>;
     try {
-      return (await Promise.race([answered, ended]))[0]!;
+      return (await Promise.race([received, ended]))[0]!;
     } finally {
-      void Promise.allSettled([answered, ended]);
+      void Promise.allSettled([received, ended]);
       waiting.abort();
     }
   }
 }
 
-/** The other end: what the process can be asked. */
-export function answerQuestions(answers: Record<string, (input: never) => unknown>): void {
+/** Runs in the child process: executes the tasks that the parent requests by name. */
+export function serveTasks(tasks: Record<string, (input: never) => unknown>): void {
   const reply = async ({ name, input }: { name: string; input: unknown }): Promise<Reply> => {
     try {
-      return { value: await answers[name]?.(input as never) };
+      return { value: await tasks[name]?.(input as never) };
     } catch (error) {
       return { error: `${name}: ${error instanceof Error ? error.stack : String(error)}` };
     }
   };
-  process.once('disconnect', () => process.exit()); // a benchmark that failed leaves nobody behind
+  process.once('disconnect', () => process.exit()); // no child process is left after a failed benchmark
   process.on(
     'message',
-    (question: { name: string; input: unknown }) =>
-      void reply(question).then((value) => process.send?.(value)),
+    (task: { name: string; input: unknown }) =>
+      void reply(task).then((value) => process.send?.(value)),
   );
 }

@@ -6,16 +6,16 @@ import { rotated } from './bench.js';
 import { APP, newOpenid } from './library.js';
 
 const DAY = 86_400_000;
-/** By its file: the index of 3.6.2 asks its newest dependency for a module that is not in there any more. */
+/** Imported by its file, because the index of 3.6.2 imports a module that its newest dependency no longer contains. */
 const easywechat = Decryptor as never as {
   decrypt(sessionKey: string, iv: string, ciphertext: string): unknown;
 };
 const WAYS = ['ours', 'raw', 'easywechat'] as const;
 
-/** Microseconds of one decryption. */
+/** Duration of one decryption in microseconds. */
 export type DecryptionTimes = Record<(typeof WAYS)[number], number>;
 
-/** A user's profile, as WeChat seals it: opened by us with all checks, by node-easywechat, and by nothing but decipher and JSON.parse. */
+/** Decrypts a user's profile in three ways: by the library with all checks, by node-easywechat, and by decipher and JSON.parse only. */
 export function timesOfDecryption({
   rounds,
   times,

@@ -1,4 +1,4 @@
-/** Least, middle and greatest of what several rounds gave. */
+/** Minimum, median and maximum of several rounds. */
 export interface Spread {
   min: number;
   median: number;
@@ -13,11 +13,11 @@ export interface Figure {
   unit?: string;
   goal?: { atLeast?: number; atMost?: number };
   note?: string;
-  /** It stands in a table of its suite, and need not be listed once more. */
+  /** The figure is in a table of its suite, so the list omits it. */
   tabled?: boolean;
 }
 
-/** What belongs side by side. */
+/** Figures that are printed next to each other. */
 export interface Table {
   head: string[];
   rows: string[][];
@@ -40,7 +40,7 @@ export function spreadOf(values: number[]): Spread {
 
 type Extras = Partial<Pick<Figure, 'unit' | 'goal' | 'note' | 'tabled'>>;
 
-/** Makes the figures of a suite; what nobody measured gives none. */
+/** Creates the figures of a suite. Without measured values there is no figure. */
 export function figuresFor(
   suite: string,
 ): (id: string, label: string, values: number[], extras?: Extras) => Figure[] {
@@ -48,7 +48,7 @@ export function figuresFor(
     values.length === 0 ? [] : [{ id, label, suite, spread: spreadOf(values), ...extras }];
 }
 
-/** The goals speak of medians. */
+/** Compares the median with the goal. */
 export function isMet({ goal, spread }: Figure): boolean | undefined {
   if (!goal) return undefined;
   return spread.median >= (goal.atLeast ?? -Infinity) && spread.median <= (goal.atMost ?? Infinity);
@@ -63,7 +63,7 @@ export function rangeText({ min, max }: Spread): string {
   return min === max ? '' : `${numberText(min)} - ${numberText(max)}`;
 }
 
-/** All figures that stand in no other table. */
+/** Lists all figures that are in no other table. */
 export function listOf(figures: Figure[]): Table {
   const rows = figures
     .filter(({ tabled }) => !tabled)
@@ -77,7 +77,7 @@ export function listOf(figures: Figure[]): Table {
   return { head: ['figure', 'median', 'min - max', 'goal', 'met'], rows };
 }
 
-/** Markdown, which reads well in a terminal, too. */
+/** Formats a table as Markdown with padded columns, so that it is readable in a terminal. */
 export function textOf({ head, rows }: Table): string {
   const widths = head.map((_, column) =>
     Math.max(...[head, ...rows].map((row) => row[column]!.length)),

@@ -1,7 +1,7 @@
-/** Bytes that outlive a collection, in the heap and beside it. The process was started with `--expose-gc`. */
+/** Returns the bytes in use after a garbage collection, inside and outside of the heap. Needs `--expose-gc`. */
 export function heldMemory(): number {
   globalThis.gc!();
-  globalThis.gc!(); // what the first run finalizes, the second one frees
+  globalThis.gc!(); // the second run frees the objects that the first run finalized
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }

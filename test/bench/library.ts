@@ -4,7 +4,7 @@ import { SessionService } from 'nestjs-wechat';
 import type { WechatApp, WechatModuleOptions } from 'nestjs-wechat';
 import { PlatformClient } from '../../libs/wechat/src/platform/platform.client.js';
 
-/** What a process of the benchmark is told. Without a Redis the library keeps sessions in its memory. */
+/** Options for a process of the benchmark. Without a Redis the library keeps sessions in memory. */
 export interface Ground {
   redis?: string;
   wechat?: { url: string; apps: WechatApp[] };
@@ -25,20 +25,20 @@ export function optionsOn({ redis, wechat }: Ground): WechatModuleOptions {
   };
 }
 
-/** WeChat's answers without WeChat: a new user for each code, in no time. */
+/** Replaces the calls to WeChat: each code gives a new user without delay. */
 export function skipWechat(app: INestApplicationContext, { unionid = false } = {}): void {
-  const answer = (): Record<string, unknown> => ({
+  const response = (): Record<string, unknown> => ({
     openid: newOpenid(),
     session_key: randomBytes(16).toString('base64'),
     ...(unionid && { unionid: newOpenid() }),
   });
-  app.get(PlatformClient).json = async () => answer();
+  app.get(PlatformClient).json = async () => response();
 }
 
-/** As many as the library asks its Redis for at once without a busy machine losing patience. */
+/** Parallel logins: few enough that Redis meets the deadline on a busy machine. */
 const AT_ONCE = 256;
 
-/** Real logins, except for WeChat's part. */
+/** Logs in through the library. Only the calls to WeChat are replaced. */
 export async function logIn(app: INestApplicationContext, count: number): Promise<string[]> {
   const sessions = app.get(SessionService);
   const tokens: string[] = [];
@@ -51,12 +51,12 @@ export async function logIn(app: INestApplicationContext, count: number): Promis
   return tokens;
 }
 
-/** 28 characters, the first of which is always this one. */
+/** Returns 28 characters that start with `o`, like an openid of WeChat. */
 export function newOpenid(): string {
   return `o${randomBytes(21).toString('base64url').slice(1)}`;
 }
 
-/** As long as a token of ours and as hard to tell from one. */
-export function invented(): string {
+/** Returns a token that the library did not issue, in the format of its tokens. */
+export function forgedToken(): string {
   return `srd_${randomBytes(32).toString('base64url')}`;
 }

@@ -3,7 +3,7 @@ import { hasWrk } from './machine.js';
 import type { Load, Order } from './order.js';
 import { runWrk } from './wrk.js';
 
-/** wrk where there is one; autocannon also for requests that may be sent only once, which wrk cannot promise. */
+/** Uses wrk if it is installed. Uses autocannon otherwise, and if each request may be sent only once, which wrk does not guarantee. */
 export class LoadGenerator {
   private autocannon?: Child;
 

@@ -6,40 +6,40 @@ const has = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args).error === undefined;
 
 export const hasRedis = has('redis-server', '--version');
-/** Spends a fraction of what a load generator in JavaScript spends, and so leaves the machine to the server. */
+/** wrk needs much less CPU time than a load generator in JavaScript, so the server gets more of it. */
 export const hasWrk = has('wrk', '--version');
 
 const cores = availableParallelism();
-/** In cores. Where others are busier than that, they are measured, too. */
+/** Cores. If other processes use more than this, they distort the figures. */
 export const BUSY = 0.2;
 
-/** Two processes that take turns on one core measure the scheduler. Where others want the cores as well, it is left its choice. */
+/** Whether processes are pinned to cores. Without it, server and load may share a core. On a busy machine the scheduler chooses. */
 let pinned = false;
 
-/** The server alone on the first core; whatever it is measured with, on the others. */
+/** `server`: the first core, which only the server uses. `beside`: the other cores, for the load, Redis and WeChat. */
 export type Place = 'server' | 'beside';
 
 const CORES: Record<Place, string> = { server: '0', beside: `1-${cores - 1}` };
 
-/** Keeps a process on its cores, where the machine can. */
+/** Pins a process to its cores if the machine supports it. */
 export function pin(pid: number, place: Place): void {
   if (pinned) spawnSync('taskset', ['-acp', CORES[place], String(pid)]);
 }
 
-/** What the figures were measured on, and with. */
+/** The machine and the tools of the measurement. */
 export interface Machine {
   cpu: string;
   cores: number;
   node: string;
   redis: string;
   load: 'wrk' | 'autocannon';
-  /** Whether server and load were kept apart. */
+  /** Whether server and load ran on separate cores. */
   pinned: boolean;
-  /** Cores that something else kept busy before. Not the load average, which would count the build that has just ended. */
+  /** Cores that other processes used before the start. The load average would include the build that has just ended. */
   othersBusy: number;
 }
 
-/** Looks around for three seconds, and decides whether to keep processes on cores of their own. */
+/** Measures the load of other processes for three seconds, and decides whether to pin processes to cores. */
 export async function describeMachine(): Promise<Machine> {
   const othersBusy = await coresBusyFor(3_000);
   pinned =
@@ -61,7 +61,7 @@ function versionIn(command: string, pattern: RegExp): string {
   return pattern.exec(String(spawnSync(command, ['--version']).stdout))?.[1] ?? 'unknown';
 }
 
-/** While this process waits for so many milliseconds. */
+/** Returns how many cores other processes use, measured over `ms` milliseconds. */
 async function coresBusyFor(ms: number): Promise<number> {
   const spent = (): { idle: number; all: number } => {
     const times = cpus().flatMap((core) => Object.entries(core.times));

@@ -26,7 +26,7 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   start: startSuite,
   soak: soakSuite,
 };
-/** Several processes that share nothing, and a Redis that is not there, have no figures. */
+/** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];
 
 const USAGE = `npm run bench -- [--quick] [--only ${Object.keys(SUITES).join(',')}] [--json FILE] [--svg FILE]
@@ -73,15 +73,14 @@ async function bench(names: string[]): Promise<void> {
 }
 
 function warn({ othersBusy }: Machine): void {
-  if (othersBusy > BUSY)
-    say('THIS MACHINE IS BUSY: something else runs here, and is measured, too.');
+  if (othersBusy > BUSY) say('THIS MACHINE IS BUSY: other processes distort the figures.');
   if (!hasRedis)
     say(
-      'NO redis-server ON THIS MACHINE: what concerns Redis is SKIPPED, elsewhere sessions lie in memory.',
+      'NO redis-server ON THIS MACHINE: suites that need Redis are SKIPPED, and the others keep sessions in memory.',
     );
   if (!hasWrk)
     say(
-      'No wrk on this machine: the load comes from autocannon, which takes about as much CPU time as a server.',
+      'No wrk on this machine: autocannon creates the load, and uses about as much CPU time as a server.',
     );
 }
 
@@ -98,7 +97,7 @@ async function measureAll(names: string[]): Promise<Required<Findings>> {
   return all;
 }
 
-/** What took minutes before is not thrown away. */
+/** Continues after a failed suite, so that the results of earlier suites are kept. */
 function without(suite: string): (error: Error) => Findings {
   return (error) => {
     say(`SUITE FAILED, ${suite}: ${error.stack}`);

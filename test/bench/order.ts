@@ -1,8 +1,8 @@
-/** What a server is sent. */
+/** The requests to a server. */
 export interface Order {
   url: string;
   requests: HttpRequest[];
-  /** For so long, all over again; without it each request once. */
+  /** Repeats all requests for this many seconds. Without it, each request is sent once. */
   seconds?: number;
 }
 
@@ -13,16 +13,16 @@ export interface HttpRequest {
 }
 
 export interface Load {
-  /** Answers per second with a status below 300, and with any other. */
+  /** Responses per second with a status below 300, and with any other status. */
   good: number;
   bad: number;
-  answers: number;
+  responses: number;
   /** Milliseconds. */
   p50: number;
   p99: number;
-  /** Cores that the generator kept busy; near 1, it is the load that is measured, not the server. */
+  /** Cores that the load generator used. Near 1, the generator limits the rate, not the server. */
   busy: number;
 }
 
-/** How many connections ask at the same time. */
+/** Number of parallel connections. */
 export const CONNECTIONS = 64;

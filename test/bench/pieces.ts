@@ -8,18 +8,18 @@ import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
 import { SessionRepository } from '../../libs/wechat/src/session/session.repository.js';
 import { TokenFormat } from '../../libs/wechat/src/session/session-token.js';
 import { UserRepository } from '../../libs/wechat/src/session/user.repository.js';
-import { answerQuestions } from './child.js';
+import { serveTasks } from './child.js';
 import { APP, newOpenid, optionsOn } from './library.js';
 import { timesOfDecryption } from './decryption.js';
 
-/** Parts of the library without HTTP, in a process of their own. */
-answerQuestions({ timesOfDecryption, fill, someTokens, findTime });
+/** Measures parts of the library without HTTP, in a separate process. */
+serveTasks({ timesOfDecryption, fill, someTokens, findTime });
 
 const DAY = 86_400_000;
 const BATCH = 200;
 const apps = new Map<string, { sessions: SessionService; tokens: string[] }>();
 
-/** Real logins, except for what a login asks WeChat: both records, written by the library's own classes. */
+/** Creates both records of each login with the library's own classes, without a call to WeChat. */
 async function fill({
   name,
   redis,
@@ -33,7 +33,7 @@ async function fill({
   const tokens: string[] = [];
   while (tokens.length < count) {
     const batch = Array.from({ length: Math.min(BATCH, count - tokens.length) }, () =>
-      patiently(() => addLogin(app)),
+      withRetries(() => addLogin(app)),
     );
     tokens.push(...(await Promise.all(batch)));
   }
@@ -64,8 +64,8 @@ async function addLogin(app: INestApplicationContext): Promise<string> {
   return tokens.format(token, stored.key);
 }
 
-/** The library gives Redis up after its deadline, which a machine that does much else meets now and then. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+/** Retries after a missed deadline of Redis, which is common on a busy machine. */
+async function withRetries<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();
@@ -76,7 +76,7 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** So many of a store's tokens, from the first to the last. */
+/** Returns `count` tokens of a store, spread evenly from the first to the last. */
 function someTokens({ name, count }: { name: string; count: number }): string[] {
   const { tokens } = apps.get(name)!;
   const step = Math.max(1, tokens.length / count);
@@ -86,7 +86,7 @@ function someTokens({ name, count }: { name: string; count: number }): string[] 
   );
 }
 
-/** The median in microseconds of finds one after the other. `among`: how many of the sessions come by at all. */
+/** Returns the median duration in microseconds of sequential finds. `among` is the number of different sessions. */
 async function findTime({
   name,
   among,
@@ -102,7 +102,7 @@ async function findTime({
   for (let i = 0; i < count; i++) {
     const token = live[Math.floor(Math.random() * live.length)]!;
     const started = performance.now();
-    await patiently(() => sessions.find(token));
+    await withRetries(() => sessions.find(token));
     times.push((performance.now() - started) * 1_000);
   }
   return times.toSorted((a, b) => a - b)[Math.floor(count / 2)]!;

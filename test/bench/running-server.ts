@@ -13,13 +13,13 @@ export interface Served {
   execArgv?: string[];
 }
 
-/** What a server did under load. */
+/** The result of a server under load. */
 export interface Measured extends Load {
-  /** Microseconds of the server's process. */
+  /** CPU time of the server's process per request, in microseconds. */
   cpuPerRequest: number;
 }
 
-/** A server in a process of its own, and the load that it is put under. */
+/** A server in its own process, with the load for it. */
 export class RunningServer {
   private constructor(
     private readonly child: Child,
@@ -43,23 +43,23 @@ export class RunningServer {
     return this.child.ask('url');
   }
 
-  /** What so many clients send after they have logged in. */
+  /** Returns the credentials of `count` clients that have logged in. */
   credentials(clients: number): Promise<Credentials> {
     return this.child.ask('credentials', clients);
   }
 
-  /** Without `seconds` each request is sent once. */
+  /** Sends each request once, or repeats them for `seconds`. */
   async measure(requests: HttpRequest[], seconds?: number): Promise<Measured> {
     const url = await this.url();
     const before = await this.child.ask<number>('cpu');
     const load = await this.generator.run({ url, requests, seconds });
     return {
       ...load,
-      cpuPerRequest: ((await this.child.ask<number>('cpu')) - before) / load.answers,
+      cpuPerRequest: ((await this.child.ask<number>('cpu')) - before) / load.responses,
     };
   }
 
-  /** The same, after a time that does not count. */
+  /** Measures after a warm-up. */
   async measureWarm(
     requests: HttpRequest[],
     { warmUp, seconds }: { warmUp: number; seconds: number },
@@ -68,13 +68,13 @@ export class RunningServer {
     return this.measure(requests, seconds);
   }
 
-  /** Bytes; needs `--expose-gc`. */
+  /** Returns the size of the heap in bytes. Needs `--expose-gc`. */
   heldMemory(): Promise<number> {
     return this.child.ask('heldMemory');
   }
 }
 
-/** Requests for the route that every stack serves, one for each client. */
+/** Returns one request for each client, to the route that every stack serves. */
 export function requestsWith({ header, values }: Credentials): HttpRequest[] {
   return values.map((value) => ({ path: '/hello', headers: { [header]: value } }));
 }

@@ -4,14 +4,14 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccessTokenService } from 'nestjs-wechat';
-import { answerQuestions } from './child.js';
+import { serveTasks } from './child.js';
 import { heldMemory } from './heap.js';
 import type { Ground } from './library.js';
 import { STACKS } from './stacks/index.js';
 import type { StackName } from './stacks/index.js';
 import type { Http } from './stacks/stack.js';
 
-/** One server with one stack. */
+/** Runs one server with one stack. */
 const [name, ground, http] = process.argv
   .slice(2)
   .map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground, Http];
@@ -24,10 +24,10 @@ const app = await create();
 await stack.prepare?.(app, ground);
 await app.listen(0, '127.0.0.1');
 
-answerQuestions({
+serveTasks({
   url: () => app.getUrl(),
   credentials: (clients: number) => stack.credentials(app, clients),
-  /** Microseconds, of all threads. */
+  /** CPU time of all threads in microseconds. */
   cpu: () => {
     const { user, system } = process.cpuUsage();
     return user + system;

@@ -1,10 +1,10 @@
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
-import { answerQuestions } from './child.js';
+import { serveTasks } from './child.js';
 
-/** WeChat, in a process of its own, so that its time is not the library's. */
+/** Runs the sandbox in its own process, so that its CPU time is not counted as the library's. */
 const wechat = await startWechatSandbox({ quotas: { '/sns/jscode2session': {} } });
 
-answerQuestions({
+serveTasks({
   open: () => ({
     url: wechat.url,
     apps: wechat.apps.map(({ appId, secret, kind }) => ({ appId, secret, kind })),

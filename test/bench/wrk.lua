@@ -1,4 +1,4 @@
--- Goes round the requests of a file, one a line: method, path, name and value of a header, with tabs between. Ends with a line of JSON.
+-- Repeats the requests of a file. Each line has a method, a path, and the name and value of a header, separated by tabs. Prints a line of JSON at the end.
 local requests, sent = {}, 0
 
 function init(args)
@@ -18,7 +18,7 @@ end
 function done(summary, latency)
   local errors = summary.errors
   print(string.format(
-    '{"seconds":%f,"answers":%d,"bad":%d,"failed":%d,"p50":%f,"p99":%f,"cpu":%f}',
+    '{"seconds":%f,"responses":%d,"bad":%d,"failed":%d,"p50":%f,"p99":%f,"cpu":%f}',
     summary.duration / 1e6,
     summary.requests,
     errors.status,

@@ -9,13 +9,13 @@ import { CONNECTIONS } from './order.js';
 import type { HttpRequest, Load, Order } from './order.js';
 import { pin } from './machine.js';
 
-/** The script is not compiled; it stays where it was written. */
+/** The script is not compiled, so it is read from the source folder. */
 const SCRIPT = fileURLToPath(new URL('../../../../test/bench/wrk.lua', import.meta.url));
 
-/** What the script prints at the end. */
+/** The output of the script. */
 interface Summary {
   seconds: number;
-  answers: number;
+  responses: number;
   bad: number;
   failed: number;
   p50: number;
@@ -50,19 +50,19 @@ async function summaryOf(args: string[], seconds: number): Promise<Summary> {
   wrk.stdout.on('data', (chunk: Buffer) => (printed += String(chunk)));
   const closed = once(wrk, 'close');
   await Promise.race([closed, sleep(seconds * 1_000)]);
-  wrk.kill('SIGINT'); // it counts whole seconds only; this is how it is told to stop and to report
+  wrk.kill('SIGINT'); // wrk accepts only whole seconds; at SIGINT it stops and reports
   await closed;
   const summary = printed.trim().split('\n').at(-1)!;
-  if (!summary.startsWith('{')) throw new Error(`wrk did not report:\n${printed}`);
+  if (!summary.startsWith('{')) throw new Error(`wrk printed no report:\n${printed}`);
   return JSON.parse(summary) as Summary;
 }
 
-function loadOf({ seconds, answers, bad, failed, p50, p99, cpu }: Summary): Load {
+function loadOf({ seconds, responses, bad, failed, p50, p99, cpu }: Summary): Load {
   if (failed > 0) throw new Error(`${failed} requests failed or timed out`);
   return {
-    good: (answers - bad) / seconds,
+    good: (responses - bad) / seconds,
     bad: bad / seconds,
-    answers,
+    responses,
     p50,
     p99,
     busy: cpu / seconds,

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 
-/** Where Debian's package puts it. */
+/** The path in Debian's package. */
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = [
   '--headless',
@@ -17,7 +17,7 @@ const FLAGS = [
 ];
 const SCREENSHOTS = 'var/screenshots';
 
-/** `describe` for what needs a browser. Without one it is skipped, loudly; in CI it fails instead. */
+/** `describe` for tests in a browser. Without Chromium they are skipped with a warning, and in CI they fail. */
 export const describeBrowser: (name: string, stories: () => void) => void = (name, stories) => {
   if (existsSync(CHROMIUM)) return describe(name, stories);
   const reason = `${CHROMIUM} is not installed (apt-get install chromium)`;
@@ -25,7 +25,7 @@ export const describeBrowser: (name: string, stories: () => void) => void = (nam
   if (process.env['CI'] !== 'true') return describe.skip(name, stories);
   describe(name, () =>
     it('needs Chromium', () => {
-      throw new Error(`${reason}. CI=true does not let a part be skipped.`);
+      throw new Error(`${reason}. With CI=true no test may be skipped.`);
     }),
   );
 };
@@ -33,7 +33,7 @@ export const describeBrowser: (name: string, stories: () => void) => void = (nam
 export const launch = (flags: string[] = []): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
 
-/** A page of its own, and all that its console complained about. */
+/** A new page, with the warnings and errors of its console. */
 export interface Visit {
   page: Page;
   complaints: string[];
@@ -64,7 +64,7 @@ export async function visit(
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds wrong, a line each: the rule and where. */
+/** Returns the problems that axe-core finds. Each line has the rule and the elements. */
 export async function accessibilityProblems(page: Page): Promise<string[]> {
   if (!(await page.evaluate('"axe" in window'))) await page.evaluate(AXE);
   const violations: { id: string; nodes: { target: unknown[]; failureSummary: string }[] }[] =
@@ -74,7 +74,7 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
   );
 }
 
-/** A picture for people to look at; the folder is not in git. */
+/** Saves a screenshot for human readers. Its folder is not in git. */
 export async function screenshot(
   page: Page,
   name: string,

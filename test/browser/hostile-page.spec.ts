@@ -102,9 +102,9 @@ describeBrowser('a page on a hostile website', () => {
       if (path.startsWith('/simulator/app/')) {
         const target = developer.url + path.replace('/simulator/app', '');
         request.pipe(
-          httpRequest(target, { method: request.method }, (answer) => {
-            response.writeHead(answer.statusCode ?? 502, answer.headers);
-            answer.pipe(response);
+          httpRequest(target, { method: request.method }, (reply) => {
+            response.writeHead(reply.statusCode ?? 502, reply.headers);
+            reply.pipe(response);
           }),
         );
       } else if (path === '/sandbox/clock/advance') {
@@ -129,7 +129,7 @@ describeBrowser('a page on a hostile website', () => {
     };
   }
 
-  /** Opens an address from the attacker's page, in a new tab or by another statement, and returns the title of what came. */
+  /** Opens an address from the attacker's page, in a new tab or by another statement, and returns the title of the opened page. */
   async function titleOfTab(open: string): Promise<string> {
     const [tab] = await Promise.all([page.waitForEvent('popup'), page.evaluate(open)]);
     await tab.waitForLoadState('load');

@@ -50,7 +50,8 @@ describeBrowser('the simulator', () => {
   afterEach(async () => {
     await page?.context().close();
     s?.wechat.clear();
-    if (complaints?.length > 0) throw new Error(`The console complained: ${complaints.join('; ')}`);
+    if (complaints?.length > 0)
+      throw new Error(`The console has warnings or errors: ${complaints.join('; ')}`);
   });
 
   const open = async (options?: BrowserContextOptions): Promise<void> => {
@@ -59,7 +60,7 @@ describeBrowser('the simulator', () => {
   const button = (name: string): Locator => page.getByRole('button', { name, exact: true });
   const press = (name: string): Promise<void> => button(name).click();
   const shows = (text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
-  /** The screen of the phone shows this. */
+  /** Waits until the screen of the phone shows a text. */
   const screenShows = (text: string | RegExp): Promise<void> =>
     page.locator('.screen').getByText(text).first().waitFor();
   /** Opens the page for a user who is new to the server. */
@@ -77,7 +78,7 @@ describeBrowser('the simulator', () => {
     await screenShows(/session_rd/);
     return user;
   };
-  /** The newest steps of the diagram as they are read out. */
+  /** Returns the newest steps of the diagram, as a screen reader reads them. */
   const steps = async (count: number): Promise<string[]> =>
     (await page.locator('.message summary').allInnerTexts())
       .slice(-count)
@@ -100,7 +101,7 @@ describeBrowser('the simulator', () => {
       await press('用此号码注册');
       await screenShows('已验证的手机号');
       await screenshot(page, 'phone');
-      await page.locator('.message.server-wechat.answer summary').first().click();
+      await page.locator('.message.server-wechat.response summary').first().click();
       await screenshot(page, 'step');
       await press('清空');
       await press(RECORD);
@@ -286,9 +287,9 @@ describeBrowser('the simulator', () => {
         expect.stringMatching('微信 到 你的服务器: 200 session_key, openid'),
         expect.stringMatching('你的服务器 到 小程序: 200 session_rd'),
       ]);
-      const answer = page.locator('.message').nth(-2);
-      await answer.locator('summary').click();
-      expect(await answer.locator('pre').innerText()).toContain('"session_key": "██████"');
+      const message = page.locator('.message').nth(-2);
+      await message.locator('summary').click();
+      expect(await message.locator('pre').innerText()).toContain('"session_key": "██████"');
       await press('清空');
       await shows('还没有消息');
     });
@@ -380,7 +381,7 @@ describeBrowser('the simulator', () => {
       await screenShows('服务器拒绝了：429');
     });
 
-    it('makes WeChat slow, dead and well again', async () => {
+    it('makes WeChat slow, unavailable and available again', async () => {
       await openLoggedIn();
       await page.getByRole('radio', { name: '断线' }).check();
       await shows('微信现在：断线');
@@ -393,7 +394,7 @@ describeBrowser('the simulator', () => {
       await shows('微信现在：慢');
       await page.getByRole('radio', { name: '正常' }).check();
       await shows('微信现在：正常');
-      s.wechat.clock.advance('1m'); // the server spares a WeChat that has just been down
+      s.wechat.clock.advance('1m'); // the server's circuit breaker stays open for some seconds after the failures
       await press(LOGIN);
       await screenShows('欢迎回来');
     });

@@ -192,7 +192,7 @@ describe('nothing is missing', () => {
     expect(ofClient.filter((code) => !known.includes(code))).toEqual([]);
   });
 
-  it("of WeChat's numbers that the library knows", () => {
+  it("of WeChat's errcodes that the library maps", () => {
     const numbers = [...read('libs/wechat/src/platform/errcode.ts').matchAll(/case (-?\d+):/g)].map(
       ([, number = '']) => number,
     );

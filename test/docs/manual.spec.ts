@@ -51,11 +51,11 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { clientOf } from '../support/http.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { optionsFor } from '../support/team-app.js';
 
 /*
- * The code of the manual (libs/wechat/README.md and docs/). Each region stands there word for word, see docs.spec.ts,
+ * The code of the manual (libs/wechat/README.md and docs/). Each region is a copy of this code, see docs.spec.ts,
  * and runs here against the sandbox.
  */
 
@@ -181,7 +181,7 @@ class WebsiteController {
 }
 // #endregion website-login
 
-/** Stands for the guard of an application that had a login of its own. */
+/** The guard of an application that already has its own login. */
 class OldTokenGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     return (
@@ -411,7 +411,7 @@ describe('the code of the manual', () => {
     expect((await call('GET /orders/prices')).status).toBe(200);
   });
 
-  it('is registered with options of its own', async () => {
+  it('is registered with its own options', async () => {
     const [{ appId, secret }, mobile] = wechat.apps as [
       WechatSandbox['apps'][0],
       WechatSandbox['apps'][0],
@@ -513,7 +513,11 @@ describe('the code of the manual', () => {
     const state = new URL(headers.get('location')!).searchParams.get('state')!;
     return { cookie, state, attributes };
   };
-  const callback = async (user: SandboxUser, state: string, cookie: string): Promise<Answer> => {
+  const callback = async (
+    user: SandboxUser,
+    state: string,
+    cookie: string,
+  ): Promise<AppResponse> => {
     const { code } = await user.authorize(WEBSITE.appId, { scope: 'snsapi_login' });
     return call(`GET /website/callback?code=${code}&state=${state}`, { headers: { cookie } });
   };
@@ -565,7 +569,7 @@ describe('the code of the manual', () => {
     });
   });
 
-  it('answers in an envelope of the team', async () => {
+  it('responds in an envelope of the application', async () => {
     await start({ controllers: [LoginController], providers: [UsersService] }, {}, () => {
       // #region use-envelope
       app.useGlobalFilters(new TeamExceptionFilter());
@@ -597,7 +601,7 @@ describe('the code of the manual', () => {
     expect(await status({ 'x-session-rd': 'srd_dead' })).toBe(401);
   });
 
-  it('tells its health', async () => {
+  it('reports its health', async () => {
     await start({ controllers: [HealthController], providers: [WechatHealthIndicator] });
     const { status, body } = await call('GET /health/ready');
     expect([status, body.details]).toEqual([
@@ -614,14 +618,14 @@ describe('the code of the manual', () => {
   });
 
   it('reaches the APIs that the library has no service for', async () => {
-    const answers: Record<string, object> = {
+    const responses: Record<string, object> = {
       '/cgi-bin/stable_token': { access_token: 'token', expires_in: 7200 },
       '/wxa/msg_sec_check': { errcode: 0, errmsg: 'ok', result: { suggest: 'pass', label: 100 } },
       '/cgi-bin/message/subscribe/send': { errcode: 0, errmsg: 'ok' },
       '/wxa/generate_urllink': { errcode: 0, errmsg: 'ok', url_link: 'https://wxaurl.cn/abc' },
     };
     const platform = createServer(({ url = '' }, response) =>
-      response.end(JSON.stringify(answers[url.split('?')[0] ?? ''])),
+      response.end(JSON.stringify(responses[url.split('?')[0] ?? ''])),
     );
     await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve));
     const baseUrl = `http://127.0.0.1:${(platform.address() as AddressInfo).port}`;

@@ -60,7 +60,7 @@ export function linesOfTables(markdown: string): string[] {
     .filter((line) => line.startsWith('|'));
 }
 
-/** What stands between `// #region name` and its end, without markers and common indentation; the whole file without a name. */
+/** Returns the text between `// #region name` and its end, without markers and common indentation. Without a name, returns the whole file. */
 export function regionOf(source: string, name?: string): string {
   const lines = source.trimEnd().split('\n');
   const isMarker = (line: string): boolean => /^\s*(\/\/|#) #(end)?region\b/.test(line);

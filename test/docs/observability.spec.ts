@@ -14,7 +14,7 @@ import type { Observed } from '../support/observed.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
-import { traceText, withoutChance } from '../support/trace-text.js';
+import { traceText, withoutVariableParts } from '../support/trace-text.js';
 import { blocksOf, linesOfTables } from './markdown.js';
 
 /*
@@ -79,12 +79,12 @@ async function traced(
     'content-type': 'application/json',
     ...(session_rd !== undefined && { authorization: `Bearer ${session_rd}` }),
   };
-  const answer = await app.fetch(
+  const response = await app.fetch(
     path,
     code === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify({ code }) },
   );
-  await answer.text();
-  await until(() => observed.spans().some(({ kind }) => kind === SpanKind.SERVER)); // it ends after the answer
+  await response.text();
+  await until(() => observed.spans().some(({ kind }) => kind === SpanKind.SERVER)); // it ends after the response
   return traceText(observed.spans());
 }
 
@@ -105,9 +105,9 @@ describe('the traces in the documents', () => {
     });
     for (const page of PAGES) {
       const shown = blocksOf(read(page)).flatMap(({ language, code }) =>
-        language === 'text' ? [withoutChance(code)] : [],
+        language === 'text' ? [withoutVariableParts(code)] : [],
       );
-      expect(shown).toEqual([login, blocked, renewed, guarded].map(withoutChance));
+      expect(shown).toEqual([login, blocked, renewed, guarded].map(withoutVariableParts));
     }
   });
 });
@@ -168,13 +168,13 @@ describe('the dashboard', () => {
     });
   }
 
-  /** Names that a query asks for, as patterns: `name{…}` and `{__name__=~"pattern", …}`. */
-  const asked = (query: string): RegExp[] =>
+  /** Returns the metric names of a query as patterns: `name{…}` and `{__name__=~"pattern", …}`. */
+  const metricsIn = (query: string): RegExp[] =>
     [...query.matchAll(/__name__=~"([^"]+)"|\b(wechat_\w+)(?=\{|\[|,)/g)].map(
       ([, pattern, name]) => new RegExp(`^(?:${pattern ?? name})$`),
     );
 
-  it('asks for what the library counts, and for all of it, whichever way it came to Prometheus', async () => {
+  it('queries all metrics of the library and no others, for both ways of export to Prometheus', async () => {
     const counted = await namesInPrometheus();
     expect(counted.map(({ name }) => name).toSorted()).toEqual([
       'wechat.access_token.fetches',
@@ -184,7 +184,7 @@ describe('the dashboard', () => {
       'wechat.store.duration',
     ]);
     const patterns = [...queries, ...templating.list.map(({ query }) => JSON.stringify(query))].map(
-      asked,
+      metricsIn,
     );
     expect(patterns.slice(0, queries.length).filter((names) => names.length === 0)).toEqual([]);
     for (const way of ['direct', 'byOtlp'] as const) {
@@ -210,7 +210,7 @@ describe('the dashboard', () => {
     const text = new PrometheusSerializer().serialize(await observed.metrics());
     const grouped = queries.flatMap((query) => {
       const [, labels = ''] = /by \(([^)]*)\)/.exec(query) ?? [];
-      const names = asked(query);
+      const names = metricsIn(query);
       const lines = text
         .split('\n')
         .filter((line) => names.some((name) => name.test(line.split('{', 1)[0] ?? '')));
@@ -224,7 +224,7 @@ describe('the dashboard', () => {
     expect(grouped.filter(({ there }) => !there)).toEqual([]);
   });
 
-  it('is one that Grafana takes: ids, places, titles, and its own data source', () => {
+  it('is valid for Grafana: ids, positions, titles and its own data source', () => {
     expect(dashboard).toMatchObject({
       title: 'nestjs-wechat',
       uid: 'nestjs-wechat',

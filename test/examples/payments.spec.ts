@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppModule } from '../../examples/payments/src/app.module.js';
 import { clientOf } from '../support/http.js';
-import type { Answer, Call } from '../support/http.js';
+import type { AppResponse, Call } from '../support/http.js';
 import { freePort } from '../support/redis.js';
 
 const adapters = {
@@ -20,7 +20,7 @@ describe.each(Object.entries(adapters))('the payments example on %s', (_, adapte
   let wechat: WechatSandbox;
   let app: INestApplication;
   let alice: SandboxUser;
-  let call: (route: string, call?: Call) => Promise<Answer>;
+  let call: (route: string, call?: Call) => Promise<AppResponse>;
   const environment = { ...process.env };
 
   beforeAll(async () => {
@@ -47,7 +47,7 @@ describe.each(Object.entries(adapters))('the payments example on %s', (_, adapte
     return body.outTradeNo as string;
   };
 
-  it('takes a payment by its notification, survives a lost one by a query, and refunds', async () => {
+  it('marks an order as paid by its notification or, if that is lost, by a query, and refunds it', async () => {
     const notified = await pay();
     await wechat.settle();
     wechat.everyDelivery({ drop: true });

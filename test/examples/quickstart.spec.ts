@@ -9,19 +9,19 @@ import { createSession } from '../../libs/miniprogram-client/src/index.js';
 import { httpSend } from '../../libs/miniprogram-client/test-support/http.js';
 import { createPhone } from '../../libs/miniprogram-client/test-support/wx-shim.js';
 import { clientOf } from '../support/http.js';
-import type { Answer, Call } from '../support/http.js';
+import type { AppResponse, Call } from '../support/http.js';
 
 const adapters = {
   express: () => new ExpressAdapter(),
   fastify: () => new FastifyAdapter() as never,
 };
 
-/** The smallest app that uses the package, as the README shows it. */
+/** The smallest application with the package, which the README shows. */
 describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => {
   let wechat: WechatSandbox;
   let app: INestApplication;
   let url: string;
-  let call: (route: string, call?: Call) => Promise<Answer>;
+  let call: (route: string, call?: Call) => Promise<AppResponse>;
   const environment = { ...process.env };
 
   beforeAll(async () => {
@@ -43,7 +43,7 @@ describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => 
     await wechat.close();
   });
 
-  it('logs in, knows the user, gives the phone number, refreshes and logs out', async () => {
+  it('logs in, returns the user and the phone number, refreshes and logs out', async () => {
     const user = wechat.users.create({ phoneNumber: '13580006666' });
     const login = await call('POST /auth/login', { body: await user.login() });
     expect([login.status, login.body]).toEqual([
@@ -78,13 +78,13 @@ describe.each(Object.entries(adapters))('the quickstart on %s', (_, adapter) => 
     ]);
   });
 
-  it('says why a code is refused', async () => {
+  it('returns the reason for a refused code', async () => {
     const { status, body } = await call('POST /auth/login', { body: { code: 'unknown' } });
     expect([status, body.code, body.error]).toEqual([401, 40029, 'ERR_WECHAT_CODE']);
     expect((await call('POST /auth/login', { body: {} })).status).toBe(400);
   });
 
-  it('is what the mini-program client expects', async () => {
+  it('works with the mini-program client', async () => {
     const user = wechat.users.create();
     const phone = createPhone({ send: httpSend, login: () => user.login() });
     const session = createSession({ baseUrl: url, wx: phone.wx });

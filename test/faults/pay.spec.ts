@@ -64,7 +64,7 @@ describeRedis('notifications of WeChat Pay on two instances', () => {
     }
   });
 
-  it('Q3 takes another id, nonce and event for what they are: the same payment is one, a refund is another', async () => {
+  it('Q3 handles one payment once although the id, nonce and event differ, and handles a refund separately', async () => {
     const order = paidOrder();
     await deliver(notification(order));
     await deliver(notification(order));
@@ -96,7 +96,7 @@ describeRedis('notifications of WeChat Pay on two instances', () => {
     for (let i = 0; i < (isFull ? 100 : 3); i++) {
       const message = notification();
       for (const { shop } of instances)
-        shop.handle = () => Promise.reject(new Error('the database is gone'));
+        shop.handle = () => Promise.reject(new Error('the database is down'));
       expect((await deliver(message, [instances[0]!]))[0]!.status).toBe(500);
       for (const { shop } of instances) shop.handle = () => undefined;
       expect((await deliver(message, [instances[1]!]))[0]!.status).toBe(204);
@@ -132,7 +132,7 @@ describeRedis('notifications of WeChat Pay on two instances', () => {
       await until(() => ran.length === 1);
       child.kill('SIGKILL');
       await lost;
-      expect((await deliver(message, [instances[0]!]))[0]!.status).toBe(503); // the claim of the dead process
+      expect((await deliver(message, [instances[0]!]))[0]!.status).toBe(503); // the claim of the killed process
       expect(runs()).toBe(0);
       await until(async () => (await deliver(message, [instances[0]!]))[0]!.status === 204);
       expect(runs()).toBe(1);
@@ -141,7 +141,7 @@ describeRedis('notifications of WeChat Pay on two instances', () => {
     },
   );
 
-  it('Q1 is 503 while the store is dead or frozen, and no handler runs', async () => {
+  it('Q1 returns 503 while the store is down or frozen, and no handler runs', async () => {
     for (const fault of ['SIGSTOP', 'kill'] as const) {
       const message = notification();
       await (fault === 'kill' ? redis.kill() : redis.freeze());
@@ -204,7 +204,7 @@ describe('WeChat Pay that fails', () => {
     expect(await pay.payments.query(prepay)).toMatchObject({ state: 'CLOSED' });
   });
 
-  it('Q8 is 503 within the deadline while WeChat Pay does not respond', async () => {
+  it('Q8 returns 503 within the deadline while WeChat Pay does not respond', async () => {
     wechat.next('/v3/pay/transactions/jsapi', { delay: '5s', times: 5 });
     const startedAt = performance.now();
     await expect(pay.payments.prepay(order())).rejects.toMatchObject({

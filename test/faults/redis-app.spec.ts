@@ -19,7 +19,7 @@ const LATEST = 300;
 /** Time for HTTP when 64 requests arrive at once, in milliseconds. */
 const HTTP = 50;
 
-interface Answer {
+interface AppResponse {
   status: number;
   openid?: string;
   ms: number;
@@ -78,7 +78,7 @@ describeRedis('an application, when', () => {
   };
 
   /** GET /me. Throws if the response is not one that the table of faults allows. */
-  const me = async (sessionRd = token): Promise<Answer> => {
+  const me = async (sessionRd = token): Promise<AppResponse> => {
     const startedAt = performance.now();
     const response = await app.as(sessionRd, '/me');
     const ms = performance.now() - startedAt;
@@ -89,16 +89,16 @@ describeRedis('an application, when', () => {
     return { status: response.status, openid: body.openid, ms };
   };
 
-  const expectOnly = (answers: Answer[], statuses: number[], latest = Infinity): void => {
+  const expectOnly = (responses: AppResponse[], statuses: number[], latest = Infinity): void => {
     expect(
-      [...new Set(answers.map(({ status }) => status))].filter(
+      [...new Set(responses.map(({ status }) => status))].filter(
         (status) => !statuses.includes(status),
       ),
     ).toEqual([]);
-    expect(answers.filter((answer) => answer.status === 200 && answer.openid !== openid)).toEqual(
-      [],
-    );
-    expect(answers.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)).toBeLessThan(latest);
+    expect(
+      responses.filter((response) => response.status === 200 && response.openid !== openid),
+    ).toEqual([]);
+    expect(responses.reduce((slowest, { ms }) => Math.max(slowest, ms), 0)).toBeLessThan(latest);
   };
 
   it.each(trials(100, 3))(
@@ -109,8 +109,8 @@ describeRedis('an application, when', () => {
       await sleep(30);
       await redis.kill();
       await sleep(30);
-      const answers = await requests.stop();
-      expectOnly(answers, [200, 503], LATEST + HTTP + lag.end());
+      const responses = await requests.stop();
+      expectOnly(responses, [200, 503], LATEST + HTTP + lag.end());
       expect((await me()).status).toBe(503);
       expect((await me('srd_invented')).status).toBe(401); // decided without Redis
       expect((await app.fetch('/greeting')).status).toBe(200);
@@ -131,9 +131,9 @@ describeRedis('an application, when', () => {
       redis.freeze();
       const requests = load(16, () => me());
       await sleep(isFull ? 2_000 : 700);
-      const answers = await requests.stop();
+      const responses = await requests.stop();
       const allowed = lag.end();
-      expectOnly(answers, [503], LATEST + HTTP + allowed);
+      expectOnly(responses, [503], LATEST + HTTP + allowed);
       const thawedAt = performance.now();
       redis.thaw();
       await until(async () => (await me()).status === 200);
@@ -144,9 +144,9 @@ describeRedis('an application, when', () => {
   it.each(trials(50, 1))('R3 returns 503 in time while Redis takes 2 s for a reply', async () => {
     proxy.always({ kind: 'delay', ms: 2_000 });
     const lag = new Lag();
-    const answers = [];
-    for (let i = 0; i < 20; i++) answers.push(await me());
-    expectOnly(answers, [503], LATEST + HTTP + lag.end());
+    const responses = [];
+    for (let i = 0; i < 20; i++) responses.push(await me());
+    expectOnly(responses, [503], LATEST + HTTP + lag.end());
     proxy.pass();
     await until(async () => (await me()).status === 200);
   });
@@ -169,10 +169,10 @@ describeRedis('an application, when', () => {
       const lag = new Lag();
       const first = me(tokens[0]);
       await sleep(10); // the first reply is broken; no request may get the reply to another one
-      const answers = await Promise.all([first, ...tokens.slice(1).map((each) => me(each))]);
+      const responses = await Promise.all([first, ...tokens.slice(1).map((each) => me(each))]);
       const allowed = lag.end();
-      answers.forEach(({ status, openid: whose, ms }, i) => {
-        expect([status, whose]).toEqual(
+      responses.forEach(({ status, openid: owner, ms }, i) => {
+        expect([status, owner]).toEqual(
           status === 200 ? [200, users[i]!.openid()] : [503, undefined],
         );
         expect(ms).toBeLessThan(LATEST + HTTP + allowed);
@@ -230,7 +230,7 @@ describeRedis('an application, when', () => {
       const [one, other] = await Promise.all(
         [1, 2].map(() => startMember(optionsFor(wechat, { store }))),
       );
-      const asked = wechat.requestsTo('/cgi-bin/stable_token').length;
+      const before = wechat.requestsTo('/cgi-bin/stable_token').length;
       proxy.next({ kind: 'dropReply' }, request());
       const got = await one!.tokens.get();
       await until(async () => (await me()).status === 200);
@@ -238,7 +238,7 @@ describeRedis('an application, when', () => {
       expect([got, await other!.tokens.get()]).toEqual(
         Array(2).fill(wechat.accessTokens.current(appId())),
       );
-      expect(wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
+      expect(wechat.requestsTo('/cgi-bin/stable_token').length - before).toBeLessThanOrEqual(2);
       await Promise.all([one!.close(), other!.close()]);
     });
   });

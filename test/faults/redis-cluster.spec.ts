@@ -65,14 +65,14 @@ describeRedis('the store on a cluster', () => {
       );
       expectAll(
         waited.filter((_, i) => onOthers.includes(keys[i]!)),
-        'answer',
+        'value',
         LATEST + allowed,
       );
       expectAll(after[0], 'unavailable', AT_ONCE + allowed);
-      expectAll(after[1], 'answer', LATEST + allowed);
+      expectAll(after[1], 'value', LATEST + allowed);
       cluster.masters[0]!.thaw();
       await until(() => areUp(keys));
-      expectAll(await read(keys), 'answer', LATEST + allowed);
+      expectAll(await read(keys), 'value', LATEST + allowed);
     },
   );
 
@@ -80,9 +80,9 @@ describeRedis('the store on a cluster', () => {
     const lag = new Lag();
     await cluster.masters[1]!.kill();
     const outcomes = await read(keys);
-    expect(outcomes.map(({ is }) => is)).toEqual(expect.arrayContaining(['answer', 'unavailable']));
+    expect(outcomes.map(({ is }) => is)).toEqual(expect.arrayContaining(['value', 'unavailable']));
     expect(Math.max(...outcomes.map(({ ms }) => ms))).toBeLessThan(LATEST + lag.end());
-    expectAll(await read(onTheFirst), 'answer', LATEST);
+    expectAll(await read(onTheFirst), 'value', LATEST);
     await cluster.masters[1]!.start();
     await until(() => areUp(keys));
   });
@@ -92,7 +92,7 @@ describeRedis('the store on a cluster', () => {
     await until(async () => (await read(onTheFirst)).every(({ is }) => is === 'unavailable'));
     await cluster.replica.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
     await until(() => areUp(onTheFirst));
-    expectAll(await read(keys), 'answer', LATEST);
+    expectAll(await read(keys), 'value', LATEST);
   });
 
   it('R8 with waitReplicas waits at the node of the removed key, before and after its slot moves', async () => {
@@ -100,11 +100,11 @@ describeRedis('the store on a cluster', () => {
     const removing = async (key: string): Promise<Outcome['is']> =>
       (await outcomeOf(() => waiting.remove(key))).is;
     const [one, two] = onTheFirst;
-    await until(async () => (await removing(one!)) === 'answer'); // the replica has replaced the first node
+    await until(async () => (await removing(one!)) === 'value'); // the replica has replaced the first node
     expect(await removing(onOthers[0]!)).toBe('unavailable'); // the other nodes have no replica
     await cluster.masters[0]!.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
     await until(async () => String(await cluster.replica.run('ROLE')).startsWith('slave'));
-    await until(async () => (await removing(two!)) === 'answer'); // after MOVED
+    await until(async () => (await removing(two!)) === 'value'); // after MOVED
     expect((await read([one!, two!])).map(({ is }) => is)).toEqual(['absent', 'absent']);
     await waiting.close();
   });

@@ -273,15 +273,15 @@ describeRedis('a failover', () => {
     const waiting = logout(one.session_rd).then(
       (status) => [status, performance.now() - startedAt] as const,
     );
-    let answers = 0;
+    let responses = 0;
     while (
       performance.now() - startedAt < REPLICA_WAIT_MS - 50 &&
       (await me(two.session_rd)) === 200
     )
-      answers++;
+      responses++;
     const [status, ms] = await waiting;
     expect([status, ms >= REPLICA_WAIT_MS]).toEqual([503, true]);
-    expect(answers).toBeGreaterThan(3);
+    expect(responses).toBeGreaterThan(3);
   });
 
   it('control: on one connection all commands wait behind a WAIT', async () => {

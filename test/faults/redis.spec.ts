@@ -56,7 +56,7 @@ describeRedis('the store on a failing Redis', () => {
       const whileDown = (await reads.stop()).slice();
       expect(whileDown.filter(({ is }) => is === 'absent')).toEqual([]);
       expect(whileDown.map(({ is }) => is)).toEqual(
-        expect.arrayContaining(['answer', 'unavailable']),
+        expect.arrayContaining(['value', 'unavailable']),
       );
       expect(slowest(whileDown)).toBeLessThan(LATEST + lag.end());
       await redis.start();
@@ -131,9 +131,9 @@ describeRedis('the store on a failing Redis', () => {
     const later = await TestRedis.later();
     const early = await RedisStore.open({ url: later.url });
     const lag = new Lag();
-    const answer = await outcomeOf(() => early.get('wx:s:one'));
-    expect(answer.is).toBe('unavailable');
-    expect(answer.ms).toBeLessThan(AT_ONCE + lag.end());
+    const outcome = await outcomeOf(() => early.get('wx:s:one'));
+    expect(outcome.is).toBe('unavailable');
+    expect(outcome.ms).toBeLessThan(AT_ONCE + lag.end());
     await later.start();
     await until(async () => (await outcomeOf(() => early.get('wx:s:one'))).is === 'absent');
     expect(await early.add('wx:s:one', value('x'), LONG)).toBe(true);
@@ -207,7 +207,7 @@ describeRedis('the store behind a bad network', () => {
       const reads = await Promise.all(Array.from({ length: 100 }, () => get()));
       const allowed = lag.end();
       proxy.pass();
-      expect(reads.filter(({ is }) => is !== 'answer')).toEqual([]);
+      expect(reads.filter(({ is }) => is !== 'value')).toEqual([]);
       expect(slowest(reads)).toBeLessThan(260 + allowed);
     },
   );
@@ -242,12 +242,12 @@ describeRedis('the store behind a bad network', () => {
         else proxy.next(fault, 'GET');
         const lag = new Lag();
         const first = get(keys[0]);
-        await sleep(5); // the answer to the first is spoilt; whoever comes now must not get it, nor the first theirs
+        await sleep(5); // the reply to the first call is broken; no call may get the reply to another one
         const reads = await Promise.all([first, ...keys.slice(1).map((key) => get(key))]);
         const allowed = lag.end();
         reads.forEach(({ is, value: got }, i) =>
           expect([is, got]).toEqual(
-            is === 'answer' ? ['answer', value(keys[i]!)] : ['unavailable', undefined],
+            is === 'value' ? ['value', value(keys[i]!)] : ['unavailable', undefined],
           ),
         );
         expect(slowest(reads)).toBeLessThan(LATEST + allowed);
@@ -267,7 +267,7 @@ describeRedis('the store behind a bad network', () => {
     proxy.next({ kind: 'garbage' }, 'GET');
     const first = plain.get(keys[1]!);
     await sleep(20);
-    plain.get(keys[2]!).catch(() => {}); // gets no reply, because the first call takes it
+    plain.get(keys[2]!).catch(() => {}); // gets no reply, because the first call has taken it
     expect(await first).toBe(String(value(keys[2]!)));
     plain.destroy();
   });
@@ -416,9 +416,9 @@ describe('the circuit breaker', () => {
     const breaker = new CircuitBreaker(never);
     const calls = Array.from({ length: TIMEOUTS_TO_OPEN - 1 }, () => breaker.run(never));
     await Promise.allSettled(calls);
-    expect(await breaker.run(async () => 'answer')).toBe('answer');
+    expect(await breaker.run(async () => 'value')).toBe('value');
     await Promise.allSettled(calls.map(() => breaker.run(never)));
-    expect(await breaker.run(async () => 'answer')).toBe('answer');
+    expect(await breaker.run(async () => 'value')).toBe('value');
   });
 
   it('control: without a timeout a call that gets no reply does not end', async () => {

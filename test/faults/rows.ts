@@ -24,7 +24,7 @@ export function often(count: number): string {
 
 /** The outcome of a call to a store, and its duration in milliseconds. */
 export interface Outcome<T = unknown> {
-  is: 'answer' | 'absent' | 'unavailable';
+  is: 'value' | 'absent' | 'unavailable';
   value?: T;
   ms: number;
 }
@@ -35,7 +35,7 @@ export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<
   try {
     const value = await call();
     return {
-      is: value === undefined ? 'absent' : 'answer',
+      is: value === undefined ? 'absent' : 'value',
       value,
       ms: performance.now() - startedAt,
     };
@@ -64,10 +64,7 @@ export function load<T>(callers: number, call: () => Promise<T>): { stop(): Prom
   return { stop };
 }
 
-/**
- * What a deadline may be exceeded by: how long this machine held up its own event loop meanwhile, once on the way in and
- * once on the way out.
- */
+/** Measures by how much a deadline may be exceeded: twice the delay of the event loop, once for the request and once for the response. */
 export class Lag {
   private readonly delay = monitorEventLoopDelay({ resolution: 5 });
 

@@ -110,10 +110,10 @@ class Refresh extends TokenCommand {
   ): Promise<void> {
     const requestId = [undefined, 'one', 'two'][this.which % 3];
     const refreshed = sessions.refresh(token, { requestId });
-    const betrays = model.isReuse(login, token, requestId);
-    if (betrays || !model.admits(login, token)) {
+    const isReuse = model.isReuse(login, token, requestId);
+    if (isReuse || !model.admits(login, token)) {
       await expect(refreshed).rejects.toMatchObject(SESSION_ERROR);
-      login.ended ||= betrays;
+      login.ended ||= isReuse;
       return;
     }
     const { session_rd, session, expiresIn } = await refreshed;

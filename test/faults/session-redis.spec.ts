@@ -56,9 +56,10 @@ describeRedis('four instances on one Redis', () => {
   const login = async (): Promise<IssuedSession> => any(sessions).login((await user.login()).code);
   /** Returns the status of a guarded request at a random instance. Throws if a 200 is for another user. */
   const enter = async (token: string): Promise<number> => {
-    const answer = await any(apps).as(token, '/me');
-    if (answer.status === 200) expect(await answer.json()).toMatchObject({ openid: user.openid() });
-    return answer.status;
+    const response = await any(apps).as(token, '/me');
+    if (response.status === 200)
+      expect(await response.json()).toMatchObject({ openid: user.openid() });
+    return response.status;
   };
   const refresh = (token: string): Promise<string | undefined> =>
     any(sessions).refresh(token).then(({ session_rd }) => session_rd, () => undefined); // prettier-ignore
@@ -126,18 +127,18 @@ describeRedis('four instances on one Redis', () => {
     'S2 create one user and one session when two of them get the same code',
     async () => {
       const { code } = await user.login();
-      const asked = tally(wechat);
-      const answers = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
-      const tokens = answers.flatMap((answer) =>
-        answer.status === 'fulfilled' ? [answer.value.session_rd] : [],
+      const requestsSent = tally(wechat);
+      const responses = await Promise.allSettled([0, 0, 1, 1].map((i) => sessions[i]!.login(code)));
+      const tokens = responses.flatMap((response) =>
+        response.status === 'fulfilled' ? [response.value.session_rd] : [],
       );
-      const refusals = answers.flatMap((answer) =>
-        answer.status === 'rejected' ? [answer.reason.code] : [],
+      const refusals = responses.flatMap((response) =>
+        response.status === 'rejected' ? [response.reason.code] : [],
       );
       expect([new Set(tokens).size, new Set(refusals)]).toEqual([1, new Set(['ERR_WECHAT_CODE'])]);
       expect([
         await enter(tokens[0]!),
-        asked(({ path }) => path === '/sns/jscode2session'),
+        requestsSent(({ path }) => path === '/sns/jscode2session'),
       ]).toEqual([200, 2]); // from each instance
     },
   );

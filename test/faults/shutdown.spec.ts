@@ -51,14 +51,14 @@ describeRedis('an instance that receives SIGTERM', () => {
       );
       wechat.always(LOGIN, { delay: '500ms' });
       wechat.always(STABLE, { delay: '500ms' });
-      const asked = tally(wechat);
+      const requestsSent = tally(wechat);
       const logins = Promise.all(
         codes.map(
           async (code) => (await instance.login(code)).json() as Promise<{ session_rd: string }>,
         ),
       );
       const tokens = instance.accessTokens();
-      await until(() => asked(() => true) === LOGINS + 1);
+      await until(() => requestsSent(() => true) === LOGINS + 1);
       expect(await locks()).toHaveLength(1);
       const startedAt = performance.now();
       const exit = instance.stop();
@@ -83,9 +83,9 @@ describeRedis('an instance that receives SIGTERM', () => {
       wechat.next(STABLE, { transform: (token) => ({ ...token, expires_in: 200 }) }); // expires soon, so the next caller starts a refresh
       const old = await instance.accessTokens();
       wechat.always(STABLE, { delay: '500ms' });
-      const asked = tally(wechat);
+      const requestsSent = tally(wechat);
       expect(await instance.accessTokens()).toEqual(old);
-      await until(() => asked(({ path }) => path === STABLE) > 0);
+      await until(() => requestsSent(({ path }) => path === STABLE) > 0);
       expect(await locks()).toHaveLength(1);
       expect([await instance.stop(), await locks()]).toEqual([0, []]);
     },

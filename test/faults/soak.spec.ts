@@ -45,7 +45,7 @@ const WECHAT: Fault[] = [
   { body: '<html>' },
   { delay: '300ms' },
 ];
-/** Error codes that a client may get while things fail. All others are violations. */
+/** Error codes that a client may get during faults. All others are violations. */
 const ALLOWED_ERRORS = [
   'ERR_STORE_UNAVAILABLE',
   'ERR_WECHAT_UNAVAILABLE',
@@ -54,7 +54,7 @@ const ALLOWED_ERRORS = [
 ];
 
 /** A response of an instance. */
-interface Answer {
+interface AppResponse {
   status: number;
   body: { openid?: string; session_rd?: string; error?: string };
   late: number;
@@ -63,7 +63,7 @@ interface Answer {
 /** A client with its own user. It checks each response against the earlier ones and records violations. */
 class Client {
   readonly violations: string[] = [];
-  answers = 0;
+  responses = 0;
   private token?: string;
   private readonly ended: string[] = [];
 
@@ -80,9 +80,9 @@ class Client {
 
   async login(): Promise<void> {
     const { code } = await this.user.login();
-    const answer = await this.ask(LATEST.login, (instance) => instance.login(code));
-    if (this.isExcused('login', answer)) return;
-    this.token = answer.body.session_rd;
+    const response = await this.ask(LATEST.login, (instance) => instance.login(code));
+    if (this.isExcused('login', response)) return;
+    this.token = response.body.session_rd;
   }
 
   async enter(): Promise<number> {
@@ -99,10 +99,10 @@ class Client {
   /** Retries a refresh at once when its response is lost, as the client library does. */
   private async refresh(): Promise<void> {
     for (let tries = 0; tries < 200; tries++) {
-      const answer = await this.ask(LATEST.login, (instance) =>
+      const response = await this.ask(LATEST.login, (instance) =>
         instance.post('/refresh', this.token!),
       );
-      if (!this.isExcused('refresh', answer)) return void (this.token = answer.body.session_rd);
+      if (!this.isExcused('refresh', response)) return void (this.token = response.body.session_rd);
       await sleep(50);
     }
     this.token = undefined;
@@ -111,8 +111,8 @@ class Client {
   private async leave(): Promise<void> {
     const token = this.token!;
     this.token = undefined;
-    const answer = await this.ask(LATEST.login, (instance) => instance.post('/logout', token));
-    if (!this.isExcused('logout', answer)) this.ended.push(token);
+    const response = await this.ask(LATEST.login, (instance) => instance.post('/logout', token));
+    if (!this.isExcused('logout', response)) this.ended.push(token);
   }
 
   private async haunt(): Promise<void> {
@@ -125,7 +125,7 @@ class Client {
   private async ask(
     latest: number,
     request: (instance: Instance) => Promise<Response>,
-  ): Promise<Answer> {
+  ): Promise<AppResponse> {
     const lag = new Lag();
     const startedAt = performance.now();
     const response = await request(any(this.instances));
@@ -133,18 +133,18 @@ class Client {
     const allowed =
       latest + LATEST.http + HOPS * lag.end() + 2 * Number(response.headers.get('x-lag'));
     const late = performance.now() - startedAt - allowed;
-    this.answers++;
+    this.responses++;
     if (late > 0)
       this.violations.push(`I3 ${response.url} came ${late} ms late: ${response.status}`);
     if (response.status >= 400 && text.includes('srd_')) this.violations.push(`I4 ${response.url}`);
     return {
       status: response.status,
-      body: text === '' ? {} : (JSON.parse(text) as Answer['body']),
+      body: text === '' ? {} : (JSON.parse(text) as AppResponse['body']),
       late,
     };
   }
 
-  private isExcused(what: string, { status, body }: Answer): boolean {
+  private isExcused(what: string, { status, body }: AppResponse): boolean {
     if (status < 400) return false;
     if (!ALLOWED_ERRORS.includes(body.error ?? ''))
       this.violations.push(`I2 ${what}: ${status} ${body.error}`);
@@ -256,7 +256,7 @@ describeRedis('four processes, while Redis, the network and WeChat fail at rando
         await until(async () => (await client.enter()) === 200);
       })); // prettier-ignore
       expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
-      expect(clients.reduce((sum, { answers }) => sum + answers, 0)).toBeGreaterThan(100);
+      expect(clients.reduce((sum, { responses }) => sum + responses, 0)).toBeGreaterThan(100);
       expect(instances.map(({ isRunning }) => isRunning)).toEqual(instances.map(() => true));
       expectLittleGrowth(memories.map((memory) => memory.slope()));
     },

@@ -530,7 +530,7 @@ describe('an access token', () => {
     );
   });
 
-  it('is fetched again after a lost response; a phone number, whose code may be used, is not', async () => {
+  it('is fetched again after a lost response, unlike a phone number, whose code may be used', async () => {
     wechat.next(TOKEN, { reset: true });
     const before = wechat.requestsTo(TOKEN).length;
     expect(await app.get(AccessTokenService).get()).toBe(

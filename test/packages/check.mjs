@@ -32,10 +32,10 @@ async function checkContents(manifest, tarball) {
       .map((name) => `has no ${name}`),
     ...paths
       .filter((path) => /(spec|for-spec)\.(d\.ts|js)$/.test(path))
-      .map((path) => `carries the test ${path}`),
+      .map((path) => `contains the test ${path}`),
     ...['license', 'engines', 'files', 'exports', 'publishConfig']
       .filter((field) => !manifest[field])
-      .map((field) => `names no ${field}`),
+      .map((field) => `has no ${field}`),
     ...undeclaredImports(manifest, paths),
   ];
   if (problems.length > 0) throw new Error(`${manifest.name}:\n  ${problems.join('\n  ')}`);
@@ -46,7 +46,7 @@ async function checkContents(manifest, tarball) {
 
 const IMPORT = /\b(?:from\s+|import\s*\(?\s*|require\()['"]([^'".][^'"]*)['"]/g;
 
-/** npm installs only what a manifest names; in the repository everything is there anyway. */
+/** Finds imports that the manifest does not declare. The repository has every package, so only this check finds them. */
 function undeclaredImports({ name, dependencies = {}, peerDependencies = {} }, paths) {
   const declared = new Set([name, ...Object.keys(dependencies), ...Object.keys(peerDependencies)]);
   const imported = paths
@@ -62,5 +62,5 @@ function undeclaredImports({ name, dependencies = {}, peerDependencies = {} }, p
     .map((specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'));
   return [...new Set(imported)]
     .filter((one) => !declared.has(one))
-    .map((one) => `imports ${one}, which its manifest does not name`);
+    .map((one) => `imports ${one}, which its manifest does not declare`);
 }

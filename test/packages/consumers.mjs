@@ -1,10 +1,10 @@
-// Installs the tarballs into fresh applications as teams have them, and runs the quickstart and its test there.
+// Installs the tarballs into new applications of common kinds, and runs the quickstart and its test there.
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshFolder, root, run, say } from './shell.mjs';
 
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-/** What the repository itself is tested with. */
+/** The versions that the repository's own tests use. */
 const locked = (...names) =>
   names.map((name) => `${name}@${packages[`node_modules/${name}`].version}`);
 
@@ -22,7 +22,7 @@ const OPTIONAL = locked(
   'passport-custom',
   '@nestjs/terminus',
 );
-/** The newest that runs on Node 20. */
+/** The newest version that runs on Node 20. */
 const VITEST = ['vitest@4.1.12'];
 
 export async function testConsumers(tarballs) {
@@ -73,7 +73,7 @@ async function nest12CommonJs(ours) {
   await expectFailure(/loads .*passport/, () =>
     run(app, 'node', '--import', './trace.mjs', 'subpaths.cjs'),
   );
-  say('  nothing of redis, Passport or terminus is loaded where they are installed and not used');
+  say('  redis, Passport and terminus are installed but not used, and none of them is loaded');
 }
 
 async function nest11(ours) {
@@ -85,17 +85,17 @@ async function nest11(ours) {
   say('  Nest 11, ESM, jest; Express and Fastify');
 }
 
-/** That the trace sees what it must not find elsewhere. */
+/** Control: checks that the trace fails if redis, Passport or terminus is loaded. */
 async function expectFailure(reason, work) {
   const error = await work().then(
-    () => new Error('nothing failed'),
+    () => new Error('no failure'),
     (failure) => failure,
   );
   if (!reason.test(error.message))
     throw new Error(`Expected a failure that says ${reason}`, { cause: error });
 }
 
-/** The quickstart and its test where they lie in the repository, and what a team keeps beside them. */
+/** Copies the quickstart and its test to their paths of the repository, with the files that an application adds. */
 function application(name, manifest) {
   const app = freshFolder(name);
   const copy = (from, to = from) => cpSync(join(root, from), join(app, to), { recursive: true });
@@ -112,7 +112,7 @@ function application(name, manifest) {
   return app;
 }
 
-/** jest's configuration as the manual tells it, so that what it tells works. */
+/** Reads jest's configuration from the manual, so that the test covers the manual. */
 function documentedJest() {
   const manual = readFileSync(join(root, 'libs/wechat/README.md'), 'utf8');
   const [, configuration] = /\*\*jest\*\*[^`]*`[^]*?```js\n([^]*?)```/.exec(manual) ?? [];

@@ -1,4 +1,4 @@
-// Runs the steps of the Dockerfile without Docker: its build without the files of .dockerignore, its dependencies, command and health check.
+// Runs the steps of the Dockerfile without Docker: the build (without the files of .dockerignore), the dependencies, the command and the health check.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
@@ -33,16 +33,18 @@ export async function checkImage() {
   app.kill('SIGTERM');
   const [code] = await ended;
   if (code !== 0)
-    throw new Error(`The app left with ${code} at SIGTERM; compose would wait and kill it.`);
+    throw new Error(
+      `The app exited with ${code} after SIGTERM. It must exit with 0, or compose kills it.`,
+    );
   const { packages } = JSON.parse(
     readFileSync(join(image, 'node_modules/.package-lock.json'), 'utf8'),
   );
   say(
-    `  the image: built, started by its command, found healthy, ended by SIGTERM; ${Object.keys(packages).length} packages`,
+    `  the image: built, started by its command, healthy, stopped by SIGTERM; ${Object.keys(packages).length} packages`,
   );
 }
 
-/** The three stages. The first one's `npm ci` is the repository's own, done a moment ago with the same lockfile. */
+/** Builds the three stages. The first stage uses the repository's node_modules, which have the same lockfile, in place of `npm ci`. */
 async function assemble() {
   const [context, image] = [freshFolder('context'), freshFolder('image')];
   const files = (await run(root, 'git', 'ls-files', '--cached', '--others', '--exclude-standard'))
@@ -73,7 +75,7 @@ async function assemble() {
   return image;
 }
 
-/** As the engine asks: again and again for the start period, by the exit code alone. */
+/** Repeats the health check until it exits with 0 or the start period is over, as Docker does. */
 async function healthy(image, [file, ...args], env, ended) {
   for (let attempt = 0; attempt < 100; attempt++) {
     const check = spawn(file, args, { cwd: image, env });

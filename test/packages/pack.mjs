@@ -8,7 +8,7 @@ export const LIBRARIES = ['libs/wechat', 'libs/wechat-sandbox', 'libs/miniprogra
 export const manifestOf = (folder) =>
   JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
 
-/** The path of each tarball by the name of its package. */
+/** Returns the path of each tarball by package name. */
 export async function packAll() {
   await run(root, 'npm', 'run', 'build:libs');
   const into = freshFolder('tarballs');

@@ -15,7 +15,7 @@ const MANIFESTS = [
   .map((folder) => join(folder, 'package.json'))
   .concat('package-lock.json');
 
-/** The manifests as they are, with a changelog of our own, and `npm run release` for them. */
+/** Copies the manifests into a folder with a changelog for the test, and runs `npm run release` there. */
 function repositoryWith(changelog: string) {
   const copy = mkdtempSync(join(tmpdir(), 'release-'));
   for (const file of MANIFESTS) cpSync(join(root, file), join(copy, file));
@@ -33,7 +33,7 @@ function repositoryWith(changelog: string) {
 const today = () => new Date().toISOString().slice(0, 10);
 
 describe('npm run release', () => {
-  it('gives every manifest the version, and what was unreleased its heading', () => {
+  it('sets the version in every manifest, and the heading of the unreleased changes', () => {
     const repository = repositoryWith(
       '# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n',
     );
@@ -57,7 +57,7 @@ describe('npm run release', () => {
     );
   });
 
-  it('gives a section that waits its date', () => {
+  it('adds the date to the section of an undated version', () => {
     const repository = repositoryWith('## [Unreleased]\n\n## [9.9.0] - unreleased\n');
     repository.release('9.9.0');
     expect(repository.read('CHANGELOG.md')).toBe(`## [Unreleased]\n\n## [9.9.0] - ${today()}\n`);
@@ -67,7 +67,7 @@ describe('npm run release', () => {
     ['9.9.0', 'CHANGELOG.md says nothing under [Unreleased]'],
     ['0.1.0', 'has a section for 0.1.0 already'],
     ['soon', 'npm run release -- 0.2.0'],
-  ])('refuses %s and leaves everything as it was', (version, why) => {
+  ])('refuses %s and changes nothing', (version, why) => {
     const repository = repositoryWith('## [Unreleased]\n\n## [0.1.0] - 2026-11-20\n');
     expect(repository.release(version)).toMatchObject({
       status: 1,

@@ -1,4 +1,4 @@
-// `npm run test:packages`: what a team installs, from the tarball on. `-- --no-consumers` stops after the checks of the tarballs.
+// `npm run test:packages`: tests the packages as tarballs and in new applications. `-- --no-consumers` tests only the tarballs.
 import { checkApi } from '../../tools/api.mjs';
 import { checkPackages } from './check.mjs';
 import { testConsumers } from './consumers.mjs';
@@ -12,11 +12,11 @@ const tarballs = await packAll();
 await checkPackages(tarballs);
 const changes = await checkApi();
 if (changes.length > 0)
-  throw new Error(`${changes.join('\n')}\nIf the change is meant: npm run api:update`);
-say('  the API reports, the reference and the examples of every export are what is built');
+  throw new Error(`${changes.join('\n')}\nIf the change is intended: npm run api:update`);
+say('  the API reports, the reference and the examples match the build');
 if (!process.argv.includes('--no-consumers')) {
-  say('Fresh applications');
+  say('New applications');
   await testConsumers(tarballs);
   await checkImage();
 }
-say(`All well after ${Math.round((Date.now() - started) / 1000)} s`);
+say(`All checks passed after ${Math.round((Date.now() - started) / 1000)} s`);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export const root = join(import.meta.dirname, '../..');
 const bin = join(root, 'node_modules/.bin');
 
-/** Runs a command and returns what it printed. A failure shows all of it. */
+/** Runs a command and returns its output. The error of a failed command contains all output. */
 export async function run(cwd, command, ...args) {
   const env = {
     ...process.env,
@@ -27,7 +27,7 @@ export async function run(cwd, command, ...args) {
   return stdout;
 }
 
-/** A fresh folder outside of the repository, so that nothing of its node_modules helps. It is removed when the process ends. */
+/** Creates a folder outside of the repository, so that its node_modules cannot be found. It is removed when the process exits. */
 export function freshFolder(name) {
   const folder = mkdtempSync(join(tmpdir(), `nestjs-wechat-${name}-`));
   if (!process.env.KEEP)

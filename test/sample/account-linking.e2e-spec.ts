@@ -199,10 +199,10 @@ describeOnEachDatabase('account linking', (database) => {
       const owner = await into(wechat, ALONE);
       await registered(s, owner);
       const visitor = await into(wechat, LONELY);
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 10 }, () => visitor.withPhone('POST /auth/phone-login')),
       );
-      expect(new Set(statusesOf(answers))).toEqual(new Set([200]));
+      expect(new Set(statusesOf(responses))).toEqual(new Set([200]));
       expect(await idsOf(owner, visitor)).toEqual([owner['user'].id, owner['user'].id]);
     });
 
@@ -327,10 +327,10 @@ describeOnEachDatabase('account linking', (database) => {
             (await one.withPhone('POST /auth/phone-login')).body.data.registrationTicket,
         ),
       );
-      const answers = people.map(({ session_rd: token }, n) =>
+      const responses = people.map(({ session_rd: token }, n) =>
         s.call('POST /auth/register', { token, body: { registrationTicket: tickets[n] } }),
       );
-      expect(statusesOf(await Promise.all(answers))).toEqual([200, 409, 409, 409]);
+      expect(statusesOf(await Promise.all(responses))).toEqual([200, 409, 409, 409]);
     });
 
     it('can have it after the other account has changed or deleted it', async () => {
@@ -356,12 +356,12 @@ describeOnEachDatabase('account linking', (database) => {
       const [one, other] = [await into(a, ALONE), await into(b, LONELY)];
       await Promise.all([registered(s, one), registered(s, other)]);
       [a.phoneNumber, b.phoneNumber] = [b.phoneNumber, a.phoneNumber];
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         [1, 2, 3].flatMap(() =>
           [one, other].map(({ withPhone }) => withPhone('POST /auth/phone-login')),
         ),
       );
-      expect(statusesOf(answers)).toEqual([200, 200, 200, 200, 200, 200]);
+      expect(statusesOf(responses)).toEqual([200, 200, 200, 200, 200, 200]);
       expect(await idsOf(one, other)).toEqual([one['user'].id, other['user'].id]);
     });
 

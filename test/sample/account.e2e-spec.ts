@@ -132,14 +132,14 @@ describeOnEachDatabase('an account', (database) => {
     });
 
     it.each(['PUT /me/phone', 'POST /auth/phone-login'])(
-      '%s refuses what is not WeChat’s word on this user',
+      '%s refuses codes and open data that WeChat did not issue for this user',
       async (route) => {
         const other = await person(s);
         const { code: used } = await me.wechat.getPhoneNumber();
         await s.call('PUT /me/phone', { token: me.session_rd, body: { code: used } });
-        const answers = async (body: object) => {
-          const { status, body: answer } = await s.call(route, { token: me.session_rd, body });
-          return [status, answer.code, answer.error];
+        const resultOf = async (body: object) => {
+          const { status, body: refusal } = await s.call(route, { token: me.session_rd, body });
+          return [status, refusal.code, refusal.error];
         };
         for (const code of [
           used,
@@ -147,10 +147,10 @@ describeOnEachDatabase('an account', (database) => {
           (await me.wechat.login()).code,
           (await other.wechat.getPhoneNumber()).code,
         ])
-          expect(await answers({ code })).toEqual([401, 40029, 'ERR_WECHAT_CODE']);
+          expect(await resultOf({ code })).toEqual([401, 40029, 'ERR_WECHAT_CODE']);
         const before = s.wechat.requests.length;
         for (const code of ['', 'a b', 7, ['a'], { a: 1 }, 'x'.repeat(129), '登录'])
-          expect(await answers({ code })).toEqual([400, 400, 'ERR_BAD_REQUEST']);
+          expect(await resultOf({ code })).toEqual([400, 400, 'ERR_BAD_REQUEST']);
         for (const body of [
           {},
           { encryptedData: 'x' },
@@ -159,13 +159,13 @@ describeOnEachDatabase('an account', (database) => {
           { code: null },
           { phoneNumber: '13580006666' },
         ])
-          expect(await answers(body)).toEqual([400, 400, 'ERR_BAD_REQUEST']);
+          expect(await resultOf(body)).toEqual([400, 400, 'ERR_BAD_REQUEST']);
         for (const data of [
           other.wechat.encrypt(other.wechat.phoneInfo()),
           await me.wechat.getWeRunData(),
           { encryptedData: 'x', iv: 'x' },
         ])
-          expect(await answers({ encryptedData: data.encryptedData, iv: data.iv })).toEqual([
+          expect(await resultOf({ encryptedData: data.encryptedData, iv: data.iv })).toEqual([
             400,
             1004,
             'ERR_WECHAT_DECRYPT',
@@ -180,8 +180,8 @@ describeOnEachDatabase('an account', (database) => {
       [{ body: '<html>' }, 502, 'ERR_WECHAT_RESPONSE'],
     ])('returns an error of WeChat as an error: %j', async (fault, status, error) => {
       s.wechat.next('/wxa/business/getuserphonenumber', fault);
-      const answer = await me.withPhone('POST /auth/phone-login');
-      expect([answer.status, answer.body.error]).toEqual([status, error]);
+      const response = await me.withPhone('POST /auth/phone-login');
+      expect([response.status, response.body.error]).toEqual([status, error]);
     });
 
     it('needs a session', async () => {
@@ -193,7 +193,7 @@ describeOnEachDatabase('an account', (database) => {
   });
 
   describe('by ticket', () => {
-    const gone = async (token: string, registrationTicket: string) => {
+    const expectNotFound = async (token: string, registrationTicket: string) => {
       const { status, body } = await register(token, { registrationTicket });
       expect([status, body]).toEqual([
         404,
@@ -203,17 +203,17 @@ describeOnEachDatabase('an account', (database) => {
 
     it('is registered once if requests race', async () => {
       const registrationTicket = await ticketOf(me);
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 10 }, () => register(me.session_rd, { registrationTicket })),
       );
-      expect(statusesOf(answers)).toEqual([200, ...Array.from({ length: 9 }, () => 404)]);
-      await gone(me.session_rd, registrationTicket);
+      expect(statusesOf(responses)).toEqual([200, ...Array.from({ length: 9 }, () => 404)]);
+      await expectNotFound(me.session_rd, registrationTicket);
     });
 
     it('is valid for its user only, and another user does not use it up', async () => {
       const other = await person(s);
       const registrationTicket = await ticketOf(me);
-      await gone(other.session_rd, registrationTicket);
+      await expectNotFound(other.session_rd, registrationTicket);
       expect((await register(me.session_rd, { registrationTicket })).status).toBe(200);
     });
 
@@ -228,10 +228,10 @@ describeOnEachDatabase('an account', (database) => {
       s.wechat.clock.advance('9m');
       expect((await register(me.session_rd, { registrationTicket: early })).status).toBe(200);
       s.wechat.clock.advance('61s');
-      await gone(me.session_rd, late);
+      await expectNotFound(me.session_rd, late);
     });
 
-    it('is refused if it is another kind of token, changed or invented', async () => {
+    it('is refused if it is another kind of token, changed or forged', async () => {
       const ticket = await ticketOf(me);
       const { token } = (await register(me.session_rd, { registrationTicket: await ticketOf(me) }))
         .body.data;
@@ -246,7 +246,7 @@ describeOnEachDatabase('an account', (database) => {
         'x',
         me.session_rd,
       ])
-        await gone(me.session_rd, one);
+        await expectNotFound(me.session_rd, one);
       expect((await account(ticket)).body).toEqual(UNAUTHORIZED);
     });
 
@@ -272,9 +272,9 @@ describeOnEachDatabase('an account', (database) => {
       [{ registrationTicket: 'x', avatarUrl: 'http://tmp/abc.jpg' }],
       [{ registrationTicket: 'x', avatarUrl: 'javascript:alert(1)' }],
       [{ registrationTicket: 'x', avatarUrl: `https://a.cn/${'x'.repeat(1024)}` }],
-    ])('is refused for its shape: %#', async (body) => {
-      const answer = await register(me.session_rd, body);
-      expect([answer.status, answer.body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
+    ])('is refused if its body is invalid: %#', async (body) => {
+      const response = await register(me.session_rd, body);
+      expect([response.status, response.body.error]).toEqual([400, 'ERR_BAD_REQUEST']);
     });
 
     it('stores no phone number in the session store', async () => {
@@ -437,8 +437,8 @@ describeOnEachDatabase('an account', (database) => {
 
     it('is deleted once if two requests race', async () => {
       const token = await registered(s, me);
-      const answers = await Promise.all([1, 2].map(() => s.call('DELETE /account', { token })));
-      expect(statusesOf(answers)).toEqual([200, 401]);
+      const responses = await Promise.all([1, 2].map(() => s.call('DELETE /account', { token })));
+      expect(statusesOf(responses)).toEqual([200, 401]);
     });
 
     it('is 401 from then on, even if its sessions could not be revoked', async () => {
@@ -499,7 +499,7 @@ it('the docs show the response of each route and which token it takes', async ()
   const s = await start();
   const { paths } = (await s.call('GET /docs-json')).body;
   const tokens = { bearer: 'session', 'app-jwt': 'account' } as Record<string, string>;
-  const told = Object.entries<Record<string, any>>(paths).flatMap(([path, methods]) =>
+  const documented = Object.entries<Record<string, any>>(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { security = [], responses, summary }]) => ({
       route: `${method.toUpperCase()} ${path}`,
       token: tokens[Object.keys(security[0] ?? {})[0] ?? ''],
@@ -529,7 +529,7 @@ it('the docs show the response of each route and which token it takes', async ()
   };
   for (const [token, routes] of Object.entries(expected))
     for (const route of routes)
-      expect(told.find((one) => one.route === route)).toEqual({ route, token, shown: true });
+      expect(documented.find((one) => one.route === route)).toEqual({ route, token, shown: true });
   const unknown =
     paths['/auth/phone-login'].post.responses[404].content['application/json'].examples
       .ERR_NOT_REGISTERED.value;

@@ -60,7 +60,7 @@ describe('the app’s own token', () => {
     });
   });
 
-  it('is valid if this test signs it, so the rows below prove something', async () => {
+  it('control: is valid if this test signs it unchanged', async () => {
     expect((await account(signed(header, payload))).status).toBe(200);
   });
 
@@ -73,7 +73,7 @@ describe('the app’s own token', () => {
     ['alg none, signed', () => signed({ ...header, alg: 'none' }, payload)],
     ['HS384', () => signed({ ...header, alg: 'HS384' }, payload, 'sha384')],
     ['HS512', () => signed({ ...header, alg: 'HS512' }, payload, 'sha512')],
-    ['HS256 in the header, HS512 in truth', () => signed(header, payload, 'sha512')],
+    ['HS256 in the header, signed with HS512', () => signed(header, payload, 'sha512')],
     ['no alg', () => signed({ typ: header['typ'] }, payload)],
     ['another secret', () => signed(header, payload, 'sha256', 'another secret')],
     ['an empty secret', () => signed(header, payload, 'sha256', '')],
@@ -105,24 +105,24 @@ describe('the app’s own token', () => {
     ['two parts', () => token.split('.').slice(0, 2).join('.')],
     ['no signature', () => `${token.split('.').slice(0, 2).join('.')}.`],
     ['half a signature', () => token.slice(0, -20)],
-    ['a signature with something behind it', () => `${token}AA`],
+    ['a signature with extra characters at its end', () => `${token}AA`],
     [
       'a changed payload',
       () =>
         `${token.split('.')[0]}.${base64url({ ...payload, exp: now + 1e9 })}.${token.split('.')[2]}`,
     ],
-    ['a payload that is no JSON', () => signed(header, 'not json')],
+    ['a payload that is not JSON', () => signed(header, 'not json')],
     ['a payload that is a list', () => signed(header, [payload])],
     ['a payload that is null', () => signed(header, 'null')],
     ['no sub', () => signed(header, { ...payload, sub: undefined })],
-    ['a sub that is no id', () => signed(header, { ...payload, sub: "' OR 1=1 --" })],
+    ['a sub that is not an id', () => signed(header, { ...payload, sub: "' OR 1=1 --" })],
     ['a sub that is a list', () => signed(header, { ...payload, sub: [payload['sub']] })],
     [
       'an unknown sub',
       () => signed(header, { ...payload, sub: '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20' }),
     ],
     ['no sid', () => signed(header, { ...payload, sid: undefined })],
-    ['an unknown sid', () => signed(header, { ...payload, sid: 'nobody' })],
+    ['an unknown sid', () => signed(header, { ...payload, sid: 'unknown' })],
     ['a sid that is a key of the store', () => signed(header, { ...payload, sid: '../wx:u:x\n' })],
     ['a sid that is an object', () => signed(header, { ...payload, sid: { toString: 'x' } })],
     ['rubbish', () => 'x.y.z'],

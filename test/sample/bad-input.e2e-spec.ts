@@ -51,16 +51,16 @@ describe('bad input', () => {
   /** The app called neither WeChat nor the store. */
   async function quietly(route: string, call: Call) {
     const before = s.wechat.requests.length;
-    const answer = await s.call(route, call);
+    const response = await s.call(route, call);
     expect({ wechat: s.wechat.requests.length - before, store: storeCalls().length }).toEqual({
       wechat: 0,
       store: 0,
     });
-    expect(answer.status).toBeLessThan(500);
-    return answer;
+    expect(response.status).toBeLessThan(500);
+    return response;
   }
 
-  describe('in the session header', () => {
+  describe('as a session header', () => {
     const rows: [string, () => Record<string, string>][] = [
       ['missing', () => ({})],
       ['empty', () => ({ authorization: '' })],
@@ -85,7 +85,7 @@ describe('bad input', () => {
       ['a key of the store', () => ({ 'x-session-rd': 'wx:s:1' })],
       ['percent-encoded CRLF', () => ({ 'x-session-rd': '%0d%0aSet-Cookie:%20a=b' })],
       ['15 KB', () => ({ 'x-session-rd': 'A'.repeat(15_000) })],
-      ['invented, of the right shape', () => ({ authorization: `Bearer srd_${'A'.repeat(43)}` })],
+      ['forged, in the right format', () => ({ authorization: `Bearer srd_${'A'.repeat(43)}` })],
     ];
     it.each(rows)('B-session %s: 401 without a call to the store', async (_, headers) => {
       for (const route of [
@@ -94,10 +94,13 @@ describe('bad input', () => {
         'POST /auth/logout',
         'GET /auth/sessions',
       ]) {
-        const answer = await quietly(route, { headers: headers() });
-        expect([route, answer.status, answer.body, answer.headers.get('www-authenticate')]).toEqual(
-          [route, 401, UNAUTHORIZED, 'Bearer'],
-        );
+        const response = await quietly(route, { headers: headers() });
+        expect([
+          route,
+          response.status,
+          response.body,
+          response.headers.get('www-authenticate'),
+        ]).toEqual([route, 401, UNAUTHORIZED, 'Bearer']);
       }
     });
 
@@ -127,15 +130,15 @@ describe('bad input', () => {
       ['an obsolete line fold', 400, 'a\r\n b'],
       ['20 KB', 431, 'A'.repeat(20_000)],
     ])('B-session %s is refused by Node: %i', async (_, status, value) => {
-      const answer = await sendRaw(
+      const response = await sendRaw(
         s.url,
         `GET /me HTTP/1.1\r\nHost: x\r\nX-Session-Rd: ${value}\r\nConnection: close\r\n\r\n`,
       );
-      expect(answer.status).toBe(status);
-      expect(answer.text).not.toContain('AAAA');
+      expect(response.status).toBe(status);
+      expect(response.text).not.toContain('AAAA');
     });
 
-    it('B-session is one read of the store for a good token', async () => {
+    it('B-session reads the store once for a valid token', async () => {
       await s.call('GET /auth/session', { token });
       expect(storeCalls()).toHaveLength(1);
     });
@@ -155,17 +158,17 @@ describe('bad input', () => {
       ['NUL', 'a\0'],
       ['a new line', 'a\nb'],
       ['Chinese', '登录'],
-      ['a query in disguise', 'x&appid=evil&secret='],
+      ['further query parameters', 'x&appid=evil&secret='],
       ['a fragment', 'x#y'],
       ['percent signs', '%00'],
-      ['__proto__, shaped well but nested', { __proto__: null, a: 1 }],
+      ['an object without a prototype', { __proto__: null, a: 1 }],
     ])('B-code %s: 400, and WeChat is not called', async (_, code) => {
       const { status, body } = await quietly('POST /auth/login', { body: { code } });
       expect([status, body]).toEqual([
         400,
         {
           code: 400,
-          msg: 'code must be what wx.login gave',
+          msg: 'code must be a code of wx.login',
           data: null,
           success: false,
           error: 'ERR_BAD_REQUEST',
@@ -272,11 +275,11 @@ describe('bad input', () => {
 
     it('B-body uses the last of two equal keys, and drops unknown fields', async () => {
       const { code } = await s.wechat.users.create().login();
-      const answer = await s.call('POST /auth/login', {
+      const response = await s.call('POST /auth/login', {
         body: `{"code":"first","extra":1,"code":"${code}"}`,
         headers: json,
       });
-      expect(answer.status).toBe(200);
+      expect(response.status).toBe(200);
     });
   });
 

@@ -3,7 +3,7 @@ import { WechatStore } from 'nestjs-wechat';
 import { CAFE, PHONE, REFUSALS, seen, SHOP, startCentral } from '../support/central.js';
 import type { Central } from '../support/central.js';
 import { sendRaw } from '../support/http.js';
-import type { Answer, Call } from '../support/http.js';
+import type { AppResponse, Call } from '../support/http.js';
 
 const MINI = `/wx/mini/v1/${SHOP.appId}`;
 const MOBILE = `/wx/v1/${PHONE.appId}`;
@@ -24,7 +24,7 @@ describe('bad input to the central service', () => {
 
   /** The response is an error in the envelope or a success, and repeats nothing of the request. */
   const expectRefusal = (
-    { status, body }: Answer,
+    { status, body }: AppResponse,
     sent: unknown,
     statuses = [400, 401, 404, 429],
   ): void => {
@@ -68,18 +68,18 @@ describe('bad input to the central service', () => {
     ['query of decode', (text) => `${MINI}/decode?${text}=${text}&${text}`],
     ['query of userInfo', (text) => `${MOBILE}/${mobile}/userInfo?refresh=${text}x`],
   ])('never returns a 5xx for any %s', async (_, path) => {
-    const asked = s.wechat.requests.length;
+    const before = s.wechat.requests.length;
     await fc.assert(
       fc.asyncProperty(inPath, async (text) =>
         expectRefusal(await s.call(`GET ${path(text)}`), decodeURIComponent(text)),
       ),
       RUNS,
     );
-    expect(s.wechat.requests.length).toBe(asked);
+    expect(s.wechat.requests.length).toBe(before);
   });
 
   it('never returns a 5xx for any code, and sends only well-formed codes to WeChat', async () => {
-    const asked = s.wechat.requests.length;
+    const before = s.wechat.requests.length;
     for (const path of [`${MINI}/${SHOP.secret}/code2Session`, `${MOBILE}/${PHONE.secret}/ouath2`])
       await fc.assert(
         fc.asyncProperty(inPath, async (text) =>
@@ -87,7 +87,7 @@ describe('bad input to the central service', () => {
         ),
         RUNS,
       );
-    for (const { query } of s.wechat.requests.slice(asked))
+    for (const { query } of s.wechat.requests.slice(before))
       expect(query['js_code'] ?? query['code']).toMatch(/^[0-9A-Za-z_-]{1,128}$/);
   });
 
@@ -151,7 +151,7 @@ describe('bad input to the central service', () => {
     'envVersion',
   ];
   it.each(FIELDS)('never returns a 5xx for any %s of a code', async (field) => {
-    const asked = s.wechat.requestsTo('/wxa/getwxacodeunlimit').length;
+    const before = s.wechat.requestsTo('/wxa/getwxacodeunlimit').length;
     const unfit = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 50 }).map((text) => `☃${text}`),
       fc.array(fc.jsonValue({ maxDepth: 3 })),
@@ -180,7 +180,7 @@ describe('bad input to the central service', () => {
       }),
       RUNS,
     );
-    expect(s.wechat.requestsTo('/wxa/getwxacodeunlimit').length).toBe(asked);
+    expect(s.wechat.requestsTo('/wxa/getwxacodeunlimit').length).toBe(before);
   });
 
   it('refuses malformed HTTP requests', async () => {

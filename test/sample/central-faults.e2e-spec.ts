@@ -13,7 +13,7 @@ import {
   WEBSITE,
 } from '../support/central.js';
 import type { Central } from '../support/central.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 
 const LOGIN = '/sns/jscode2session';
 const OAUTH = '/sns/oauth2/access_token';
@@ -36,7 +36,7 @@ const DEADLINE = TIMEOUT * 2 + 400;
 describe('when WeChat fails, the central service', () => {
   let s: Central;
   const users: SandboxUser[] = [];
-  const answers: { url: string; text: string }[] = [];
+  const responses: { url: string; text: string }[] = [];
 
   beforeAll(async () => {
     const { fetch } = globalThis;
@@ -45,7 +45,7 @@ describe('when WeChat fails, the central service', () => {
       .mockImplementation(async (...call: Parameters<typeof fetch>) => {
         const response = await fetch(...call);
         const headers = JSON.stringify([...response.headers]);
-        answers.push({ url: response.url, text: headers + (await response.clone().text()) });
+        responses.push({ url: response.url, text: headers + (await response.clone().text()) });
         return response;
       });
     s = await startCentral({
@@ -71,7 +71,7 @@ describe('when WeChat fails, the central service', () => {
 
   interface Ended {
     path: string;
-    answer: Answer;
+    response: AppResponse;
     calls: number;
     ms: number;
   }
@@ -80,13 +80,13 @@ describe('when WeChat fails, the central service', () => {
   const under = async (
     path: string,
     fault: Fault | undefined,
-    request: () => Promise<Answer>,
+    request: () => Promise<AppResponse>,
   ): Promise<Ended> => {
     if (fault) s.wechat.always(path, fault);
-    const [asked, started] = [s.wechat.requestsTo(path).length, performance.now()];
-    const answer = await request();
+    const [before, started] = [s.wechat.requestsTo(path).length, performance.now()];
+    const response = await request();
     const ms = performance.now() - started;
-    return { path, answer, calls: s.wechat.requestsTo(path).length - asked, ms };
+    return { path, response, calls: s.wechat.requestsTo(path).length - before, ms };
   };
 
   /** Sends each route's request while the path that it calls has a fault. Its other calls to WeChat work. */
@@ -138,16 +138,41 @@ describe('when WeChat fails, the central service', () => {
     ],
     ['W1 errcode -1', { errcode: -1 }, REFUSALS.unavailable, busy],
     ['W2 a reset', { reset: true }, REFUSALS.unavailable, lost],
-    ['W2 a reset before the body is read', { reset: 'before-reading' }, REFUSALS.unavailable, lost],
-    ['W2 a reset after the work', { reset: 'after-work' }, REFUSALS.unavailable, lost],
-    ['W2 a reset half-way', { reset: 'mid-answer' }, REFUSALS.unavailable, lost],
+    [
+      'W2 a reset before the request is read',
+      { reset: 'before-reading' },
+      REFUSALS.unavailable,
+      lost,
+    ],
+    [
+      'W2 a reset after the request is processed',
+      { reset: 'after-work' },
+      REFUSALS.unavailable,
+      lost,
+    ],
+    [
+      'W2 a reset in the middle of the response',
+      { reset: 'mid-answer' },
+      REFUSALS.unavailable,
+      lost,
+    ],
     ['W3 silence', { hang: true }, REFUSALS.unavailable, lost],
-    ['W3 silence after the work', { hang: 'after-work' }, REFUSALS.unavailable, lost],
-    ['W4 a dripping head', { drip: '20ms', dripFrom: 'headers' }, REFUSALS.unavailable, lost],
-    ['W4 a dripping body', { drip: '20ms' }, REFUSALS.unavailable, lost],
+    [
+      'W3 no response after the request is processed',
+      { hang: 'after-work' },
+      REFUSALS.unavailable,
+      lost,
+    ],
+    [
+      'W4 a head that arrives byte by byte',
+      { drip: '20ms', dripFrom: 'headers' },
+      REFUSALS.unavailable,
+      lost,
+    ],
+    ['W4 a body that arrives byte by byte', { drip: '20ms' }, REFUSALS.unavailable, lost],
     ['W5 nothing', { body: '' }, REFUSALS.response, lost],
     ['W5 HTML', { body: '<html>canary</html>', contentType: 'text/html' }, REFUSALS.response, lost],
-    ['W5 cut JSON', { body: '{"openid":"canary' }, REFUSALS.response, lost],
+    ['W5 truncated JSON', { body: '{"openid":"canary' }, REFUSALS.response, lost],
     ['W5 null', { body: 'null' }, REFUSALS.response, lost],
     ['W5 a list', { body: '[]' }, REFUSALS.response, lost],
     ['W5 a text', { body: '"x"' }, REFUSALS.response, lost],
@@ -177,7 +202,7 @@ describe('when WeChat fails, the central service', () => {
       lost,
     ],
     ['W5 a byte order mark', { body: '\ufeff{"openid":"o"}' }, REFUSALS.response, lost],
-    ['W5 an errcode that nobody knows', { errcode: 99999 }, REFUSALS.response, once],
+    ['W5 an unknown errcode', { errcode: 99999 }, REFUSALS.response, once],
     ...[45009, 45011].map((errcode): Row => {
       return [
         `W7 ${errcode}`,
@@ -197,14 +222,14 @@ describe('when WeChat fails, the central service', () => {
   ];
 
   it.each(rows)(
-    '%s: in the envelope, in time, asked no more often than it may be',
+    '%s: returns the envelope in time, and calls WeChat no more often than allowed',
     async (_, fault, expected, calls) => {
       for (const ended of await everywhere(fault)) {
-        const { path, answer, ms } = ended;
+        const { path, response, ms } = ended;
         const allowed = SINGLE_USE.includes(path) ? calls.singleUse : calls.idempotent;
-        expect([path, seen(answer)]).toEqual([path, expected]);
+        expect([path, seen(response)]).toEqual([path, expected]);
         expect([path, ended.calls <= allowed, ms < DEADLINE]).toEqual([path, true, true]);
-        expect([path, answer.headers.has('retry-after')]).toEqual([
+        expect([path, response.headers.has('retry-after')]).toEqual([
           path,
           expected[0] === 429 || expected[0] === 503,
         ]);
@@ -214,24 +239,24 @@ describe('when WeChat fails, the central service', () => {
 
   it.each<[string, string, Record<string, unknown>]>([
     ['an openid of another type', LOGIN, { openid: 7 }],
-    ['an endless openid', LOGIN, { openid: 'o'.repeat(300) }],
+    ['an openid of 300 characters', LOGIN, { openid: 'o'.repeat(300) }],
     ['a short session_key', LOGIN, { session_key: 'AAAA' }],
     ['an openid of another type', OAUTH, { openid: ['o'] }],
     ['no refresh token', OAUTH, { refresh_token: undefined }],
-    ['a life of no time', OAUTH, { expires_in: 0 }],
-    ['somebody else', INFO, { openid: 'oSomebodyElse' }],
+    ['a lifetime of 0 s', OAUTH, { expires_in: 0 }],
+    ['the openid of another user', INFO, { openid: 'oSomebodyElse' }],
     ['no name', INFO, { nickname: { $ne: null } }],
-    ['somebody else', REFRESH, { openid: 'oSomebodyElse' }],
+    ['the openid of another user', REFRESH, { openid: 'oSomebodyElse' }],
     ['an access token with a line break', TOKEN, { access_token: 'a\nb' }],
-    ['an access token without end', TOKEN, { access_token: 'a'.repeat(1025) }],
-    ['a life of a year', TOKEN, { expires_in: 31_536_000 }],
-    ['a life as text', TOKEN, { expires_in: '7200' }],
-  ])('W5 refuses a malformed response: %s with %s', async (_, path, lie) => {
-    const fault: Fault = { transform: (json) => ({ ...json, ...lie }) };
+    ['an access token of 1,025 characters', TOKEN, { access_token: 'a'.repeat(1025) }],
+    ['a lifetime of a year', TOKEN, { expires_in: 31_536_000 }],
+    ['a lifetime as text', TOKEN, { expires_in: '7200' }],
+  ])('W5 refuses a malformed response: %s with %s', async (_, path, invalid) => {
+    const fault: Fault = { transform: (json) => ({ ...json, ...invalid }) };
     const [mobile, old] = [await s.mobileToken(someone()), await s.mobileToken(someone())];
     if (path === TOKEN || path === REFRESH) s.wechat.clock.advance('3h');
     const [{ code }, { code: oauth }] = [await someone().login(), await someone().authorize()];
-    const requests: Record<string, () => Promise<Answer>> = {
+    const requests: Record<string, () => Promise<AppResponse>> = {
       [LOGIN]: () => s.code2Session(code),
       [OAUTH]: () => s.oauth2(oauth),
       [INFO]: () => s.userInfo(mobile, 'true'),
@@ -240,8 +265,8 @@ describe('when WeChat fails, the central service', () => {
     };
     const stored = jest.spyOn(s.app.get(WechatStore), 'add');
     const changed = jest.spyOn(s.app.get(WechatStore), 'replace');
-    const { answer } = await under(path, fault, requests[path]!);
-    expect(seen(answer)).toEqual(REFUSALS.response);
+    const { response } = await under(path, fault, requests[path]!);
+    expect(seen(response)).toEqual(REFUSALS.response);
     expect(stored.mock.calls.filter(([key]) => !key.startsWith('wx:lock:'))).toEqual([]);
     expect(changed).not.toHaveBeenCalled();
     stored.mockRestore();
@@ -250,13 +275,13 @@ describe('when WeChat fails, the central service', () => {
 
   it('W2 returns 503 if the connection is refused', async () => {
     const away = await startCentral({ env: { WECHAT_API_BASE_URL: 'http://127.0.0.1:1' } });
-    for (const answer of [
+    for (const response of [
       await away.code2Session('a'),
       await away.oauth2('a'),
       await away.accessToken(),
       await away.qrCode({ scene: 'a' }),
     ])
-      expect([seen(answer), answer.headers.get('retry-after')]).toEqual([
+      expect([seen(response), response.headers.get('retry-after')]).toEqual([
         REFUSALS.unavailable,
         '1',
       ]);
@@ -296,14 +321,14 @@ describe('when WeChat fails, the central service', () => {
       [LOGIN, s.code2Session],
       [OAUTH, s.oauth2],
     ] as const) {
-      const { answer, calls } = await under(path, { errcode }, () => request('abc'));
-      expect([seen(answer), calls]).toEqual([REFUSALS.code, 1]);
+      const { response, calls } = await under(path, { errcode }, () => request('abc'));
+      expect([seen(response), calls]).toEqual([REFUSALS.code, 1]);
     }
   });
 
   it('W9 a blocked user is refused without a retry', async () => {
-    const { answer, calls } = await under(LOGIN, { errcode: 40226 }, () => s.code2Session('abc'));
-    expect([seen(answer), calls]).toEqual([REFUSALS.blocked, 1]);
+    const { response, calls } = await under(LOGIN, { errcode: 40226 }, () => s.code2Session('abc'));
+    expect([seen(response), calls]).toEqual([REFUSALS.blocked, 1]);
   });
 
   it('W10 logs the reason once a minute, and does not send it to the client', async () => {
@@ -324,19 +349,21 @@ describe('when WeChat fails, the central service', () => {
 
   it('requests the access token once for fifty callers', async () => {
     s.wechat.clock.advance('3h');
-    const asked = s.wechat.requestsTo(TOKEN).length;
+    const before = s.wechat.requestsTo(TOKEN).length;
     const bodies = await Promise.all(
       Array.from({ length: 50 }, async () => (await s.accessToken()).body),
     );
     expect(new Set(bodies.map(({ data }) => data))).toEqual(
       new Set([s.wechat.accessTokens.current(SHOP.appId)]),
     );
-    expect(s.wechat.requestsTo(TOKEN).length - asked).toBe(1);
+    expect(s.wechat.requestsTo(TOKEN).length - before).toBe(1);
   });
 
   it('T2 retries once if WeChat refuses every access token, then fails', async () => {
-    const { answer, calls } = await under(QR, { errcode: 40001 }, () => s.qrCode({ scene: 't2' }));
-    expect([seen(answer), calls <= 2]).toEqual([REFUSALS.response, true]);
+    const { response, calls } = await under(QR, { errcode: 40001 }, () =>
+      s.qrCode({ scene: 't2' }),
+    );
+    expect([seen(response), calls <= 2]).toEqual([REFUSALS.response, true]);
   });
 
   it('T6 returns the old access token while WeChat issues no new one', async () => {
@@ -349,7 +376,7 @@ describe('when WeChat fails, the central service', () => {
     expect(seen(await s.accessToken())).toEqual(REFUSALS.unavailable);
   });
 
-  it('leaves no secret in any response and any line of the log', async () => {
+  it('writes no secret into a response or a log line', async () => {
     const user = someone();
     const sessionkey = await s.miniToken(user);
     const { encryptedData, iv } = await user.getPhoneNumber();
@@ -362,23 +389,23 @@ describe('when WeChat fails, the central service', () => {
       query['access_token'],
       query['refresh_token'],
     ]);
-    const inForce = [SHOP, CAFE].map(({ appId }) => s.wechat.accessTokens.current(appId));
-    const ours = [SHOP, CAFE, PHONE, WEBSITE].map(({ secret }) => secret);
+    const current = [SHOP, CAFE].map(({ appId }) => s.wechat.accessTokens.current(appId));
+    const appSecrets = [SHOP, CAFE, PHONE, WEBSITE].map(({ secret }) => secret);
     const secrets = [
-      ...ours,
+      ...appSecrets,
       ...inTraffic,
-      ...inForce,
+      ...current,
       ...users.map((one) => one.sessionKey()),
     ].filter((one) => one !== undefined);
-    const told = answers
+    const texts = responses
       .filter(({ url }) => !url.split('?')[0]!.endsWith('/access_token'))
       .map(({ text }) => text);
-    expect([new Set(secrets).size > 100, told.length > 250, s.log.length > 200]).toEqual([
+    expect([new Set(secrets).size > 100, texts.length > 250, s.log.length > 200]).toEqual([
       true,
       true,
       true,
     ]);
-    expect(leaks([...told, ...s.log], secrets)).toEqual([]);
+    expect(leaks([...texts, ...s.log], secrets)).toEqual([]);
     expect(s.log.join('')).not.toMatch(/srd_|mot_|139100000|canary/);
     expect(s.log.join('')).toContain('/wx/mini/v1/:appId/:secret/code2Session');
     const planted = secrets.map((secret) => `{"a":"${Buffer.from(secret).toString('base64')}"}`);
@@ -386,7 +413,7 @@ describe('when WeChat fails, the central service', () => {
   });
 });
 
-/** The same fault with a response that needs no drawing. */
+/** The same fault, with a fixed image as the response. Drawing a real code would take too long. */
 function onImage(fault: Fault): Fault {
   return 'errcode' in fault || 'status' in fault || 'redirect' in fault
     ? fault

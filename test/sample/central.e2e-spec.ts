@@ -34,10 +34,10 @@ describe('the central service', () => {
   describe('for a mini program', () => {
     it('returns a session_rd for a code', async () => {
       const user = s.wechat.users.create();
-      const answer = await s.code2Session((await user.login()).code);
-      expect(seen(answer)).toEqual(ok(expect.stringMatching(/^srd_[\w-]{43}$/)));
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      const session = await s.call('GET /auth/session', { token: answer.body.data });
+      const response = await s.code2Session((await user.login()).code);
+      expect(seen(response)).toEqual(ok(expect.stringMatching(/^srd_[\w-]{43}$/)));
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      const session = await s.call('GET /auth/session', { token: response.body.data });
       expect(session.body.data).toMatchObject({ appId: SHOP.appId, openid: user.openid() });
     });
 
@@ -148,12 +148,12 @@ describe('the central service', () => {
     it('requests one new access token if WeChat has invalidated the old one', async () => {
       await s.accessToken();
       s.wechat.invalidateAccessToken(SHOP.appId);
-      const asked = s.wechat.requestsTo('/cgi-bin/stable_token').length;
+      const before = s.wechat.requestsTo('/cgi-bin/stable_token').length;
       const all = await Promise.all(
         ['x', 'y', 'z'].map((scene) => s.qrCode({ scene, width: 280 })),
       );
       expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
-      expect(s.wechat.requestsTo('/cgi-bin/stable_token').length - asked).toBeLessThanOrEqual(2);
+      expect(s.wechat.requestsTo('/cgi-bin/stable_token').length - before).toBeLessThanOrEqual(2);
     });
 
     it.each([
@@ -191,13 +191,13 @@ describe('the central service', () => {
     it.each(['ouath2', 'oauth2'] as const)(
       'returns a token for a code by /%s',
       async (spelling) => {
-        const answer = await s.oauth2(
+        const response = await s.oauth2(
           (await s.wechat.users.create().authorize()).code,
           PHONE,
           spelling,
         );
-        expect(seen(answer)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
-        expect(answer.headers.get('cache-control')).toBe('no-store');
+        expect(seen(response)).toEqual(ok(expect.stringMatching(/^mot_[\w-]{43}$/)));
+        expect(response.headers.get('cache-control')).toBe('no-store');
       },
     );
 
@@ -222,8 +222,8 @@ describe('the central service', () => {
     it('calls WeChat the first time and on demand, else returns the last known values', async () => {
       const user = s.wechat.users.create({ nickName: 'Old' });
       const token = await s.mobileToken(user);
-      const asked = s.wechat.requestsTo('/sns/userinfo').length;
-      const calls = () => s.wechat.requestsTo('/sns/userinfo').length - asked;
+      const before = s.wechat.requestsTo('/sns/userinfo').length;
+      const calls = () => s.wechat.requestsTo('/sns/userinfo').length - before;
       await s.userInfo(token, 'false');
       user.nickName = 'New';
       expect((await s.userInfo(token)).body.data.nickname).toBe('Old');
@@ -236,23 +236,23 @@ describe('the central service', () => {
     it('refreshes an expired access token once for ten callers', async () => {
       const token = await s.mobileToken();
       s.wechat.clock.advance('3h');
-      const asked = s.wechat.requestsTo('/sns/oauth2/refresh_token').length;
-      const answers = await Promise.all(
+      const before = s.wechat.requestsTo('/sns/oauth2/refresh_token').length;
+      const responses = await Promise.all(
         Array.from({ length: 10 }, () => s.userInfo(token, 'true')),
       );
-      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
-      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(1);
+      expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - before).toBe(1);
       s.wechat.next('/sns/userinfo', { errcode: 42001 });
       expect((await s.userInfo(token, 'true')).status).toBe(200);
-      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - asked).toBe(2);
+      expect(s.wechat.requestsTo('/sns/oauth2/refresh_token').length - before).toBe(2);
     });
 
     it('is refused for a website, whose state the central service cannot check', async () => {
       const { code } = await s.wechat.users.create().authorize(SITE.appId);
-      const asked = s.wechat.requestsTo('/sns/oauth2/access_token').length;
+      const before = s.wechat.requestsTo('/sns/oauth2/access_token').length;
       expect(seen(await s.oauth2(code, SITE))).toEqual(REFUSALS.appId);
       expect(seen(await s.userInfo(await s.mobileToken(), 'true', SITE))).toEqual(REFUSALS.appId);
-      expect(s.wechat.requestsTo('/sns/oauth2/access_token').length - asked).toBe(1); // of mobileToken
+      expect(s.wechat.requestsTo('/sns/oauth2/access_token').length - before).toBe(1); // of mobileToken
     });
 
     it('is invalid after the user revokes the authorization', async () => {
@@ -295,7 +295,7 @@ describe('the central service', () => {
           ? [PHONE, WEBSITE, SHOP]
           : [SHOP, CAFE, PHONE];
       const store = jest.spyOn(s.app.get(WechatStore), 'get');
-      const asked = s.wechat.requests.length;
+      const before = s.wechat.requests.length;
       expect(await call('wx0000000000000000', own.secret)).toEqual(REFUSALS.appId);
       expect(await call('__proto__', own.secret)).toEqual(REFUSALS.appId);
       expect(await call(otherKind.appId, otherKind.secret)).toEqual(REFUSALS.appId);
@@ -309,7 +309,7 @@ describe('the central service', () => {
         'undefined',
       ];
       for (const secret of wrong) expect(await call(own.appId, secret)).toEqual(REFUSALS.secret);
-      expect([s.wechat.requests.length - asked, store.mock.calls.length]).toEqual([0, 0]);
+      expect([s.wechat.requests.length - before, store.mock.calls.length]).toEqual([0, 0]);
     });
 
     it('before it validates the parameters', async () => {
@@ -348,8 +348,12 @@ describe('the central service', () => {
       ]) {
         expect(seen(await s.get(`${SHOP_PATH}/openId`, { token }))).toEqual(REFUSALS.unauthorized);
         expect(seen(await s.get(`${SHOP_PATH}/unionId`, { token }))).toEqual(REFUSALS.unauthorized);
-        const answer = await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData, iv });
-        expect([seen(answer), answer.headers.get('www-authenticate')]).toEqual([
+        const response = await s.get(`${SHOP_PATH}/decode`, {
+          sessionkey: token,
+          encryptedData,
+          iv,
+        });
+        expect([seen(response), response.headers.get('www-authenticate')]).toEqual([
           REFUSALS.unauthorized,
           'Bearer',
         ]);
@@ -478,7 +482,7 @@ describe('the central service', () => {
     });
 
     it('an invalid scene or page, without a call to WeChat', async () => {
-      const asked = s.wechat.requests.length;
+      const before = s.wechat.requests.length;
       for (const scene of [
         undefined,
         null,
@@ -517,13 +521,13 @@ describe('the central service', () => {
         { checkPath: 'no' },
         { envVersion: 'beta' },
       ]) {
-        const answer = await s.qrCode({ scene: 'a', ...body });
-        expect(seen(answer)).toEqual([
+        const response = await s.qrCode({ scene: 'a', ...body });
+        expect(seen(response)).toEqual([
           400,
           refusal(400, expect.stringContaining(Object.keys(body)[0]!) as never, 'ERR_BAD_REQUEST'),
         ]);
       }
-      expect(s.wechat.requests.length).toBe(asked);
+      expect(s.wechat.requests.length).toBe(before);
     });
 
     it('a page that is not released', async () => {
@@ -539,7 +543,7 @@ describe('the central service', () => {
     });
 
     it('a malformed code, without a call to WeChat', async () => {
-      const asked = s.wechat.requests.length;
+      const before = s.wechat.requests.length;
       const codes = [
         '',
         'a b',
@@ -566,10 +570,10 @@ describe('the central service', () => {
         ])
           expect(seen(await s.call(`GET ${path}?${query}`))).toEqual([
             400,
-            refusal(400, 'code must be what WeChat gave', 'ERR_BAD_REQUEST'),
+            refusal(400, 'code must be a code of WeChat', 'ERR_BAD_REQUEST'),
           ]);
       }
-      expect(s.wechat.requests.length).toBe(asked);
+      expect(s.wechat.requests.length).toBe(before);
     });
 
     it.each(['1', '', 'TRUE', 'true&refresh=false'])('refresh=%s', async (refresh) => {
@@ -626,13 +630,16 @@ describe('the central service', () => {
     it('with 503 and never 401 while the store is down', async () => {
       const [token, mobile] = [await s.miniToken(), await s.mobileToken()];
       jest.spyOn(s.app.get(WechatStore), 'get').mockRejectedValue(new StoreUnavailableError());
-      const answers = [
+      const responses = [
         await s.get(`${SHOP_PATH}/openId`, { token }),
         await s.get(`${SHOP_PATH}/decode`, { sessionkey: token, encryptedData: 'a', iv: 'b' }),
         await s.userInfo(mobile),
       ];
-      for (const answer of answers)
-        expect([seen(answer), answer.headers.get('retry-after')]).toEqual([REFUSALS.store, '1']);
+      for (const response of responses)
+        expect([seen(response), response.headers.get('retry-after')]).toEqual([
+          REFUSALS.store,
+          '1',
+        ]);
     });
   });
 
@@ -679,29 +686,29 @@ describe('the central service', () => {
 });
 
 describe('the login limit', () => {
-  it('counts code exchanges of both kinds together with the logins, if the secret is right', async () => {
+  it('counts code exchanges of both kinds together with the logins, if the secret is correct', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '3' } });
     for (let i = 0; i < 5; i++) await s.code2Session('a', { ...SHOP, secret: 'wrong' });
     expect([(await s.code2Session('a')).status, (await s.oauth2('a')).status]).toEqual([401, 401]);
     expect((await s.call('POST /auth/login', { body: { code: 'a' } })).status).toBe(401);
-    const asked = s.wechat.requests.length;
-    for (const answer of [
+    const before = s.wechat.requests.length;
+    for (const response of [
       await s.code2Session('a'),
       await s.oauth2('a', PHONE, 'oauth2'),
       await s.oauth2('a'),
     ]) {
-      expect(seen(answer)).toEqual([
+      expect(seen(response)).toEqual([
         429,
         refusal(429, 'too many requests', 'ERR_WECHAT_RATE_LIMIT'),
       ]);
-      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    expect(s.wechat.requests.length).toBe(asked);
+    expect(s.wechat.requests.length).toBe(before);
     expect((await s.accessToken()).status).toBe(200);
     await s.close();
   });
 
-  it('does not count a request that is refused for its shape', async () => {
+  it('does not count a request with invalid parameters', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '1' } });
     for (const code of ['', 'not a code!', 'a'.repeat(129)])
       expect((await s.code2Session(code)).status).toBe(400);
@@ -718,10 +725,10 @@ describe('the limit of wrong secrets', () => {
       headers: { 'x-forwarded-for': address },
     });
 
-  it('refuses an IP address after 120 wrong secrets in a minute, also with the right secret, and no other address', async () => {
+  it('refuses an IP address after 120 wrong secrets in a minute, also with the correct secret, and refuses no other address', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '1000', TRUST_PROXY: '1' } });
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
-    const statuses = answers.map(({ status }) => status);
+    const responses = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
+    const statuses = responses.map(({ status }) => status);
     expect(statuses.filter((status) => status === 400).length).toBe(120);
     expect(statuses.filter((status) => status === 429).length).toBe(80);
     const right = `GET /wx/mini/v1/${SHOP.appId}/${SHOP.secret}/access_token`;
@@ -732,8 +739,8 @@ describe('the limit of wrong secrets', () => {
 
   it('control: without the limit every secret is compared', async () => {
     const s = await startCentral({ env: { LOGIN_RATE_LIMIT: '0' } });
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
-    expect(answers.every(({ status }) => status === 400)).toBe(true);
+    const responses = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(s, n)));
+    expect(responses.every(({ status }) => status === 400)).toBe(true);
     await s.close();
   });
 });

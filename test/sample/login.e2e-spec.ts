@@ -84,7 +84,7 @@ describeOnEachDatabase('a login', (database) => {
       const [one, two] = await Promise.all(
         [1, 2].map(() => s.call('POST /auth/login', { body: { code } })),
       );
-      expect([one, two].filter((answer) => answer?.body.data.isNewUser)).toHaveLength(1);
+      expect([one, two].filter((response) => response?.body.data.isNewUser)).toHaveLength(1);
       expect(one?.body.data.session_rd).toBe(two?.body.data.session_rd);
       expect(s.wechat.requests.filter(({ query }) => query['js_code'] === code)).toHaveLength(1);
     });
@@ -249,9 +249,9 @@ describeOnEachDatabase('a login', (database) => {
       let token = login.session_rd;
       for (let hours = 0; hours < 7 * 24; hours += 0.45) {
         s.wechat.clock.advance('27m');
-        const answer = await refresh(token);
-        if (answer.status !== 200) return expect(hours).toBeGreaterThan(7 * 24 - 1);
-        token = answer.body.data.session_rd;
+        const response = await refresh(token);
+        if (response.status !== 200) return expect(hours).toBeGreaterThan(7 * 24 - 1);
+        token = response.body.data.session_rd;
       }
       s.wechat.clock.advance('27m');
       expect((await refresh(token)).status).toBe(401);
@@ -302,7 +302,7 @@ describeOnEachDatabase('a login', (database) => {
     it('cannot revoke a session of another user or an unknown one', async () => {
       const [mine, theirs] = [await s.login(), await s.login()];
       const [{ id }] = (await s.call('GET /auth/sessions', { token: theirs.session_rd })).body.data;
-      for (const one of [id, 'nobody', '%00', 'x'.repeat(400)]) {
+      for (const one of [id, 'unknown', '%00', 'x'.repeat(400)]) {
         const { status, body } = await s.call(`DELETE /auth/sessions/${one}`, {
           token: mine.session_rd,
         });

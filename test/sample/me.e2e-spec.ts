@@ -120,7 +120,7 @@ describeOnEachDatabase('me', (database) => {
       expect(body.data.avatarUrl).toHaveLength(1024);
     });
 
-    it('is never who the decrypted data says', async () => {
+    it('does not change its identity to that of the decrypted data', async () => {
       const [wechat, other] = [s.wechat.users.create(), s.wechat.users.create()];
       const { session_rd, user } = await s.login(wechat);
       const profile = await wechat.getUserInfo();
@@ -161,8 +161,8 @@ describeOnEachDatabase('me', (database) => {
         { ...profile, signature: profile.signature.slice(1) },
         { ...profile, rawData: '\u0000' },
       ]) {
-        const answer = await s.call('PUT /me/profile', { token: session_rd, body });
-        expect([answer.status, answer.body]).toEqual([400, SIGNATURE_MISMATCH]);
+        const response = await s.call('PUT /me/profile', { token: session_rd, body });
+        expect([response.status, response.body]).toEqual([400, SIGNATURE_MISMATCH]);
       }
       expect((await s.call('GET /me', { token: session_rd })).body.data.nickName).toBeNull();
     });
@@ -183,11 +183,11 @@ describeOnEachDatabase('me', (database) => {
           watermark: { appid: 'wxother', timestamp: 1 },
         }),
       ]) {
-        const answer = await s.call('PUT /me/profile', {
+        const response = await s.call('PUT /me/profile', {
           token: session_rd,
           body: { ...profile, ...encrypted },
         });
-        expect([answer.status, answer.body]).toEqual([400, DECODE_FAILED]);
+        expect([response.status, response.body]).toEqual([400, DECODE_FAILED]);
       }
     });
 

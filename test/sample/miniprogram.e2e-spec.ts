@@ -29,10 +29,10 @@ describe('a mini program', () => {
 
   it('logs in automatically, once for any number of requests', async () => {
     const { phone, session } = launch();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 20 }, () => session.request({ url: '/me' })),
     );
-    expect(answers).toEqual(Array.from({ length: 20 }, me));
+    expect(responses).toEqual(Array.from({ length: 20 }, me));
     expect(phone.calls['login']).toBe(1);
   });
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Stands in for `nest build sample`: it takes its time, and writes a demo that prints one line. */
+/** Replaces `nest build sample`: waits for 300 ms, and writes a demo that prints one line. */
 const COMPILER = `
   const { mkdirSync, writeFileSync } = require('node:fs');
   setTimeout(() => {
@@ -42,7 +42,7 @@ describe('npm start', () => {
     return { first, output };
   };
 
-  it('says that it compiles before it does, and what it starts', async () => {
+  it('prints that it compiles before it compiles, and then what it starts', async () => {
     const { first, output } = await run();
     expect(first).toMatch(/^Compiling the reference app .* 20 to 90 seconds/);
     expect(output).toMatch(

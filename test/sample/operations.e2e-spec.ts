@@ -141,18 +141,18 @@ describe('the app', () => {
   it.each([
     ['a quota that is used up', { errcode: 45011 }, 429, 45011, 'ERR_WECHAT_RATE_LIMIT'],
     ['a user whom WeChat blocks', { errcode: 40226 }, 403, 40226, 'ERR_WECHAT_BLOCKED'],
-    ['a secret that WeChat does not know', { errcode: 40125 }, 500, 500, 'ERR_WECHAT_CONFIG'],
-    ['an answer that is none', { body: '<html>canary' }, 502, 502, 'ERR_WECHAT_RESPONSE'],
+    ['an AppSecret that WeChat refuses', { errcode: 40125 }, 500, 500, 'ERR_WECHAT_CONFIG'],
+    ['a response that is not JSON', { body: '<html>canary' }, 502, 502, 'ERR_WECHAT_RESPONSE'],
     ['a connection that breaks', { reset: true as const }, 503, 503, 'ERR_WECHAT_UNAVAILABLE'],
   ])('reports %s in the envelope', async (_, fault, status, code, error) => {
     s.wechat.next(JSCODE2SESSION, fault);
-    const answer = await login();
-    expect([answer.status, answer.body]).toEqual([
+    const response = await login();
+    expect([response.status, response.body]).toEqual([
       status,
       { code, msg: expect.any(String), data: null, success: false, error },
     ]);
-    expect(answer.headers.has('retry-after')).toBe(status === 429 || status === 503);
-    expect(answer.body.msg).not.toContain('canary');
+    expect(response.headers.has('retry-after')).toBe(status === 429 || status === 503);
+    expect(response.body.msg).not.toContain('canary');
   });
 
   it('returns 503 and never 401 while the store is down', async () => {
@@ -345,7 +345,7 @@ describe('the login limit', () => {
     expect([await login('1.1.1.1'), await login('2.2.2.2')].map(({ status }) => status)).toEqual([
       401, 401,
     ]);
-    const asked = s.wechat.requests.length;
+    const before = s.wechat.requests.length;
     const { status, headers, body } = await login('3.3.3.3');
     expect([status, body]).toEqual([
       429,
@@ -358,11 +358,11 @@ describe('the login limit', () => {
       },
     ]);
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(s.wechat.requests).toHaveLength(asked);
+    expect(s.wechat.requests).toHaveLength(before);
     expect((await s.call('GET /me', { token })).status).toBe(200);
   });
 
-  it('does not count a body that is refused for its shape', async () => {
+  it('does not count a login whose body is invalid', async () => {
     s = await start({ env: { LOGIN_RATE_LIMIT: '1' } });
     for (const body of [{}, { code: 1 }, { code: '' }, { code: '<junk>' }])
       expect((await s.call('POST /auth/login', { body })).status).toBe(400);

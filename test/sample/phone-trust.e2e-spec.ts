@@ -7,7 +7,7 @@ import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { mp3 } from '../support/audio.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { statusesOf } from '../support/http.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { file, uploadTo } from '../support/multipart.js';
 import { person, registered } from '../support/people.js';
 import type { Person } from '../support/people.js';
@@ -57,14 +57,14 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
     s.wechat.users.create(phoneNumber === undefined ? {} : { phoneNumber });
   const me = async ({ session_rd }: Person): Promise<Record<string, any>> =>
     (await s.call('GET /me', { token: session_rd })).body.data;
-  const record = (one: Person): Promise<Answer> =>
+  const record = (one: Person): Promise<AppResponse> =>
     uploadTo(s.url)('POST /recordings', one.session_rd, [file(mp3(500))]);
   const recordingsOf = async ({ session_rd }: Person): Promise<unknown[]> =>
     (await s.call('GET /recordings', { token: session_rd })).body.data;
-  const account = (token: string): Promise<Answer> => s.call('GET /account', { token });
+  const account = (token: string): Promise<AppResponse> => s.call('GET /account', { token });
   const phoneLogin = async (one: Person): Promise<Record<string, any>> =>
     (await one.withPhone('POST /auth/phone-login')).body.data;
-  const takeOver = async (one: Person): Promise<Answer> => {
+  const takeOver = async (one: Person): Promise<AppResponse> => {
     const { registrationTicket } = await phoneLogin(one);
     const body = { registrationTicket, takeOverNumber: true };
     return s.call('POST /auth/register', { token: one.session_rd, body });
@@ -85,13 +85,13 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
     await registered(s, owner);
     return [owner, await into(user(phoneNumber), other)];
   };
-  const changeNumber = (one: Person): Promise<Answer> => {
+  const changeNumber = (one: Person): Promise<AppResponse> => {
     one.wechat.phoneNumber = user().phoneNumber;
     return one.withPhone('PUT /me/phone');
   };
 
   describe('attacks', () => {
-    /** Bob is a new WeChat user of the same app. The carrier gave him Alice's old number. */
+    /** Bob is a new WeChat user of the same app, with Alice's old number from the carrier. */
     async function recycledNumber(): Promise<{ readsOpenids: boolean; deletesAccount: boolean }> {
       const { phoneNumber } = user();
       const alice = await into(user(phoneNumber), ALONE);
@@ -277,7 +277,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect(await me(owner)).toMatchObject({ nickName: 'joined', id: owner['user'].id });
     });
 
-    it('takes along the unionid that came with it, and the identities of other apps with that unionid', async () => {
+    it('moves together with the unionid that it brought, and with the identities of other apps with that unionid', async () => {
       const [owner, joined] = await twoApps(SHOP);
       await phoneLogin(joined);
       const club = await into(joined.wechat, CLUB);
@@ -433,7 +433,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
   });
 
   describe('if requests race', () => {
-    /** What must be true for all accounts of this suite after any race. */
+    /** Checks the rules that hold for all accounts after any race. */
     const violations = (): Promise<unknown[]> =>
       sql(`
         SELECT u.id FROM users u LEFT JOIN identities i ON i.user_id = u.id GROUP BY u.id
@@ -460,7 +460,7 @@ describeOnEachDatabase('a phone number that changes hands', (database) => {
       expect(await violations()).toEqual([]);
     });
 
-    it.each<[string, (owner: Person, taker: Person) => Promise<Answer>]>([
+    it.each<[string, (owner: Person, taker: Person) => Promise<AppResponse>]>([
       ['taken over', (_, taker) => takeOver(taker)],
       ['changed', (owner) => changeNumber(owner)],
       [

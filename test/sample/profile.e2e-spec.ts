@@ -28,7 +28,7 @@ const plain = (width: number, height: number): Promise<Buffer> =>
     .toBuffer();
 const AVATAR = /^\/avatars\/[0-9a-f]{32}\.jpg$/;
 
-describeOnEachDatabase('a profile as it is today', (database) => {
+describeOnEachDatabase('a profile that the user edits', (database) => {
   let s: Started;
   let me: Login;
   beforeAll(async () => {
@@ -47,7 +47,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       parts.map((one) => file(...one)),
     );
 
-  it.each(['PATCH /me', 'PUT /me'])('takes a name: %s', async (route) => {
+  it.each(['PATCH /me', 'PUT /me'])('accepts a name: %s', async (route) => {
     for (const nickName of ['小明', '🎸', 'x'.repeat(64), "O'Brien <b>", 'a b']) {
       const { status, body } = await s.call(route, {
         token: me.session_rd,
@@ -64,7 +64,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       ).toBe('a b');
   });
 
-  it.each(['PATCH /me', 'PUT /me'])('refuses what is no name: %s', async (route) => {
+  it.each(['PATCH /me', 'PUT /me'])('refuses an invalid name: %s', async (route) => {
     for (const nickName of [
       '',
       'x'.repeat(65),
@@ -87,7 +87,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     ['POST /me/avatar', 'jpg', JPEG_PICTURE],
     ['PUT /me/avatar', 'webp', WEBP_PICTURE],
     ['POST /me/avatar', 'gif', GIF_PICTURE],
-  ])('takes a picture and keeps it as JPEG: %s, %s', async (route, _, picture) => {
+  ])('accepts a picture and stores it as JPEG: %s, %s', async (route, _, picture) => {
     const { status, body } = await upload(route, [picture, 'http://tmp/../x.exe']);
     expect([status, body.data]).toEqual([
       200,
@@ -104,9 +104,9 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect((await sharp(sent).metadata()).format).toBe('jpeg');
   });
 
-  it('keeps no position and no camera of a photo, and turns it upright', async () => {
+  it('removes the position and the camera from a photo, and rotates it upright', async () => {
     const photo = jpeg(400, 200, 6);
-    const control = await sharp(photo).metadata(); // what a copy of the bytes would publish
+    const control = await sharp(photo).metadata(); // control: the photo contains both
     expect([control.orientation, photo.includes(CAMERA)]).toEqual([6, true]);
     expect(control.exif?.includes(Buffer.from([0, 0, 0, 31, 0, 0, 0, 1, 0, 0, 0, 14]))).toBe(true);
 
@@ -123,7 +123,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect([red! > 200, blue! < 50]).toEqual([true, true]); // the left half is above now
   });
 
-  it('makes a large picture smaller and leaves a small one', async () => {
+  it('reduces the size of a large picture, and not of a small one', async () => {
     for (const [width, height, expected] of [
       [3000, 1500, [1024, 512]],
       [60, 30, [60, 30]],
@@ -136,7 +136,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     }
   });
 
-  it('shows a new picture under a new name, and the old one no more', async () => {
+  it('serves a new picture under a new name, and the old one no longer', async () => {
     const [first, second] = [
       await upload('PUT /me/avatar', [PNG_PICTURE]),
       await upload('PUT /me/avatar', [PNG_PICTURE]),
@@ -147,7 +147,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect((await files()).filter((name) => first.body.data.avatarUrl.endsWith(name))).toEqual([]);
   });
 
-  it('gives the picture up for the one that WeChat signed', async () => {
+  it('replaces the picture by the one that WeChat signed', async () => {
     const user = s.wechat.users.create();
     me = await s.login(user);
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
@@ -162,7 +162,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     ]).toEqual([404, false]);
   });
 
-  it('cannot take somebody else’s picture away by naming it', async () => {
+  it('cannot delete the picture of another user by sending its address', async () => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const wechat = s.wechat.users.create();
     const thief = await s.login(wechat);
@@ -182,9 +182,9 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       415,
       [['<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'x.svg']],
     ],
-    ['a page', 415, [['<!doctype html>', 'x.png']]],
+    ['an HTML page', 415, [['<!doctype html>', 'x.png']]],
     ['a TIFF', 415, [[Buffer.from('49492a0008000000', 'hex'), 'x.png']]],
-    ['nothing in it', 415, [['', 'x.png']]],
+    ['an empty file', 415, [['', 'x.png']]],
     ['the header of a JPEG', 415, [[JPEG_HEADER]]],
     ['half a JPEG', 415, [[jpeg(600, 400).subarray(0, 5000)]]],
     ['half a PNG', 415, [[png(600, 400).subarray(0, 700)]]],
@@ -200,21 +200,21 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     ],
     ['two pictures', 400, [[PNG_PICTURE], [PNG_PICTURE]]],
     ['no picture', 400, []],
-  ])('refuses %s: %i, and keeps nothing', async (_, status, parts) => {
+  ])('refuses %s with %i, and stores nothing', async (_, status, parts) => {
     const before = await files();
-    const answer = await upload('PUT /me/avatar', ...parts);
-    expect([answer.status, answer.body.error, await files()]).toEqual([
+    const response = await upload('PUT /me/avatar', ...parts);
+    expect([response.status, response.body.error, await files()]).toEqual([
       status,
       'ERR_BAD_REQUEST',
       before,
     ]);
   });
 
-  it('refuses a JPEG of thousands of scans before it is decoded, and takes one of ten', async () => {
+  it('refuses a JPEG of thousands of scans before it is decoded, and accepts one of ten', async () => {
     const before = await files();
     const startedAt = performance.now();
-    const answer = await upload('PUT /me/avatar', [progressiveJpeg(2646)]);
-    expect([answer.status, answer.body.error, await files()]).toEqual([
+    const response = await upload('PUT /me/avatar', [progressiveJpeg(2646)]);
+    expect([response.status, response.body.error, await files()]).toEqual([
       415,
       'ERR_BAD_REQUEST',
       before,
@@ -228,7 +228,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect(performance.now() - decodingAt).toBeGreaterThan(Math.max(2000, 2 * refusedAfter));
   });
 
-  it('control: the first bytes of all of these say that they are pictures', async () => {
+  it('control: all of these have the first bytes of a picture', async () => {
     for (const picture of [
       JPEG_HEADER,
       jpeg(600, 400).subarray(0, 5000),
@@ -239,7 +239,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
       expect((await fileTypeFromBuffer(picture))?.mime).toMatch(/^image\//);
   });
 
-  it('takes 2 MB to the byte', async () => {
+  it('accepts exactly 2 MB', async () => {
     expect(
       (
         await upload('PUT /me/avatar', [
@@ -256,11 +256,11 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     '0'.repeat(32),
     `${'0'.repeat(32)}.png`,
     'constructor',
-  ])('shows no picture named %s', async (name) => {
+  ])('is 404 for a picture with the name %s', async (name) => {
     expect((await s.call(`GET /avatars/${name}`)).status).toBe(404);
   });
 
-  it('keeps the address of a picture whose file is missing, and shows it again when the file is back', async () => {
+  it('keeps the address of a picture whose file is missing, and serves it again when the file is back', async () => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const path = join(s.uploads, avatarUrl);
     await rename(path, join(s.uploads, 'elsewhere'));
@@ -273,7 +273,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
     expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
   });
 
-  it('leaves one file of thirty uploads at once', async () => {
+  it('stores one file after thirty parallel uploads', async () => {
     const before = await files();
     const responses = await Promise.all(
       Array.from({ length: 30 }, () => upload('PUT /me/avatar', [PNG_PICTURE])),
@@ -291,7 +291,7 @@ describeOnEachDatabase('a profile as it is today', (database) => {
 
 describe('the address of a picture', () => {
   it.each(['https://api.example.com', 'https://api.example.com/'])(
-    'is absolute where PUBLIC_URL is set: %s',
+    'is absolute if PUBLIC_URL is set: %s',
     async (PUBLIC_URL) => {
       const s = await start({ env: { PUBLIC_URL } });
       try {

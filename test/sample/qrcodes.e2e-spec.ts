@@ -61,7 +61,7 @@ describe('POST /qrcodes', () => {
 
   it('creates a code of the app of the session, not of the body, and calls WeChat once for equal codes', async () => {
     const cafe = await s.miniToken(undefined, CAFE);
-    const asked = s.wechat.requestsTo(UNLIMITED).length;
+    const before = s.wechat.requestsTo(UNLIMITED).length;
     const [mine, again, theirs] = [
       await draw({ scene: 'b' }),
       await draw({ scene: 'b', appId: CAFE.appId }),
@@ -71,7 +71,7 @@ describe('POST /qrcodes', () => {
       JSON.parse(scan(decodeJpeg(image).data, 430, 430)!).appid;
     expect(again.image.equals(mine.image)).toBe(true);
     expect([appIn(mine) === CAFE.appId, appIn(theirs)]).toEqual([false, CAFE.appId]);
-    expect(s.wechat.requestsTo(UNLIMITED).length - asked).toBe(2);
+    expect(s.wechat.requestsTo(UNLIMITED).length - before).toBe(2);
   });
 
   it.each<[string, object | undefined, unknown[]]>([
@@ -95,7 +95,7 @@ describe('POST /qrcodes', () => {
   });
 
   it('needs a session in a header', async () => {
-    const asked = s.wechat.requests.length;
+    const before = s.wechat.requests.length;
     expect(seen(await s.call('POST /qrcodes', { body: { scene: 'a' } }))).toEqual(
       REFUSALS.unauthorized,
     );
@@ -107,7 +107,7 @@ describe('POST /qrcodes', () => {
     expect(
       seen(await s.call('POST /qrcodes', { token: await s.mobileToken(), body: { scene: 'a' } })),
     ).toEqual(REFUSALS.unauthorized);
-    expect(s.wechat.requests.slice(asked).map(({ path }) => path)).not.toContain(UNLIMITED);
+    expect(s.wechat.requests.slice(before).map(({ path }) => path)).not.toContain(UNLIMITED);
   });
 
   it('never returns JSON or a part of an image as an image', async () => {
@@ -121,8 +121,8 @@ describe('POST /qrcodes', () => {
       { body: Buffer.alloc(10_000_000, image), contentType: 'image/png' },
     ]) {
       s.wechat.always(UNLIMITED, fault);
-      const answer = await s.call('POST /qrcodes', { token, body: { scene: 'broken' } });
-      expect([seen(answer), answer.headers.get('content-type')]).toEqual([
+      const response = await s.call('POST /qrcodes', { token, body: { scene: 'broken' } });
+      expect([seen(response), response.headers.get('content-type')]).toEqual([
         REFUSALS.response,
         expect.stringContaining('application/json'),
       ]);
@@ -133,8 +133,8 @@ describe('POST /qrcodes', () => {
 
   it('returns 429 if the quota of WeChat is used up', async () => {
     s.wechat.next(UNLIMITED, { errcode: 45009 });
-    const answer = await s.call('POST /qrcodes', { token, body: { scene: 'quota' } });
-    expect([seen(answer), answer.headers.get('retry-after')]).toEqual([
+    const response = await s.call('POST /qrcodes', { token, body: { scene: 'quota' } });
+    expect([seen(response), response.headers.get('retry-after')]).toEqual([
       [429, refusal(45009, 'too many requests', 'ERR_WECHAT_RATE_LIMIT')],
       '60',
     ]);
@@ -152,16 +152,16 @@ describe('the limit of POST /qrcodes', () => {
   const draw = (token: string, scene: string) =>
     s.call('POST /qrcodes', { token, body: { scene, width: 280 } });
 
-  it('counts the codes of a user over all sessions, and of no other user', async () => {
+  it('counts the codes of one user in all sessions, and not those of other users', async () => {
     const user = s.wechat.users.create();
     const [phone, tablet] = [await s.miniToken(user), await s.miniToken(user)];
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       [1, 2, 3, 4, 5, 6].map((n) => draw(n % 2 ? phone : tablet, `n=${n}`)),
     );
-    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+    expect(responses.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
       200, 200, 200, 429, 429, 429,
     ]);
-    const refused = answers.find(({ status }) => status === 429)!;
+    const refused = responses.find(({ status }) => status === 429)!;
     expect(refused.body.error).toBe('ERR_WECHAT_RATE_LIMIT');
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await draw(await s.miniToken(), 'other')).status).toBe(200);

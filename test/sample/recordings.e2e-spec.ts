@@ -40,18 +40,18 @@ const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 const MB = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** The longest time in milliseconds in which nothing else ran. */
+/** Returns the longest delay of the event loop during `work`, in milliseconds. */
 async function longestDelay(work: () => Promise<void>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
-  await sleep(20); // it counts from its first tick
+  await sleep(20); // the monitor starts with its first tick
   await work();
-  await sleep(20); // a tick that is late is counted when it comes
+  await sleep(20); // a late tick is counted when it occurs
   delay.disable();
   return delay.max / 1e6;
 }
 
-/** An app, a user who is logged in, and their folder. */
+/** Starts an app. Each test has a new logged-in user. */
 function given(database?: () => DatabaseConfig) {
   const context = {} as { s: Started; token: string };
   beforeAll(async () => {
@@ -79,7 +79,7 @@ function given(database?: () => DatabaseConfig) {
 describeOnEachDatabase('recordings', (database) => {
   const { context, upload, folder, files, record } = given(database);
   const trash = () => join(context.s.uploads, 'trash/recordings');
-  /** What a start does with the folders. */
+  /** Checks the folders as a start of the app does. */
   const restart = async () => {
     const folders = context.s.app.get(UploadFolders);
     await folders.onModuleInit();
@@ -93,7 +93,7 @@ describeOnEachDatabase('recordings', (database) => {
     ['m4a', m4a(2000), 'audio/mp4'],
     ['aac', aac(2000), 'audio/aac'],
     ['wav', wav(2000), 'audio/wav'],
-  ])('are kept, listed, played and deleted: %s', async (format, sound, type) => {
+  ])('are stored, listed, played and deleted: %s', async (format, sound, type) => {
     const { status, body } = await upload('POST /recordings', context.token, [file(sound)]);
     const { id } = body.data;
     expect([status, body]).toEqual([
@@ -153,7 +153,7 @@ describeOnEachDatabase('recordings', (database) => {
     ]).toEqual([[], before - 1]);
   });
 
-  it('are taken for what they are, whatever name and type they come with', async () => {
+  it('have the format of their content, independent of their name and type', async () => {
     for (const name of [
       '../../../etc/passwd',
       '/etc/cron.d/x',
@@ -173,7 +173,7 @@ describeOnEachDatabase('recordings', (database) => {
     }
   });
 
-  it('are taken from Android, which writes them as plain MP4, but not with a picture', async () => {
+  it('are accepted from Android, which writes plain MP4, but not with a video track', async () => {
     expect((await record(m4a(1000, 'mp42'))).format).toBe('m4a');
     expect((await record(m4a(1000, 'isom'))).format).toBe('m4a');
     expect(
@@ -181,7 +181,7 @@ describeOnEachDatabase('recordings', (database) => {
     ).toBe(415);
   });
 
-  it('are listed with the newest first', async () => {
+  it('are listed, the newest first', async () => {
     const ids = [];
     for (let n = 0; n < 3; n++) ids.unshift((await record()).id);
     expect(
@@ -191,8 +191,8 @@ describeOnEachDatabase('recordings', (database) => {
     ).toEqual(ids);
   });
 
-  describe('of somebody else', () => {
-    it('are not there', async () => {
+  describe('of another user', () => {
+    it('are 404', async () => {
       const { id } = await record();
       const { session_rd: other } = await context.s.login();
       for (const route of [
@@ -218,7 +218,7 @@ describeOnEachDatabase('recordings', (database) => {
       );
     });
 
-    it('and without a session nothing is', async () => {
+    it('are 401 without a session', async () => {
       const { id } = await record();
       const before = await files();
       for (const route of [
@@ -227,13 +227,13 @@ describeOnEachDatabase('recordings', (database) => {
         `DELETE /recordings/${id}`,
       ])
         expect((await context.s.call(route)).status).toBe(401);
-      expect((await upload('POST /recordings', 'srd_nobody', [file(mp3(1000))])).status).toBe(401);
+      expect((await upload('POST /recordings', 'srd_unknown', [file(mp3(1000))])).status).toBe(401);
       expect(await files()).toBe(before);
     });
   });
 
-  describe('when something breaks', () => {
-    it('leave nothing of a client that hangs up half-way', async () => {
+  describe('after a failure', () => {
+    it('leave no file if the client disconnects during the upload', async () => {
       const before = await files();
       const body = multipart([file(mp3(60_000))]);
       const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${context.token}\r\nContent-Length: ${body.length}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n\r\n`;
@@ -244,7 +244,7 @@ describeOnEachDatabase('recordings', (database) => {
         );
         socket.write(head);
         socket.write(body.subarray(0, 100_000));
-        while ((await files()) === before) await sleep(5); // it is on its way to disk
+        while ((await files()) === before) await sleep(5); // a part of it is on disk
         socket[end]();
         while ((await files()) > before) await sleep(5);
       }
@@ -253,10 +253,10 @@ describeOnEachDatabase('recordings', (database) => {
       );
     });
 
-    it('say that there is no room on a full disk, and leave nothing', async () => {
+    it('are 503 on a full disk, and leave no file', async () => {
       const before = await files();
       const { createWriteStream } = fs;
-      jest.spyOn(fs, 'createWriteStream').mockImplementation(() => createWriteStream('/dev/full')); // Linux's disk that is always full
+      jest.spyOn(fs, 'createWriteStream').mockImplementation(() => createWriteStream('/dev/full')); // the device of Linux that is always full
       const { status, headers, body } = await upload('POST /recordings', context.token, [
         file(mp3(60_000)),
       ]);
@@ -302,10 +302,10 @@ describeOnEachDatabase('recordings', (database) => {
           async () => (await upload('POST /recordings', context.token, [file(mp3(60_000))])).status,
         ),
       );
-      expect(statuses).toContain(503); // together they could take more
+      expect(statuses).toContain(503); // the three uploads could exceed the free space
     });
 
-    it('keep no file without a row: the database refuses', async () => {
+    it('leave no file if the database refuses the row', async () => {
       const before = await files();
       jest
         .spyOn(context.s.app.get(RecordingsService) as any, 'insert')
@@ -314,7 +314,7 @@ describeOnEachDatabase('recordings', (database) => {
       expect(await files()).toBe(before);
     });
 
-    it('are nobody’s when the account is deleted while the file comes in', async () => {
+    it('are 401 and leave no file if the account is deleted during the upload', async () => {
       const { session_rd, user } = await context.s.login();
       const before = await files();
       const service = context.s.app.get(RecordingsService) as any;
@@ -327,7 +327,7 @@ describeOnEachDatabase('recordings', (database) => {
       expect([status, body.error, await files()]).toEqual([401, 'ERR_WECHAT_SESSION', before]);
     });
 
-    it('keep both after a crash: a file without a row moves to the trash, a row without a file is 410', async () => {
+    it('lose nothing after a crash: a file without a row moves to the trash, and a row without a file is 410', async () => {
       const [kept, lost] = [await record(), await record()];
       const old = new Date(Date.now() - 2 * 3600_000);
       for (const name of [NO_ID, `${NO_ID}.part`]) {
@@ -339,7 +339,7 @@ describeOnEachDatabase('recordings', (database) => {
       await rename(join(folder(), lost.id), join(context.s.uploads, lost.id));
       const call = (route: string) => context.s.call(route, { token: context.token });
       expect((await call(`GET /recordings/${lost.id}/content`)).body).toEqual(MISSING);
-      expect((await call(`GET /recordings/${lost.id}`)).status).toBe(200); // nothing has looked for the file yet
+      expect((await call(`GET /recordings/${lost.id}`)).status).toBe(200); // no request has searched for the file yet
 
       await restart();
 
@@ -358,12 +358,12 @@ describeOnEachDatabase('recordings', (database) => {
       await rm(join(folder(), 'young.part'));
     });
 
-    it('come back from the trash when their row does, and leave it after UPLOAD_TRASH_AGE', async () => {
+    it('return from the trash when their row is back, and are deleted from it after UPLOAD_TRASH_AGE', async () => {
       const { id } = await record();
       const [row] = await sql('SELECT * FROM recordings WHERE id = $1', id);
       const old = new Date(Date.now() - 2 * 3600_000);
       await utimes(join(folder(), id), old, old);
-      await sql('DELETE FROM recordings WHERE id = $1', id); // an older copy of the database
+      await sql('DELETE FROM recordings WHERE id = $1', id); // as in an older copy of the database
       await restart();
       expect(await readdir(trash())).toContain(id);
       await sql(
@@ -408,7 +408,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
     (await s.call('GET /recordings', { token })).body.data as { id: string; fileSize: number }[];
   const bytes = async () => (await list()).reduce((sum, { fileSize }) => sum + fileSize, 0);
 
-  it('bounds the bytes, says what is used and allowed, and is free again after a deletion', async () => {
+  it('limits the bytes, returns the used and allowed amounts, and shrinks after a deletion', async () => {
     for (let n = 0; n < 4; n++) expect((await upload()).status).toBe(201);
     const { status, body } = await upload(mp3(2000));
     expect([status, body]).toEqual([
@@ -426,12 +426,12 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect((await upload(mp3(2000))).status).toBe(201);
   });
 
-  it('bounds the number of files, and refuses before it has read the next one', async () => {
+  it('limits the number of files, and refuses the next one before it is read', async () => {
     for (let n = 0; n < 6; n++) expect((await upload(mp3(200))).status).toBe(201);
     expect((await upload(Buffer.alloc(10))).body.error).toBe('ERR_QUOTA'); // not 415
   });
 
-  it('holds for thirty uploads at once, and each refused one leaves no file', async () => {
+  it('is not exceeded by thirty parallel uploads, and refused uploads leave no file', async () => {
     const folder = join(s.uploads, 'recordings');
     const before = (await readdir(folder)).length;
     const statuses = (await Promise.all(Array.from({ length: 30 }, () => upload()))).map(
@@ -443,7 +443,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect((await readdir(folder)).length).toBe(before + 5);
   });
 
-  it('holds for uploads that never end: four run at a time, and other users are not refused', async () => {
+  it('allows four uploads of a user at a time, so uploads that never end do not affect other users', async () => {
     const folder = join(s.uploads, 'recordings');
     const other = (await s.login()).session_rd;
     jest
@@ -466,7 +466,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect((await upload()).status).not.toBe(503);
   });
 
-  it('control: thirty reservations of one user refuse the uploads of all', async () => {
+  it('control: thirty reservations of one user block the uploads of all users', async () => {
     jest
       .spyOn(fs.promises, 'statfs')
       .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
@@ -479,7 +479,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect(refused).toHaveLength(24);
   });
 
-  it('control: counting before the insert lets uploads at once through', async () => {
+  it('control: is exceeded by parallel uploads if the files are counted before the insert', async () => {
     const { id: userId } = (await s.call('GET /me', { token })).body.data;
     const db = s.app.get(DataSource).manager;
     const naive = async () => {
@@ -496,7 +496,7 @@ describeOnEachDatabase('the quota of a user', (database) => {
     expect(await bytes()).toBeGreaterThan(20_480);
   });
 
-  it('is each user’s own', async () => {
+  it('is separate for each user', async () => {
     for (let n = 0; n < 4; n++) await upload();
     token = (await s.login()).session_rd;
     expect((await upload()).status).toBe(201);
@@ -527,20 +527,24 @@ describe('the files of recordings', () => {
       ['bytes=-999999', 0, size - 1],
       [`bytes=${size - 1}-${size - 1}`, size - 1, size - 1],
     ])('%s is 206', async (range, from, to) => {
-      const answer = await get({ range });
+      const response = await get({ range });
       expect([
-        answer.status,
-        answer.headers.get('content-range'),
-        answer.headers.get('content-length'),
+        response.status,
+        response.headers.get('content-range'),
+        response.headers.get('content-length'),
       ]).toEqual([206, `bytes ${from}-${to}/${size}`, String(to - from + 1)]);
-      expect(Buffer.from(await answer.arrayBuffer()).equals(wav(1000).subarray(from, to + 1))).toBe(
-        true,
-      );
+      expect(
+        Buffer.from(await response.arrayBuffer()).equals(wav(1000).subarray(from, to + 1)),
+      ).toBe(true);
     });
 
     it.each([`bytes=${size}-`, 'bytes=99999-100000', 'bytes=-0'])('%s is 416', async (range) => {
-      const answer = await get({ range });
-      expect([answer.status, answer.headers.get('content-range'), await answer.json()]).toEqual([
+      const response = await get({ range });
+      expect([
+        response.status,
+        response.headers.get('content-range'),
+        await response.json(),
+      ]).toEqual([
         416,
         `bytes */${size}`,
         {
@@ -562,33 +566,33 @@ describe('the files of recordings', () => {
       'bytes=0-1,5-9',
       'bytes=1e3-',
       `bytes=${'9'.repeat(400)}-`,
-    ])('%s is no range, so all of it comes', async (range) => {
-      const answer = await get({ range });
+    ])('%s is not a valid range, so the whole file is sent', async (range) => {
+      const response = await get({ range });
       expect([
-        answer.status,
-        (await answer.arrayBuffer()).byteLength,
-        answer.headers.has('content-range'),
+        response.status,
+        (await response.arrayBuffer()).byteLength,
+        response.headers.has('content-range'),
       ]).toEqual([200, size, false]);
     });
 
-    it('goes on only with the same file: If-Range', async () => {
+    it('sends a part only if the file is the same: If-Range', async () => {
       const etag = (await get({})).headers.get('etag') ?? '';
       expect((await get({ range: 'bytes=0-9', 'if-range': etag })).status).toBe(206);
       expect((await get({ range: 'bytes=0-9', 'if-range': '"another"' })).status).toBe(200);
     });
 
-    it('tells the size and no more: HEAD', async () => {
-      const answer = await get({}, 'HEAD');
+    it('returns only the headers for HEAD', async () => {
+      const response = await get({}, 'HEAD');
       expect([
-        answer.status,
-        answer.headers.get('content-length'),
-        (await answer.arrayBuffer()).byteLength,
+        response.status,
+        response.headers.get('content-length'),
+        (await response.arrayBuffer()).byteLength,
       ]).toEqual([200, String(size), 0]);
     });
   });
 
-  describe('with what the client says of them', () => {
-    it('have the numbers of their content', async () => {
+  describe('with values from the client', () => {
+    it('have the duration and size of their content', async () => {
       const sound = mp3(3000);
       for (const [duration, fileSize] of [
         ['3000', String(sound.length)],
@@ -613,7 +617,7 @@ describe('the files of recordings', () => {
       ]);
     });
 
-    it('take further fields, before and behind the file, and no harm from their names', async () => {
+    it('accept further fields before and after the file, with any names', async () => {
       const parts = [
         { name: 'note', value: '你好' },
         { name: '__proto__', value: 'x' },
@@ -627,7 +631,7 @@ describe('the files of recordings', () => {
     });
 
     it.each(['abc', '-1', '1e3', 'NaN', '1'.repeat(40), ' '])(
-      'refuse %j as a number',
+      'are refused with %j as a number',
       async (duration) => {
         const before = await files();
         const { status, body } = await upload('POST /recordings', context.token, [
@@ -641,12 +645,12 @@ describe('the files of recordings', () => {
 
   describe('as phones write them', () => {
     it.each<[string, Buffer, Buffer]>([
-      ['a few bytes of garbage before the first frame', Buffer.from('00c3a97e0b', 'hex'), NOTHING],
-      ['garbage that looks like another format', Buffer.from('a1b2c3d4e5', 'hex'), NOTHING],
+      ['a few random bytes before the first frame', Buffer.from('00c3a97e0b', 'hex'), NOTHING],
+      ['random bytes that look like another format', Buffer.from('a1b2c3d4e5', 'hex'), NOTHING],
       ['a block of zeros before the first frame', Buffer.alloc(4096), NOTHING],
-      ['a block of zeros behind the last frame', NOTHING, Buffer.alloc(3312)],
+      ['a block of zeros after the last frame', NOTHING, Buffer.alloc(3312)],
       ['both', Buffer.alloc(32_000), Buffer.alloc(500_000)],
-    ])('have the duration of their sound: mp3 with %s', async (_, before, after) => {
+    ])('have the duration of their audio: mp3 with %s', async (_, before, after) => {
       const sound = Buffer.concat([before, mp3(3096), after]);
       expect(await record(sound)).toMatchObject({
         format: 'mp3',
@@ -655,7 +659,7 @@ describe('the files of recordings', () => {
       });
     });
 
-    it('control: file-type does not know the one, and music-metadata counts the zeros of the other', async () => {
+    it('control: file-type does not detect the first, and music-metadata counts the zeros of the second', async () => {
       expect(await fileTypeFromBuffer(Buffer.concat([Buffer.alloc(4096), mp3(3096)]))).toBe(
         undefined,
       );
@@ -666,7 +670,7 @@ describe('the files of recordings', () => {
       expect(Math.round((format.duration ?? 0) * 1000)).toBe(3924);
     });
 
-    it('aac with zeros behind it has the duration of its sound', async () => {
+    it('have the duration of their audio: aac with zeros at its end', async () => {
       expect(await record(Buffer.concat([aac(2000), Buffer.alloc(5000)]))).toMatchObject({
         format: 'aac',
         duration: (await record(aac(2000))).duration,
@@ -680,7 +684,7 @@ describe('the files of recordings', () => {
         'raw PCM',
         Buffer.from(Int16Array.from({ length: 16_000 }, (_, n) => 9000 * Math.sin(n / 6)).buffer),
       ],
-    ])('%s is 415, and the text says what to record instead', async (_, sound) => {
+    ])('are 415 for %s, and the text names the formats to record', async (_, sound) => {
       const { status, body } = await upload('POST /recordings', context.token, [file(sound)]);
       expect([status, body.msg]).toEqual([
         415,
@@ -689,7 +693,7 @@ describe('the files of recordings', () => {
     });
   });
 
-  describe('that are none', () => {
+  describe('that are invalid', () => {
     const refused = async (parts: Part[] | Buffer) => {
       const before = await files();
       const { status, body } = await upload('POST /recordings', context.token, parts);
@@ -713,21 +717,21 @@ describe('the files of recordings', () => {
         415,
         () => [file(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'x.mp3')],
       ],
-      ['a page', 415, () => [file('<!doctype html><script>alert(1)</script>', 'x.wav')]],
+      ['an HTML page', 415, () => [file('<!doctype html><script>alert(1)</script>', 'x.wav')]],
       ['an empty file', 400, () => [file('')]],
       ['11 minutes of wav', 400, () => [file(wav(660_000))]],
       ['11 minutes of mp3', 400, () => [file(mp3(660_000))]],
       ['11 minutes of aac', 400, () => [file(aac(660_000))]],
       ['11 minutes of m4a', 400, () => [file(m4a(660_000))]],
-      ['no sound behind the header', 400, () => [file(wav(0))]],
-      ['a header that breaks off', 400, () => [file(wav(1000).subarray(0, 30))]],
+      ['no audio after the header', 400, () => [file(wav(0))]],
+      ['a truncated header', 400, () => [file(wav(1000).subarray(0, 30))]],
       ['two files', 400, () => [file(mp3(1000)), file(mp3(1000))]],
       ['two files, the first one bad', 400, () => [file('text'), file(mp3(1000))]],
       ['no file', 400, () => [{ name: 'file', value: 'text' }]],
       ['a file in another field', 400, () => [{ ...file(mp3(1000)), name: 'audio' }]],
       ['no part', 400, () => []],
       ['an empty body', 400, () => Buffer.alloc(0)],
-      ['a form that breaks off', 400, () => multipart([file(mp3(1000))]).subarray(0, 2000)],
+      ['a truncated form', 400, () => multipart([file(mp3(1000))]).subarray(0, 2000)],
       [
         'a form with another boundary',
         400,
@@ -745,12 +749,12 @@ describe('the files of recordings', () => {
         () => [file(Buffer.concat([mp3(1000), Buffer.alloc(20 * MB - mp3(1000).length + 1)]))],
       ],
       ['40 MB', 413, () => [file(Buffer.alloc(40 * MB))]],
-    ])('%s: %i, and nothing stays', async (_, status, parts) => {
+    ])('are refused and not stored: %s, %i', async (_, status, parts) => {
       expect(await refused(parts())).toBe(status);
     });
 
-    it('20 MB to the byte are taken', async () => {
-      const sound = Buffer.concat([wav(600_000), Buffer.alloc(20 * MB - wav(600_000).length)]); // players skip what follows the sound
+    it('are accepted up to exactly 20 MB', async () => {
+      const sound = Buffer.concat([wav(600_000), Buffer.alloc(20 * MB - wav(600_000).length)]); // players ignore bytes after the audio
       expect(await record(sound)).toMatchObject({
         format: 'wav',
         fileSize: 20 * MB,
@@ -763,23 +767,23 @@ describe('the files of recordings', () => {
       ['another form', 'application/x-www-form-urlencoded', 'file=x', 415],
       ['multipart without a boundary', 'multipart/form-data', 'x', 415],
       ['multipart with an empty one', 'multipart/form-data; boundary=', 'x', 400],
-    ])('%s is %s: refused', async (_, type, body, expected) => {
-      const { status, body: answer } = await context.s.call('POST /recordings', {
+    ])('are refused as a body that is %s: %s', async (_, type, sent, expected) => {
+      const { status, body } = await context.s.call('POST /recordings', {
         token: context.token,
         headers: { 'content-type': type },
-        body,
+        body: sent,
       });
-      expect([status, answer.error]).toEqual([expected, 'ERR_BAD_REQUEST']);
+      expect([status, body.error]).toEqual([expected, 'ERR_BAD_REQUEST']);
     });
 
-    it('a file that is built to be read for ever is given up', async () => {
+    it('are refused if millions of frames would take too long to read', async () => {
       const frame = Buffer.from([0xff, 0xf1, 0x6c, 0x40, 1, 0x1f, 0xfc, 0]);
       expect(
         await refused([file(Buffer.concat(Array.from({ length: 2 * MB }, () => frame)))]),
       ).toBe(400);
     });
 
-    it('a file with 8 MB of tags holds up no other request', async () => {
+    it('do not delay other requests if a file has 8 MB of tags', async () => {
       const tag = id3(8 * MB);
       const [tagged, inWav] = [Buffer.concat([tag, mp3(1000)]), taggedWav(1000, tag)];
       const delay = await longestDelay(async () => {
@@ -793,7 +797,7 @@ describe('the files of recordings', () => {
       expect(delay).toBeLessThan(control / 3);
     });
 
-    it('the field of the file is named', async () => {
+    it('are refused in another field, and the error names the right one', async () => {
       for (const name of ['audio', 'FILE', '', '__proto__'])
         expect(
           (await upload('POST /recordings', context.token, [{ ...file(mp3(1000)), name }])).body
@@ -801,7 +805,7 @@ describe('the files of recordings', () => {
         ).toBe('send the file in the field "file"');
     });
 
-    it('multipart is taken nowhere else', async () => {
+    it('are refused as multipart by all other routes', async () => {
       for (const route of [
         'POST /auth/login',
         'PUT /me/phone',
@@ -813,7 +817,7 @@ describe('the files of recordings', () => {
   });
 });
 
-it('there is no start where files cannot be kept', async () => {
+it('the app does not start if it cannot create the upload folder', async () => {
   await expect(new FileFolder('/dev/null/uploads', '/dev/null/trash').create()).rejects.toThrow(
     '/dev/null/uploads',
   );

@@ -2,13 +2,13 @@ import Fastify from 'fastify';
 import { readConfig } from '../../apps/sample/src/config.js';
 import type { ConfigError } from '../../apps/sample/src/config.js';
 import { clientOf, sendRaw } from '../support/http.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { start } from '../support/start.js';
 import type { Login, Started } from '../support/start.js';
 
 const FORBIDDEN_TO_CACHES = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
-const headersOf = ({ headers }: Answer): object => ({
+const headersOf = ({ headers }: AppResponse): object => ({
   'cache-control': headers.get('cache-control'),
   'x-content-type-options': headers.get('x-content-type-options'),
 });
@@ -30,15 +30,19 @@ describe('the headers of a response', () => {
   it('forbid caching of refused requests on every route', async () => {
     expect(routes.length).toBeGreaterThan(30);
     for (const route of routes) {
-      const answer = await s.call(route.replaceAll(/\{\w+\}/g, 'unknown'));
-      expect([route, headersOf(answer)]).toEqual([route, FORBIDDEN_TO_CACHES]);
+      const response = await s.call(route.replaceAll(/\{\w+\}/g, 'unknown'));
+      expect([route, headersOf(response)]).toEqual([route, FORBIDDEN_TO_CACHES]);
     }
   });
 
   it('forbid caching of successful requests', async () => {
     for (const route of ['GET /me', 'GET /auth/session', 'GET /auth/sessions', 'GET /recordings']) {
-      const answer = await s.call(route, { token: login.session_rd });
-      expect([route, answer.status, headersOf(answer)]).toEqual([route, 200, FORBIDDEN_TO_CACHES]);
+      const response = await s.call(route, { token: login.session_rd });
+      expect([route, response.status, headersOf(response)]).toEqual([
+        route,
+        200,
+        FORBIDDEN_TO_CACHES,
+      ]);
     }
   });
 
@@ -49,7 +53,8 @@ describe('the headers of a response', () => {
       headers: { 'content-type': 'application/json' },
     });
     expect([unknown.status, notJson.status]).toEqual([404, 400]);
-    for (const answer of [unknown, notJson]) expect(headersOf(answer)).toEqual(FORBIDDEN_TO_CACHES);
+    for (const response of [unknown, notJson])
+      expect(headersOf(response)).toEqual(FORBIDDEN_TO_CACHES);
     const { status, text } = await sendRaw(s.url, 'GET /%zz HTTP/1.1\r\nHost: app\r\n\r\n');
     expect(status).toBe(404);
     expect(text.toLowerCase()).toContain('cache-control: no-store');

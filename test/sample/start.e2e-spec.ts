@@ -17,7 +17,7 @@ import { environmentFor } from '../support/start.js';
 const SECONDS = 1000;
 const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 
-/** The compiled app as a process of its own, which jest's CommonJS cannot show. */
+/** Tests the compiled app in its own process, because jest runs CommonJS and production runs ES modules. */
 describe('the compiled app', () => {
   let cwd: string;
   let running: AppProcess[] = [];
@@ -38,7 +38,7 @@ describe('the compiled app', () => {
   };
 
   describe('with the sandbox (npm start)', () => {
-    it('prints a walk that works as printed, keeps its users over a restart, and ends with 0', async () => {
+    it('prints commands that work as printed, keeps its users over a restart, and exits with 0', async () => {
       const PORT = await freePort();
       const ids: string[] = [];
       for (let starts = 0; starts < 2; starts++) {
@@ -56,12 +56,12 @@ describe('the compiled app', () => {
         });
         ids.push(JSON.parse(stdout).data.id);
         expect(await app.stop('SIGINT')).toBe(0);
-        expect(app.output()).toBe(output); // nothing but the welcome
+        expect(app.output()).toBe(output); // only the welcome text
       }
       expect(ids[0]).toBe(ids[1]);
     }, 60_000);
 
-    it('keeps a second one out of the same database', async () => {
+    it('refuses to start a second process on the same database', async () => {
       const first = run('demo', { cwd, env: { PORT: await freePort() } });
       await first.says('Ctrl-C');
       const second = run('demo', { cwd, env: { PORT: await freePort() } });
@@ -73,7 +73,7 @@ describe('the compiled app', () => {
   });
 
   describe('with a .env file that names another folder for uploads', () => {
-    it('leaves that folder alone (npm start)', async () => {
+    it('does not use that folder (npm start)', async () => {
       const production = join(cwd, 'production');
       const recording = join(production, 'recordings', NO_ID);
       mkdirSync(dirname(recording), { recursive: true });
@@ -98,7 +98,7 @@ describe('the compiled app', () => {
     });
     afterAll(() => wechat.close());
 
-    it('does not start in a wrong environment, says all that is wrong, and no secret', async () => {
+    it('does not start with invalid variables, and lists all problems without a secret', async () => {
       const app = run('main', {
         cwd,
         env: {
@@ -114,7 +114,7 @@ describe('the compiled app', () => {
       expect(app.output()).not.toContain('canary');
     });
 
-    it('reads a .env file, warns once of what production lacks, and finishes what is under way when it is told to stop', async () => {
+    it('reads a .env file, warns once of each missing production setting, and finishes running requests at SIGTERM', async () => {
       const PORT = await freePort();
       const env = {
         ...environmentFor(wechat),
@@ -143,7 +143,7 @@ describe('the compiled app', () => {
       const stopped = app.stop();
       expect((await login).status).toBe(200);
       expect(await stopped).toBe(0);
-      expect(Date.now() - since).toBeLessThan(5 * SECONDS); // not the deadline that ends it anyway
+      expect(Date.now() - since).toBeLessThan(5 * SECONDS); // earlier than the deadline of the shutdown
       expect(app.output()).not.toContain('canary');
       expect(app.output()).not.toContain(user.sessionKey());
     }, 60_000);
@@ -182,16 +182,16 @@ describe('the compiled app', () => {
         return { app, env, ...(await uploadForEver(PORT, login.body.data.session_rd)) };
       };
 
-      it('ends it with 503 after SIGTERM, and leaves no part of it', async () => {
+      it('responds with 503 after SIGTERM, and deletes the part of the file', async () => {
         const { app, ended } = await startUpload();
         const since = Date.now();
         expect(await app.stop()).toBe(0);
-        expect(Date.now() - since).toBeLessThan(8 * SECONDS); // before the deadline that ends the process anyway
+        expect(Date.now() - since).toBeLessThan(8 * SECONDS); // earlier than the deadline of the shutdown
         expect(await ended).toMatch(/^HTTP\/1.1 503 /);
         expect(parts()).toEqual([]);
       }, 60_000);
 
-      it('removes what kill -9 left of it at the next start', async () => {
+      it('deletes the part of the file at the start after kill -9', async () => {
         const { app, env } = await startUpload();
         await app.stop('SIGKILL');
         expect(parts()).toHaveLength(1);

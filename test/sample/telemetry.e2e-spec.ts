@@ -10,7 +10,7 @@ import { PHONE, SHOP } from '../support/central.js';
 import { startCollector } from '../support/collector.js';
 import type { Collector } from '../support/collector.js';
 import { clientOf } from '../support/http.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { freePort } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 
@@ -58,8 +58,8 @@ describe('the telemetry of the compiled app', () => {
   }
 
   async function useEverything(call: ReturnType<typeof clientOf>): Promise<void> {
-    const ok = async (answer: Promise<Answer>): Promise<any> => {
-      const { status, body } = await answer;
+    const ok = async (response: Promise<AppResponse>): Promise<any> => {
+      const { status, body } = await response;
       if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
       return body.data;
     };
@@ -171,7 +171,7 @@ describe('the telemetry of the compiled app', () => {
     expect(leaks()).toEqual(['appSecret', 'mobileToken', 'session_rd']);
   }, 120_000);
 
-  it('is off by default, and then no package of it is loaded', async () => {
+  it('is off by default, and then loads no package of OpenTelemetry', async () => {
     await live(TELLS_WHAT_IS_LOADED, async (call) => void (await call('GET /health/ready')));
     expect(app?.output()).toContain('loaded: @opentelemetry/api\n');
     expect(collector.received).toEqual([]);

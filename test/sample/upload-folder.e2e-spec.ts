@@ -48,7 +48,7 @@ onPostgres('the upload folder and the database', (bin) => {
     (await readFile(join(root, folder, '.folder-id'), 'utf8')).trim();
   const filesOf = async (folder: string) =>
     (await readdir(join(root, folder), { recursive: true })).toSorted();
-  /** Uploads two hours old, which no grace time protects, and the session that owns them. */
+  /** Creates uploads that are two hours old, so that no grace time protects them. Returns them with the session of their owner. */
   const fill = async (app: Started, folder: string) => {
     const { session_rd: token } = await app.login();
     const upload = uploadTo(app.url);
@@ -73,7 +73,7 @@ onPostgres('the upload folder and the database', (bin) => {
   const upload = async (app: Started) =>
     uploadTo(app.url)('POST /recordings', (await app.login()).session_rd, [file(mp3(1000))]);
 
-  it('lose no file to an empty database, as when DATABASE_URL was forgotten', async () => {
+  it('lose no file if the database is empty, for example because DATABASE_URL is missing', async () => {
     await fill(await startOn(database, 'uploads'), 'uploads');
     await stop();
     const before = await filesOf('uploads');
@@ -99,7 +99,7 @@ onPostgres('the upload folder and the database', (bin) => {
     expect((await upload(app)).status).toBe(201);
   });
 
-  it('control: a sweep that deletes what has no row empties the folder', async () => {
+  it('control: a cleanup that deletes files without a row empties the folder', async () => {
     await fill(await startOn(database, 'uploads'), 'uploads');
     await stop();
     const rows = new Set<string>(); // an empty database
@@ -111,7 +111,7 @@ onPostgres('the upload folder and the database', (bin) => {
     );
   });
 
-  it('lose no row to a volume that is not mounted, not even at the second start', async () => {
+  it('lose no row if the volume is not mounted, also at the second start', async () => {
     const { id } = await fill(await startOn(database, 'uploads'), 'uploads');
     await stop();
     await rename(join(root, 'uploads'), join(root, 'volume'));
@@ -133,7 +133,7 @@ onPostgres('the upload folder and the database', (bin) => {
     expect(await filesOf('uploads')).toContain(join('recordings', id));
   });
 
-  it('are told apart by their ids, and the error line says how to join them', async () => {
+  it('are compared by their ids, and the error explains how to connect them', async () => {
     await fill(await startOn(database, 'uploads'), 'uploads');
     await stop();
     const other = { url: await postgres.createDatabase() };
@@ -150,7 +150,7 @@ onPostgres('the upload folder and the database', (bin) => {
     expect(await filesOf('others')).toEqual(before);
   });
 
-  it('of an older version are adopted when they fit', async () => {
+  it('of an older version are connected if their files match', async () => {
     const app = await startOn(database, 'uploads');
     await fill(app, 'uploads');
     await app.app.get(DataSource).query('DELETE FROM upload_folder');
@@ -162,7 +162,7 @@ onPostgres('the upload folder and the database', (bin) => {
     expect([await state(upgraded), await markerOf('uploads')]).toEqual(['ok', id]);
   });
 
-  it('of an older version are not adopted when they do not fit', async () => {
+  it('of an older version are not connected if their files do not match', async () => {
     const app = await startOn(database, 'uploads');
     await fill(app, 'uploads');
     await app.app.get(DataSource).query('DELETE FROM upload_folder');
@@ -180,7 +180,7 @@ onPostgres('the upload folder and the database', (bin) => {
     await expect(markerOf('others')).rejects.toThrow('ENOENT');
   });
 
-  it('get one id when three instances start on them together', async () => {
+  it('get one id if three instances start at the same time', async () => {
     const started = await Promise.all([1, 2, 3].map(() => startOn(database, 'uploads')));
     const rows = await started[0]?.app.get(DataSource).query('SELECT id FROM upload_folder');
     expect(rows).toEqual([{ id: await markerOf('uploads') }]);

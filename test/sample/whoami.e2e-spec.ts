@@ -47,13 +47,20 @@ describe('GET /auth/whoami, which Passport guards', () => {
   });
 
   it('refuses every other request with 401', async () => {
-    const gone = await person(s);
-    const goneToken = await registered(s, gone);
-    await s.call('POST /auth/logout', { token: gone.session_rd });
+    const loggedOut = await person(s);
+    const loggedOutToken = await registered(s, loggedOut);
+    await s.call('POST /auth/logout', { token: loggedOut.session_rd });
     const { registrationTicket } = (await (await person(s)).withPhone('POST /auth/phone-login'))
       .body.data;
     await refused();
-    for (const one of [gone.session_rd, goneToken, registrationTicket, 'x', 'x.y.z', `${token}A`])
+    for (const one of [
+      loggedOut.session_rd,
+      loggedOutToken,
+      registrationTicket,
+      'x',
+      'x.y.z',
+      `${token}A`,
+    ])
       await refused({ token: one });
     await refused({ headers: { authorization: `Basic ${token}` } });
     await refused({ headers: { cookie: `token=${token}` } });
@@ -107,7 +114,7 @@ describe('GET /auth/whoami, which Passport guards', () => {
     },
   );
 
-  it('asks the stores of its own application, if the process has two', async () => {
+  it('uses the stores of its own application if the process has two', async () => {
     const other = await start();
     const stranger = await other.login();
     expect((await whoami({ token: me.session_rd })).status).toBe(200);

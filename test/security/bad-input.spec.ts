@@ -91,9 +91,9 @@ const json = fc.oneof(
 
 /** Counts the calls of the store. There must be none if the format alone decides. */
 class CountingStore extends MapStore {
-  asked = 0;
+  calls = 0;
   protected override do<T>(verb: string, key: string, work: () => T): Promise<T> {
-    this.asked++;
+    this.calls++;
     return super.do(verb, key, work);
   }
 }
@@ -165,10 +165,10 @@ afterAll(async () => {
 });
 
 /** Checks that neither WeChat nor the store was called. */
-async function askingNobody<T>(work: () => Promise<T>): Promise<T> {
-  const before = [wechat.requests.length, store.asked];
+async function withoutCalls<T>(work: () => Promise<T>): Promise<T> {
+  const before = [wechat.requests.length, store.calls];
   const result = await work();
-  expect([wechat.requests.length, store.asked]).toEqual(before);
+  expect([wechat.requests.length, store.calls]).toEqual(before);
   return result;
 }
 
@@ -205,7 +205,7 @@ describe('input of any kind', () => {
       ];
       const wrong = value.filter((code) => !isCode(code));
       const property = fc.asyncProperty(fc.constantFrom(...services), wrong, async (call, code) => {
-        expect(await askingNobody(() => refusal(() => call(code as never)))).toBe(
+        expect(await withoutCalls(() => refusal(() => call(code as never)))).toBe(
           'ERR_BAD_REQUEST',
         );
       });
@@ -267,10 +267,10 @@ describe('input of any kind', () => {
       const flag = (given: unknown): boolean => given === undefined || typeof given === 'boolean';
       const property = fc.asyncProperty(field, value, async (name, given) => {
         fc.pre(!(right[name] ?? flag)(given));
-        const answered = await askingNobody(() =>
+        const refusedWith = await withoutCalls(() =>
           refusal(() => app.get(QrCodeService).getUnlimited({ scene: 'a=1', [name]: given })),
         );
-        expect(answered).toBe(name === 'scene' ? 'ERR_WECHAT_SCENE' : 'ERR_BAD_REQUEST');
+        expect(refusedWith).toBe(name === 'scene' ? 'ERR_WECHAT_SCENE' : 'ERR_BAD_REQUEST');
       });
       await fc.assert(property, SERVICE);
     },
@@ -335,11 +335,14 @@ describe('input of any kind, over HTTP,', () => {
       const waits: number[] = [];
       const property = fc.asyncProperty(headers, async (sent) => {
         const startedAt = performance.now();
-        const answer = await askingNobody(() =>
+        const response = await withoutCalls(() =>
           app.fetch(`/me?session_rd=${sessionRd}`, { headers: sent as Record<string, string> }),
         );
         waits.push(performance.now() - startedAt);
-        expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+        expect([response.status, response.headers.get('www-authenticate')]).toEqual([
+          401,
+          'Bearer',
+        ]);
       });
       await fc.assert(property, HTTP);
       expect(waits.toSorted((a, b) => a - b)[waits.length >> 1]).toBeLessThan(AT_ONCE);
@@ -387,8 +390,8 @@ describe('input of any kind, over HTTP,', () => {
     ['half of a multipart', '--x\r\n', 'multipart/form-data; boundary=x'],
     ['10 MB', JSON.stringify({ code: 'x'.repeat(10_000_000) })],
   ])('P16 B-body as a body is refused: %s', async (_, body, type = 'application/json') => {
-    const answer = await post('/open-data', body, { 'content-type': type });
-    expect(REFUSALS).toContain(answer.status);
+    const response = await post('/open-data', body, { 'content-type': type });
+    expect(REFUSALS).toContain(response.status);
     expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined();
   });
 
@@ -407,7 +410,7 @@ describe('input of any kind, over HTTP,', () => {
     ['Latin letters', 'Authorization: Bearer \xe9\xe8', [401]],
     ['tabs', 'Authorization: Bearer\tx', [401]],
   ])('P16 B-session as raw bytes is refused: %s', async (_, header, expected) => {
-    const { status } = await askingNobody(() =>
+    const { status } = await withoutCalls(() =>
       sendRaw(app.url, `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n`),
     );
     expect(expected).toContain(status);
@@ -432,12 +435,12 @@ describe('input of any kind, over HTTP,', () => {
     for (const [{ url }, method] of [app, onExpress].flatMap((each) =>
       METHODS.map((verb) => [each, verb] as const),
     )) {
-      const { status, text: answer } = await sendRaw(
+      const { status, text: reply } = await sendRaw(
         url,
         `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
       );
       expect([400, 401, 404, 405]).toContain(status);
-      expect(answer).not.toContain('openid');
+      expect(reply).not.toContain('openid');
     }
   });
 });

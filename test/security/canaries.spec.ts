@@ -20,7 +20,7 @@ import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { isFull } from '../faults/rows.js';
 import { PHONE, SHOP, startCentral } from '../support/central.js';
 import type { Central } from '../support/central.js';
-import type { Answer } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
@@ -60,7 +60,7 @@ describeRedis('the secrets of the reference app', () => {
   const jwtSecret = randomBytes(32).toString('base64');
   const written: string[] = [];
   /** All responses to clients, and the secrets that each may contain. */
-  const answers: { text: string; allowed: Secret[] }[] = [];
+  const responses: { text: string; allowed: Secret[] }[] = [];
   let redis: TestRedis;
   let monitor: Socket;
   let monitored = '';
@@ -97,9 +97,12 @@ describeRedis('the secrets of the reference app', () => {
     await redis.end();
   });
 
-  const ask = async (answer: Promise<Answer>, ...allowed: Secret[]): Promise<Answer> => {
-    const { status, headers, body } = await answer;
-    answers.push({
+  const ask = async (
+    response: Promise<AppResponse>,
+    ...allowed: Secret[]
+  ): Promise<AppResponse> => {
+    const { status, headers, body } = await response;
+    responses.push({
       text: inspect(
         { status, headers: [...headers], body },
         { depth: 20, maxStringLength: Infinity },
@@ -232,7 +235,7 @@ describeRedis('the secrets of the reference app', () => {
 
   it('are of every kind, and there are enough responses, log lines and commands to search', () => {
     expect(canaries.kinds.size).toBe(KINDS);
-    expect(answers.length).toBeGreaterThan(50);
+    expect(responses.length).toBeGreaterThan(50);
     expect([s.log.length > 50, monitored.length > 1_000]).toEqual([true, true]);
   });
 
@@ -245,7 +248,7 @@ describeRedis('the secrets of the reference app', () => {
 
   it('P9 P10 are only in the responses of their owner', () => {
     expect(
-      answers.flatMap(({ text, allowed }) =>
+      responses.flatMap(({ text, allowed }) =>
         canaries.in(text, allowed).map((kind) => `${kind}: ${text}`),
       ),
     ).toEqual([]);
@@ -332,7 +335,7 @@ describe('an error of the library', () => {
           .verifyRawData(session, { rawData: session_rd, signature: session_rd }),
     ];
     let errors = 0;
-    const judge = (error: Error): void => {
+    const check = (error: Error): void => {
       errors++;
       const texts = [
         inspect(error, { depth: 20, showHidden: true }),
@@ -349,7 +352,7 @@ describe('an error of the library', () => {
     };
     for (const fault of FAULTS) {
       wechat.always('*', fault);
-      await Promise.all(calls.map((call) => call().then(() => undefined, judge))); // prettier-ignore
+      await Promise.all(calls.map((call) => call().then(() => undefined, check))); // prettier-ignore
       wechat.clear();
     }
     expect(errors).toBeGreaterThan(FAULTS.length * 6);

@@ -45,9 +45,9 @@ export class Canaries {
 /** Adds the secrets in WeChat's responses before the application gets them. */
 export function recordSecrets(wechat: WechatSandbox, canaries: Canaries): void {
   const note = (kind: Secret, ...fields: string[]): Fault => ({
-    transform: (answer) => {
-      canaries.add(kind, ...fields.map((field) => answer[field] as string | undefined));
-      return answer;
+    transform: (response) => {
+      canaries.add(kind, ...fields.map((field) => response[field] as string | undefined));
+      return response;
     },
   });
   wechat.always('/sns/jscode2session', note('sessionKey', 'session_key'));

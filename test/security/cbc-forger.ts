@@ -17,7 +17,7 @@ export class CbcForger {
   queries = 0;
   /** The number of bytes of plaintext that it has learnt. */
   learnt = 0;
-  readonly answers = new Set<string>();
+  readonly results = new Set<string>();
   private usual = '';
 
   constructor(
@@ -91,9 +91,9 @@ export class CbcForger {
 
   private ask(iv: Buffer, ciphertext: Buffer): string {
     if (this.queries++ >= this.maxQueries) throw new OutOfQueries();
-    const answer = this.oracle(iv, ciphertext);
-    this.answers.add(answer);
-    return answer;
+    const result = this.oracle(iv, ciphertext);
+    this.results.add(result);
+    return result;
   }
 }
 

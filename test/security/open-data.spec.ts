@@ -88,7 +88,7 @@ describe('an attacker who forges open data', () => {
   it(`P11 B-encryptedData learns nothing from the library${often(QUERIES)}`, () => {
     const forger = new CbcForger(ours, QUERIES);
     expect(forger.forge(FORGERY)).toBeUndefined();
-    expect([forger.queries > QUERIES, forger.learnt, forger.answers.size]).toEqual([true, 0, 1]);
+    expect([forger.queries > QUERIES, forger.learnt, forger.results.size]).toEqual([true, 0, 1]);
   });
 });
 
@@ -129,11 +129,11 @@ describe('open data over HTTP', () => {
     return app.fetch('/open-data', { method: 'POST', headers, body: JSON.stringify(body) });
   };
   const send = async (body: object): Promise<{ status: number; seen: string }> => {
-    const answer = await post(sessionRd, body);
-    const headersSeen = [...answer.headers].filter(([name]) => name !== 'date');
+    const response = await post(sessionRd, body);
+    const headersSeen = [...response.headers].filter(([name]) => name !== 'date');
     return {
-      status: answer.status,
-      seen: JSON.stringify([answer.status, headersSeen, await answer.text()]),
+      status: response.status,
+      seen: JSON.stringify([response.status, headersSeen, await response.text()]),
     };
   };
   const flip = (base64: string, bit: number): string => {
@@ -160,10 +160,10 @@ describe('open data over HTTP', () => {
         watermark: { appid: 'wx0000000000000000', timestamp: 1 } as never,
       }),
     ];
-    const answers = [];
-    for (const body of wrong) answers.push(await send(body));
-    expect(answers.map(({ seen }) => seen)).toEqual(Array(wrong.length).fill(answers[0]!.seen));
-    expect(answers[0]!.status).toBe(400);
+    const responses = [];
+    for (const body of wrong) responses.push(await send(body));
+    expect(responses.map(({ seen }) => seen)).toEqual(Array(wrong.length).fill(responses[0]!.seen));
+    expect(responses[0]!.status).toBe(400);
     const limited = await send(good);
     expect([limited.status, limited.seen]).toEqual([
       429,
@@ -192,9 +192,9 @@ describe('open data over HTTP', () => {
   };
   const timeOf = async (token: string, data: EncryptedData): Promise<number> => {
     const startedAt = performance.now();
-    const answer = await post(token, data);
-    await answer.text();
-    expect(answer.status).toBe(400);
+    const response = await post(token, data);
+    await response.text();
+    expect(response.status).toBe(400);
     return performance.now() - startedAt;
   };
   /** Returns the greatest median of the kinds divided by the least. */

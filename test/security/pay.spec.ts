@@ -28,7 +28,7 @@ import type { Shop } from '../support/shop-app.js';
 const RUNS = 100;
 const FLIPS = 10_000;
 
-/** Counts what the store is asked. */
+/** Counts the calls of the store. */
 class CountingStore extends WechatStore {
   calls = 0;
   private readonly inner = new MemoryStore();
@@ -85,7 +85,7 @@ describe('bad input to WeChat Pay', () => {
     jest.restoreAllMocks();
   });
 
-  /** Refused with this status, and neither the handler nor the store has seen it. */
+  /** Checks that a notification is refused with this status before the handler and the store are called. */
   async function refuses(
     message: PayMessage | { headers: object; body: Buffer },
     status: number,
@@ -217,7 +217,7 @@ describe('bad input to WeChat Pay', () => {
       },
     );
 
-    it(`queries with impossible numbers: ERR_BAD_REQUEST, nothing is sent, ${RUNS} times`, async () => {
+    it(`queries with invalid numbers: ERR_BAD_REQUEST, nothing is sent, ${RUNS} times`, async () => {
       await fc.assert(
         fc.asyncProperty(outTradeNo, outRefundNo, async (order, refundNo) => {
           const calls = [
@@ -391,7 +391,7 @@ describe('bad input to WeChat Pay', () => {
       expect([store.calls, shop.received.length]).toEqual([0, 0]);
     });
 
-    it('control: the same notification untouched is handled, and a reader that trusts the body would take a forged one', async () => {
+    it('control: the unchanged notification is handled, and a reader without signature check accepts a forged one', async () => {
       const order = paidOrder();
       expect(await notifications.handle(notification(order))).toMatchObject({ status: 204 });
       expect(shop.received).toHaveLength(1);

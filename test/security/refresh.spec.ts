@@ -22,7 +22,7 @@ type Step =
 
 const newKey = (): string => randomBytes(16).toString('hex');
 
-/** An owner and a thief of one session. Each knows only the responses of the server to them. */
+/** An owner and a thief of one session. Each has only the responses that the server sent to them. */
 class Theft {
   readonly store = new MapStore();
   readonly sessions: SessionService = bareInstance(this.store, new BareWechat(), RULES).sessions;
@@ -32,7 +32,7 @@ class Theft {
   private key = newKey();
   private loggedIn = true;
   /** The time of the owner's first refresh after the theft. */
-  private answeredAt?: number;
+  private refreshedAt?: number;
 
   constructor(private readonly client: Client) {}
 
@@ -61,7 +61,7 @@ class Theft {
     if (fate === 'request lost') return;
     const requestId = this.client === 'with keys' ? this.key : undefined;
     const next = await this.refresh(this.token, requestId);
-    if (this.stolen.length > 0) this.answeredAt ??= this.store.clock.now();
+    if (this.stolen.length > 0) this.refreshedAt ??= this.store.clock.now();
     if (fate === 'response lost') return;
     this.loggedIn = next !== undefined;
     [this.token, this.key] = [next ?? this.token, newKey()];
@@ -74,7 +74,7 @@ class Theft {
 
   /** Checks that the thief's tokens work for one grace time at most after the owner's first refresh after the theft. */
   private async check(): Promise<void> {
-    if (this.answeredAt === undefined || this.store.clock.now() < this.answeredAt + GRACE) return;
+    if (this.refreshedAt === undefined || this.store.clock.now() < this.refreshedAt + GRACE) return;
     const found = await Promise.allSettled(this.stolen.map((token) => this.sessions.find(token)));
     if (found.some(({ status }) => status === 'fulfilled'))
       throw new Error('a token of the thief was accepted');
@@ -147,7 +147,7 @@ describe('a thief with a copy of a token', () => {
       return { sessions, reuse, owner, thief };
     };
 
-    it('P23 is out when the owner logs in and brings the old token along', async () => {
+    it('P23 is out when the owner logs in and sends the old token', async () => {
       const { sessions, reuse, owner, thief } = await stolen();
       const { session_rd } = await sessions.login('alice-2', { replaces: owner });
       await expect(sessions.find(thief)).rejects.toMatchObject({ code: 'ERR_WECHAT_SESSION' });
@@ -164,7 +164,7 @@ describe('a thief with a copy of a token', () => {
       expect(reuse).toHaveBeenCalledTimes(1);
     });
 
-    it('P23 control: stays in if the login brings no token, or if a logout requires a valid one', async () => {
+    it('P23 control: stays in if the login sends no token, or if a logout requires a valid one', async () => {
       const { sessions, owner, thief } = await stolen();
       const guardedLogout = async (token: string): Promise<void> => {
         await sessions.find(token);

@@ -92,15 +92,15 @@ describe('an attacker who writes to the store', () => {
       return crypto.decryptOpenData(session, data).then(() => true, () => false); // prettier-ignore
     },
     accessToken: async (app, { appId, accessToken }) => {
-      const asked = wechat.requestsTo('/cgi-bin/stable_token').length;
+      const before = wechat.requestsTo('/cgi-bin/stable_token').length;
       expect(await app.get(AccessTokenService).get(appId)).toBe(accessToken); // from the store or from WeChat, never that of another app
-      return wechat.requestsTo('/cgi-bin/stable_token').length === asked;
+      return wechat.requestsTo('/cgi-bin/stable_token').length === before;
     },
     mobileLogin: async (app, { mobile }) => app.get(MobileOAuthService).find(mobile).then(() => true, () => false), // prettier-ignore
   };
 
   it.each(KINDS.flatMap((kind) => KINDS.map((place) => [kind, place] as const)))(
-    'P7 gains nothing by copying the %s of one user to the key of the %s of another',
+    'P7 cannot use the %s of one user by copying it to the key of the %s of another',
     async (kind, place) => {
       const app = await start(store);
       const [thief, victim] = [await moveIn(app, MINI[0]), await moveIn(app, MINI[1])];
@@ -118,7 +118,7 @@ describe('an attacker who writes to the store', () => {
     },
   );
 
-  it('P7 gains nothing by writing shortened, empty, lengthened or random records', async () => {
+  it('P7 cannot use shortened, empty, lengthened or random records', async () => {
     const app = await start(store);
     const owner = await moveIn(app, MINI[0]);
     for (const place of KINDS) {
@@ -138,7 +138,7 @@ describe('an attacker who writes to the store', () => {
     }
   });
 
-  it('P7 can restore an older record, which is the same session as before or none', async () => {
+  it('P7 can restore an older record, which gives the same session as before or none', async () => {
     const app = await start(store);
     const { session_rd, session, user } = await moveIn(app, MINI[0]);
     const key = `wx:s:${session.id}`;

@@ -63,13 +63,13 @@ describe('a login', () => {
     query = '',
   ): Promise<string> => {
     const { code } = await user.login();
-    const answer = await any(apps).fetch(`/login?code=${code}${query}`, {
+    const response = await any(apps).fetch(`/login?code=${code}${query}`, {
       method: 'POST',
       headers,
     });
-    expect(answer.status).toBe(201);
-    expect(answer.headers.get('set-cookie')).toBeNull();
-    return ((await answer.json()) as { session_rd: string }).session_rd;
+    expect(response.status).toBe(201);
+    expect(response.headers.get('set-cookie')).toBeNull();
+    return ((await response.json()) as { session_rd: string }).session_rd;
   };
 
   it('P2 accepts no token that the client chose: it returns a new one, and the chosen one stays invalid', async () => {
@@ -129,8 +129,8 @@ describe('users of two mini programs', () => {
     let token = await logIn();
     let checked = 0;
     for (let step = 0; step < STEPS; step++) {
-      const answer = await any(apps).as(token, '/me');
-      expect([answer.status, await answer.json()]).toEqual([200, expect.objectContaining(own)]);
+      const response = await any(apps).as(token, '/me');
+      expect([response.status, await response.json()]).toEqual([200, expect.objectContaining(own)]);
       const session = await sessions().find(token);
       expect(await sessions().list(session)).toHaveLength(1);
       checked++;

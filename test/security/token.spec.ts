@@ -8,7 +8,7 @@ const BYTES = 32;
 /** A fair source deviates by more than this many standard deviations once in about 500 million runs. */
 const SIGMAS = 6;
 
-interface Judgement {
+interface Statistics {
   duplicates: number;
   /** The deviation of the number of ones, in standard deviations. */
   monobit: number;
@@ -16,7 +16,7 @@ interface Judgement {
   chiSquare: number;
 }
 
-function judge(tokens: Iterable<string>): Judgement {
+function statisticsOf(tokens: Iterable<string>): Statistics {
   const seen = new Set<string>();
   const counts = Array.from({ length: BYTES }, () => new Uint32Array(256));
   let total = 0;
@@ -56,7 +56,7 @@ describe('a session_rd', () => {
   const issue = (): string => tokens.format(tokens.create(), keyring.sealingKey(''));
 
   it(`P1 never repeats, and each of its bits is random${often(COUNT)}`, () => {
-    const { duplicates, monobit, chiSquare: spread } = judge(tokensOf(issue));
+    const { duplicates, monobit, chiSquare: spread } = statisticsOf(tokensOf(issue));
     expect(duplicates).toBe(0);
     expect(monobit).toBeLessThan(SIGMAS);
     expect(spread).toBeLessThan(SIGMAS);
@@ -72,7 +72,7 @@ describe('a session_rd', () => {
     let counter = 0;
     const naive = (): string =>
       `srd_${Buffer.from(`${1_700_000_000_000 + counter++} alice`.padEnd(BYTES)).toString('base64url')}`;
-    const { monobit, chiSquare: spread } = judge(tokensOf(naive, 10_000));
+    const { monobit, chiSquare: spread } = statisticsOf(tokensOf(naive, 10_000));
     expect([monobit > SIGMAS, spread > SIGMAS]).toEqual([true, true]);
   });
 });

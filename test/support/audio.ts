@@ -26,7 +26,7 @@ export function mp3(ms: number): Buffer {
   return repeat(frame, ms / 36);
 }
 
-/** An ID3v2.3 tag of many comments, as a file for music players has a few. */
+/** An ID3v2.3 tag with many comments. Files for music players have a few. */
 export function id3(bytes: number): Buffer {
   const comment = Buffer.from('COMM\0\0\0\x08\0\0\0eng\0abc', 'latin1');
   const comments = repeat(comment, bytes / comment.length);
@@ -34,7 +34,7 @@ export function id3(bytes: number): Buffer {
   return Buffer.concat([Buffer.from('ID3\x03\0\0', 'latin1'), Buffer.from(size), comments]);
 }
 
-/** A wav file with a tag in front of its sound. */
+/** A wav file with a tag before its audio. */
 export function taggedWav(ms: number, tag: Buffer): Buffer {
   const sound = wav(ms);
   const size = Buffer.alloc(4);

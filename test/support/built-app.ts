@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = join(__dirname, '../..');
-/** A folder beside `dist/apps`, one for each worker of jest, so that no worker replaces the files of a running app. */
+/** A folder in `dist`, one for each worker of jest, so that no worker replaces the files of a running app. */
 const NAME = `test-app-${process.env['JEST_WORKER_ID']}`;
 const OUT = join(ROOT, 'dist', NAME);
 

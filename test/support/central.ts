@@ -1,5 +1,5 @@
 import type { SandboxUser } from 'nestjs-wechat-sandbox';
-import type { Answer, Call } from './http.js';
+import type { AppResponse, Call } from './http.js';
 import { start } from './start.js';
 import type { Started, StartOptions } from './start.js';
 
@@ -8,7 +8,7 @@ export const SHOP = {
   secret: 'canary0c6f1a7be94d4f21a3d85b9e72',
   kind: 'mini-program',
 } as const;
-/** Bound to no open-platform account. */
+/** An app without an open-platform account. */
 export const CAFE = {
   appId: 'wx77e0c35d18ab4f92',
   secret: 'canary5b02d9e8471fa6c3b7d80e19f4',
@@ -44,7 +44,7 @@ export async function startCentral(options: StartOptions = {}): Promise<Central>
     env,
     sandbox: { ...options.sandbox, apps: [SHOP, CAFE, PHONE, WEBSITE, SITE] },
   });
-  const get = (path: string, query: object = {}, call?: Call): Promise<Answer> =>
+  const get = (path: string, query: object = {}, call?: Call): Promise<AppResponse> =>
     s.call(`GET ${path}?${new URLSearchParams(query as Record<string, string>).toString()}`, call);
   return {
     ...s,
@@ -76,18 +76,18 @@ export async function startCentral(options: StartOptions = {}): Promise<Central>
 type App = { appId: string; secret: string };
 
 export interface Central extends Started {
-  get: (path: string, query?: object, call?: Call) => Promise<Answer>;
-  code2Session: (code: string, app?: App) => Promise<Answer>;
-  oauth2: (code: string, app?: App, spelling?: 'ouath2' | 'oauth2') => Promise<Answer>;
-  userInfo: (token: string, refresh?: string, app?: App) => Promise<Answer>;
-  accessToken: (app?: App) => Promise<Answer>;
-  qrCode: (body: unknown, app?: App) => Promise<Answer>;
+  get: (path: string, query?: object, call?: Call) => Promise<AppResponse>;
+  code2Session: (code: string, app?: App) => Promise<AppResponse>;
+  oauth2: (code: string, app?: App, spelling?: 'ouath2' | 'oauth2') => Promise<AppResponse>;
+  userInfo: (token: string, refresh?: string, app?: App) => Promise<AppResponse>;
+  accessToken: (app?: App) => Promise<AppResponse>;
+  qrCode: (body: unknown, app?: App) => Promise<AppResponse>;
   /** Logs a user in as a central client does. @default a new user */
   miniToken: (user?: SandboxUser, app?: App) => Promise<string>;
   mobileToken: (user?: SandboxUser, app?: App) => Promise<string>;
 }
 
-/** How a route refuses, in the envelope. */
+/** The refusals of the routes, as status and envelope. */
 export const refusal = (code: number, msg: string, error: string): object => ({
   code,
   msg,
@@ -123,15 +123,15 @@ export const REFUSALS = {
   ],
 } satisfies Record<string, [number, object]>;
 
-/** What a test compares with a row of `REFUSALS`. */
-export const seen = ({ status, body }: Answer): [number, unknown] => [status, body];
+/** Returns the status and the body of a response, to compare them with a row of `REFUSALS`. */
+export const seen = ({ status, body }: AppResponse): [number, unknown] => [status, body];
 
 export const ok = (data: unknown): [number, object] => [
   200,
   { code: 200, msg: 'ok', data, success: true },
 ];
 
-function dataOf({ status, body }: Answer): string {
+function dataOf({ status, body }: AppResponse): string {
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
   return body.data;
 }

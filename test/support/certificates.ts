@@ -41,7 +41,7 @@ export class Certificates {
     return readFileSync(this.ca, 'utf8');
   }
 
-  /** For redis-server: TLS on this port, beside the plain one. Clients show passwords, not certificates. */
+  /** Returns arguments for redis-server: TLS on this port, and plain text on the other one. Clients use passwords, not certificates. */
   redisArgs(port: number): string[] {
     const files = [
       '--tls-cert-file',

@@ -24,7 +24,7 @@ export function describeOnEachDatabase(
 export function onPostgres(title: string, stories: (bin: string) => void): void {
   const bin = findPostgres();
   if (bin) return describe(title, () => stories(bin));
-  const reason = 'there is no PostgreSQL server; install the package postgresql';
+  const reason = 'PostgreSQL is not installed; install the package postgresql';
   if (process.env['CI'] === 'true') {
     it(title, () => {
       throw new Error(reason);

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 /** A response of the app. */
-export interface Answer {
+export interface AppResponse {
   status: number;
   headers: Headers;
   /** The parsed JSON, or the text if it is not JSON. */
@@ -16,7 +16,7 @@ export interface Call {
 }
 
 /** A client of one server: `const call = clientOf(url); await call('GET /me', { token })`. */
-export function clientOf(base: string): (route: string, call?: Call) => Promise<Answer> {
+export function clientOf(base: string): (route: string, call?: Call) => Promise<AppResponse> {
   return async (route, { token, headers = {}, body } = {}) => {
     const [method, path] = route.split(' ', 2) as [string, string];
     const json = typeof body === 'object' && body !== null && !(body instanceof Blob);
@@ -47,8 +47,8 @@ function parse(text: string): any {
 }
 
 /** Returns the sorted statuses of parallel requests, whose order is random. */
-export const statusesOf = (answers: Answer[]): number[] =>
-  answers.map(({ status }) => status).toSorted((a, b) => a - b);
+export const statusesOf = (responses: AppResponse[]): number[] =>
+  responses.map(({ status }) => status).toSorted((a, b) => a - b);
 
 /** Sends raw bytes that an HTTP client would not send. Returns the status and the whole response. */
 export async function sendRaw(

@@ -1,10 +1,10 @@
 import { clientOf } from './http.js';
-import type { Answer } from './http.js';
+import type { AppResponse } from './http.js';
 
 export interface Part {
   name?: string;
   value: string | Buffer;
-  /** Makes it a file. */
+  /** If set, the part is a file. */
   filename?: string;
   type?: string;
 }
@@ -27,7 +27,7 @@ export function multipart(parts: Part[]): Buffer {
 /** `await uploadTo(url)('POST /recordings', token, [file(sound)])` */
 export function uploadTo(
   url: string,
-): (route: string, token: string, parts: Part[] | Buffer) => Promise<Answer> {
+): (route: string, token: string, parts: Part[] | Buffer) => Promise<AppResponse> {
   return (route, token, parts) =>
     clientOf(url)(route, {
       token,
@@ -38,7 +38,7 @@ export function uploadTo(
     });
 }
 
-/** A file as a phone names it. */
+/** A file with a name as phones set it. */
 export const file = (
   value: string | Buffer,
   filename = 'tmp_9f2c41d8e1.durationTime=8000.mp3',

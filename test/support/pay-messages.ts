@@ -10,7 +10,7 @@ const pem = (key: KeyObject): string =>
 const wechat = rsa();
 const merchant = rsa();
 
-/** A merchant whose WeChat Pay is this file, so that a test can sign anything. */
+/** A merchant for which this file has the keys of WeChat Pay, so that a test can sign any message. */
 export const MERCHANT = {
   mchId: '1900000001',
   certificateSerial: '1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C',
@@ -99,7 +99,7 @@ export function paidOrder(over: object = {}): Record<string, unknown> {
   };
 }
 
-/** The body of a notification, with the odd spacing that a JSON writer may choose. */
+/** The body of a notification, with unusual spaces, because the signature covers the exact bytes. */
 export function notificationBody(
   resource: Record<string, unknown> | string,
   { eventType = 'TRANSACTION.SUCCESS', over = {} as object } = {},

@@ -1,12 +1,12 @@
 import type { NewUser, SandboxUser } from 'nestjs-wechat-sandbox';
-import type { Answer } from './http.js';
+import type { AppResponse } from './http.js';
 import type { Login, Started } from './start.js';
 
 /** A user who is logged in. */
 export interface Person extends Login {
   wechat: SandboxUser;
   /** Sends a code of the phone button to a route. */
-  withPhone: (route: string) => Promise<Answer>;
+  withPhone: (route: string) => Promise<AppResponse>;
 }
 
 /** Logs a user in to the first mini program, or to another one. */
@@ -17,7 +17,7 @@ export async function person(
 ): Promise<Person> {
   const user = 'login' in who ? who : wechat.users.create(who);
   const logged = await login(user, { body: appId && { appId, ...(await user.login(appId)) } });
-  const withPhone = async (route: string): Promise<Answer> => {
+  const withPhone = async (route: string): Promise<AppResponse> => {
     const { code } = await user.getPhoneNumber(appId);
     return call(route, { token: logged.session_rd, body: { code } });
   };

@@ -22,7 +22,7 @@ export function jpeg(width: number, height: number, orientation?: number): Buffe
   return Buffer.concat([data.subarray(0, 2), exif(orientation), data.subarray(2)]);
 }
 
-/** The text that `jpeg` with an orientation carries as the model of the camera, beside a position. */
+/** The camera model that `jpeg` with an orientation contains, together with a position. */
 export const CAMERA = 'CanaryCamera';
 
 /** An APP1 segment: camera, orientation, and a position of 31° 14′ north. */
@@ -81,7 +81,7 @@ export function hugePng(side: number, rows = side): Buffer {
 
 /**
  * A valid grey JPEG of 37 million pixels. Each scan adds one bit of one coefficient of all blocks, which is zero.
- * @param scans at most 2,646 behind the first three, which have the means of the blocks
+ * @param scans at most 2,646, in addition to the first three, which have the means of the blocks
  */
 export function progressiveJpeg(scans: number): Buffer {
   const side = 6080;

@@ -57,7 +57,7 @@ export async function startPostgres(bin: string): Promise<Postgres> {
     },
   );
   const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
-  await answering(url('postgres'), server);
+  await untilReady(url('postgres'), server);
   let databases = 0;
   return {
     async createDatabase() {
@@ -93,7 +93,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answering(url: string, server: ChildProcess): Promise<void> {
+async function untilReady(url: string, server: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 200 && server.exitCode === null; tries++) {
     if (
       await query(url, 'SELECT 1').then(

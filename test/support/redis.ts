@@ -27,7 +27,7 @@ function fail(): never {
   throw new Error('redis-server is not installed. CI=true does not let a part be skipped.');
 }
 
-/** The settings of a server that speaks TLS on this port. */
+/** Returns the arguments for a server with TLS on this port. */
 type TlsArgs = (port: number) => string[];
 
 /** A redis-server for one test, on a free port, without persistence. */
@@ -39,9 +39,9 @@ export class TestRedis {
   private constructor(
     readonly port: number,
     private readonly args: string[],
-    /** Where the nodes of a cluster talk to each other. */
+    /** Returns the port for the connections between the nodes of a cluster. */
     readonly busPort = 0,
-    /** Where the node of a cluster that speaks TLS does so. */
+    /** Returns the TLS port of a node of a cluster. */
     readonly tlsPort?: number,
   ) {
     process.once('exit', this.endWithUs);
@@ -53,14 +53,14 @@ export class TestRedis {
     return redis;
   }
 
-  /** @param tlsArgs what makes the node speak TLS, on a port beside its plain one */
+  /** @param tlsArgs arguments that enable TLS on a second port */
   static async startClusterNode(tlsArgs?: TlsArgs): Promise<TestRedis> {
     const tlsPort = tlsArgs && (await freePort());
     const tls =
       tlsPort === undefined
         ? []
         : [...tlsArgs!(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'];
-    const busPort = await freePort(); // the default, 10000 above the port, may lie beyond the last port
+    const busPort = await freePort(); // the default, 10000 above the port, may be greater than 65535
     const cluster = [
       '--cluster-enabled',
       'yes',
@@ -132,7 +132,7 @@ export class TestRedis {
   /** Opens a client. The caller closes it. */
   async client(): Promise<RedisClientType> {
     const client: RedisClientType = createClient({ url: this.url });
-    client.on('error', () => {}); // the server is killed now and then
+    client.on('error', () => {}); // tests kill the server
     return client.connect();
   }
 
@@ -205,7 +205,7 @@ export class TestCluster {
       nodes.flatMap((one) =>
         nodes.filter((other) => other !== one).map((other) => one.meet(other)),
       ),
-    ); // gossip alone takes seconds
+    ); // without it the nodes need seconds to find each other
     await Promise.all(
       nodes.map((node) => until(async () => (await nodesKnownTo(node)) === nodes.length)),
     );

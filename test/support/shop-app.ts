@@ -14,7 +14,7 @@ import type { Adapter } from './team-app.js';
 @Injectable()
 export class Shop {
   readonly received: PayNotification[] = [];
-  /** Replaced by tests: what the handler does. */
+  /** The work of the handler. Tests replace it. */
   handle: (notification: PayNotification) => unknown = () => undefined;
 
   @OnPayNotification('*')
@@ -44,7 +44,7 @@ export interface ShopAppOptions {
   adapter?: Adapter;
   pay?: Partial<WechatPayOptions>;
   module?: Partial<ModuleMetadata>;
-  /** Runs before the application starts, as lines of a team's main.ts do. */
+  /** Runs before the application starts, like the code of a main.ts. */
   configure?: (app: INestApplication) => void;
   rawBody?: boolean;
   port?: number;

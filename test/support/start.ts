@@ -8,7 +8,7 @@ import { createApp } from '../../apps/sample/src/app.js';
 import { readConfig } from '../../apps/sample/src/config.js';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { clientOf } from './http.js';
-import type { Answer, Call } from './http.js';
+import type { AppResponse, Call } from './http.js';
 
 /** The running reference app and its sandbox. */
 export interface Started {
@@ -19,7 +19,7 @@ export interface Started {
   uploads: string;
   /** The log lines of the app so far. */
   log: string[];
-  call: (route: string, call?: Call) => Promise<Answer>;
+  call: (route: string, call?: Call) => Promise<AppResponse>;
   /** Logs a user of the sandbox in over HTTP. @default a new user */
   login: (user?: SandboxUser, call?: Call) => Promise<Login>;
   close: () => Promise<void>;
@@ -67,13 +67,13 @@ export async function start({
     user = wechat.users.create(),
     { body, ...rest }: Call = {},
   ): Promise<Login> => {
-    const answer = await call('POST /auth/login', {
+    const response = await call('POST /auth/login', {
       ...rest,
       body: { ...(await user.login()), ...(body as object) },
     });
-    if (answer.status !== 200)
-      throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body.data;
+    if (response.status !== 200)
+      throw new Error(`login: ${response.status} ${JSON.stringify(response.body)}`);
+    return response.body.data;
   };
   const close = async (): Promise<void> => {
     await app.close();
@@ -89,8 +89,8 @@ export function environmentFor({ apps, url }: WechatSandbox): Record<string, str
     .filter(({ kind }) => kind === 'mini-program')
     .slice(1)
     .map(({ appId, secret, kind }) => ({ appId, secret, kind }));
-  const [mini, mobile] = (['mini-program', 'mobile'] as const).map((wanted) =>
-    apps.find(({ kind }) => kind === wanted),
+  const [mini, mobile] = (['mini-program', 'mobile'] as const).map((each) =>
+    apps.find(({ kind }) => kind === each),
   );
   return {
     WECHAT_API_BASE_URL: url,

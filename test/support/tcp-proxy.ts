@@ -6,26 +6,26 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 
 /**
  * A fault that the proxy applies to a reply.
- * - `delay`: `ms` later, in order
- * - `blackhole`: nothing passes in either direction until the fault is lifted; then everything does, as TCP would
+ * - `delay`: arrives `ms` later, in order
+ * - `blackhole`: nothing passes in either direction until the fault ends; then all bytes pass in order, as in TCP
  * - `reset`: RST, after the first half of it
  * - `close`: FIN, after the first half of it
  * - `limitData`: FIN after `bytes` bytes
  * - `slicer`: one byte at a time
- * - `dropReply`: FIN instead of it; the command has been carried out
- * - `garbage`: random bytes instead of it, that no client can read
+ * - `dropReply`: FIN instead of it, after Redis has executed the command
+ * - `garbage`: random bytes instead of it, which no client can parse
  */
 export type TcpFault =
   | { kind: 'pass' | 'blackhole' | 'reset' | 'close' | 'slicer' | 'dropReply' | 'garbage' }
   | { kind: 'delay'; ms: number }
   | { kind: 'limitData'; bytes: number };
 
-/** No reply of Redis begins like this. */
+/** No reply of Redis starts with this byte. */
 const NO_REPLY = Buffer.from('?');
 
 const PASS: TcpFault = { kind: 'pass' };
 
-/** A TCP proxy on this machine that applies faults of networks to its connections. */
+/** A local TCP proxy that applies network faults to its connections. */
 export class TcpProxy {
   private readonly links = new Set<Link>();
   private readonly lifted: (() => void)[] = [];
@@ -46,18 +46,18 @@ export class TcpProxy {
     return `redis://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** How many clients are connected. */
+  /** The number of connected clients. */
   get connections(): number {
     return this.links.size;
   }
 
-  /** For every answer from now on, on the connections that are open, too. */
+  /** Applies a fault to every reply from now on, also on open connections. */
   always(fault: TcpFault): void {
     this.lasting = fault;
     for (const lift of this.lifted.splice(0)) lift();
   }
 
-  /** For the answer to the next request that contains `when`. */
+  /** Applies a fault to the reply to the next request that contains `when`. */
   next(fault: TcpFault, when: string): void {
     this.armed = { fault, when };
   }
@@ -67,7 +67,7 @@ export class TcpProxy {
     this.always(PASS);
   }
 
-  /** Ends all connections; those that come from now on lead to another port. */
+  /** Ends all connections. New connections go to another port. */
   leadTo(target: number): void {
     this.target = target;
     for (const link of this.links) link.destroy();
@@ -80,14 +80,14 @@ export class TcpProxy {
     await once(this.server, 'close');
   }
 
-  /** The lasting fault, once nothing is held back any more. */
+  /** Returns the lasting fault. Waits until a `blackhole` has ended. */
   async fault(): Promise<TcpFault> {
     while (this.lasting.kind === 'blackhole')
       await new Promise<void>((lift) => this.lifted.push(lift));
     return this.lasting;
   }
 
-  /** The fault that waits for this request. */
+  /** Returns the fault of `next` if it is for this request. */
   faultFor(request: Buffer): TcpFault | undefined {
     const { armed } = this;
     if (!armed || !request.includes(armed.when)) return undefined;
@@ -102,10 +102,10 @@ export class TcpProxy {
   }
 }
 
-/** One connection through the proxy. Chunks of one direction stay in order, whatever each of them has to wait for. */
+/** One connection through the proxy. The chunks of one direction stay in order, also if some are delayed. */
 class Link {
   private requests: Promise<void> = Promise.resolve();
-  private answers: Promise<void> = Promise.resolve();
+  private replies: Promise<void> = Promise.resolve();
   private armed?: TcpFault;
   private passed = 0;
 
@@ -120,10 +120,10 @@ class Link {
     });
     server.on('data', (chunk) => {
       const arrived = performance.now();
-      this.answers = this.answers.then(() => this.answer(chunk, arrived));
+      this.replies = this.replies.then(() => this.reply(chunk, arrived));
     });
     client.once('close', () => server.destroy());
-    server.once('close', () => void this.answers.then(() => client.end()));
+    server.once('close', () => void this.replies.then(() => client.end()));
   }
 
   destroy(): void {
@@ -137,14 +137,14 @@ class Link {
     this.server.write(chunk);
   }
 
-  private async answer(chunk: Buffer, arrived: number): Promise<void> {
+  private async reply(chunk: Buffer, arrived: number): Promise<void> {
     const lasting = await this.proxy.fault();
     const fault = this.armed ?? lasting;
     this.armed = undefined;
-    if (!this.client.destroyed) await this.spoil(fault, chunk, arrived);
+    if (!this.client.destroyed) await this.applyFault(fault, chunk, arrived);
   }
 
-  private async spoil(fault: TcpFault, chunk: Buffer, arrived: number): Promise<void> {
+  private async applyFault(fault: TcpFault, chunk: Buffer, arrived: number): Promise<void> {
     const half = chunk.subarray(0, chunk.length >> 1);
     switch (fault.kind) {
       case 'delay':

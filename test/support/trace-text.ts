@@ -2,7 +2,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 
 const WIDTH = 44;
 
-/** Spans as an operator's trace viewer shows them: one in the other, each with its time and with what went wrong. */
+/** Formats spans as a tree, as a trace viewer shows them, with durations and errors. */
 export function traceText(spans: ReadableSpan[]): string {
   const of = (parent: string | undefined): ReadableSpan[] =>
     spans
@@ -31,8 +31,8 @@ export function traceText(spans: ReadableSpan[]): string {
     .join('\n');
 }
 
-/** What differs from run to run is left out: times, and the ids of WeChat's answers. */
-export const withoutChance = (text: string): string =>
+/** Replaces the values that differ in each run: durations, and the request ids of WeChat. */
+export const withoutVariableParts = (text: string): string =>
   text.replace(/ +[\d.]+ ms/g, ' … ms').replace(/rid [0-9a-f-]+/g, 'rid …');
 
 function factsOf(attributes: ReadableSpan['attributes'] = {}): string {

@@ -24,7 +24,7 @@ async function arrivalOf(calls: number): Promise<void> {
 /** What the failed call of `fetch` says about the connection. */
 async function breakage(call: Promise<unknown>): Promise<string> {
   return call.then(
-    () => 'answered',
+    () => 'responded',
     (error: Error & { cause?: { code?: string } }) => error.cause?.code ?? error.name,
   );
 }
@@ -143,7 +143,7 @@ describe('next()', () => {
     expect(await breakage(client.exchange(code))).toBe('ECONNRESET');
     expect(await client.exchange(code)).toMatchObject({ errcode: 40163 });
     wechat.next(STABLE, { reset: 'before-reading' });
-    expect(await breakage(client.stableToken())).not.toBe('answered');
+    expect(await breakage(client.stableToken())).not.toBe('responded');
     expect(wechat.requestsTo(STABLE)).toMatchObject([{ body: undefined }]);
     expect(wechat.requestsTo(LOGIN)).toHaveLength(4);
   });
@@ -153,11 +153,11 @@ describe('next()', () => {
     const untilArrived = async (
       call: (signal: AbortSignal) => Promise<unknown>,
     ): Promise<string> => {
-      const patience = new AbortController();
+      const controller = new AbortController();
       const calls = wechat.requests.length;
-      const broken = breakage(call(patience.signal));
+      const broken = breakage(call(controller.signal));
       await arrivalOf(calls + 1);
-      patience.abort();
+      controller.abort();
       return broken;
     };
     wechat.next(LOGIN, { hang: true });
@@ -231,7 +231,7 @@ it('closes at once while calls are delayed, slow, hanging and idle', async () =>
   const start = performance.now();
   await wechat.close();
   expect(performance.now() - start).toBeLessThan(1000);
-  expect(await Promise.all(calls)).not.toContain('answered');
+  expect(await Promise.all(calls)).not.toContain('responded');
   idle.destroy();
 });
 
@@ -239,7 +239,7 @@ it('handles many slow responses at once', async () => {
   wechat.always(LOGIN, { delay: 20 });
   const warnings: Error[] = [];
   process.on('warning', (warning) => warnings.push(warning));
-  const answers = await Promise.all(Array.from({ length: 200 }, () => client.exchange('x')));
-  expect(answers.every(({ errcode }) => errcode === 40029)).toBe(true);
+  const responses = await Promise.all(Array.from({ length: 200 }, () => client.exchange('x')));
+  expect(responses.every(({ errcode }) => errcode === 40029)).toBe(true);
   expect(warnings).toEqual([]);
 });

@@ -174,7 +174,7 @@ describe('sns/userinfo and sns/auth', () => {
 });
 
 describe('the consent page', () => {
-  const asked = {
+  const query = {
     appid: SHOP.appId,
     redirect_uri: 'https://shop.example/back?a=1',
     response_type: 'code',
@@ -182,11 +182,11 @@ describe('the consent page', () => {
     state: 's&1',
   };
   const open = (changed = {}, path = '/connect/qrconnect') =>
-    client.send(path, { ...asked, ...changed });
-  const answer = (form: Record<string, string>, changed = {}) =>
+    client.send(path, { ...query, ...changed });
+  const decide = (form: Record<string, string>, changed = {}) =>
     client.send(
       '/connect/qrconnect',
-      { ...asked, ...changed },
+      { ...query, ...changed },
       { method: 'POST', body: new URLSearchParams(form) },
     );
 
@@ -200,7 +200,7 @@ describe('the consent page', () => {
   });
 
   it('redirects with a code and the state after consent', async () => {
-    const response = await answer({ user: 'alice', decision: 'allow' });
+    const response = await decide({ user: 'alice', decision: 'allow' });
     expect(response.status).toBe(302);
     const back = new URL(response.headers.get('location')!);
     expect(back.origin + back.pathname).toBe('https://shop.example/back');
@@ -213,10 +213,10 @@ describe('the consent page', () => {
   });
 
   it('does not redirect after a refusal', async () => {
-    const response = await answer({ user: 'alice', decision: 'cancel' });
+    const response = await decide({ user: 'alice', decision: 'cancel' });
     expect([response.status, response.headers.get('location')]).toEqual([200, null]);
     expect(await response.text()).toContain('已拒绝');
-    expect((await answer({ user: 'nobody', decision: 'allow' })).status).toBe(400);
+    expect((await decide({ user: 'nobody', decision: 'allow' })).status).toBe(400);
   });
 
   it.each([
@@ -239,7 +239,7 @@ describe('the consent page', () => {
     expect((await open({ scope: 'snsapi_base' }, '/connect/oauth2/authorize')).status).toBe(200);
     const empty = await startWechatSandbox({ apps: [MINI, SHOP] });
     expect(
-      await (await new WechatClient(empty).send('/connect/qrconnect', asked)).text(),
+      await (await new WechatClient(empty).send('/connect/qrconnect', query)).text(),
     ).toContain('No users yet');
     await empty.close();
   });

@@ -76,8 +76,8 @@ describe('the session_key', () => {
       signature,
       sig_method: 'hmac_sha256',
     };
-    const answer = await client.get('/wxa/resetusersessionkey', query);
-    expect(answer).toEqual({
+    const response = await client.get('/wxa/resetusersessionkey', query);
+    expect(response).toEqual({
       errcode: 0,
       errmsg: 'ok',
       openid: user.openid(),

@@ -30,7 +30,7 @@ class CookieController {
   }
 }
 
-/** As its own documentation advises: nothing is written that did not change. It still touches the session on each request. */
+/** Configured as its documentation recommends: unchanged sessions are not saved. It still touches the session on each request. */
 async function useSessions(app: INestApplication, { redis }: Ground): Promise<void> {
   const store = new RedisStore({ client: await createClient({ url: redis }).connect() });
   app.use(

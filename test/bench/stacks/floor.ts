@@ -13,7 +13,7 @@ import type { Ground } from '../library.js';
 import { bearerOf, bearers, route, unauthorized } from './stack.js';
 import type { Credentials, GuardedRequest, Stack } from './stack.js';
 
-/** The one command that a request needs, and the one that a login needs. */
+/** The commands of Redis that a request (`get`) and a login (`set`) need. */
 interface Bytes {
   get(key: string): Promise<Buffer | null>;
   set(key: string, value: Buffer, options: { EX: number }): Promise<unknown>;
@@ -23,7 +23,7 @@ const REDIS = Symbol('redis');
 const KEY = createSecretKey(randomBytes(32));
 const DAY = 86_400;
 
-/** What a team would write by hand: header, hash, one GET, JSON. */
+/** The simplest guard without a library: header, hash, one GET, JSON. */
 @Injectable()
 class FloorGuard implements CanActivate {
   constructor(@Inject(REDIS) private readonly redis: Bytes) {}
@@ -40,7 +40,7 @@ class FloorGuard implements CanActivate {
   }
 }
 
-/** The same, kept sealed: AES-256-GCM around the JSON, opened on each request. */
+/** The same with an encrypted record: each request decrypts the JSON with AES-256-GCM. */
 @Injectable()
 class SealedFloorGuard extends FloorGuard {
   protected override textOf(sealed: Buffer): string {
@@ -84,11 +84,13 @@ const moduleWith =
   };
 
 const loginsKept =
-  (kept: (user: Buffer) => Buffer) =>
+  (encode: (user: Buffer) => Buffer) =>
   async (app: INestApplication, count: number): Promise<Credentials> => {
     const redis = app.get<Bytes>(REDIS);
     const tokens = Array.from({ length: count }, () => randomBytes(32).toString('base64url'));
-    await Promise.all(tokens.map((token) => redis.set(keyOf(token), kept(newUser()), { EX: DAY })));
+    await Promise.all(
+      tokens.map((token) => redis.set(keyOf(token), encode(newUser()), { EX: DAY })),
+    );
     return bearers(tokens);
   };
 

@@ -10,7 +10,7 @@ import { APP, newOpenid } from '../library.js';
 import { bearerOf, bearers, route, unauthorized } from './stack.js';
 import type { Credentials, GuardedRequest, Stack } from './stack.js';
 
-/** JSON Web Tokens: nothing is stored, and nothing can be revoked. A KeyObject is their fast way. */
+/** Guards with JSON Web Tokens, which store nothing and cannot be revoked. A KeyObject is faster than a secret string. */
 const KEY = createSecretKey(randomBytes(32));
 
 @Injectable()

@@ -3,7 +3,7 @@ import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { PassportModule } from '@nestjs/passport';
 import { SessionGuard, SessionService, WechatModule } from 'nestjs-wechat';
 import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
-import { invented, logIn, optionsOn, skipWechat } from '../library.js';
+import { forgedToken, logIn, optionsOn, skipWechat } from '../library.js';
 import type { Ground } from '../library.js';
 import { bearers, route } from './stack.js';
 import type { Credentials, Stack } from './stack.js';
@@ -28,11 +28,11 @@ class LoginController {
   }
 }
 
-/** A bare route, the library's ways to guard it, and its login. */
+/** A bare route, the guards of the library for it, and its login. */
 export const OURS = {
   bare: {
     module: () => ({ controllers: [route()] }),
-    credentials: (_, count) => bearers(Array.from({ length: count }, invented)), // nobody looks at them, but headers cost, too
+    credentials: (_, count) => bearers(Array.from({ length: count }, forgedToken)), // the route ignores the tokens, but headers cost time too
   },
   public: {
     module: (ground) => ({ imports: library(ground), controllers: [route()] }),

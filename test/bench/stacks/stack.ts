@@ -3,31 +3,31 @@ import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
 import { BODY } from '../body.js';
 import type { Ground } from '../library.js';
 
-/** The two servers that Nest runs on. */
+/** The HTTP servers that Nest supports. */
 export type Http = 'fastify' | 'express';
 
-/** One way to protect a route, or none. */
+/** A route, with or without a guard. */
 export interface Stack {
   module: (ground: Ground) => ModuleMetadata | Promise<ModuleMetadata>;
-  /** Before the application listens. */
+  /** Runs before the application listens. */
   prepare?: (app: INestApplication, ground: Ground) => unknown;
-  /** While it listens: what so many clients that have logged in send. */
+  /** Returns the credentials of `count` logged-in clients. Runs while the application listens. */
   credentials: (app: INestApplication, count: number) => Promise<Credentials> | Credentials;
 }
 
-/** One value of a header for each client. */
+/** A header with one value for each client. */
 export interface Credentials {
   header: 'authorization' | 'cookie';
   values: string[];
 }
 
-/** A request as guards by hand look at it. */
+/** The part of a request that guards without a library read. */
 export interface GuardedRequest {
   headers: Record<string, string | undefined>;
   user?: unknown;
 }
 
-/** The route that every stack serves, with what guards it. */
+/** Creates the controller of the measured route, with the given guards. */
 export function route(...decorators: MethodDecorator[]): Type {
   @Controller()
   class RouteController {

@@ -8,11 +8,11 @@ import type { Measured } from '../running-server.js';
 import { bearers } from '../stacks/stack.js';
 
 const FEW = 1_000;
-/** More users than a server meets while it is measured, so that hardly any comes by twice. */
+/** More users than requests during the measurement, so that few users send two requests. */
 const SPREAD = 65_536;
 const FINDS = 2_000;
 
-/** Where users come from, and how many of them come by. */
+/** The store of the users, and how many of them send requests. */
 const CROWDS = {
   few: { name: 'few', among: FEW },
   active: { name: 'many', among: FEW },
@@ -21,7 +21,7 @@ const CROWDS = {
 type Crowd = keyof typeof CROWDS;
 type Round<T> = Record<Crowd, T>;
 
-/** Whether a request gets slower where there are many more sessions. Two stores side by side, asked in turn. */
+/** Measures whether many stored sessions slow down a request. It measures a small and a large store in turn. */
 export function growthSuite(scale: Scale): Promise<Findings> {
   return withRedis((few) =>
     withRedis(async (many) => {
@@ -56,7 +56,7 @@ async function overHttp(
   return inRounds(scale.rounds, measure, 'growth over HTTP');
 }
 
-/** The first round warms up. */
+/** The first round is the warm-up. */
 async function inProcess(pieces: Child, { rounds }: Scale): Promise<Round<number>[]> {
   const measure = (crowd: Crowd): Promise<number> =>
     pieces.ask('findTime', { ...CROWDS[crowd], count: FINDS });

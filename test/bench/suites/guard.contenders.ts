@@ -1,17 +1,17 @@
 import type { StackName } from '../stacks/index.js';
 import type { Http } from '../stacks/stack.js';
 
-/** One server of the comparison. */
+/** One server in the comparison. */
 export interface Contender {
   label: string;
   stack: StackName;
   http: Http;
   store?: 'redis' | 'memory';
-  /** Anybody may come in. */
+  /** The route has no guard. */
   open?: boolean;
-  /** Whether a login can be called back before it runs out. */
+  /** Whether a login can be revoked before it expires, and when. */
   revocable?: 'at once' | 'no';
-  /** Every tenth request brings a token that nobody issued. */
+  /** Every tenth request has a token that the server did not issue. */
   flooded?: boolean;
 }
 
@@ -39,7 +39,7 @@ const FASTIFY = {
   'passport in memory': { stack: 'passport', label: 'WechatAuthGuard, in memory', ...memory },
   flooded: {
     stack: 'guarded',
-    label: 'SessionGuard, 10 % invented tokens',
+    label: 'SessionGuard, 10 % forged tokens',
     ...redis,
     flooded: true,
   },

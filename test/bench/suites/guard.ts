@@ -3,7 +3,7 @@ import type { Scale } from '../bench.js';
 import { BODY } from '../body.js';
 import { figuresFor, numberText, rangeText, spreadOf } from '../figures.js';
 import type { Figure, Findings, Table } from '../figures.js';
-import { invented } from '../library.js';
+import { forgedToken } from '../library.js';
 import { allGood, requestsWith, RunningServer } from '../running-server.js';
 import type { Measured } from '../running-server.js';
 import { bearers } from '../stacks/stack.js';
@@ -15,7 +15,7 @@ type Round = Partial<Record<ContenderName, Measured>>;
 
 const ALL = Object.entries(CONTENDERS) as [ContenderName, Contender][];
 
-/** The guarded request beside its alternatives, on Fastify and on Express, with Redis and without. */
+/** Compares the guarded request with its alternatives, on Fastify and Express, with and without Redis. */
 export function guardSuite(scale: Scale): Promise<Findings> {
   return withRedis(async (redis) => {
     const able = ALL.filter(([, { store }]) => redis || store !== 'redis');
@@ -50,41 +50,41 @@ function measureOne(
   const ground = contender.store === 'redis' ? { redis } : {};
   return RunningServer.with({ ...contender, ground }, async (server) => {
     const credentials = await server.credentials(scale.clients);
-    await checkAnswers(await server.url(), contender, credentials);
-    const requests = requestsWith(contender.flooded ? withTenthInvented(credentials) : credentials);
+    await checkResponses(await server.url(), contender, credentials);
+    const requests = requestsWith(contender.flooded ? withTenthForged(credentials) : credentials);
     const measured = await server.measureWarm(requests, scale);
     return contender.flooded ? measured : allGood(measured);
   });
 }
 
-function withTenthInvented({ values, ...rest }: Credentials): Credentials {
-  const strangers = bearers(values.map(invented)).values;
-  return { ...rest, values: values.map((value, i) => (i % 10 === 0 ? strangers[i]! : value)) };
+function withTenthForged({ values, ...rest }: Credentials): Credentials {
+  const forged = bearers(values.map(forgedToken)).values;
+  return { ...rest, values: values.map((value, i) => (i % 10 === 0 ? forged[i]! : value)) };
 }
 
 const EXPECTED = JSON.stringify(BODY);
 
-/** A guard that lets everybody in is fast. */
-async function checkAnswers(
+/** Checks that each guard accepts good and refuses bad credentials. A guard without checks would be fast. */
+async function checkResponses(
   url: string,
   { stack, open }: Contender,
   { header, values }: Credentials,
 ): Promise<void> {
   const get = async (value?: string): Promise<string> => {
-    const answer = await fetch(`${url}/hello`, {
+    const response = await fetch(`${url}/hello`, {
       headers: value === undefined ? {} : { [header]: value },
     });
-    return answer.status === 200 ? await answer.text() : String(answer.status);
+    return response.status === 200 ? await response.text() : String(response.status);
   };
-  const stranger = open ? EXPECTED : '401';
+  const refused = open ? EXPECTED : '401';
   const found = [
     await get(),
     await get(tampered(values[0]!)),
     await get(values[0]),
     await get(values.at(-1)),
   ];
-  if (found.join() !== [stranger, stranger, EXPECTED, EXPECTED].join())
-    throw new Error(`${stack} answers wrongly: ${found.join(' ')}`);
+  if (found.join() !== [refused, refused, EXPECTED, EXPECTED].join())
+    throw new Error(`${stack} returns wrong responses: ${found.join(' ')}`);
 }
 
 function tampered(value: string): string {
@@ -103,7 +103,7 @@ const busy = (measured: Measured): number => measured.busy;
 const serverBusy = ({ cpuPerRequest, good: right, bad }: Measured): number =>
   (cpuPerRequest * (right + bad)) / 1_000_000;
 
-/** Of each round; a round compares only what it has measured itself. */
+/** Computes one ratio for each round, only from the values of that round. */
 function ratios(
   rounds: Round[],
   over: ContenderName,
@@ -155,7 +155,7 @@ function figuresOf(rounds: Round[]): Figure[] {
     ...perSecond('guarded', 'fastifyJwt', { atLeast: 1.8 }),
     ...figure(
       'flooded',
-      '10 % invented tokens: good answers ÷ clean',
+      '10 % forged tokens: good responses ÷ without forged tokens',
       ratios(rounds, 'flooded', 'guarded', good),
       {
         goal: { atLeast: 0.85 },

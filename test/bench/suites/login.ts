@@ -13,8 +13,8 @@ const MEASURED = ['bare', 'login', 'instantLogin'] as const;
 type Round = Record<(typeof MEASURED)[number], Measured>;
 
 /**
- * A login asks WeChat, which runs in a process of its own here: of the CPU time, only what our process spends is counted.
- * Beside it, logins that WeChat answers in no time.
+ * Measures logins. The sandbox runs in another process, so the CPU time is only the server's.
+ * The suite also measures logins without the call to WeChat ("instant").
  */
 export function loginSuite(scale: Scale): Promise<Findings> {
   return withRedis(async (redis) => {
@@ -91,21 +91,21 @@ function figuresOf(rounds: Round[]): Findings['figures'] {
   const spent = (name: keyof Round): number[] =>
     rounds.map(({ [name]: { cpuPerRequest } }) => cpuPerRequest);
   return [
-    ...figure('login', 'login, WeChat answering in no time ÷ bare route, requests/s', ratio, {
+    ...figure('login', 'login without the call to WeChat ÷ bare route, requests/s', ratio, {
       goal: { atLeast: 0.35 },
     }),
     ...figure(
       'instant login µs',
-      'login: CPU per login, WeChat answering in no time',
+      'login: CPU per login, without the call to WeChat',
       spent('instantLogin'),
       { unit: 'µs' },
     ),
     ...figure(
       'login cpu',
-      'bare route ÷ login with the call to WeChat, CPU time of our process',
+      'bare route ÷ login with the call to WeChat, CPU time of the server',
       whole,
     ),
-    ...figure('login µs', 'login: CPU per login, the call to WeChat included', spent('login'), {
+    ...figure('login µs', 'login: CPU per login, with the call to WeChat', spent('login'), {
       unit: 'µs',
     }),
   ];

@@ -6,11 +6,11 @@ import type { HttpRequest } from '../order.js';
 import { allGood, requestsWith, RunningServer } from '../running-server.js';
 import type { Ground } from '../library.js';
 
-/** More than the records that the library keeps opened, so that what it pushes out is under test, too. */
+/** More users than the cache of decrypted records holds, so that the test also evicts records. */
 const USERS = 20_000;
 const MEGABYTE = 1_048_576;
 
-/** What stays on the heap after very many guarded requests. */
+/** Measures the growth of the heap over very many guarded requests. */
 export async function soakSuite({ soak, seconds }: Scale): Promise<Findings> {
   say(`  soak, ${soak.toLocaleString('en')} requests`);
   const burst = Math.max(2, seconds) * 2;
@@ -28,7 +28,7 @@ function growth(ground: Ground, count: number, seconds: number): Promise<number>
     { stack: 'guarded', ground, execArgv: ['--expose-gc'] },
     async (server) => {
       const requests = requestsWith(await server.credentials(USERS));
-      await send(server, requests, USERS, seconds); // caches that have a limit are full from here on
+      await send(server, requests, USERS, seconds); // bounded caches are full now
       const before = await server.heldMemory();
       await send(server, requests, count, seconds);
       return ((await server.heldMemory()) - before) / MEGABYTE;
@@ -42,6 +42,6 @@ async function send(
   count: number,
   seconds: number,
 ): Promise<void> {
-  for (let answers = 0; answers < count;)
-    answers += allGood(await server.measure(requests, seconds)).answers;
+  for (let responses = 0; responses < count;)
+    responses += allGood(await server.measure(requests, seconds)).responses;
 }

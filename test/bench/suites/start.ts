@@ -15,10 +15,10 @@ const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 const DEMO = join(ROOT, 'dist/apps/sample/apps/sample/src/demo.js');
 const figure = figuresFor('start');
 
-/** From the command to the first answer for which store and database were asked. The first one may have to compile, and is not counted. */
+/** Measures the time from the command until the readiness check succeeds. The first start may have to compile, and is not counted. */
 export async function startSuite({ starts }: Scale): Promise<Findings> {
   say('  start');
-  const npmStart = (): Promise<number> => secondsToAnswer('npm', ['start'], ROOT);
+  const npmStart = (): Promise<number> => secondsToReady('npm', ['start'], ROOT);
   await npmStart();
   const warm: number[] = [];
   const compiled: number[] = [];
@@ -27,20 +27,20 @@ export async function startSuite({ starts }: Scale): Promise<Findings> {
     say(`  start, round ${round + 1} of ${starts}`);
     warm.push(await npmStart());
     await inFolder(async (folder) => {
-      const demo = (): Promise<number> => secondsToAnswer(process.execPath, [DEMO], folder);
+      const demo = (): Promise<number> => secondsToReady(process.execPath, [DEMO], folder);
       empty.push(await demo());
       compiled.push(await demo());
     });
   }
   const figures = [
-    ...figure('npm start', 'npm start to its first answer, sandbox and database included', warm, {
+    ...figure('npm start', 'npm start until it is ready, with sandbox and database', warm, {
       unit: 's',
       goal: { atMost: 5 },
     }),
-    ...figure('start compiled', 'the compiled app alone, its database there already', compiled, {
+    ...figure('start compiled', 'the compiled app, with an existing database', compiled, {
       unit: 's',
     }),
-    ...figure('start empty', 'the compiled app alone, its database made first', empty, {
+    ...figure('start empty', 'the compiled app, with a new database', empty, {
       unit: 's',
     }),
   ];
@@ -56,7 +56,7 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-async function secondsToAnswer(command: string, args: string[], cwd: string): Promise<number> {
+async function secondsToReady(command: string, args: string[], cwd: string): Promise<number> {
   const port = await freePort();
   const started = performance.now();
   const app = spawn(command, args, {
@@ -70,13 +70,13 @@ async function secondsToAnswer(command: string, args: string[], cwd: string): Pr
     while (!(await isReady(port))) {
       if (app.exitCode !== null)
         throw new Error(
-          `${command} ${args.join(' ')} ended with ${app.exitCode}. Does another one run here?`,
+          `${command} ${args.join(' ')} ended with ${app.exitCode}. Is another one running on this machine?`,
         );
       await sleep(5);
     }
     return (performance.now() - started) / 1_000;
   } finally {
-    if (app.exitCode === null) process.kill(-app.pid!, 'SIGINT'); // a detached process leads a group: npm's children, too
+    if (app.exitCode === null) process.kill(-app.pid!, 'SIGINT'); // the signal goes to the process group, which includes the children of npm
     await ended;
   }
 }

@@ -6,7 +6,7 @@ import type { Findings } from '../figures.js';
 const INSTANCES = 4;
 const CALLERS = 25;
 
-/** Instances that have just started, all of whose callers want the access token at the same moment. */
+/** Starts several instances whose callers all request the access token at the same moment. */
 export async function tokenSuite({ rounds }: { rounds: number }): Promise<Findings> {
   say('  access token, cold callers');
   const calls: number[] = [];
@@ -29,7 +29,8 @@ async function upstreamCalls(redis: string | undefined): Promise<number> {
         instances.map((instance) => instance.ask<string[]>('accessTokens', CALLERS)),
       )
     ).flat();
-    if (new Set(tokens).size !== 1) throw new Error('The instances do not agree on the token');
+    if (new Set(tokens).size !== 1)
+      throw new Error('The instances returned different access tokens');
     return await wechat.ask<number>('calls', '/cgi-bin/stable_token');
   } finally {
     await Promise.all([wechat, ...instances].map((child) => child.stop()));

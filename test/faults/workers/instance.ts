@@ -87,7 +87,7 @@ const app = await NestFactory.create<NestFastifyApplication>(InstanceModule, ada
 });
 app.enableShutdownHooks(['SIGTERM'], { useProcessExit: true });
 
-/** Each answer tells how long this process held up its own event loop, in this second or the one before; a deadline is late by that. */
+/** Each response contains the longest event-loop delay of this second and the one before. A deadline can be late by that time. */
 const delay = monitorEventLoopDelay({ resolution: 5 });
 delay.enable();
 let aSecondAgo = 0;

@@ -1,10 +1,10 @@
-// The configuration that the manual shows, and the one thing that only this test needs.
+// The configuration from the manual, with one addition for this test.
 import documented from './jest.documented.mjs';
 
 export default {
   ...documented,
   moduleNameMapper: {
-    // In the repository the test takes the client from its sources; a team has it from npm.
+    // The test imports the client's source files; here the path leads to the installed package.
     'libs/miniprogram-client/src/index\\.js$': 'nestjs-wechat-miniprogram',
     ...documented.moduleNameMapper,
   },

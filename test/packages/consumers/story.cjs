@@ -1,4 +1,4 @@
-// The test of a running quickstart, used with import and with require.
+// Tests a running quickstart. ES modules import this file, and CommonJS modules require it.
 const assert = require('node:assert/strict');
 
 exports.tell = async ({ NestFactory, adapters, AppModule, startWechatSandbox }) => {

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     globals: true,
     include: ['test/**/*.spec.ts'],
-    // In the repository the test takes the client from its sources; a team has it from npm.
+    // The test imports the client's source files; here the path leads to the installed package.
     alias: [
       {
         find: /^.*\/libs\/miniprogram-client\/src\/index\.js$/,

@@ -7,7 +7,7 @@ export class CodeQuery {
     description: 'The code that WeChat returned to the client',
     example: '0a3bc0Ga1Xk1bL0lJ6Ha1qN2Sy0bc0Gx',
   })
-  @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be what WeChat gave' })
+  @Matches(/^[0-9A-Za-z_-]{1,128}$/, { message: 'code must be a code of WeChat' })
   code: string;
 }
 

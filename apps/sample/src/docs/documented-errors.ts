@@ -32,7 +32,7 @@ const TICKET = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…';
 
 /** The errors that the API docs show. Their statuses and bodies come from the errors themselves. */
 export const DOCUMENTED_ERRORS = {
-  ERR_BAD_REQUEST: new BadRequestError('code must be what wx.login gave'),
+  ERR_BAD_REQUEST: new BadRequestError('code must be a code of wx.login'),
   ERR_WECHAT_DECRYPT: new WechatDecryptError(),
   ERR_WECHAT_SIGNATURE: new WechatSignatureError(),
   ERR_WECHAT_APP: new WechatAppError(),

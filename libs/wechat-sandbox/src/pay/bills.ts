@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { SandboxClock } from '../world/clock.js';
 import { fieldFailure } from './body-schemas.js';
-import { KeptMap } from './kept-map.js';
+import { BoundedMap } from '../world/bounded-map.js';
 import type { PayMerchant } from './merchant.js';
 import type { OrderRecord } from './order.js';
 import type { Orders } from './orders.js';
@@ -34,7 +34,7 @@ type Entry = { order: OrderRecord; refund?: RefundRecord };
 
 /** The trade bills: each day's payments and refunds as a CSV file, in yuan. */
 export class Bills {
-  private readonly ready = new KeptMap<Ready>(KEPT);
+  private readonly ready = new BoundedMap<string, Ready>(KEPT);
 
   constructor(
     private readonly clock: SandboxClock,

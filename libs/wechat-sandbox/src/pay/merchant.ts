@@ -175,13 +175,13 @@ export function registerMerchants(
   baseUrl: () => string,
 ): PayMerchant[] {
   const merchants = options.map((one, index) => {
-    const wanted = {
+    const complete = {
       mchId: one.mchId ?? String(1900000109 + index),
       appIds: one.appIds ?? miniPrograms.slice(0, 1),
       verifyWith: one.verifyWith ?? 'public-key',
     };
-    assertMerchant(wanted, miniPrograms);
-    return new PayMerchant(wanted, index, baseUrl);
+    assertMerchant(complete, miniPrograms);
+    return new PayMerchant(complete, index, baseUrl);
   });
   if (merchants.length === 0 || merchants.length > MOST_MERCHANTS)
     throw new SandboxError(

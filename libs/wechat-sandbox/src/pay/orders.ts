@@ -4,7 +4,7 @@ import type { SandboxClock } from '../world/clock.js';
 import type { Users } from '../world/users.js';
 import { fieldFailure, type PrepayBody } from './body-schemas.js';
 import { newPrepayId, newTransactionId } from './ids.js';
-import { KeptMap } from './kept-map.js';
+import { BoundedMap } from '../world/bounded-map.js';
 import type { PayMerchant } from './merchant.js';
 import { OrderRecord, type PayOrder } from './order.js';
 import { PayFailure } from './pay-failure.js';
@@ -27,11 +27,11 @@ interface PrepayId {
 
 /** All orders of all merchants. */
 export class Orders {
-  private readonly orders = new KeptMap<OrderRecord>(KEPT);
-  private readonly byTransaction = new KeptMap<OrderRecord>(KEPT);
-  private readonly prepayIds = new KeptMap<PrepayId>(KEPT);
+  private readonly orders = new BoundedMap<string, OrderRecord>(KEPT);
+  private readonly byTransaction = new BoundedMap<string, OrderRecord>(KEPT);
+  private readonly prepayIds = new BoundedMap<string, PrepayId>(KEPT);
   /** Numbers that were closed before they were ordered: they cannot be ordered afterwards. */
-  private readonly burnt = new KeptMap<true>(KEPT);
+  private readonly burnt = new BoundedMap<string, true>(KEPT);
 
   constructor(
     private readonly clock: SandboxClock,
@@ -118,11 +118,11 @@ export class Orders {
   }
 
   /** At least a minute and at most 90 days from now, as WeChat adjusts it. */
-  private expiry({ time_expire: wanted }: PrepayBody, now: number): Date {
-    if (wanted === undefined) return new Date(now + DEFAULT_LIFE);
-    const at = Date.parse(wanted);
+  private expiry({ time_expire: timeExpire }: PrepayBody, now: number): Date {
+    if (timeExpire === undefined) return new Date(now + DEFAULT_LIFE);
+    const at = Date.parse(timeExpire);
     if (!(at > now))
-      throw fieldFailure('/time_expire', wanted, 'must be a time in the future', 268435464);
+      throw fieldFailure('/time_expire', timeExpire, 'must be a time in the future', 268435464);
     return new Date(Math.min(Math.max(at, now + SHORTEST_LIFE), now + LONGEST_LIFE));
   }
 

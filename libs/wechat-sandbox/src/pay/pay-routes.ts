@@ -172,14 +172,14 @@ function refundRoutes({ refundBook }: WechatPay): PayRoute[] {
       method: 'POST',
       path: `${REFUNDS}/:id/apply-abnormal-refund`,
       handle(call) {
-        const wanted = parseBody('abnormalRefund', call.body);
+        const body = parseBody('abnormalRefund', call.body);
         const refund = refundBook.findById(call.merchant, call.parameters[0]!);
-        if (refund?.outRefundNo !== wanted.out_refund_no)
+        if (refund?.outRefundNo !== body.out_refund_no)
           throw new PayFailure('RESOURCE_NOT_EXISTS', { message: '退款单不存在' });
-        if (wanted.type === 'USER_BANK_CARD' && !(wanted.bank_account && wanted.real_name))
+        if (body.type === 'USER_BANK_CARD' && !(body.bank_account && body.real_name))
           throw fieldFailure('/bank_account', undefined, 'and real_name are required');
-        decrypt(call, '/bank_account', wanted.bank_account);
-        decrypt(call, '/real_name', wanted.real_name);
+        decrypt(call, '/bank_account', body.bank_account);
+        decrypt(call, '/real_name', body.real_name);
         if (refund.status !== 'ABNORMAL')
           throw new PayFailure('INVALID_REQUEST', { message: '该退款单不是退款异常状态' });
         refundBook.retryAbnormal(refund);
@@ -301,10 +301,10 @@ const bare = (status: number): PlatformResponse =>
 
 function matches(pattern: string, path: string): boolean {
   const parts = path.split('/');
-  const wanted = pattern.split('/');
+  const patternParts = pattern.split('/');
   return (
-    parts.length === wanted.length &&
-    wanted.every((part, i) => (part.startsWith(':') ? parts[i] !== '' : part === parts[i]))
+    parts.length === patternParts.length &&
+    patternParts.every((part, i) => (part.startsWith(':') ? parts[i] !== '' : part === parts[i]))
   );
 }
 

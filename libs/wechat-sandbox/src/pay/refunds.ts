@@ -3,7 +3,7 @@ import type { Agenda } from '../world/agenda.js';
 import type { SandboxClock } from '../world/clock.js';
 import { fieldFailure, type RefundBody } from './body-schemas.js';
 import { newRefundId } from './ids.js';
-import { KeptMap } from './kept-map.js';
+import { BoundedMap } from '../world/bounded-map.js';
 import type { PayMerchant } from './merchant.js';
 import type { OrderRecord } from './order.js';
 import type { Orders } from './orders.js';
@@ -21,7 +21,7 @@ const KEPT = 20_000;
 
 /** All refunds of all merchants. */
 export class Refunds {
-  private readonly refunds = new KeptMap<RefundRecord>(KEPT);
+  private readonly refunds = new BoundedMap<string, RefundRecord>(KEPT);
 
   constructor(
     private readonly clock: SandboxClock,

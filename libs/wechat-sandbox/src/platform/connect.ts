@@ -37,15 +37,15 @@ const page = (html: string, status = 200): PlatformResponse =>
   htmlResponse(html, status, pagePolicy());
 
 function consent(world: World, request: PlatformRequest, scopes: OAuthScope[]): PlatformResponse {
-  const asked = readRequest(world, request, scopes);
-  if (typeof asked === 'string') return page(problemPage(asked), 400);
+  const authorization = readRequest(world, request, scopes);
+  if (typeof authorization === 'string') return page(problemPage(authorization), 400);
   if (request.method === 'GET')
     return htmlResponse(
-      consentPage(asked.app, asked.scope, world.users.all),
+      consentPage(authorization.app, authorization.scope, world.users.all),
       200,
-      pagePolicy(asked.redirectUri.origin),
+      pagePolicy(authorization.redirectUri.origin),
     );
-  return decide(world, asked, new URLSearchParams(request.body));
+  return decide(world, authorization, new URLSearchParams(request.body));
 }
 
 /** Consent redirects the browser to the app with a code. After a refusal WeChat does not redirect. */

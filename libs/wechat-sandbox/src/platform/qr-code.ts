@@ -90,7 +90,7 @@ function refuseReservedName(text: string): void {
   if (text.includes('scancode_time')) throw new WechatFailure(85096);
 }
 
-function version({ env_version: wanted = 'release' }: Body): unknown {
-  if (!VERSIONS.includes(wanted)) throw new WechatFailure(40097);
-  return wanted;
+function version({ env_version: envVersion = 'release' }: Body): unknown {
+  if (!VERSIONS.includes(envVersion)) throw new WechatFailure(40097);
+  return envVersion;
 }

@@ -49,11 +49,11 @@ export function forward(
   raw.once('end', () => traffic.update(request, { body: sent() }));
   const respond = (status: number, body?: unknown): void =>
     traffic.respond(request, { status, durationMs: Date.now() - startedAt, body });
-  const upstream = httpRequest(optionsFor(raw, destination), (answer) => {
-    const received = copyOfJson(answer);
-    answer.once('close', () => respond(answer.complete ? (answer.statusCode ?? 0) : 0, received()));
-    response.writeHead(...headOf(answer, raw.headers));
-    answer.pipe(response);
+  const upstream = httpRequest(optionsFor(raw, destination), (reply) => {
+    const received = copyOfJson(reply);
+    reply.once('close', () => respond(reply.complete ? (reply.statusCode ?? 0) : 0, received()));
+    response.writeHead(...headOf(reply, raw.headers));
+    reply.pipe(response);
   });
   upstream.once('error', (error) => {
     if (response.headersSent) {

@@ -60,13 +60,13 @@ class ResponseCopy {
   private readonly pieces: Buffer[] = [];
 
   constructor(response: ServerResponse) {
-    const keep = (piece: unknown): void => this.add(piece);
+    const copy = (piece: unknown): void => this.add(piece);
     onCall(response, 'writeHead', (_status, headers) => {
       const type = (headers as OutgoingHttpHeaders | undefined)?.['content-type'];
       this.contentType = String(type ?? '');
     });
-    onCall(response, 'write', keep);
-    onCall(response, 'end', keep);
+    onCall(response, 'write', copy);
+    onCall(response, 'end', copy);
   }
 
   bytes(): Buffer {

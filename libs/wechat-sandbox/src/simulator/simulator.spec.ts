@@ -11,12 +11,12 @@ import type { NumberedMessage } from './traffic.js';
 
 let wechat: WechatSandbox;
 let app: Server;
-let answer: RequestListener;
+let handle: RequestListener;
 
 const page = { 'simulator-user': 'alice' };
 
 beforeAll(async () => {
-  app = createServer((request, response) => answer(request, response)).listen(0, '127.0.0.1');
+  app = createServer((request, response) => handle(request, response)).listen(0, '127.0.0.1');
   await new Promise((resolve) => app.once('listening', resolve));
   wechat = await startWechatSandbox({ demoUsers: true });
   wechat.simulate(`http://127.0.0.1:${(app.address() as AddressInfo).port}`);
@@ -114,9 +114,9 @@ describe('its texts', () => {
   const known = new Set([...code.matchAll(/^ {2}'?([\w./-]+)'?: \[/gm)].map(([, key]) => key!));
 
   it('exist for every key that is used', () => {
-    const asked = [...code.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => key!);
-    expect(asked.length).toBeGreaterThan(50);
-    expect(asked.filter((key) => !known.has(key))).toEqual([]);
+    const used = [...code.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => key!);
+    expect(used.length).toBeGreaterThan(50);
+    expect(used.filter((key) => !known.has(key))).toEqual([]);
   });
 
   it('are all used', () => {
@@ -131,10 +131,10 @@ describe('its texts', () => {
 
 describe('the proxy to the server', () => {
   it('forwards method, path, query, headers and body, and returns the response', async () => {
-    answer = (request, response) => {
+    handle = (request, response) => {
       void textOf(request).then((text) =>
         response
-          .writeHead(201, { 'x-answer': 'yes' })
+          .writeHead(201, { 'x-custom': 'yes' })
           .end(`${request.method} ${request.url} ${String(request.headers['x-a'])} ${text}`),
       );
     };
@@ -143,7 +143,7 @@ describe('the proxy to the server', () => {
       headers: { 'x-a': 'b' },
       body: 'hello',
     });
-    expect([response.status, response.headers.get('x-answer'), await response.text()]).toEqual([
+    expect([response.status, response.headers.get('x-custom'), await response.text()]).toEqual([
       201,
       'yes',
       'PUT /deep/er?a=1&b=%2F b hello',
@@ -151,7 +151,7 @@ describe('the proxy to the server', () => {
   });
 
   it('streams bodies', async () => {
-    answer = (request, response) => void request.once('data', (piece) => response.end(piece));
+    handle = (request, response) => void request.once('data', (piece) => response.end(piece));
     const endless = new ReadableStream({
       start: (controller) => controller.enqueue(Buffer.from('first')),
     });
@@ -164,7 +164,7 @@ describe('the proxy to the server', () => {
   });
 
   it('returns a redirect and does not follow it', async () => {
-    answer = (_request, response) =>
+    handle = (_request, response) =>
       response.writeHead(302, { location: 'http://example.com/' }).end();
     const response = await get('/app/');
     expect([response.status, response.headers.get('location')]).toEqual([
@@ -174,7 +174,7 @@ describe('the proxy to the server', () => {
   });
 
   it('forwards the Origin, and no other header that the browser adds', async () => {
-    answer = (request, response) => response.end(JSON.stringify(request.headers));
+    handle = (request, response) => response.end(JSON.stringify(request.headers));
     const headers = {
       ...page,
       cookie: 'a=b',
@@ -190,7 +190,7 @@ describe('the proxy to the server', () => {
   });
 
   it('returns no header that changes the browser’s state, and an inert body', async () => {
-    answer = (_request, response) =>
+    handle = (_request, response) =>
       response
         .writeHead(200, {
           'content-type': 'text/html',
@@ -209,7 +209,7 @@ describe('the proxy to the server', () => {
   });
 
   it('returns a refusal to the page without an error in the console of the browser', async () => {
-    answer = (_request, response) => response.writeHead(401).end('{}');
+    handle = (_request, response) => response.writeHead(401).end('{}');
     const response = await get('/app/me', { headers: page });
     expect([response.status, response.headers.get('simulator-status')]).toEqual([200, '401']);
     expect((await get('/app/me')).status).toBe(401);
@@ -247,7 +247,7 @@ describe('the proxy to the server', () => {
   it.each(['/app/me', '/website/login?code=1', '/scan'])(
     'needs the token of the page: %s',
     async (path) => {
-      answer = (_request, response) => response.end('reached');
+      handle = (_request, response) => response.end('reached');
       for (const wrong of ['', 'x'.repeat(43), `${token}x`]) {
         const response = await get(path, { method: 'POST', headers: { 'simulator-token': wrong } });
         expect([response.status, await response.json()]).toEqual([
@@ -261,7 +261,7 @@ describe('the proxy to the server', () => {
 
 describe('the traffic', () => {
   it('shows request and response of the mini program with shortened secrets', async () => {
-    answer = (_request, response) => {
+    handle = (_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(
         JSON.stringify({
           data: { session_rd: 'srd_0123456789012345678901234567890123456789abc' },

@@ -29,10 +29,10 @@ export class Users {
     return [...this.byId.values()];
   }
 
-  create(wanted: NewUser = {}): SandboxUser {
+  create(options: NewUser = {}): SandboxUser {
     if (this.byId.size >= MOST_USERS)
       throw new SandboxError(`A sandbox has at most ${MOST_USERS} users. Start another one.`);
-    const user = new SandboxUser(this.profile(wanted), this.world);
+    const user = new SandboxUser(this.profile(options), this.world);
     this.byId.set(user.id, user);
     return user;
   }
@@ -51,8 +51,8 @@ export class Users {
     return this.all.find((user) => user.openid(appId) === openid);
   }
 
-  private profile({ openid, ...wanted }: NewUser): UserProfile {
-    const id = wanted.id ?? `user-${randomBytes(4).toString('hex')}`;
+  private profile({ openid, ...options }: NewUser): UserProfile {
+    const id = options.id ?? `user-${randomBytes(4).toString('hex')}`;
     if (!/^[\w.-]{1,64}$/.test(id))
       throw new SandboxError(
         `The user id ${JSON.stringify(id)} is not valid in a URL. Use letters, digits and '-'.`,
@@ -69,13 +69,13 @@ export class Users {
     return {
       id,
       openids,
-      nickName: wanted.nickName ?? `用户${id.slice(-4)}`,
+      nickName: options.nickName ?? `用户${id.slice(-4)}`,
       avatarUrl:
-        wanted.avatarUrl ??
+        options.avatarUrl ??
         `https://thirdwx.qlogo.cn/mmopen/vi_32/${randomBytes(24).toString('base64url')}/132`,
-      phoneNumber: wanted.phoneNumber ?? newPhoneNumber(),
-      countryCode: wanted.countryCode ?? '86',
-      highRisk: wanted.highRisk ?? false,
+      phoneNumber: options.phoneNumber ?? newPhoneNumber(),
+      countryCode: options.countryCode ?? '86',
+      highRisk: options.highRisk ?? false,
     };
   }
 

@@ -9,7 +9,7 @@ import {
 } from 'nestjs-wechat/testing';
 import type { ExecutionContext } from '@nestjs/common';
 
-/** A store as a team writes one. */
+/** A custom store. */
 class MapStore extends WechatStore {
   private readonly entries = new Map<string, { value: Buffer; count: number; expiresAt: number }>();
 

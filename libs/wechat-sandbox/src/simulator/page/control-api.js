@@ -2,13 +2,13 @@ import { state, update } from './state.js';
 
 /** Calls the control plane of the sandbox. Every call is a JSON POST. */
 async function post(path, body = {}) {
-  const answer = await fetch(`/sandbox/${path}`, {
+  const response = await fetch(`/sandbox/${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  const json = await answer.json();
-  if (!answer.ok) throw new Error(json.error);
+  const json = await response.json();
+  if (!response.ok) throw new Error(json.error);
   return json;
 }
 

@@ -65,7 +65,7 @@ function arrow(message) {
   const span = [from, to].toSorted((a, b) => LIFELINES.indexOf(a) - LIFELINES.indexOf(b)).join('-');
   const way = LIFELINES.indexOf(from) < LIFELINES.indexOf(to) ? 'right' : 'left';
   return html`<li
-    class="message ${span} ${way} ${from} ${responseTo ? 'answer' : 'question'} ${failed(message) ? 'failed' : ''}"
+    class="message ${span} ${way} ${from} ${responseTo ? 'response' : 'request'} ${failed(message) ? 'failed' : ''}"
   >
     <details @toggle=${({ target }) => target.open && opened(target, message)}>
       <summary>
@@ -103,7 +103,7 @@ const breakable = (title) =>
 
 function responseLabel(message) {
   const { status, durationMs } = message;
-  return html`<span class="status">${status === 0 ? t('noAnswer') : status}</span>
+  return html`<span class="status">${status === 0 ? t('noResponse') : status}</span>
     <span class="gist">${summaryOf(message)}</span>
     ${durationMs > 300 ? html`<span class="took">${t('took', { ms: durationMs })}</span>` : nothing}`;
 }
@@ -134,7 +134,7 @@ function more(message) {
     ${sentence ? html`<p class="why">${sentence}</p>` : nothing}
     <p class="facts">
       <code>${title}</code
-      >${responseTo ? html` → ${status === 0 ? t('noAnswer') : status}, ${t('took', { ms: durationMs ?? 0 })}` : nothing}
+      >${responseTo ? html` → ${status === 0 ? t('noResponse') : status}, ${t('took', { ms: durationMs ?? 0 })}` : nothing}
       · ${t('stepTime', { time: clockTime(at) })}
     </p>
     ${Object.keys(shown).length === 0 ? html`<p class="facts">${t('noBody')}</p>` : html`<pre tabindex="0" aria-label=${t('json')}>${json(shown)}</pre>`}

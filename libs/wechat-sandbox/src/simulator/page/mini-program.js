@@ -51,19 +51,19 @@ export function miniProgramOf(userId) {
     );
   }
 
-  function unwrap(answer, token) {
-    if (answer.statusCode < 300)
-      return answer.data instanceof Blob ? answer.data : answer.data.data;
-    const refusal = new Refusal(answer);
+  function unwrap(response, token) {
+    if (response.statusCode < 300)
+      return response.data instanceof Blob ? response.data : response.data.data;
+    const refusal = new Refusal(response);
     const ofSession =
       refusal.error === 'ERR_WECHAT_SESSION' &&
       token !== undefined &&
       token === phone.session?.session_rd;
-    if (ofSession) phone.session = { ...phone.session, gone: true };
+    if (ofSession) phone.session = { ...phone.session, ended: true };
     throw refusal;
   }
 
-  function keep({ session_rd, expiresIn }, replaced) {
+  function storeSession({ session_rd, expiresIn }, replaced) {
     const start = now();
     phone.session = {
       session_rd,
@@ -92,16 +92,24 @@ export function miniProgramOf(userId) {
   const actions = {
     async login() {
       const { code } = await wx.login();
-      const answer = await call('POST', '/auth/login', { code });
-      keep(answer);
-      phone.me = answer.user;
-      return { kind: 'login', isNewUser: answer.isNewUser, session_rd: answer.session_rd, code };
+      const response = await call('POST', '/auth/login', { code });
+      storeSession(response);
+      phone.me = response.user;
+      return {
+        kind: 'login',
+        isNewUser: response.isNewUser,
+        session_rd: response.session_rd,
+        code,
+      };
     },
 
     async refresh() {
       const { session_rd, refreshKey } = phone.session ?? {};
       const header = { 'Idempotency-Key': refreshKey };
-      keep(await call('POST', '/auth/refresh', undefined, { header }), { session_rd, at: now() });
+      storeSession(await call('POST', '/auth/refresh', undefined, { header }), {
+        session_rd,
+        at: now(),
+      });
       return { kind: 'refreshed', session_rd: phone.session.session_rd };
     },
 

@@ -52,13 +52,13 @@ function action(name, onClick, look, picture) {
 }
 
 function userCard({ me, session }) {
-  const live = session && !session.gone && session.end > now();
-  const words = session ? t(live ? 'sessionLive' : 'sessionGone') : t('guestHint');
+  const live = session && !session.ended && session.end > now();
+  const words = session ? t(live ? 'sessionLive' : 'phoneSessionEnded') : t('guestHint');
   return html`<div class="user-card">
     ${me ? avatar(state.userId, me.nickName) : html`<span class="avatar anonymous" aria-hidden="true"></span>`}
     <div>
       <strong>${me ? me.nickName || t('noName') : t('guest')}</strong>
-      <span class="small ${session ? (live ? 'live' : 'gone') : ''}">${words}</span>
+      <span class="small ${session ? (live ? 'live' : 'ended') : ''}">${words}</span>
       ${me?.phoneNumber ? html`<span class="small">${me.phoneNumber}</span>` : nothing}
     </div>
   </div>`;

@@ -16,12 +16,12 @@ export function scanOnSecondPhone(image) {
 
 /** Asks the sandbox, which has drawn the code, for its contents. */
 export async function scan() {
-  const answer = await ownFetch('scan', {
+  const response = await ownFetch('scan', {
     method: 'POST',
     headers: { 'content-type': 'application/octet-stream' },
     body: state.image,
   });
-  const scanned = answer.status === 200 ? await answer.json() : undefined;
+  const scanned = response.status === 200 ? await response.json() : undefined;
   const user = scanner();
   update({ scanned: scanned && user ? { userId: user.id } : 'unknown' });
   if (scanned && user) await miniProgramOf(user.id).openByCode(scanned);

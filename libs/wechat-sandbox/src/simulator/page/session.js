@@ -7,7 +7,7 @@ import { dayTime, short, span, t } from './texts.js';
 export function sessionCard() {
   const { session } = currentPhone();
   const app = miniProgramOf(state.userId);
-  const live = session && !session.gone;
+  const live = session && !session.ended;
   return html`<section class="card" id="session" aria-labelledby="session-title">
     <header class="card-head"><h2 id="session-title">${t('session')}</h2></header>
     ${session ? html`<dl class="tokens">${currentRow(session)} ${session.replaced ? replacedRow(session) : nothing}</dl>` : html`<p class="empty">${t('sessionNone')}</p>`}
@@ -22,9 +22,9 @@ export function sessionCard() {
   </section>`;
 }
 
-function currentRow({ session_rd, start, end, gone }) {
-  const left = gone ? 0 : Math.max(0, end - now());
-  const words = gone
+function currentRow({ session_rd, start, end, ended }) {
+  const left = ended ? 0 : Math.max(0, end - now());
+  const words = ended
     ? t('sessionEnded')
     : left > 0
       ? t('sessionLeft', { left: span(left) })

@@ -90,8 +90,8 @@ export function setLanguage(lang) {
 
 function rememberedLanguage() {
   try {
-    const kept = localStorage.getItem('simulator-language');
-    if (kept === 'zh' || kept === 'en') return kept;
+    const stored = localStorage.getItem('simulator-language');
+    if (stored === 'zh' || stored === 'en') return stored;
   } catch {
     // as above
   }

@@ -76,11 +76,11 @@ async function cameBack(frame) {
   if (query.get('state') !== state.website.nonce)
     return update({ website: { stage: 'done', error: t('stateMismatch') } });
   update({ website: { stage: 'working' } });
-  const answer = await ownFetch(
+  const response = await ownFetch(
     `website/login?${new URLSearchParams({ code: query.get('code') })}`,
     {
       method: 'POST',
     },
   );
-  update({ website: { stage: 'done', ...(await answer.json()) } });
+  update({ website: { stage: 'done', ...(await response.json()) } });
 }
