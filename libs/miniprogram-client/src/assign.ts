@@ -13,12 +13,10 @@ export function assign<A extends object, B extends object, C extends object, D e
   more: C,
   evenMore: D,
 ): A & B & C & D;
-export function assign(
-  target: Record<string, unknown>,
-  ...sources: Record<string, unknown>[]
-): object {
-  sources.forEach((source) => {
+export function assign(target: Record<string, unknown>): object {
+  for (let i = 1; i < arguments.length; i++) {
+    const source = arguments[i] as Record<string, unknown>; // a rest parameter is a loop of its own in ES5
     for (const name in source) if (source[name] !== undefined) target[name] = source[name];
-  });
+  }
   return target;
 }

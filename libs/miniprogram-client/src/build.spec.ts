@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,5 +66,30 @@ describe('the built package', () => {
     runInNewContext(built, { exports, wx, setTimeout, clearTimeout });
     const session = exports.createSession?.({ baseUrl: server.url });
     expect(await session?.request({ url: '/me' })).toMatchObject({ by: 'rd-1' });
+  });
+
+  describe('with Taro, whose functions also return a promise', () => {
+    const taro = `
+      const failing = (name) => (options) => new Promise((_, reject) => setTimeout(() => {
+        options.fail({ errMsg: name + ':fail' });
+        reject({ errMsg: name + ':fail' });
+      }));
+      const wx = { login: failing('login'), getSetting: failing('getSetting'), getStorageSync() {} };`;
+    const run = (script: string) =>
+      spawnSync(process.execPath, ['-e', taro + script], { encoding: 'utf8', timeout: 30_000 });
+
+    it('handles the rejections of failed calls', () => {
+      const { status, stdout, stderr } = run(`
+        const { createSession, ensureScope } = require(${JSON.stringify(join(out, 'index.js'))});
+        const say = ({ message }) => console.log(message);
+        createSession({ baseUrl: 'https://api.example.com', wx }).request({ url: '/me' }).catch(say);
+        ensureScope('scope.record', { wx }).catch(say);`);
+      expect([status, stdout, stderr]).toEqual([0, 'login:fail\ngetSetting:fail\n', '']);
+    });
+
+    it('control: with callbacks alone, a failed call is an unhandled rejection', () => {
+      const { status, stderr } = run(`wx.login({ fail() {} });`);
+      expect([status, stderr]).toEqual([1, expect.stringContaining('ERR_UNHANDLED_REJECTION')]);
+    });
   });
 });

@@ -14,7 +14,7 @@ export function singleFlight<T>(run: () => Promise<T>): () => Promise<T> {
 }
 
 /** Runs what is put into the queue one after the other. A failure does not stop the queue. */
-export function serialQueue(): <T>(run: () => Promise<T>) => Promise<T> {
+export function serialQueue(): <T>(run: () => T | Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (run) => {
     const next = last.then(run, run);

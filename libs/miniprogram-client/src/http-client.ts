@@ -1,5 +1,6 @@
+import { AbortState, aborted } from './abortable.js';
 import { assign } from './assign.js';
-import { Reply, Unwrap, payloadOf } from './response.js';
+import { Reply, Unwrap, payloadOf, unwrapByDefault } from './response.js';
 import { WxMethod } from './wx.js';
 import { WxPromise, callWx } from './wx-call.js';
 
@@ -8,7 +9,7 @@ export interface CallOptions {
   /** Path under `baseUrl`, starting with a slash. */
   url: string;
   /** Further headers. `Authorization` is set for you. */
-  header?: Record<string, string>;
+  header?: Record<string, string | undefined>;
   /** Milliseconds until the call fails with `ERR_NETWORK`. @default 10000 for a request, 60000 for an upload or a download */
   timeout?: number;
 }
@@ -31,22 +32,28 @@ export interface UploadOptions extends CallOptions {
   name?: string;
   /** Further text fields. */
   formData?: Record<string, unknown>;
+  /** Called with the percentage that was sent. */
+  onProgress?: (percent: number) => void;
 }
 
 /** What {@link Session.downloadFile} takes: the fields of `wx.downloadFile`. */
-export type DownloadOptions = CallOptions;
+export interface DownloadOptions extends CallOptions {
+  /** Called with the percentage that was received. */
+  onProgress?: (percent: number) => void;
+}
 
 /** `wx.request`, `wx.uploadFile` or `wx.downloadFile`. */
-type WxTransfer<C> = (
+export type WxTransfer<C> = (
   options: C & { header: Record<string, string> } & WxPromise<Reply>,
 ) => unknown;
 
 /** Sends a call and returns its payload, or rejects with a `RequestError`. */
-export type HttpClient = <T, C extends CallOptions>(
+export type HttpClient = <T, C extends DownloadOptions>(
   transfer: WxTransfer<C>,
   call: C,
   timeoutMs: number,
-  session_rd?: string,
+  session_rd: string | undefined,
+  state: AbortState,
 ) => Promise<T>;
 
 /** The only sender of requests to the server. It does not know sessions. */
@@ -55,24 +62,42 @@ export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
     throw new Error('createSession needs a baseUrl like "https://api.example.com".');
   const base = baseUrl.replace(/\/+$/, '');
 
-  return <T, C extends CallOptions>(
+  return <T, C extends DownloadOptions>(
     transfer: WxTransfer<C>,
     call: C,
     timeoutMs: number,
-    session_rd?: string,
+    session_rd: string | undefined,
+    state: AbortState,
   ) => {
+    if (state.isAborted) throw aborted();
     // Only paths, so that a session_rd is never sent to another host.
     if (call.url.charAt(0) !== '/')
       throw new Error('url is a path under baseUrl, like "/me"; it was "' + call.url + '".');
-    const bearer: Record<string, string> = session_rd
-      ? { Authorization: 'Bearer ' + session_rd }
-      : {};
     const timeout = call.timeout || timeoutMs;
-    const sent = { url: base + call.url, header: assign({}, call.header || {}, bearer), timeout };
+    const bearer = { Authorization: session_rd && 'Bearer ' + session_rd };
+    const header = assign({}, call.header || {}, bearer) as Record<string, string>; // assign skips what is undefined
+    const sent = { url: base + call.url, header, timeout };
+    const { onProgress } = call;
     return callWx<Reply>(
-      (callbacks) => transfer(assign({}, call, sent, callbacks)),
+      (callbacks) => {
+        const options = assign({}, call, sent, callbacks);
+        delete options.onProgress;
+        state.task = transfer(options);
+        reportProgress(state.task as ProgressTask, onProgress);
+        return state.task;
+      },
       timeout,
       'ERR_NETWORK',
-    ).then((reply) => payloadOf<T>(reply, unwrap));
+    ).then((reply) => payloadOf<T>(reply, unwrap || unwrapByDefault));
   };
+}
+
+/** What `wx.uploadFile` and `wx.downloadFile` return; older base libraries report no progress. */
+interface ProgressTask {
+  onProgressUpdate?: (listener: (update: { progress: number }) => void) => void;
+}
+
+function reportProgress(task: ProgressTask, onProgress: DownloadOptions['onProgress']): void {
+  if (onProgress && task.onProgressUpdate)
+    task.onProgressUpdate(({ progress }) => onProgress(progress));
 }

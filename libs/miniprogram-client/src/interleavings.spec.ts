@@ -8,6 +8,7 @@ const EVENTS = [
   'request',
   'upload',
   'download',
+  'pay',
   'refresh',
   'login',
   'logout',
@@ -19,6 +20,7 @@ const EVENTS = [
   'an hour passes',
 ];
 const CALLS_PER_EVENT = 13; // three attempts, four login exchanges, three attempts, three refreshes
+const CALLS_PER_PAYMENT = 2 * CALLS_PER_EVENT; // two requests
 
 const fault: fc.Arbitrary<Fault> = fc.constantFrom<Fault>(
   'lost',
@@ -37,11 +39,17 @@ const faults = fc.record({
   '/auth/logout': fc.array(fault, { maxLength: 3 }),
   '/me': fc.array(fault, { maxLength: 8 }),
   '/recordings': fc.array(fault, { maxLength: 4 }),
+  '/orders/1/pay': fc.array(fault, { maxLength: 4 }),
+  '/orders/1/sync': fc.array(fault, { maxLength: 4 }),
 });
 
 class Story {
   readonly server = new FakeServer();
-  readonly phone: Phone = createPhone({ send: this.server.send, login: this.server.wxLogin });
+  readonly phone: Phone = createPhone({
+    send: this.server.send,
+    login: this.server.wxLogin,
+    requestPayment: () => this.order.schedule(Promise.resolve({ errMsg: 'requestPayment:ok' })),
+  });
   readonly session: Session = createSession({ baseUrl: this.server.url, wx: this.phone.wx });
   private pending = 0;
 
@@ -93,6 +101,7 @@ class Story {
     if (event === 'upload')
       this.follow(this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }));
     if (event === 'download') this.follow(this.session.downloadFile({ url: '/recordings' }));
+    if (event === 'pay') this.follow(this.session.pay({ id: '1' }));
     if (event === 'refresh') this.follow(this.session.refresh());
     if (event === 'login') this.follow(this.session.login());
     if (event === 'logout') this.follow(this.session.logout());
@@ -131,8 +140,13 @@ describe('for all events, in any order of the responses', () => {
           await story.tell(happening);
 
           expect(story.server.mostLoginsAtOnce).toBeLessThanOrEqual(1);
-          expect(story.server.seen.length).toBeLessThanOrEqual(happening.length * CALLS_PER_EVENT);
-          expect(story.phone.calls['login'] ?? 0).toBeLessThanOrEqual(happening.length * 4);
+          const payments = happening.filter((event) => event === 'pay').length;
+          expect(story.server.seen.length).toBeLessThanOrEqual(
+            (happening.length - payments) * CALLS_PER_EVENT + payments * CALLS_PER_PAYMENT,
+          );
+          expect(story.phone.calls['login'] ?? 0).toBeLessThanOrEqual(
+            (happening.length + payments) * 4,
+          );
           await expect(story.end()).resolves.toMatchObject({ path: '/me' });
         },
       ),

@@ -25,28 +25,26 @@ export type Post = <T>(
   url: string,
   session_rd: string | undefined,
   data: object,
-  header?: Record<string, string>,
+  header?: Record<string, string | undefined>,
 ) => Promise<T>;
-
-export interface LoginCall {
-  url: string;
-  appId?: string;
-  /** The session that this login replaces. The server revokes it, so that one phone does not fill the user's list of devices. */
-  replaces?: string;
-  /** The deadline of `wx.login` in milliseconds. */
-  timeout: number;
-}
 
 /**
  * Calls `wx.login`, then the server. Each attempt gets a new code, because a code works once, and after a lost response or a 503
  * WeChat may have seen it. If the server refuses a code, one more attempt follows.
+ *
+ * @param timeout the deadline of `wx.login` in milliseconds
+ * @param exchange sends a code to the server
  */
-export function logIn(wx: Wx, post: Post, call: LoginCall): Promise<LoginResponse> {
+export function logIn(
+  wx: Wx,
+  timeout: number,
+  exchange: (code: string) => Promise<LoginResponse>,
+): Promise<LoginResponse> {
   let mayReplaceCode = true;
 
   function attempt(): Promise<LoginResponse> {
-    return loginCode(wx, call.timeout)
-      .then((code) => post<LoginResponse>(call.url, call.replaces, { code, appId: call.appId }))
+    return loginCode(wx, timeout)
+      .then(exchange)
       .then(checked)
       .catch((error: RequestError) => {
         if (error.error !== 'ERR_WECHAT_CODE' || !mayReplaceCode) throw error;
@@ -64,7 +62,7 @@ function loginCode(wx: Wx, timeout: number): Promise<string> {
     timeout,
   ).then((result) => {
     if (result && result.code) return result.code;
-    throw requestError('ERR_WX', 'wx.login succeeded without a code', 0, 0);
+    throw requestError('ERR_WX', 'wx.login succeeded without a code');
   });
 }
 
@@ -74,7 +72,7 @@ export function refreshSession(
   url: string,
   { session_rd, refreshKey }: StoredSession,
 ): Promise<IssuedSession> {
-  const header: Record<string, string> = refreshKey ? { 'Idempotency-Key': refreshKey } : {};
+  const header = { 'Idempotency-Key': refreshKey };
   return withRetries(
     () => post<IssuedSession>(url, session_rd, {}, header).then(checked),
     isTransient,
@@ -94,10 +92,5 @@ export function newRefreshKey(): string {
 /** The login page of a public network can respond with 200 too. */
 function checked<T extends IssuedSession>(response: T): T {
   if (response && response.session_rd && response.expiresIn > 0) return response;
-  throw requestError(
-    'ERR_ANSWER',
-    'The response has no session_rd and expiresIn. Is baseUrl right?',
-    200,
-    200,
-  );
+  throw requestError('ERR_ANSWER', 'The response has no session_rd. Is baseUrl right?', 200, 200);
 }

@@ -4,11 +4,12 @@ import { assign } from './assign.js';
  * Why a call failed: an `Error` with the fields of the server's failure envelope.
  *
  * `error` is the stable name to decide by. The server documents its names, such as `ERR_WECHAT_BLOCKED`.
- * This package adds four. All but `ERR_ANSWER` have `statusCode` 0:
+ * This package adds five. All but `ERR_ANSWER` have `statusCode` 0:
  *
  * - `ERR_NETWORK`: no response. The server may or may not have carried out the request.
  * - `ERR_ANSWER`: a response without an envelope, for example from a proxy. `data` is its body.
  * - `ERR_WX`: a function of `wx` failed, threw or did not call back; `code` is WeChat's `errno`.
+ * - `ERR_ABORTED`: the app called `abort()`.
  * - `ERR_SIGNED_OUT`: `logout()` was called and `login()` was not called since.
  */
 export interface RequestError extends Error {
@@ -25,13 +26,14 @@ export interface RequestError extends Error {
   retryAfter?: number;
 }
 
-export function requestError(
-  error: string,
-  msg: string,
-  code: number,
-  statusCode: number,
-): RequestError {
-  return assign(new Error(msg), { name: 'RequestError', error, msg, code, statusCode });
+export function requestError(error: string, msg: string, code = 0, statusCode = 0): RequestError {
+  return assign(new Error(msg), {
+    name: 'RequestError',
+    error,
+    msg,
+    code: code || 0,
+    statusCode: statusCode || 0,
+  });
 }
 
 /** The server does not accept the session: unknown, expired and revoked look the same. */

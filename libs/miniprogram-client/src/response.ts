@@ -8,7 +8,7 @@ export interface Reply extends WxReply {
   tempFilePath?: string;
 }
 
-/** What an own {@link SessionOptions.unwrap} gets. `data` is parsed if it is JSON, uploads included. */
+/** What an own {@link SessionOptions.unwrap} gets. `data` is parsed if it is JSON, also of an upload, and of a binary request that got a JSON object. */
 export interface ResponseToUnwrap {
   statusCode: number;
   data: unknown;
@@ -31,65 +31,68 @@ interface Envelope {
  * The caller names the type, and it is not checked.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
-export function payloadOf<T>(reply: Reply | undefined, unwrap: Unwrap = unwrapEnvelope): T {
+export function payloadOf<T>(reply: Reply | undefined, unwrap: Unwrap): T {
   if (!reply || !reply.statusCode)
-    throw requestError('ERR_NETWORK', 'wx succeeded without a statusCode', 0, 0);
+    throw requestError('ERR_NETWORK', 'wx succeeded without a statusCode');
   const { statusCode, header, tempFilePath } = reply;
-  const payload: unknown = tempFilePath
-    ? filePath(reply, tempFilePath)
-    : unwrap(assign({ statusCode, data: parsed(reply.data) }, { header }));
-  return payload as T; // oxlint-disable-line typescript/no-unsafe-type-assertion
+  try {
+    const payload: unknown = tempFilePath
+      ? filePath(statusCode, tempFilePath)
+      : unwrap(assign({ statusCode, data: parsed(reply.data) }, { header }));
+    return payload as T; // oxlint-disable-line typescript/no-unsafe-type-assertion
+  } catch (thrown) {
+    throw completed(thrown as RequestError, statusCode, retryAfter(header)); // oxlint-disable-line typescript/no-unsafe-type-assertion
+  }
+}
+
+/** Adds to the error of `unwrap` those fields of a RequestError that it has not set. */
+function completed(error: RequestError, statusCode: number, pause: number): RequestError {
+  const fields = requestError('ERR_ANSWER', error.message, statusCode, statusCode);
+  return assign(error, assign(fields, { retryAfter: pause }, error));
 }
 
 /**
  * The default of {@link SessionOptions.unwrap}: the `data` of a whole envelope `{ code, msg, data, success }`. Another body is
- * returned as it is, also if it has some of these fields.
+ * returned as it is, also if it has some of these fields. A failure without an envelope has Nest's `message`, if there is one.
  */
-function unwrapEnvelope({ statusCode, data: body, header }: ResponseToUnwrap): unknown {
+export function unwrapByDefault({ statusCode, data: body }: ResponseToUnwrap): unknown {
   const envelope = envelopeIn(body);
   if (statusCode < 300 && (!envelope || envelope.success)) return envelope ? envelope.data : body;
-  const { error, msg, code, data } = envelope || withoutEnvelope(statusCode, body);
-  return fail(error, msg, code, statusCode, { data, retryAfter: retryAfter(header) });
+  const { msg, code, data, error } = envelope || {
+    msg: messageIn(body) || withoutEnvelope(statusCode),
+    data: body,
+  };
+  throw assign(new Error(msg), { code, data, error });
 }
 
 /** A failed download leaves its body in a file, so only its status is known. A session was sent, so 401 means the session. */
-function filePath({ statusCode, header }: Reply, path: string): string {
+function filePath(statusCode: number, path: string): string {
   if (statusCode < 300) return path;
-  const { error, msg } = withoutEnvelope(statusCode, undefined);
-  const name = statusCode === 401 ? 'ERR_WECHAT_SESSION' : error;
-  return fail(name, msg, statusCode, statusCode, { retryAfter: retryAfter(header) });
+  throw assign(new Error(withoutEnvelope(statusCode)), {
+    error: statusCode === 401 ? 'ERR_WECHAT_SESSION' : undefined,
+  });
 }
 
-function fail(
-  error: string | undefined,
-  msg: string,
-  code: number,
-  statusCode: number,
-  details: Partial<RequestError>,
-): never {
-  throw assign(requestError(error || 'ERR_ANSWER', msg, code, statusCode), details);
+function withoutEnvelope(statusCode: number): string {
+  return 'HTTP ' + statusCode + '. Is baseUrl right?';
 }
 
-function withoutEnvelope(statusCode: number, data: unknown): Omit<Envelope, 'success'> {
-  return {
-    code: statusCode,
-    msg: 'HTTP ' + statusCode + ' without an envelope. Is baseUrl right?',
-    data,
-    error: undefined,
-  };
+/** Nest's exceptions have a text, its ValidationPipe has a list of texts. */
+function messageIn(body: unknown): string | undefined {
+  const { message } = (body || {}) as { message?: string | string[] };
+  return message ? String(message) : undefined;
 }
 
-/** The envelope of a body, if it has all fields. A failed binary request has its envelope in bytes. */
-function envelopeIn(data: unknown): Envelope | undefined {
-  const body = isBytes(data) ? parsed(textOf(data)) : data;
+/** The envelope of a body, if it has all fields. */
+function envelopeIn(body: unknown): Envelope | undefined {
+  const envelope = body as Envelope | null | undefined;
   const isWhole =
-    typeof body === 'object' &&
-    body !== null &&
-    typeof (body as Envelope).code === 'number' &&
-    typeof (body as Envelope).msg === 'string' &&
-    typeof (body as Envelope).success === 'boolean' &&
-    'data' in body;
-  return isWhole ? (body as Envelope) : undefined;
+    envelope &&
+    typeof envelope.code === 'number' &&
+    typeof envelope.msg === 'string' &&
+    typeof envelope.success === 'boolean' &&
+    'data' in envelope;
+  return isWhole ? envelope : undefined;
 }
 
 /** In milliseconds. Proxies change the case of header names. A date, which the server never sends, counts as absent. */
@@ -100,24 +103,26 @@ function retryAfter(header: WxReply['header']): number {
   return 0;
 }
 
-/** wx.request has parsed JSON already, wx.uploadFile never does. Text that is not JSON stays text. */
+/**
+ * wx.request has parsed JSON already, wx.uploadFile never does, and a failed binary request has its JSON in bytes. What is not JSON
+ * stays as it is.
+ */
 function parsed(body: unknown): unknown {
-  if (typeof body !== 'string') return body;
   try {
-    return JSON.parse(body);
+    if (typeof body === 'string') return JSON.parse(body);
+    if ((body as ArrayBuffer).byteLength) return JSON.parse(textOf(body as ArrayBuffer));
   } catch {
-    return body;
+    // not JSON
   }
+  return body;
 }
 
-function isBytes(data: unknown): data is ArrayBuffer {
-  return Object.prototype.toString.call(data) === '[object ArrayBuffer]';
-}
-
-/** The names and sentences of the server are ASCII, so no UTF-8 decoder is needed. */
+/** Decodes UTF-8 if the bytes begin like a JSON object. Base libraries have no TextDecoder, and an image is not worth decoding. */
 function textOf(bytes: ArrayBuffer): string {
   const octets = new Uint8Array(bytes);
   let text = '';
-  for (let i = 0; i < octets.length; i++) text += String.fromCharCode(octets[i] || 0);
-  return text;
+  if (octets[0] === 0x7b)
+    for (let i = 0; i < octets.length; i++)
+      text += '%' + (256 + (octets[i] || 0)).toString(16).slice(1);
+  return decodeURIComponent(text);
 }

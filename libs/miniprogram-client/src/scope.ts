@@ -7,7 +7,7 @@ import { WxPromise, callWx } from './wx-call.js';
 export interface ScopeOptions {
   /** The text of the dialog that leads to the settings after an earlier refusal. Say what the permission is for. */
   reason?: string;
-  /** @default WeChat's global `wx` */
+  /** `Taro`, or a test's own. @default the global `wx`, else the global `uni` */
   wx?: Wx;
 }
 
@@ -63,7 +63,8 @@ function allowedInSettings(wx: Wx, scope: string, reason: string): Promise<boole
 }
 
 function decisionOn(scope: string, settings: WxSettings | undefined): boolean | undefined {
-  return ((settings && settings.authSetting) || {})[scope];
+  return (((settings && settings.authSetting) as Record<string, boolean | undefined> | undefined) ||
+    {})[scope];
 }
 
 function agreesTo(ask: (callbacks: WxPromise<unknown>) => void): Promise<boolean> {

@@ -48,5 +48,5 @@ export function createSessionStorage(wx: Wx, key: string): SessionStorage {
 
 /** Storage returns '' for an unknown key, and it can hold what another version of the app wrote. */
 function isStoredState(found: unknown): found is StoredState {
-  return typeof found === 'object' && found !== null && 'signedOut' in found;
+  return !!found && typeof (found as StoredState).signedOut === 'boolean';
 }

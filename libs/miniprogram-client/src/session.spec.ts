@@ -1,5 +1,6 @@
 import { Phone, createPhone } from '../test-support/wx-shim.js';
 import { FakeServer } from '../test-support/fake-server.js';
+import { failureOf, over, useFakeTime } from '../test-support/time.js';
 import { RequestError, Session, SessionOptions, createSession } from './index.js';
 
 const MINUTE = 60_000;
@@ -14,33 +15,13 @@ function start(options: Partial<SessionOptions> = {}): Session {
   return session;
 }
 
-/** Lets time pass until the promise settles. */
-async function over<T>(promise: Promise<T>): Promise<T> {
-  const state = { settled: false };
-  const mark = () => (state.settled = true);
-  promise.then(mark, mark);
-  for (let step = 0; !state.settled; step = 50) await jest.advanceTimersByTimeAsync(step);
-  return promise;
-}
-
-const failureOf = (promise: Promise<unknown>): Promise<RequestError> =>
-  over(
-    promise.then(
-      (value) => Promise.reject(new Error(`expected a failure, got ${JSON.stringify(value)}`)),
-      (error: RequestError) => error,
-    ),
-  );
-
 const me = () => session.request<{ by: string }>({ url: '/me' });
 const refreshKeys = () =>
   server.seen.filter(({ path }) => path === '/auth/refresh').map(({ refreshKey }) => refreshKey);
 const passes = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => {
-  jest.useFakeTimers({
-    now: new Date('2026-11-20T08:00:00Z'),
-    doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'],
-  });
+  useFakeTime(new Date('2026-11-20T08:00:00Z'));
   server = new FakeServer();
   phone = createPhone({ send: server.send, login: server.wxLogin });
   start();
@@ -615,20 +596,6 @@ describe('calls', () => {
     });
   });
 
-  it('take the payload from unwrap, if the server has its own format', async () => {
-    const unwrap: SessionOptions['unwrap'] = ({ statusCode, data }) => {
-      const { data: payload, error } = data as { data?: unknown; error?: string };
-      if (statusCode < 300) return { wrapped: payload, ...(payload as object) };
-      throw Object.assign(new Error('refused'), { error });
-    };
-    start({ unwrap });
-    expect(await over(me())).toMatchObject({ by: 'rd-1', wrapped: { path: '/me' } });
-    server.endAll();
-    expect(await over(me())).toMatchObject({ by: 'rd-2' });
-    server.next('/me', { statusCode: 403, error: 'ERR_OWN' });
-    expect(await failureOf(me())).toMatchObject({ error: 'ERR_OWN', message: 'refused' });
-  });
-
   it('upload a file and parse the response, after a login if needed', async () => {
     await over(me());
     server.endAll();
@@ -678,7 +645,7 @@ describe('calls', () => {
       'createSession needs a baseUrl like "https://api.example.com".',
     );
     expect(() => createSession({ baseUrl: server.url })).toThrow(
-      'There is no global wx. Outside WeChat, pass { wx }.',
+      'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.',
     );
   });
 });

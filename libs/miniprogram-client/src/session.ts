@@ -1,14 +1,10 @@
+import { AbortablePromise, abortable } from './abortable.js';
 import { assign } from './assign.js';
 import { serialQueue, singleFlight } from './concurrency.js';
-import { DownloadOptions, RequestOptions, UploadOptions, createHttpClient } from './http-client.js';
-import {
-  IssuedSession,
-  LoginResponse,
-  Post,
-  logIn,
-  newRefreshKey,
-  refreshSession,
-} from './login.js';
+import { DownloadOptions, WxTransfer, createHttpClient } from './http-client.js';
+import { IssuedSession, Post, logIn, newRefreshKey, refreshSession } from './login.js';
+import { nothing } from './nothing.js';
+import { openPaySheet } from './pay.js';
 import {
   RequestError,
   isSessionGone,
@@ -16,72 +12,11 @@ import {
   isUnavailable,
   requestError,
 } from './request-error.js';
-import { ResponseToUnwrap } from './response.js';
 import { withRetries } from './retry.js';
+import { Session, SessionOptions } from './session.types.js';
 import { StoredSession, createSessionStorage } from './session-storage.js';
-import { Wx, wxOrGlobal } from './wx.js';
+import { RequestPayment, wxOrGlobal } from './wx.js';
 import { callWx } from './wx-call.js';
-
-/** What {@link createSession} takes. Only `baseUrl` is required. */
-export interface SessionOptions {
-  /** The server's address, for example `https://api.example.com`. A `session_rd` is sent nowhere else. */
-  baseUrl: string;
-  /** Sent with the login, for a server that serves several mini programs. */
-  appId?: string;
-  /** How long a session is used before it is refreshed, in milliseconds; at most two thirds of its life. @default 1200000 (20 minutes) */
-  refreshEvery?: number;
-  /** The key of the session in `wx` storage. @default 'session_rd ' + baseUrl, so that sessions of a test server stay separate */
-  storageKey?: string;
-  /** @default '/auth/login' */
-  loginPath?: string;
-  /** @default '/auth/refresh' */
-  refreshPath?: string;
-  /** @default '/auth/logout' */
-  logoutPath?: string;
-  /** Called after every login that succeeded, the silent ones included. */
-  onLogin?: (response: LoginResponse) => void;
-  /**
-   * For a server with its own response format: returns the payload of a response, or throws an error. If the server does not
-   * accept the session, the error's `error` must be `ERR_WECHAT_SESSION`. @default the `data` of the envelope of nestjs-wechat
-   */
-  unwrap?: (response: ResponseToUnwrap) => unknown;
-  /** Milliseconds until a call of `wx` or a request fails. An upload or a download has 60000. @default 10000 */
-  timeout?: number;
-  /** @default WeChat's global `wx` */
-  wx?: Wx;
-}
-
-/** The state of the session as the phone knows it. */
-export interface SessionState {
-  /** There is a session, and it has not expired by the phone's clock. */
-  signedIn: boolean;
-  /** When it expires unless it is refreshed, in milliseconds since 1970. */
-  expiresAt?: number;
-}
-
-/** One user's session with one server. Every promise rejects with a {@link RequestError}. */
-export interface Session {
-  /**
-   * Ensures a session on the server and a valid session_key at WeChat. Keeps the current session if `wx.checkSession` succeeds.
-   * Call it before you fetch `encryptedData`, and after `logout()`. Requests need no `login()` before them, they log in by themselves.
-   */
-  login(): Promise<void>;
-  /** `wx.request` with the session. Resolves with the envelope's `data`, or with the whole body if the body is not an envelope. */
-  request<T = unknown>(options: RequestOptions): Promise<T>;
-  /** `wx.uploadFile` with the session. Resolves as `request` does. */
-  uploadFile<T = unknown>(options: UploadOptions): Promise<T>;
-  /** `wx.downloadFile` with the session. Resolves with the temporary path, for example for an audio player that cannot send headers. */
-  downloadFile(options: DownloadOptions): Promise<string>;
-  /** Replaces the session by its successor now. Logs in if the server does not accept the session any more. */
-  refresh(): Promise<void>;
-  /** Removes the session from the phone at once and revokes it on the server. Until `login()` every request fails with `ERR_SIGNED_OUT`. */
-  logout(): Promise<void>;
-  /** Call it in `App.onShow`. In the foreground the session is refreshed, at once if the refresh is due. */
-  onShow(): void;
-  /** Call it in `App.onHide`. In the background WeChat stops timers and interrupts requests. */
-  onHide(): void;
-  readonly state: SessionState;
-}
 
 const TWENTY_MINUTES = 20 * 60 * 1000;
 const A_MINUTE = 60 * 1000;
@@ -120,7 +55,7 @@ export function createSession(options: SessionOptions): Session {
   let failedLogin: { error: RequestError; until: number } | undefined;
 
   const post: Post = (url, session_rd, data, header) =>
-    send(wx.request, { url, method: 'POST' as const, data, header }, timeout, session_rd);
+    send(wx.request, { url, method: 'POST' as const, data, header }, timeout, session_rd, {});
 
   // The stored session
 
@@ -171,13 +106,11 @@ export function createSession(options: SessionOptions): Session {
 
   function startLogin(): Promise<StoredSession> {
     if (signedOut)
-      throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.', 0, 0);
-    return logIn(wx, post, {
-      url: options.loginPath || '/auth/login',
-      appId: options.appId,
-      replaces: kept && kept.session_rd,
-      timeout,
-    }).then(
+      throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.');
+    const replaced = kept && kept.session_rd; // the server revokes it, so that one phone does not fill the user's list of devices
+    return logIn(wx, timeout, (code) =>
+      post(options.loginPath || '/auth/login', replaced, { code, appId: options.appId }),
+    ).then(
       (response) => {
         if (options.onLogin) void Promise.resolve(response).then(options.onLogin); // separate, so that its exception does not fail the login
         return keep(response);
@@ -193,9 +126,9 @@ export function createSession(options: SessionOptions): Session {
   }
 
   /** Runs in the queue, so an earlier login in the queue may have brought a session. */
-  function liveSessionOrLogin(): Promise<StoredSession> {
+  function liveSessionOrLogin(): StoredSession | Promise<StoredSession> {
     const live = liveSession();
-    if (live) return Promise.resolve(live);
+    if (live) return live;
     if (failedLogin && Date.now() < failedLogin.until) throw failedLogin.error;
     return startLogin();
   }
@@ -226,9 +159,12 @@ export function createSession(options: SessionOptions): Session {
   // Requests
 
   /** A session that the server does not accept is replaced once, for all requests that met it. The second 401 goes to the caller. */
-  function withSession<T>(request: (session_rd: string) => Promise<T>): Promise<T> {
+  function withSession<T>(
+    request: (session_rd: string) => Promise<T>,
+    isRetryable: (error: RequestError) => boolean,
+  ): Promise<T> {
     function sendWith(session: StoredSession): Promise<T> {
-      return withRetries(() => request(session.session_rd), isUnavailable);
+      return withRetries(() => request(session.session_rd), isRetryable);
     }
     return usableSession().then((first) =>
       sendWith(first).catch((error: RequestError) => {
@@ -236,6 +172,19 @@ export function createSession(options: SessionOptions): Session {
         forget(first);
         return usableSession().then(sendWith);
       }),
+    );
+  }
+
+  function transfer<T, C extends DownloadOptions>(
+    wxFunction: WxTransfer<C>,
+    call: C,
+    timeoutMs: number,
+  ): AbortablePromise<T> {
+    return abortable((state) =>
+      withSession(
+        (session_rd) => send(wxFunction, call, timeoutMs, session_rd, state),
+        isUnavailable,
+      ),
     );
   }
 
@@ -289,7 +238,7 @@ export function createSession(options: SessionOptions): Session {
       const last = kept;
       kept = undefined;
       save();
-      return last ? revokeOnServer(last) : Promise.resolve();
+      return last && revokeOnServer(last);
     });
   }
 
@@ -306,15 +255,18 @@ export function createSession(options: SessionOptions): Session {
     login,
     // The body is {} by default: wx.request always announces JSON, and a server may refuse an empty text as JSON.
     request: (call) =>
-      withSession((session_rd) =>
-        send(wx.request, assign({ method: 'GET' as const, data: {} }, call), timeout, session_rd),
-      ),
-    uploadFile: (call) =>
-      withSession((session_rd) =>
-        send(wx.uploadFile, assign({ name: 'file' }, call), TRANSFER_TIMEOUT, session_rd),
-      ),
-    downloadFile: (call) =>
-      withSession((session_rd) => send(wx.downloadFile, call, TRANSFER_TIMEOUT, session_rd)),
+      transfer(wx.request, assign({ method: 'GET' as const, data: {} }, call), timeout),
+    uploadFile: (call) => transfer(wx.uploadFile, assign({ name: 'file' }, call), TRANSFER_TIMEOUT),
+    downloadFile: (call) => transfer(wx.downloadFile, call, TRANSFER_TIMEOUT),
+    pay(order, payOptions) {
+      const postTo = <T>(path: string): Promise<T> => {
+        const url = path.replace(':id', encodeURIComponent(order.id));
+        return withSession((session_rd) => post<T>(url, session_rd, {}), isTransient);
+      };
+      return postTo<RequestPayment>(options.payPath || '/orders/:id/pay')
+        .then((params) => openPaySheet(wx, params, payOptions && payOptions.onFailure))
+        .then(() => postTo(options.syncPath || '/orders/:id/sync'));
+    },
     refresh: () => refreshed().then(nothing),
     logout,
     onShow() {
@@ -327,11 +279,7 @@ export function createSession(options: SessionOptions): Session {
     },
     get state() {
       const live = liveSession();
-      return live ? { signedIn: true, expiresAt: live.expiresAt } : { signedIn: false };
+      return { signedIn: !!live, expiresAt: live && live.expiresAt };
     },
   };
-}
-
-function nothing(): void {
-  // the result is not part of the public promise
 }

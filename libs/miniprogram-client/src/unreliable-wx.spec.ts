@@ -2,13 +2,24 @@ import * as fc from 'fast-check';
 import { FakeServer } from '../test-support/fake-server.js';
 import { FAULTS, WxFault, unreliable } from '../test-support/unreliable-wx.js';
 import { Phone, createPhone } from '../test-support/wx-shim.js';
-import { Session, createSession, ensureScope } from './index.js';
+import { Session, askToSubscribe, createSession, ensureScope } from './index.js';
 
 const SECOND = 1_000;
 /** Three attempts of a request, each with a login of three attempts before it, each at its deadline, with all pauses. */
 const LONGEST = 10 * 60 * SECOND;
+/** Two requests, and ten minutes of the pay sheet. */
+const LONGEST_PAYMENT = 3 * LONGEST;
 
-const ACTIONS = ['request', 'upload', 'download', 'refresh', 'login', 'logout', 'restart'] as const;
+const ACTIONS = [
+  'request',
+  'upload',
+  'download',
+  'pay',
+  'refresh',
+  'login',
+  'logout',
+  'restart',
+] as const;
 type Action = (typeof ACTIONS)[number];
 
 const fault = fc.option(fc.constantFrom(...FAULTS), { nil: undefined, freq: 2 });
@@ -18,6 +29,7 @@ const faults = fc.record({
   request: fc.array(fault, { maxLength: 8 }),
   uploadFile: fc.array(fault, { maxLength: 3 }),
   downloadFile: fc.array(fault, { maxLength: 3 }),
+  requestPayment: fc.array(fault, { maxLength: 3 }),
   getStorageSync: fc.array(fault, { maxLength: 3 }),
   setStorageSync: fc.array(fault, { maxLength: 3 }),
 });
@@ -55,6 +67,8 @@ function run(action: Action): Promise<unknown> {
       return session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' });
     case 'download':
       return session.downloadFile({ url: '/recordings/1/content' });
+    case 'pay':
+      return session.pay({ id: '1' });
     case 'restart':
       return Promise.resolve(start());
     default:
@@ -80,7 +94,11 @@ describe('a wx whose functions throw, never call back, or call back late or twic
         async (going, actions) => {
           pending = going;
           start();
-          const outcomes = await Promise.all(actions.map((action) => outcomeOf(run(action))));
+          const outcomes = await Promise.all(
+            actions.map((action) =>
+              outcomeOf(run(action), action === 'pay' ? LONGEST_PAYMENT : LONGEST),
+            ),
+          );
           for (const outcome of outcomes) {
             expect(outcome).not.toBe('pending');
             if (typeof outcome === 'object' && 'error' in outcome)
@@ -137,6 +155,12 @@ describe('a wx whose functions throw, never call back, or call back late or twic
       pending = { [call]: [name] };
       expect(await outcomeOf(ensureScope('scope.record', { wx: wx() }))).not.toBe('pending');
     }
+  });
+
+  it.each(FAULTS)('that %s does not keep the question for messages pending', async (name) => {
+    pending = { requestSubscribeMessage: [name] };
+    const asked = phone.tap(() => askToSubscribe(['paid'], { wx: wx() }));
+    expect(await outcomeOf(asked)).not.toBe('pending');
   });
 });
 

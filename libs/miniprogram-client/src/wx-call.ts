@@ -1,3 +1,4 @@
+import { nothing } from './nothing.js';
 import { requestError } from './request-error.js';
 import { WxFailure } from './wx.js';
 
@@ -14,7 +15,7 @@ export interface WxPromise<T> {
 }
 
 /**
- * Calls a `wx` function and returns a promise of its result. `wx.login` and others return no promise of their own.
+ * Calls a `wx` function and returns a promise of its result. With callbacks, WeChat's functions return no promise of their own.
  *
  * The promise always settles: with the first callback, with an exception of the function, or at the deadline. Some platforms
  * never call back, call back twice, or throw. Later callbacks are ignored.
@@ -31,12 +32,12 @@ export function callWx<T>(
     let task: unknown;
     const deadline = setTimeout(() => {
       fail({ errMsg: 'timeout: no callback within ' + timeoutMs + ' ms' });
-      abort(task);
+      abortTask(task);
     }, timeoutMs + GRACE);
     function fail(failure?: Partial<WxFailure>): void {
       clearTimeout(deadline);
-      const { errMsg, errno } = failure || {};
-      reject(requestError(error, errMsg || 'wx gave no reason', errno || 0, 0));
+      const { errMsg, errno, errCode } = failure || {};
+      reject(requestError(error, errMsg || 'wx gave no reason', errno || errCode));
     }
     try {
       task = call({
@@ -46,6 +47,8 @@ export function callWx<T>(
         },
         fail,
       });
+      // Taro returns a promise too. It rejects after `fail`, and must not be reported as unhandled.
+      Promise.resolve(task).then(undefined, nothing);
     } catch (exception) {
       fail({ errMsg: String(exception) });
     }
@@ -53,10 +56,9 @@ export function callWx<T>(
 }
 
 /** `wx.request`, `wx.uploadFile` and `wx.downloadFile` return a task. A call that waits in WeChat's queue must not be sent later. */
-function abort(task: unknown): void {
+export function abortTask(task: unknown): void {
   try {
-    const { abort: abortTask } = task as { abort: () => void };
-    abortTask.call(task);
+    (task as { abort: () => void }).abort();
   } catch {
     // Other functions return no task, and the promise is rejected already.
   }

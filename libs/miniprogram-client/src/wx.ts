@@ -3,6 +3,8 @@ export interface WxFailure {
   errMsg: string;
   /** WeChat's number for the cause; base library 2.24 and later. */
   errno?: number;
+  /** WeChat's number in the functions that have no `errno`. */
+  errCode?: number;
 }
 
 /** The two callbacks every `wx` function takes. */
@@ -17,24 +19,37 @@ export interface WxReply {
   header?: Record<string, string | undefined>;
 }
 
-/** The user's decisions by scope: true is allowed, false is refused, absent was never asked. */
+/** `authSetting` has the user's decisions by scope: true is allowed, false is refused, absent was never asked. */
 export interface WxSettings {
-  authSetting: Record<string, boolean | undefined>;
+  authSetting: object;
 }
 
 /** The methods `wx.request` knows. PATCH is not one of them. */
 export type WxMethod = 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT';
 
-/** The part of WeChat's global `wx` that this package uses. Tests and other platforms pass their own. */
+/** What `wx.requestPayment` takes, as the server has signed it. */
+export interface RequestPayment {
+  timeStamp: string;
+  nonceStr: string;
+  package: string;
+  signType: 'RSA';
+  paySign: string;
+}
+
+/**
+ * The part of WeChat's global `wx` that this package uses. WeChat's `wx`, `Taro` and `uni` are a `Wx`, also in the types of
+ * miniprogram-api-typings, @tarojs/taro and @dcloudio/types. A test passes its own.
+ */
 export interface Wx {
-  login: (options: WxCallbacks<{ code: string }> & { timeout?: number }) => void;
-  checkSession: (options: WxCallbacks<unknown>) => void;
+  login: (options: WxCallbacks<{ code: string }> & { timeout?: number }) => unknown;
+  checkSession: (options: WxCallbacks<unknown>) => unknown;
   request: (
     options: WxCallbacks<WxReply & { data: unknown }> & {
       url: string;
       method?: WxMethod;
       header?: Record<string, string>;
-      data?: unknown;
+      // oxlint-disable-next-line typescript/no-explicit-any -- each of the typings names other types here
+      data?: any;
       timeout?: number;
       responseType?: 'text' | 'arraybuffer';
     },
@@ -60,20 +75,33 @@ export interface Wx {
   getStorageSync: (key: string) => unknown;
   setStorageSync: (key: string, data: unknown) => void;
 
-  getSetting: (options: WxCallbacks<WxSettings>) => void;
-  authorize: (options: WxCallbacks<unknown> & { scope: string }) => void;
-  openSetting: (options: WxCallbacks<WxSettings>) => void;
-  showModal: (options: WxCallbacks<{ confirm: boolean }> & { content: string }) => void;
+  getSetting: (options: WxCallbacks<WxSettings>) => unknown;
+  authorize: (options: WxCallbacks<unknown> & { scope: string }) => unknown;
+  openSetting: (options: WxCallbacks<WxSettings>) => unknown;
+  showModal: (options: WxCallbacks<{ confirm: boolean }> & { content: string }) => unknown;
   /** Base library 2.32.3 and later. */
-  requirePrivacyAuthorize?: (options: WxCallbacks<unknown>) => void;
+  requirePrivacyAuthorize?: (options: WxCallbacks<unknown>) => unknown;
+
+  /** `provider` is for `uni`, which requires it. */
+  requestPayment: (
+    options: WxCallbacks<unknown> & RequestPayment & { provider: 'wxpay' },
+  ) => unknown;
+  /** A method, so that its parameter may differ: Taro's type requires a field of another platform. */
+  requestSubscribeMessage(options: WxCallbacks<object> & { tmplIds: string[] }): unknown;
 }
 
 declare const wx: Wx | undefined;
+declare const uni: Wx | undefined;
 
-/** Returns the `wx` that was passed, else WeChat's global one. */
+/**
+ * Returns the `wx` that was passed, else the global `wx`, else the global `uni`. In a web page there is none, or one without
+ * `login`: WeChat's JS-SDK defines another `wx`.
+ */
 export function wxOrGlobal(given: Wx | undefined): Wx {
-  if (given) return given;
-  if (typeof wx === 'undefined')
-    throw new Error('There is no global wx. Outside WeChat, pass { wx }.');
-  return wx;
+  const found =
+    given || (typeof wx !== 'undefined' ? wx : typeof uni !== 'undefined' ? uni : undefined);
+  if (found && 'login' in found) return found;
+  throw new Error(
+    'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.',
+  );
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Wx, WxCallbacks, WxFailure, WxMethod } from '../src/wx.js';
+import type { RequestPayment, Wx, WxCallbacks, WxFailure, WxMethod } from '../src/wx.js';
 import { HttpAnswer, HttpCall, HttpSend } from './http.js';
 
 export interface PhoneOptions {
@@ -8,6 +8,10 @@ export interface PhoneOptions {
   send: HttpSend;
   /** The implementation of `wx.login`, for example the sandbox's `user.login`. */
   login(): Promise<{ code: string }>;
+  /** What the user does with the pay sheet, for example the sandbox's `user.requestPayment`. @default the user pays */
+  requestPayment?(params: RequestPayment): Promise<{ errMsg: string }>;
+  /** The user's answers, for example the sandbox's `user.requestSubscribeMessage`. @default the decision of `user.allows` for each template */
+  requestSubscribeMessage?(templateIds: string[]): Promise<{ errMsg: string }>;
 }
 
 /** A phone: the part of `wx` that the client uses, as strict as WeChat's, with controls for tests. */
@@ -28,6 +32,8 @@ export interface Phone {
   user: { allows: boolean; confirms: boolean; agreesToPrivacy: boolean; switchesOn: boolean };
   /** Makes the named `wx` function fail the next time it is called. */
   failNext(name: string, failure: WxFailure): void;
+  /** Runs a handler as WeChat runs it after a tap. The question of `wx.requestSubscribeMessage` appears only inside of it. */
+  tap<T>(handler: () => T): T;
   /** Interrupts running requests, as WeChat does after five seconds in the background. */
   interrupt(): void;
 }
@@ -42,13 +48,14 @@ export function createPhone(options: PhoneOptions): Phone {
   const failures = new Map<string, WxFailure>();
   const running = new Set<(failure: WxFailure) => void>();
   const waiting: (() => void)[] = [];
+  let isTap = false;
 
   /** Runs one `wx` function: counts the call, checks its options, works, calls back. Like WeChat it throws only for invalid options. */
   function wxFunction<T>(
     name: string,
     given: object & WxCallbacks<T>,
-    work: (task: AbortController) => Promise<T> | T,
-  ): { abort(): void } {
+    work: (task: Task) => Promise<T> | T,
+  ): ReturnType<typeof controlsOf> {
     phone.calls[name] = (phone.calls[name] ?? 0) + 1;
     const undefinedField = Object.entries(given).find(([, value]) => value === undefined);
     if (undefinedField)
@@ -57,7 +64,7 @@ export function createPhone(options: PhoneOptions): Phone {
       );
     const failure = failures.get(name);
     failures.delete(name);
-    const task = new AbortController();
+    const task: Task = Object.assign(new AbortController(), { listeners: [] });
     const outcome = failure
       ? Promise.reject<T>(asError(failure))
       : Promise.resolve(task).then(work);
@@ -65,14 +72,11 @@ export function createPhone(options: PhoneOptions): Phone {
       (result) => given.success?.(result),
       (error: Error) => given.fail?.(asFailure(name, error)),
     );
-    return { abort: () => task.abort() };
+    return controlsOf(task);
   }
 
-  async function carry(
-    call: HttpCall,
-    task: AbortController,
-    timeout = DEFAULT_TIMEOUT,
-  ): Promise<HttpAnswer> {
+  async function carry(call: HttpCall, task: Task, timeout = DEFAULT_TIMEOUT): Promise<HttpAnswer> {
+    const progressed = (progress: number) => task.listeners.forEach((tell) => tell({ progress }));
     if (running.size >= CONCURRENCY) await new Promise<void>((go) => waiting.push(go));
     return new Promise<HttpAnswer>((resolve, reject) => {
       const cutOff = (failure: WxFailure) => {
@@ -88,8 +92,12 @@ export function createPhone(options: PhoneOptions): Phone {
       running.add(cutOff);
       if (task.signal.aborted) return cutOff({ errMsg: 'request:fail abort' });
       task.signal.addEventListener('abort', () => cutOff({ errMsg: 'request:fail abort' }));
+      progressed(40);
       options.send({ ...call, signal: task.signal }).then(
-        (answer) => finish(() => resolve(answer)),
+        (answer) => {
+          progressed(100);
+          finish(() => resolve(answer));
+        },
         (error: Error) => cutOff({ errMsg: `request:fail ${error.message}` }),
       );
     });
@@ -103,6 +111,14 @@ export function createPhone(options: PhoneOptions): Phone {
     storageIsFull: false,
     permissions: {},
     user: { allows: true, confirms: true, agreesToPrivacy: true, switchesOn: true },
+    tap(handler) {
+      isTap = true;
+      try {
+        return handler();
+      } finally {
+        isTap = false;
+      }
+    },
     failNext: (name, failure) => void failures.set(name, failure),
     interrupt: () =>
       [...running].forEach((cutOff) => cutOff({ errMsg: 'request:fail interrupted' })),
@@ -186,9 +202,47 @@ export function createPhone(options: PhoneOptions): Phone {
           if (!phone.user.agreesToPrivacy)
             throw asError({ errMsg: 'privacy permission is not authorized', errno: 104 });
         }),
+
+      requestPayment: (given) =>
+        wxFunction('requestPayment', given, async () => {
+          const { timeStamp, nonceStr, package: prepay, signType, paySign } = given;
+          const params = { timeStamp, nonceStr, package: prepay, signType, paySign };
+          return succeeded(
+            await (options.requestPayment?.(params) ?? { errMsg: 'requestPayment:ok' }),
+          );
+        }),
+      requestSubscribeMessage: (given) => {
+        const mayAsk = isTap;
+        return wxFunction('requestSubscribeMessage', given, async () => {
+          if (!mayAsk) throw new Error('can only be invoked by user TAP gesture.');
+          const choice = phone.user.allows ? 'accept' : 'reject';
+          return succeeded(
+            await (options.requestSubscribeMessage?.(given.tmplIds) ?? {
+              errMsg: 'requestSubscribeMessage:ok',
+              ...Object.fromEntries(given.tmplIds.map((id) => [id, choice])),
+            }),
+          );
+        });
+      },
     },
   };
   return phone;
+}
+
+/** A transfer of the phone: the control of its connection, and who wants to know its progress. */
+type Task = AbortController & { listeners: ((update: { progress: number }) => void)[] };
+
+function controlsOf(task: Task) {
+  return {
+    abort: () => task.abort(),
+    onProgressUpdate: (listener: Task['listeners'][0]) => void task.listeners.push(listener),
+  };
+}
+
+/** The sandbox returns the failure of a person's action as a result, `wx` passes it to `fail`. */
+function succeeded<T extends { errMsg: string }>(result: T): T {
+  if (!result.errMsg.endsWith(':ok')) throw asError(result);
+  return result;
 }
 
 /** A GET has data in its query, every other method as JSON. WeChat announces JSON even for an empty body. */
@@ -237,9 +291,13 @@ function asError(failure: WxFailure): Error & WxFailure {
   return Object.assign(new Error(failure.errMsg), failure);
 }
 
-function asFailure(name: string, error: Partial<WxFailure> & Error): WxFailure {
+function asFailure(
+  name: string,
+  { message, errMsg, errno, errCode }: Error & Partial<WxFailure>,
+): WxFailure {
   return {
-    errMsg: error.errMsg ?? `${name}:fail ${error.message}`,
-    ...(error.errno === undefined ? {} : { errno: error.errno }),
+    errMsg: errMsg ?? `${name}:fail ${message}`,
+    ...(errno === undefined ? {} : { errno }),
+    ...(errCode === undefined ? {} : { errCode }),
   };
 }

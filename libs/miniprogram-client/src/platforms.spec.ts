@@ -1,0 +1,51 @@
+import { FakeServer } from '../test-support/fake-server.js';
+import { createTaro } from '../test-support/taro-shim.js';
+import { Phone, createPhone } from '../test-support/wx-shim.js';
+import { askToSubscribe, createSession, ensureScope } from './index.js';
+
+const globals = globalThis as { wx?: unknown; uni?: unknown };
+
+let server: FakeServer;
+let phone: Phone;
+
+beforeEach(() => {
+  server = new FakeServer();
+  phone = createPhone({ send: server.send, login: server.wxLogin });
+});
+afterEach(() => {
+  delete globals.wx;
+  delete globals.uni;
+});
+
+const me = (options = {}) =>
+  createSession({ baseUrl: server.url, ...options }).request({ url: '/me' });
+
+describe('the platform', () => {
+  it('is the global wx, else the global uni, unless wx is passed', async () => {
+    globals.uni = phone.wx;
+    expect(await me()).toMatchObject({ by: 'rd-1' });
+    globals.wx = createPhone({ send: server.send, login: server.wxLogin }).wx;
+    expect(await me()).toMatchObject({ by: 'rd-2' });
+    expect(await me({ wx: phone.wx })).toMatchObject({ by: 'rd-1' });
+  });
+
+  it.each([
+    ['without any', undefined],
+    ['with the wx of WeChat’s JS-SDK', { config: () => {}, chooseWXPay: () => {} }],
+  ])('of a web page, %s, is refused with one sentence', (_, found) => {
+    if (found) globals.wx = found;
+    const text =
+      'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.';
+    expect(() => createSession({ baseUrl: server.url })).toThrow(text);
+    expect(() => ensureScope('scope.record')).toThrow(text);
+    expect(() => askToSubscribe(['paid'])).toThrow(text);
+  });
+
+  it('of Taro in a web page makes the login fail with Taro’s text', async () => {
+    phone.failNext('login', { errMsg: '暂时不支持 API login' });
+    await expect(me({ wx: createTaro(phone.wx) })).rejects.toMatchObject({
+      error: 'ERR_WX',
+      message: '暂时不支持 API login',
+    });
+  });
+});
