@@ -58,20 +58,13 @@ export type { AvatarSize, MobileLogin } from './mobile-oauth/mobile-oauth.servic
 export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
 
 // Guards and decorators
-export { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
-export {
-  CurrentSession,
-  CurrentUser,
-  OpenData,
-  Public,
-  SessionRd,
-} from './auth/auth.decorators.js';
+export { OptionalSessionGuard, Public, SessionGuard } from './auth/session.guard.js';
 export { ForApp, RequirePhone, RequireUnionId } from './auth/requirement.guards.js';
-export { getSession, getUser } from './auth/request-auth.js';
+export { CurrentSession, CurrentUser, getSession, getUser } from './auth/request-auth.js';
 export type { WechatRequest } from './auth/request-auth.js';
 export { WECHAT_USER_RESOLVER } from './auth/current-user.resolver.js';
-export { rememberHandshake } from './auth/request.extractor.js';
-export { sessionRdFrom } from './auth/session-rd.extractor.js';
+export { OpenData } from './auth/open-data.decorator.js';
+export { rememberHandshake, SessionRd, sessionRdFrom } from './auth/session-rd.extractor.js';
 export type { RequestWithHeaders } from './auth/session-rd.extractor.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 export type { WechatErrorResponse } from './auth/wechat-exception.filter.js';

@@ -20,6 +20,8 @@ export const WECHAT_USER_RESOLVER: symbol = Symbol.for('nestjs-wechat:user-resol
 /** Finds the user of a session: by `options.users`, by the provider `WECHAT_USER_RESOLVER`, or from the session itself. */
 @Injectable()
 export class CurrentUserResolver implements OnModuleInit {
+  /** Whether `find` is called only when the user is read. */
+  isLazy = false;
   private resolver?: WechatUserResolver;
 
   constructor(
@@ -35,16 +37,12 @@ export class CurrentUserResolver implements OnModuleInit {
     if (users === undefined) this.resolver = this.provided(WECHAT_USER_RESOLVER);
     else if (typeof users !== 'function') this.resolver = users;
     else this.resolver = this.provided(users) ?? (await this.create(users));
+    this.isLazy = this.resolver !== undefined && !this.options.eagerUser;
   }
 
   /** Whether the application has a resolver of its own. Valid as soon as all providers exist. */
   isConfigured(): boolean {
     return this.options.users !== undefined || this.scopeOf(WECHAT_USER_RESOLVER) !== undefined;
-  }
-
-  /** Whether `find` is called only when the user is read. */
-  get isLazy(): boolean {
-    return this.resolver !== undefined && !this.options.eagerUser;
   }
 
   /** @throws WechatSessionError if the resolver finds no user */

@@ -1,7 +1,7 @@
-import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator } from '@nestjs/common';
+import type { ExecutionContext, PipeTransform, Type } from '@nestjs/common';
 import type { CryptoService } from '../open-data/crypto.service.js';
 import type { WechatSession } from '../wechat-session.js';
-import { carrierOf } from './request.extractor.js';
 
 /**
  * What `SessionGuard` sets on a request, for guards, interceptors and access logs that run after it.
@@ -22,42 +22,31 @@ export interface WechatRequest {
   wechatSession?: WechatSession | null;
 }
 
-type FindUser = (session: WechatSession) => Promise<unknown>;
-
 /** What a guard found out about a request. The decorators read it; `request.user` and `request.wechatSession` show it. */
-export class RequestAuth {
-  private foundUser: unknown;
+export interface RequestAuth {
+  readonly session?: WechatSession;
+  /** The user, or a promise of the user. */
+  readonly user?: unknown;
+  /** Decrypts for `@OpenData()`. */
+  readonly crypto?: CryptoService;
+}
 
-  /**
-   * @param session `undefined` if the request has no session
-   * @param crypto decrypts for `@OpenData()`
-   * @param findUser is called when the user is first read
-   */
+/** A request whose user is resolved when it is first read. */
+export class LazyAuth implements RequestAuth {
+  private found?: Promise<unknown>;
+
   constructor(
-    readonly session?: WechatSession,
-    readonly crypto?: CryptoService,
-    private readonly findUser?: FindUser,
+    readonly session: WechatSession,
+    readonly crypto: CryptoService,
+    private readonly findUser: (session: WechatSession) => Promise<unknown>,
   ) {}
 
-  /** A request with a user that is already known. */
-  static of(user: unknown, session?: WechatSession, crypto?: CryptoService): RequestAuth {
-    const auth = new RequestAuth(session, crypto);
-    auth.foundUser = user;
-    return auth;
-  }
-
-  /** Whether the user has still to be found. */
-  get isLazy(): boolean {
-    return this.foundUser === undefined && this.findUser !== undefined;
-  }
-
-  get user(): unknown {
-    if (this.foundUser === undefined && this.session && this.findUser) {
-      const user = this.findUser(this.session);
-      user.catch(() => undefined); // a log that reads `request.user` and drops the promise must not end the process
-      this.foundUser = user;
+  get user(): Promise<unknown> {
+    if (!this.found) {
+      this.found = this.findUser(this.session);
+      this.found.catch(() => undefined); // a log that reads `request.user` and drops the promise must not end the process
     }
-    return this.foundUser;
+    return this.found;
   }
 }
 
@@ -86,37 +75,80 @@ const LAZY_USER: PropertyDescriptor & ThisType<Carrier> = {
  * Sets what a guard found on a request. `request.user` is assigned if the user is known: that takes 30 ns, a getter 400 ns.
  * Without a session and a user, a `request.user` of another guard stays.
  */
-export function setAuth(carrier: object, auth: RequestAuth): void {
-  const request = carrier as Carrier;
-  const before = request[AUTH];
-  request[AUTH] = auth;
-  request.wechatSession = auth.session ?? null;
-  if (auth.isLazy) Object.defineProperty(request, 'user', LAZY_USER);
-  else if (auth.user !== undefined || before?.session) request.user = auth.user;
+export function setAuth(carrier: Carrier, auth: RequestAuth): void {
+  const before = carrier[AUTH];
+  carrier[AUTH] = auth;
+  carrier.wechatSession = auth.session ?? null;
+  if (auth instanceof LazyAuth) Object.defineProperty(carrier, 'user', LAZY_USER);
+  else if (auth.user !== undefined || before?.session) carrier.user = auth.user;
 }
 
-/** Like `setAuth`, on the object that carries the state in this context. */
-export function setAuthIn(context: ExecutionContext, auth: RequestAuth): void {
-  // The fields of a GraphQL operation run in parallel on one context. A public field keeps what another field has found.
-  const isPublicField = context.getType<string>() === 'graphql' && !auth.session;
-  const found = isPublicField ? findAuth(context) : undefined;
-  setAuth(carrierOf(context), found?.session ? found : auth);
+/**
+ * Returns the object that carries the result of a guard. It must not live longer than the guard's decision is valid: it is the
+ * request, or the context of one GraphQL operation. A socket lives longer than a session, so each handler of a socket has an
+ * object of its own, and each message overwrites the result.
+ */
+export function carrierOf(context: ExecutionContext): Carrier {
+  const type = context.getType<string>();
+  if (type === 'graphql') return context.getArgByIndex<object>(2);
+  if (type === 'ws')
+    return messageStateOf(context.switchToWs().getClient<object>(), context.getHandler());
+  return context.getArgByIndex<object>(0);
 }
 
-/** @returns `undefined` if no guard of this library ran */
-export function findAuth(context: ExecutionContext): RequestAuth | undefined {
-  return (carrierOf(context) as Carrier)[AUTH];
+const states = new WeakMap<object, WeakMap<object, object>>();
+
+/** Messages of one socket run in parallel. Two messages to one handler passed the same guards, so they may share the object. */
+function messageStateOf(client: object, handler: object): object {
+  const byHandler = states.get(client) ?? new WeakMap<object, object>();
+  const state = byHandler.get(handler) ?? {};
+  states.set(client, byHandler.set(handler, state));
+  return state;
 }
 
 /** @throws Error if no guard of this library ran */
 export function authIn(context: ExecutionContext): RequestAuth {
-  const auth = findAuth(context);
+  const auth = carrierOf(context)[AUTH];
   if (!auth)
     throw new Error(
       'No guard of nestjs-wechat ran here. Add @UseGuards(SessionGuard), or OptionalSessionGuard. In a test, call setSession() of nestjs-wechat/testing.',
     );
   return auth;
 }
+
+// The types of the decorators are written out, because createParamDecorator infers a type that Nest 11 does not have.
+
+/**
+ * Injects the user: what the user resolver returns, or `{ appId, openid, unionid? }` without a resolver.
+ * `undefined` if the guard let the request through without a session.
+ *
+ * @example
+ * ```ts
+ * @Get() @UseGuards(SessionGuard)
+ * me(@CurrentUser() user: User) { return user; }
+ * ```
+ */
+export const CurrentUser: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => authIn(context).user,
+);
+
+/**
+ * Injects the `WechatSession` that the guard has read. It costs nothing.
+ * `undefined` if the guard let the request through without a session.
+ *
+ * @example
+ * ```ts
+ * @Post('logout-all') @UseGuards(SessionGuard)
+ * logoutAll(@CurrentSession() session: WechatSession) { return this.sessions.revokeAll(session); }
+ * ```
+ */
+export const CurrentSession: (
+  ...pipes: (PipeTransform | Type<PipeTransform>)[]
+) => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => authIn(context).session,
+);
 
 /**
  * Returns the session that a guard found, in a guard, interceptor or filter that runs after it. It works for HTTP, GraphQL and
@@ -132,7 +164,7 @@ export function authIn(context: ExecutionContext): RequestAuth {
  * ```
  */
 export function getSession(context: ExecutionContext): WechatSession | undefined {
-  return findAuth(context)?.session;
+  return carrierOf(context)[AUTH]?.session;
 }
 
 /**
@@ -152,5 +184,5 @@ export function getSession(context: ExecutionContext): WechatSession | undefined
 export async function getUser<User = unknown>(
   context: ExecutionContext,
 ): Promise<User | undefined> {
-  return (await findAuth(context)?.user) as User | undefined;
+  return (await carrierOf(context)[AUTH]?.user) as User | undefined;
 }

@@ -8,7 +8,7 @@ import {
 } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { CurrentUserResolver } from './current-user.resolver.js';
-import { authIn, findAuth } from './request-auth.js';
+import { authIn, getSession } from './request-auth.js';
 import type { RequestAuth } from './request-auth.js';
 import { SessionGuard } from './session.guard.js';
 
@@ -23,8 +23,7 @@ abstract class RequirementGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // The result on a socket may be that of an earlier message, whose session was revoked since.
-    if (context.getType() === 'ws' || !findAuth(context)?.session)
-      await this.guard.canActivate(context);
+    if (context.getType() === 'ws' || !getSession(context)) await this.guard.canActivate(context);
     const auth = authIn(context);
     if (!auth.session) throw new WechatSessionError();
     await this.check(auth.session, auth);

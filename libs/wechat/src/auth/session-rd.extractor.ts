@@ -1,3 +1,5 @@
+import { createParamDecorator } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext, PipeTransform, Type } from '@nestjs/common';
 import { hasTokenFormat } from '../session/session-token.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 
@@ -13,6 +15,67 @@ import { WechatBadRequestError } from '../wechat.errors.js';
  */
 export interface RequestWithHeaders {
   headers: Record<string, string | string[] | undefined>;
+}
+
+/**
+ * Returns the request that carries the `session_rd`, for each transport. No GraphQL or WebSocket package is imported: Nest
+ * passes plain arguments, `[parent, args, context, info]` and `[client, data]`.
+ */
+export function requestOf(context: ArgumentsHost): RequestWithHeaders {
+  const type = context.getType<string>();
+  if (type === 'http') return context.switchToHttp().getRequest<RequestWithHeaders>();
+  if (type === 'graphql') return requestOfGraphql(context.getArgByIndex<GraphqlContext>(2));
+  if (type === 'ws') return handshakeOf(context.switchToWs().getClient<Socket>());
+  throw new Error(
+    `nestjs-wechat does not know where a request of type '${type}' has its headers. Extend SessionGuard and override getRequest().`,
+  );
+}
+
+/** The `context` of Apollo and Mercurius. In a subscription Mercurius has `request`, and graphql-ws nests it in `extra`. */
+interface GraphqlContext {
+  req?: RequestWithHeaders & { extra?: { request?: RequestWithHeaders } };
+  request?: RequestWithHeaders;
+}
+
+function requestOfGraphql({ req, request }: GraphqlContext): RequestWithHeaders {
+  const found = req?.extra?.request ?? req ?? request;
+  if (!found?.headers)
+    throw new Error(
+      "The GraphQL context has no request. Let GraphQLModule's context() return { req: request }.",
+    );
+  return found;
+}
+
+/** A client of socket.io has its handshake. A client of ws keeps only the chosen subprotocol. */
+interface Socket {
+  handshake?: RequestWithHeaders;
+  protocol?: string;
+}
+
+const handshakes = new WeakMap<object, RequestWithHeaders>();
+
+/**
+ * Keeps the headers of a WebSocket's handshake for `SessionGuard`, to which Nest passes only the client. Call it with
+ * `@nestjs/platform-ws` if clients send their `session_rd` in a header. With socket.io it is not needed.
+ *
+ * @example
+ * ```ts
+ * handleConnection(client: WebSocket, request: IncomingMessage) {
+ *   rememberHandshake(client, request);
+ * }
+ * ```
+ */
+export function rememberHandshake(client: object, request: RequestWithHeaders): void {
+  handshakes.set(client, request);
+}
+
+function handshakeOf(client: Socket): RequestWithHeaders {
+  return (
+    handshakes.get(client) ??
+    client.handshake ?? {
+      headers: { upgrade: 'websocket', 'sec-websocket-protocol': client.protocol },
+    }
+  );
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
@@ -32,8 +95,8 @@ const SUBPROTOCOL = /(?:^|,) *session-rd\.([^\s,]+)/;
  * ```
  */
 export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefined {
-  const bearer = BEARER.exec(single(headers['authorization']) ?? '')?.[1];
-  const named = single(headers['x-session-rd']);
+  const bearer = BEARER.exec(String(headers['authorization'] ?? ''))?.[1];
+  const named = String(headers['x-session-rd'] ?? '') || undefined;
   if (bearer === undefined || named === undefined || bearer === named)
     return bearer ?? named ?? (headers['upgrade'] ? subprotocol(headers) : undefined);
   if (!hasTokenFormat(bearer)) return named;
@@ -44,9 +107,20 @@ export function sessionRdFrom({ headers }: RequestWithHeaders): string | undefin
 }
 
 function subprotocol(headers: RequestWithHeaders['headers']): string | undefined {
-  return SUBPROTOCOL.exec(single(headers['sec-websocket-protocol']) ?? '')?.[1];
+  return SUBPROTOCOL.exec(String(headers['sec-websocket-protocol'] ?? ''))?.[1];
 }
 
-function single(header: string | string[] | undefined): string | undefined {
-  return (Array.isArray(header) ? header.join(',') : header) || undefined;
-}
+/**
+ * Injects the `session_rd` that the request carries, unchecked, or `undefined`. Use it for refresh and logout, which must also
+ * get a token that SessionGuard would refuse.
+ *
+ * @example
+ * ```ts
+ * @Post('refresh')
+ * refresh(@SessionRd() sessionRd = '') { return this.sessions.refresh(sessionRd); }
+ * ```
+ */
+export const SessionRd: (...pipes: (PipeTransform | Type<PipeTransform>)[]) => ParameterDecorator =
+  createParamDecorator((_: unknown, context: ExecutionContext) =>
+    sessionRdFrom(requestOf(context)),
+  );

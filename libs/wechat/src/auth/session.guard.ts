@@ -1,14 +1,12 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, SetMetadata } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
 import type { WechatSession } from '../wechat-session.js';
 import { WechatSessionError } from '../wechat.errors.js';
-import { isPublic } from './auth.decorators.js';
 import { CurrentUserResolver } from './current-user.resolver.js';
-import { RequestAuth, setAuthIn } from './request-auth.js';
-import { requestOf } from './request.extractor.js';
-import { sessionRdFrom } from './session-rd.extractor.js';
+import { carrierOf, getSession, LazyAuth, setAuth } from './request-auth.js';
+import { requestOf, sessionRdFrom } from './session-rd.extractor.js';
 import type { RequestWithHeaders } from './session-rd.extractor.js';
 
 /**
@@ -37,12 +35,8 @@ export class SessionGuard implements CanActivate {
     if (isPublic(context)) return this.allowAnonymous(context);
     const session = await this.authenticate(this.getRequest(context));
     if (!session) return this.allowAnonymous(context);
-    setAuthIn(
-      context,
-      this.users.isLazy
-        ? new RequestAuth(session, this.crypto, this.users.find)
-        : RequestAuth.of(await this.users.find(session), session, this.crypto),
-    );
+    if (!this.users.isLazy) return this.allowUser(context, await this.users.find(session), session);
+    setAuth(carrierOf(context), new LazyAuth(session, this.crypto, this.users.find));
     return true;
   }
 
@@ -68,8 +62,7 @@ export class SessionGuard implements CanActivate {
    * @returns `true`
    */
   protected allowAnonymous(context: ExecutionContext): boolean {
-    setAuthIn(context, new RequestAuth());
-    return true;
+    return this.allowUser(context, undefined);
   }
 
   /**
@@ -80,7 +73,9 @@ export class SessionGuard implements CanActivate {
    * @returns `true`
    */
   protected allowUser(context: ExecutionContext, user: unknown, session?: WechatSession): boolean {
-    setAuthIn(context, RequestAuth.of(user, session, this.crypto));
+    // The fields of a GraphQL operation run in parallel on one context. A field without a session keeps what another has found.
+    const keepsSession = !session && context.getType<string>() === 'graphql' && getSession(context);
+    if (!keepsSession) setAuth(carrierOf(context), { user, session, crypto: this.crypto });
     return true;
   }
 }
@@ -107,4 +102,26 @@ export class OptionalSessionGuard extends SessionGuard {
       throw error;
     }
   }
+}
+
+const PUBLIC = 'nestjs-wechat:public';
+
+/**
+ * Lets every request through to a handler or a controller where `SessionGuard` guards the controller or the application. It
+ * does not apply to subclasses of the controller: a subclass that should be public has its own `@Public()`.
+ *
+ * @example
+ * ```ts
+ * @Public() @Get('prices')
+ * prices() { … }
+ * ```
+ */
+export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(PUBLIC, true);
+
+/** Whether the handler or its own class is `@Public()`. Nest's Reflector would also find the metadata of a base class. */
+function isPublic(context: ExecutionContext): boolean {
+  return (
+    Reflect.hasOwnMetadata(PUBLIC, context.getHandler()) ||
+    Reflect.hasOwnMetadata(PUBLIC, context.getClass())
+  );
 }

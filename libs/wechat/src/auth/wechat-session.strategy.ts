@@ -6,7 +6,7 @@ import { CryptoService } from '../open-data/crypto.service.js';
 import { SessionService } from '../session/session.service.js';
 import { WechatSessionError } from '../wechat.errors.js';
 import { CurrentUserResolver } from './current-user.resolver.js';
-import { RequestAuth, setAuth } from './request-auth.js';
+import { setAuth } from './request-auth.js';
 import { sessionRdFrom } from './session-rd.extractor.js';
 import type { RequestWithHeaders } from './session-rd.extractor.js';
 
@@ -53,7 +53,7 @@ export class WechatSessionStrategy extends PassportStrategy(Strategy, 'wechat-se
     if (sessionRd === undefined) throw new WechatSessionError();
     const session = await sessions.find(sessionRd);
     const user = await users.find(session);
-    setAuth(request, RequestAuth.of(user, session, crypto));
+    setAuth(request as PassportRequest, { user, session, crypto });
     return user;
   }
 }

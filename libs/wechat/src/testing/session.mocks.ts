@@ -1,8 +1,7 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { userOf } from '../auth/current-user.resolver.js';
-import { RequestAuth, setAuth } from '../auth/request-auth.js';
+import { carrierOf, setAuth } from '../auth/request-auth.js';
 import type { WechatRequest } from '../auth/request-auth.js';
-import { carrierOf } from '../auth/request.extractor.js';
 import type { WechatSession } from '../wechat-session.js';
 
 const MINUTE = 60_000;
@@ -48,7 +47,7 @@ export function setSession(
   user: unknown = session === null ? undefined : userOf(session),
 ): void {
   const carrier = 'getHandler' in target ? carrierOf(target) : target;
-  setAuth(carrier, RequestAuth.of(user, session ?? undefined));
+  setAuth(carrier, { user, session: session ?? undefined });
 }
 
 /**

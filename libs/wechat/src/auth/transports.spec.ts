@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { carrierOf, rememberHandshake, requestOf } from './request.extractor.js';
+import { carrierOf } from './request-auth.js';
+import { rememberHandshake, requestOf } from './session-rd.extractor.js';
 
 const handler = () => undefined;
 
