@@ -82,14 +82,23 @@ const SPARE_BASE_URL = 'https://api2.weixin.qq.com';
 const MAX_JSON_BYTES = 64 * 1024;
 const MAX_FILE_BYTES = 2 * 1024 * 1024;
 
-type CallInfo = { endpoint: string; attempt: number; ms: number };
+interface Attempt {
+  /** From 1. */
+  number: number;
+  baseUrl: string;
+  /** By `performance.now()`. */
+  deadline: number;
+  maxBytes: number;
+}
+
+/** What an error says about an attempt. `ms` is the time until now. */
+type CallInfo = { endpoint: string; attempt: number; readonly ms: number };
 
 /**
  * Returns the result of a response with HTTP 200.
- * @param secrets texts that are masked in WeChat's errmsg
  * @throws FailedAttempt
  */
-type Read<T> = (response: HttpResponse, info: CallInfo, secrets: string[]) => T;
+type Read<T> = (response: HttpResponse, info: CallInfo, request: PlatformRequest) => T;
 
 /** The only client of WeChat's API. Every call has one deadline, retries included. */
 @Injectable()
@@ -131,45 +140,58 @@ export class PlatformClient {
 
   private send<T>(request: PlatformRequest, maxBytes: number, read: Read<T>): Promise<T> {
     const call: WechatCall = { endpoint: request.path };
-    const deadline = request.deadline ?? this.deadline();
-    let { baseUrl } = this.options.api;
-    const sendOnce = (attempt: number): Promise<T> =>
-      this.attempt(request, { attempt, baseUrl, deadline, maxBytes }, read);
-    const onRetry = (error: Error): void => {
-      if (!(error instanceof FailedAttempt)) return;
-      if (error.failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
-      retryChannel.publish({ call, error: error.error });
-    };
-    const delayMs = (error: Error, attempt: number): number | undefined =>
-      error instanceof FailedAttempt ? delayOf(request.retry, error.failure, attempt) : undefined;
     return traced(callChannel, call, () =>
       this.breakerOf(request.path).execute(() =>
-        withRetries(sendOnce, { delayMs, deadline, onRetry }).then(
-          (result) => {
-            this.state = 'ok';
-            return result;
-          },
-          (error: unknown) => {
-            throw error instanceof FailedAttempt ? this.report(error.error) : error;
-          },
-        ),
+        this.sendWithRetries(call, request, maxBytes, read),
       ),
     );
   }
 
+  private async sendWithRetries<T>(
+    call: WechatCall,
+    request: PlatformRequest,
+    maxBytes: number,
+    read: Read<T>,
+  ): Promise<T> {
+    const deadline = request.deadline ?? this.deadline();
+    let { baseUrl } = this.options.api;
+    try {
+      const result = await withRetries(
+        (number) => this.attempt(request, { number, baseUrl, deadline, maxBytes }, read),
+        {
+          deadline,
+          delayMs: (error, attempt) =>
+            error instanceof FailedAttempt
+              ? delayOf(request.retry, error.failure, attempt)
+              : undefined,
+          onRetry: (error) => {
+            const { failure, error: reason } = error as FailedAttempt;
+            if (failure === 'unsent' && baseUrl === WECHAT_API_BASE_URL) baseUrl = SPARE_BASE_URL;
+            retryChannel.publish({ call, error: reason });
+          },
+        },
+      );
+      this.state = 'ok';
+      return result;
+    } catch (error) {
+      throw error instanceof FailedAttempt ? this.report(error.error) : error;
+    }
+  }
+
   private async attempt<T>(
     request: PlatformRequest,
-    options: { attempt: number; baseUrl: string; deadline: number; maxBytes: number },
+    { number, baseUrl, deadline, maxBytes }: Attempt,
     read: Read<T>,
   ): Promise<T> {
     const { method, path, query, body } = request;
-    const { attempt, baseUrl, deadline, maxBytes } = options;
     const startedAt = performance.now();
-    const info = (): CallInfo => ({
+    const info: CallInfo = {
       endpoint: path,
-      attempt,
-      ms: Math.round(performance.now() - startedAt),
-    });
+      attempt: number,
+      get ms() {
+        return Math.round(performance.now() - startedAt);
+      },
+    };
     const response = await this.http
       .send({
         method,
@@ -182,10 +204,10 @@ export class PlatformClient {
         maxBytes,
       })
       .catch((error: unknown) => {
-        throw error instanceof TransportError ? withoutResponse(error, info()) : error;
+        throw error instanceof TransportError ? withoutResponse(error, info) : error;
       });
-    if (response.status !== 200) throw statusError(response, info());
-    return read(response, info(), secretsOf(request));
+    if (response.status !== 200) throw statusError(response, info);
+    return read(response, info, request);
   }
 
   private breakerOf(endpoint: string): CircuitBreaker {
@@ -234,20 +256,20 @@ function delayOf(
     : Math.random() * Math.min(200 * 2 ** (attempt - 1), 2000);
 }
 
-function readJson(response: HttpResponse, info: CallInfo, secrets: string[]): PlatformJson {
-  const json = parseJson(response.body);
+function readJson({ body }: HttpResponse, info: CallInfo, request: PlatformRequest): PlatformJson {
+  const json = parseJson(body);
   if (!json) throw invalid('a response that is not a JSON object', info);
-  return checked(json, info, secrets);
+  return checked(json, info, request);
 }
 
 function readFile(
   { headers, body }: HttpResponse,
   info: CallInfo,
-  secrets: string[],
+  request: PlatformRequest,
 ): PlatformFile {
   const contentType = headers['content-type'] ?? '';
   const json = parseJson(body);
-  if (json && (contentType.startsWith('image/') || checked(json, info, secrets)))
+  if (json && (contentType.startsWith('image/') || checked(json, info, request)))
     throw invalid('JSON instead of a file', info);
   return { data: body, contentType };
 }
@@ -269,11 +291,11 @@ function parseJson(data: Buffer): PlatformJson | undefined {
  * Returns `json` if it has errcode 0 or none. Some pages of WeChat's documentation show the errcode as text.
  * @throws FailedAttempt for any other errcode
  */
-function checked(json: PlatformJson, info: CallInfo, secrets: string[]): PlatformJson {
+function checked(json: PlatformJson, info: CallInfo, request: PlatformRequest): PlatformJson {
   const errcode = json['errcode'] === undefined ? 0 : Number(json['errcode']);
   if (errcode === 0) return json;
   if (!Number.isInteger(errcode)) throw invalid('an errcode that is not a number', info);
-  const { text, rid } = cleanErrmsg(json['errmsg'], secrets);
+  const { text, rid } = cleanErrmsg(json['errmsg'], secretsOf(request));
   throw new FailedAttempt(
     errcode === -1 ? 'busy' : 'refused',
     errorFor(errcode, text, { ...info, rid }),

@@ -69,14 +69,14 @@ export class CircuitBreaker {
 
   private succeed(): void {
     this.failures = 0;
-    if (this.isClosed()) return;
+    if (this.state === 'closed') return;
     this.state = 'closed';
     this.options.onClose?.();
   }
 
   private fail(): void {
     this.failures++;
-    if (!this.isClosed() || this.failures < MAX_FAILURES) return;
+    if (this.state !== 'closed' || this.failures < MAX_FAILURES) return;
     this.state = 'open';
     this.options.onOpen?.();
   }

@@ -75,7 +75,7 @@ export class HttpTransport implements OnApplicationShutdown {
       proxy: false,
       responseType: 'arraybuffer',
       transformRequest: [],
-      validateStatus: () => true,
+      validateStatus: null, // every status is a response
       ...this.agents,
     };
     const response = await firstValueFrom(this.http.request<Buffer>(config)).catch(
