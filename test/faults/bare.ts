@@ -10,6 +10,7 @@ import type {
 import { SessionKeyService } from '../../libs/wechat/src/session/session-key.service.js';
 import { SessionWatcher } from '../../libs/wechat/src/session/session-watcher.js';
 import { SessionRepository } from '../../libs/wechat/src/session/session.repository.js';
+import { UserSessions } from '../../libs/wechat/src/session/user-sessions.js';
 import { UserRepository } from '../../libs/wechat/src/session/user.repository.js';
 import { ProcessClock } from '../../libs/wechat/src/wechat.clock.js';
 
@@ -133,7 +134,7 @@ export function bareInstance(
   const keyring = new Keyring(options.apps, []);
   const events = new WechatEvents();
   const { clock } = store;
-  const repository = new SessionRepository(store, keyring, clock);
+  const repository = new SessionRepository(store, keyring, clock, events);
   const users = new UserRepository(store, keyring, clock);
   const keys = new SessionKeyService(users, clock, undefined as never, events);
   const parts = [
@@ -142,7 +143,7 @@ export function bareInstance(
     clock,
     keyring,
     repository,
-    users,
+    new UserSessions(repository, users, clock, options),
     keys,
     events,
     new SessionWatcher(options, clock, repository, events),

@@ -41,18 +41,10 @@ export const retryChannel: Channel = channel('nestjs-wechat:call:retry');
 export type Tracing<Message extends object> = TracingChannel<unknown, Message>;
 
 /**
- * Runs `work` and publishes its start, its end and its error on a channel. Without a subscriber it only runs `work`.
- * The result is not published, because it can contain a secret, such as a session_key.
+ * Runs `work` and publishes its start, its end and its error on a channel. The result is not published, because it can contain
+ * a secret, such as a session_key.
  */
-export function traced<Message extends object, T>(
-  on: Tracing<Message>,
-  message: Message,
-  work: () => Promise<T>,
-): Promise<T> {
-  return on.hasSubscribers ? published(on, message, work) : work();
-}
-
-async function published<Message extends object, T>(
+export async function traced<Message extends object, T>(
   on: Tracing<Message>,
   message: Message,
   work: () => Promise<T>,
@@ -62,6 +54,32 @@ async function published<Message extends object, T>(
     result = await work();
   }, message);
   return result;
+}
+
+type AsyncMethod<Args extends unknown[], T> = (...args: Args) => Promise<T>;
+
+/** Returns a method that is `traced` while its channel has subscribers. Otherwise it only calls `method`. */
+export function tracedMethod<Message extends object, Args extends unknown[], T>(
+  on: Tracing<Message>,
+  message: Message,
+  method: AsyncMethod<Args, T>,
+): AsyncMethod<Args, T> {
+  return function (this: unknown, ...args: Args): Promise<T> {
+    return on.hasSubscribers
+      ? traced(on, { ...message }, () => method.apply(this, args))
+      : method.apply(this, args);
+  };
+}
+
+/** Publishes every call of a method on a channel, while the channel has subscribers. */
+export function Traced<Message extends object>(on: Tracing<Message>, message: Message) {
+  return function <Args extends unknown[], T>(
+    _target: object,
+    _name: string,
+    descriptor: TypedPropertyDescriptor<AsyncMethod<Args, T>>,
+  ): void {
+    if (descriptor.value) descriptor.value = tracedMethod(on, message, descriptor.value);
+  };
 }
 
 function tracing<Message extends object>(name: string): Tracing<Message> {

@@ -8,12 +8,11 @@ export class KeyedMutex {
    */
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const result = (this.tails.get(key) ?? Promise.resolve()).then(work);
-    const tail: Promise<void> = result.then(ignore, ignore).then(() => {
+    const release = (): void => {
       if (this.tails.get(key) === tail) this.tails.delete(key);
-    });
+    };
+    const tail = result.then(release, release);
     this.tails.set(key, tail);
     return result;
   }
 }
-
-function ignore(): void {}

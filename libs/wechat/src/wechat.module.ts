@@ -19,6 +19,7 @@ import { SessionKeyService } from './session/session-key.service.js';
 import { SessionWatcher } from './session/session-watcher.js';
 import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
+import { UserSessions } from './session/user-sessions.js';
 import { UserRepository } from './session/user.repository.js';
 import { clockProvider, redisProvider, storeProvider } from './store/store.providers.js';
 import { WechatStore } from './store/wechat.store.js';
@@ -68,6 +69,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     WechatApiClient,
     SessionRepository,
     UserRepository,
+    UserSessions,
     SessionKeyService,
     SessionWatcher,
     SessionService,

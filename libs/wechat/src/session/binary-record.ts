@@ -1,55 +1,27 @@
-/**
- * Writes a record as bytes. A store holds millions of sessions, so ids of WeChat are written as the bytes that their text
- * encodes: a session with a unionid takes 98 bytes, and 257 as JSON.
+/*
+ * The bytes of a record. A store holds millions of sessions, so ids of WeChat are written as the bytes that their text encodes:
+ * a session with a unionid takes 98 bytes, and 257 as JSON.
  */
-export class BinaryWriter {
-  private readonly parts: Buffer[] = [];
 
-  byte(value: number): this {
-    this.parts.push(Buffer.of(value));
-    return this;
-  }
-
-  /** Milliseconds since 1970, in 6 bytes. */
-  time(value: number): this {
-    const bytes = Buffer.allocUnsafe(6);
-    bytes.writeUIntBE(value, 0, 6);
-    this.parts.push(bytes);
-    return this;
-  }
-
-  /** Bytes of a length that the reader knows. */
-  bytes(value: Buffer): this {
-    this.parts.push(value);
-    return this;
-  }
-
-  /** Text of up to 255 encoded bytes: its encoding, its length, its bytes. */
-  text(value: string): this {
-    const encoding = encodingOf(value);
-    const bytes = Buffer.from(encoding === HEX_APP_ID ? value.slice(2) : value, NODE[encoding]);
-    return this.byte(encoding).byte(bytes.length).bytes(bytes);
-  }
-
-  done(): Buffer {
-    return Buffer.concat(this.parts);
-  }
+/** Returns milliseconds since 1970 as 6 bytes. */
+export function timeBytes(ms: number): Buffer {
+  const bytes = Buffer.allocUnsafe(6);
+  bytes.writeUIntBE(ms, 0, 6);
+  return bytes;
 }
 
-/** Reads in the order in which a BinaryWriter wrote. Reading past the end throws a RangeError. */
+/** Returns text of up to 255 encoded bytes as its encoding, its length and its bytes. */
+export function textBytes(text: string): Buffer {
+  const encoding = encodingOf(text);
+  const bytes = Buffer.from(encoding === HEX_APP_ID ? text.slice(2) : text, NODE[encoding]);
+  return Buffer.concat([Buffer.of(encoding, bytes.length), bytes]);
+}
+
+/** Reads the fields of a record one after the other. Reading past the end throws a RangeError. */
 export class BinaryReader {
   private at = 0;
 
   constructor(private readonly data: Buffer) {}
-
-  byte(): number {
-    return this.data.readUInt8(this.at++);
-  }
-
-  time(): number {
-    this.at += 6;
-    return this.data.readUIntBE(this.at - 6, 6);
-  }
 
   bytes(length: number): Buffer {
     const end = this.at + length;
@@ -59,9 +31,15 @@ export class BinaryReader {
     return bytes;
   }
 
+  /** Reads what `timeBytes` returned. */
+  time(): number {
+    return this.bytes(6).readUIntBE(0, 6);
+  }
+
+  /** Reads what `textBytes` returned. */
   text(): string {
-    const encoding = this.byte() as Encoding;
-    const text = this.bytes(this.byte()).toString(NODE[encoding]);
+    const [encoding, length] = this.bytes(2) as unknown as [Encoding, number];
+    const text = this.bytes(length).toString(NODE[encoding]);
     return encoding === HEX_APP_ID ? `wx${text}` : text;
   }
 

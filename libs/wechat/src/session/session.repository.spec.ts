@@ -1,4 +1,5 @@
-import { hashRequestId, sessionCodec } from './session.repository.js';
+import { requestHashOf } from './request-id.js';
+import { sessionCodec } from './session.repository.js';
 import type { SessionRecord } from './session.repository.js';
 
 const RECORD: SessionRecord = {
@@ -11,7 +12,7 @@ const RECORD: SessionRecord = {
   secret: Buffer.alloc(16, 1),
 };
 const previous = { secret: Buffer.alloc(16, 2), graceUntil: 5 };
-const requestHash = hashRequestId('9f86d081884c7d659a2feaa0c55ad015');
+const requestHash = requestHashOf('9f86d081884c7d659a2feaa0c55ad015')!;
 
 describe('the bytes of a session record', () => {
   it.each([

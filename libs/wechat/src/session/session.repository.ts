@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { hash } from 'node:crypto';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { SealedRepository } from '../store/sealed.repository.js';
 import type { Stored } from '../store/sealed.repository.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatClock } from '../wechat.clock.js';
-import { BinaryReader, BinaryWriter } from './binary-record.js';
+import { WechatEvents } from '../wechat.events.js';
+import { BinaryReader, textBytes, timeBytes } from './binary-record.js';
+import { REQUEST_HASH_BYTES } from './request-id.js';
 import { SECRET_BYTES } from './session-token.js';
 
 /** One session. A refresh rewrites it, a revocation removes it. Times are milliseconds since 1970. */
@@ -27,14 +28,12 @@ export interface SessionRecord {
 export interface PreviousToken {
   secret: Buffer;
   graceUntil: number;
-  /** {@link hashRequestId} of the refresh that replaced it, if that refresh carried a request id. */
+  /** {@link requestHashOf} the refresh that replaced it, if that refresh carried a request id. */
   requestHash?: Buffer;
 }
 
 export type StoredSession = Stored<SessionRecord>;
 
-/** A wrong request id ends the session, so an attacker has one guess: 64 bits are enough. */
-const REQUEST_HASH_BYTES = 8;
 /** How many opened records stay in memory, so that equal bytes are not opened twice. One takes about a kilobyte. */
 const MAX_OPENED = 10_000;
 
@@ -44,7 +43,12 @@ const MAX_OPENED = 10_000;
  */
 @Injectable()
 export class SessionRepository extends SealedRepository<SessionRecord> {
-  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
+  constructor(
+    store: WechatStore,
+    keyring: Keyring,
+    clock: WechatClock,
+    private readonly events: WechatEvents,
+  ) {
     super(store, keyring, clock, {
       kind: 'session',
       prefix: KEY_PREFIX.session,
@@ -54,11 +58,13 @@ export class SessionRepository extends SealedRepository<SessionRecord> {
       maxOpened: MAX_OPENED,
     });
   }
-}
 
-/** Returns the part of a request id that a record keeps. The record is encrypted, so the hash needs no key. */
-export function hashRequestId(requestId: string): Buffer {
-  return hash('sha256', requestId, 'buffer').subarray(0, REQUEST_HASH_BYTES);
+  /** Revokes a session: removes its record and emits `end`. Returns whether there was one. */
+  override async remove(id: string): Promise<boolean> {
+    const isRemoved = await super.remove(id);
+    if (isRemoved) this.events.emit('end', { id });
+    return isRemoved;
+  }
 }
 
 const VERSION = 1;
@@ -71,26 +77,25 @@ function encode({ unionid, previous, ...record }: SessionRecord): Buffer {
     (unionid === undefined ? 0 : HAS_UNIONID) |
     (previous ? HAS_PREVIOUS : 0) |
     (previous?.requestHash ? HAS_REQUEST_HASH : 0);
-  const to = new BinaryWriter()
-    .byte(VERSION)
-    .byte(flags)
-    .text(record.appId)
-    .text(record.openid)
-    .time(record.issuedAt)
-    .time(record.refreshedAt)
-    .time(record.expiresAt)
-    .time(record.loginExpiresAt)
-    .bytes(record.secret);
-  if (unionid !== undefined) to.text(unionid);
-  if (previous) to.bytes(previous.secret).time(previous.graceUntil);
-  if (previous?.requestHash) to.bytes(previous.requestHash);
-  return to.done();
+  return Buffer.concat([
+    Buffer.of(VERSION, flags),
+    textBytes(record.appId),
+    textBytes(record.openid),
+    timeBytes(record.issuedAt),
+    timeBytes(record.refreshedAt),
+    timeBytes(record.expiresAt),
+    timeBytes(record.loginExpiresAt),
+    record.secret,
+    ...(unionid === undefined ? [] : [textBytes(unionid)]),
+    ...(previous ? [previous.secret, timeBytes(previous.graceUntil)] : []),
+    ...(previous?.requestHash ? [previous.requestHash] : []),
+  ]);
 }
 
 function decode(bytes: Buffer): SessionRecord | undefined {
   const from = new BinaryReader(bytes);
-  if (from.byte() !== VERSION) return undefined;
-  const flags = from.byte();
+  const [version, flags = 0] = from.bytes(2);
+  if (version !== VERSION) return undefined;
   return {
     appId: from.text(),
     openid: from.text(),

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import type { Observable } from 'rxjs';
 import { Keyring } from '../crypto/keyring.js';
-import { sessionChannel, traced } from '../diagnostics.js';
+import { sessionChannel, Traced } from '../diagnostics.js';
 import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { PlatformClient } from '../platform/platform.client.js';
@@ -16,6 +16,7 @@ import {
 } from '../wechat.errors.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
+import type { WechatApp } from '../wechat.options.js';
 import type {
   IssuedSession,
   WechatSession,
@@ -23,17 +24,14 @@ import type {
   WechatUserKey,
 } from '../wechat-session.js';
 import { code2Session } from './code2session.js';
-import type { Code2Session } from './code2session.js';
+import { isSameRequest, requestHashOf } from './request-id.js';
 import { SessionKeyService } from './session-key.service.js';
 import { newSecret, TokenFormat } from './session-token.js';
 import type { SessionToken } from './session-token.js';
 import { SessionWatcher } from './session-watcher.js';
-import { hashRequestId, SessionRepository } from './session.repository.js';
-import type { PreviousToken, SessionRecord, StoredSession } from './session.repository.js';
-import { UserRepository, withSessionKey } from './user.repository.js';
-import type { ListedSession, UserRecord } from './user.repository.js';
-
-const REQUEST_ID = /^[\x20-\x7e]{1,128}$/;
+import { SessionRepository } from './session.repository.js';
+import type { SessionRecord, StoredSession } from './session.repository.js';
+import { UserSessions } from './user-sessions.js';
 
 /**
  * Sessions: login, lookup, refresh, revocation. A session is one record in the store, found by its token. A refresh changes it
@@ -58,7 +56,7 @@ export class SessionService {
     private readonly clock: WechatClock,
     keyring: Keyring,
     private readonly sessions: SessionRepository,
-    private readonly users: UserRepository,
+    private readonly userSessions: UserSessions,
     private readonly sessionKeys: SessionKeyService,
     private readonly events: WechatEvents,
     private readonly watcher: SessionWatcher,
@@ -82,11 +80,7 @@ export class SessionService {
   ): Promise<IssuedSession> {
     requireCode(code, 'wx.login');
     const app = this.options.app('mini-program', appId);
-    const issued = await this.logins.run(`${app.appId} ${code}`, () =>
-      traced(sessionChannel, { operation: 'login' }, async () =>
-        this.create(app.appId, await code2Session(this.platform, app, code)),
-      ),
-    );
+    const issued = await this.logins.run(`${app.appId} ${code}`, () => this.exchange(app, code));
     if (replaces !== undefined) await this.revoke(replaces);
     return issued;
   }
@@ -95,12 +89,13 @@ export class SessionService {
    * Finds the session of a `session_rd`. Reads the store once, and not at all if this library did not issue the token.
    * @throws WechatSessionError, StoreUnavailableError
    */
-  find(sessionRd: string): Promise<WechatSession> {
-    return traced(sessionChannel, { operation: 'find' }, async () => {
-      const token = this.tokens.parse(sessionRd) ?? refuse();
-      const { id, record } = (await this.sessions.get(token.id)) ?? refuse();
-      return sessionOf(id, record, validUntil(record, token, this.clock.now()) ?? refuse());
-    });
+  @Traced(sessionChannel, { operation: 'find' })
+  async find(sessionRd: string): Promise<WechatSession> {
+    const token = this.tokens.parse(sessionRd) ?? refuse();
+    const { id, record } = (await this.sessions.get(token.id)) ?? refuse();
+    const now = this.clock.now();
+    const { validUntil } = useOf(record, token, now);
+    return validUntil > now ? sessionOf(id, record, validUntil) : refuse();
   }
 
   /**
@@ -114,31 +109,34 @@ export class SessionService {
    * @param options.requestId made by the client for this refresh, at random; 1 to 128 printable ASCII characters
    * @throws WechatBadRequestError, WechatSessionError, StoreUnavailableError
    */
-  refresh(sessionRd: string, { requestId }: { requestId?: string } = {}): Promise<IssuedSession> {
-    return traced(sessionChannel, { operation: 'refresh' }, async () => {
-      const requestHash = requestHashOf(requestId);
-      const token = this.tokens.parse(sessionRd) ?? refuse();
-      let outcome: 'reused' | 'refreshed' | undefined;
-      const stored = await this.sessions.update(token.id, (record = refuse()) => {
-        const now = this.clock.now();
-        const use = useOf(record, token, now);
-        const isRetry = use === 'previous' && isSameRequest(record.previous, requestHash);
-        outcome = use === 'current' ? 'refreshed' : isRetry ? undefined : 'reused';
-        if (outcome === 'reused') return record;
-        if (validUntil(record, token, now) === undefined) refuse();
-        return isRetry ? record : this.refreshed(record, now, requestHash);
-      });
-      if (!stored) return refuse();
-      if (outcome === 'reused') {
-        const session = sessionOf(token.id, stored.record, stored.record.expiresAt);
-        this.events.emit('reuse', { session });
-        await this.remove(token.id);
-        return refuse();
-      }
-      const issued = this.issue(token, stored);
-      if (outcome === 'refreshed') this.events.emit('refresh', { session: issued.session });
-      return issued;
+  @Traced(sessionChannel, { operation: 'refresh' })
+  async refresh(
+    sessionRd: string,
+    { requestId }: { requestId?: string } = {},
+  ): Promise<IssuedSession> {
+    const requestHash = requestHashOf(requestId);
+    const token = this.tokens.parse(sessionRd) ?? refuse();
+    let outcome: 'reused' | 'refreshed' | undefined;
+    const stored = await this.sessions.update(token.id, (record = refuse()) => {
+      const now = this.clock.now();
+      const { use, validUntil } = useOf(record, token, now);
+      const isRetry =
+        use === 'previous' && isSameRequest(record.previous?.requestHash, requestHash);
+      outcome = use === 'current' ? 'refreshed' : isRetry ? undefined : 'reused';
+      if (outcome === 'reused') return record;
+      if (validUntil <= now) refuse();
+      return isRetry ? record : this.refreshed(record, now, requestHash);
     });
+    if (!stored) return refuse();
+    if (outcome === 'reused') {
+      const session = sessionOf(token.id, stored.record, stored.record.expiresAt);
+      this.events.emit('reuse', { session });
+      await this.sessions.remove(token.id);
+      return refuse();
+    }
+    const issued = this.issue(token, stored);
+    if (outcome === 'refreshed') this.events.emit('refresh', { session: issued.session });
+    return issued;
   }
 
   /**
@@ -151,10 +149,10 @@ export class SessionService {
     const token = this.tokens.parse(sessionRd);
     if (!token) return;
     const record = (await this.sessions.get(token.id))?.record;
-    if (record && useOf(record, token, this.clock.now()) === 'replaced')
+    if (record && useOf(record, token, this.clock.now()).use === 'replaced')
       this.events.emit('reuse', { session: sessionOf(token.id, record, record.expiresAt) });
     // An absent record is removed again: an earlier removal may not have reached the replicas.
-    await this.remove(token.id);
+    await this.sessions.remove(token.id);
   }
 
   /**
@@ -163,12 +161,8 @@ export class SessionService {
    * @param id the `id` of the session to revoke, as `list` returns it
    * @throws WechatSessionError if the user has no live session with this id, StoreUnavailableError
    */
-  async revokeById(user: WechatUserKey, id: string): Promise<void> {
-    const record = (await this.users.get(user))?.record;
-    const isListed = record?.sessions.some((listed) => listed.id === id);
-    const live = isListed && (await this.info(id));
-    if (!isListed || !(await this.remove(id)) || !live)
-      throw new WechatSessionError('There is no such session.');
+  revokeById(user: WechatUserKey, id: string): Promise<void> {
+    return this.userSessions.revokeById(user, id);
   }
 
   /**
@@ -176,13 +170,8 @@ export class SessionService {
    * @returns how many of the revoked sessions were live
    * @throws StoreUnavailableError
    */
-  async revokeOthers(session: WechatSession): Promise<number> {
-    const record = (await this.users.get(session))?.record;
-    const ids = (record?.sessions ?? []).map(({ id }) => id).filter((id) => id !== session.id);
-    const live = await Promise.all(ids.map((id) => this.info(id)));
-    await Promise.all(ids.map((id) => this.remove(id)));
-    await this.users.update(session, (now) => withoutSessions(now, ids));
-    return live.filter((info) => info !== undefined).length;
+  revokeOthers(session: WechatSession): Promise<number> {
+    return this.userSessions.revokeAll(session, { includingOwn: false });
   }
 
   /**
@@ -191,20 +180,8 @@ export class SessionService {
    * @returns how many of the revoked sessions were live
    * @throws StoreUnavailableError
    */
-  async revokeAll(user: WechatUserKey & { id?: string }): Promise<number> {
-    const record = (await this.users.get(user))?.record;
-    const ids = [
-      ...new Set([
-        ...(user.id === undefined ? [] : [user.id]),
-        ...(record?.sessions.map(({ id }) => id) ?? []),
-      ]),
-    ];
-    const live = await Promise.all(ids.map((id) => this.info(id)));
-    await Promise.all(ids.filter((id) => id !== user.id).map((id) => this.remove(id)));
-    // The caller's own session is removed last, so that the caller can repeat the call if one of the others fails.
-    if (user.id !== undefined) await this.remove(user.id);
-    await this.users.update(user, (now) => withoutSessions(now, ids));
-    return live.filter((info) => info !== undefined).length;
+  revokeAll(user: WechatUserKey & { id?: string }): Promise<number> {
+    return this.userSessions.revokeAll(user, { includingOwn: true });
   }
 
   /**
@@ -212,12 +189,8 @@ export class SessionService {
    * @param user a session of the user, which is marked as `current` in the list, or `{ appId, openid }`
    * @throws StoreUnavailableError
    */
-  async list(user: WechatUserKey & { id?: string }): Promise<WechatSessionInfo[]> {
-    const record = (await this.users.get(user))?.record;
-    const infos = await Promise.all(
-      (record?.sessions ?? []).map(({ id }) => this.info(id, user.id)),
-    );
-    return infos.filter((info) => info !== undefined);
+  list(user: WechatUserKey & { id?: string }): Promise<WechatSessionInfo[]> {
+    return this.userSessions.list(user);
   }
 
   /**
@@ -274,10 +247,10 @@ export class SessionService {
   }
 
   /** Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. */
-  private async create(
-    appId: string,
-    { openid, unionid, sessionKey }: Code2Session,
-  ): Promise<IssuedSession> {
+  @Traced(sessionChannel, { operation: 'login' })
+  private async exchange(app: WechatApp, code: string): Promise<IssuedSession> {
+    const { openid, unionid, sessionKey } = await code2Session(this.platform, app, code);
+    const { appId } = app;
     const token = this.tokens.create();
     const now = this.clock.now();
     const loginExpiresAt = now + this.options.session.maxAgeMs;
@@ -292,34 +265,11 @@ export class SessionService {
       secret: token.secret,
     });
     if (!stored) throw new StoreUnavailableError('The store already has a session with a new id.');
-    let first = false;
-    await this.users.update({ appId, openid }, async (user) => {
-      first = user === undefined;
-      const next = withSessionKey(user, sessionKey, now, this.clock.now());
-      const kept = await this.makeRoom(next.sessions);
-      return { ...next, sessions: [...kept, { id: token.id, issuedAt: now, loginExpiresAt }] };
-    });
+    const listed = { id: token.id, issuedAt: now, loginExpiresAt };
+    const first = await this.userSessions.add({ appId, openid }, listed, sessionKey);
     const issued = this.issue(token, stored);
     this.events.emit('login', { session: issued.session, first });
     return issued;
-  }
-
-  private async remove(id: string): Promise<boolean> {
-    const removed = await this.sessions.remove(id);
-    if (removed) this.events.emit('end', { id });
-    return removed;
-  }
-
-  /** Removes sessions until there is room for one more, the oldest first. Returns the sessions that stay. */
-  private async makeRoom(listed: ListedSession[]): Promise<ListedSession[]> {
-    const room = this.options.session.maxPerUser - 1;
-    const unexpired = listed.filter(({ loginExpiresAt }) => loginExpiresAt > this.clock.now());
-    if (unexpired.length <= room) return unexpired;
-    const infos = await Promise.all(unexpired.map(({ id }) => this.info(id)));
-    const live = unexpired.filter((_, i) => infos[i] !== undefined);
-    const staying = live.slice(Math.max(0, live.length - room));
-    for (const session of unexpired) if (!staying.includes(session)) await this.remove(session.id);
-    return staying;
   }
 
   /** Returns the record with a new secret. The current one becomes the previous one. */
@@ -345,61 +295,28 @@ export class SessionService {
       session: sessionOf(id, record, record.expiresAt),
     };
   }
-
-  private async info(id: string, currentId?: string): Promise<WechatSessionInfo | undefined> {
-    const stored = await this.sessions.get(id);
-    if (!stored || stored.record.expiresAt <= this.clock.now()) return undefined;
-    const { issuedAt, refreshedAt, expiresAt } = stored.record;
-    return {
-      id,
-      issuedAt: new Date(issuedAt),
-      refreshedAt: new Date(refreshedAt),
-      expiresAt: new Date(expiresAt),
-      current: id === currentId,
-    };
-  }
 }
 
 function refuse(): never {
   throw new WechatSessionError();
 }
 
-/** Returns whether a token of this session is the current one, the previous one within its grace time, or an older one. */
+/** Which token of its session a token is: the current one, the previous one within its grace time, or an older one. */
+interface TokenUse {
+  use: 'current' | 'previous' | 'replaced';
+  /** When the token expires, in milliseconds since 1970. 0 for a replaced token. */
+  validUntil: number;
+}
+
 function useOf(
-  record: SessionRecord,
-  { secret }: SessionToken,
+  { secret, previous, expiresAt }: SessionRecord,
+  token: SessionToken,
   now: number,
-): 'current' | 'previous' | 'replaced' {
-  if (timingSafeEqual(secret, record.secret)) return 'current';
-  const { previous } = record;
-  return previous && timingSafeEqual(secret, previous.secret) && now < previous.graceUntil
-    ? 'previous'
-    : 'replaced';
-}
-
-/** Returns when this token expires, or `undefined` if it is not valid. */
-function validUntil(record: SessionRecord, token: SessionToken, now: number): number | undefined {
-  const use = useOf(record, token, now);
-  if (use === 'replaced') return undefined;
-  const { expiresAt, previous } = record;
-  const until = use === 'current' ? expiresAt : Math.min(expiresAt, previous?.graceUntil ?? 0);
-  return until > now ? until : undefined;
-}
-
-/** Returns whether a refresh with the previous token repeats the refresh that replaced it: both have the same request id, or none. */
-function isSameRequest(previous: PreviousToken | undefined, requestHash?: Buffer): boolean {
-  const first = previous?.requestHash;
-  return first && requestHash ? timingSafeEqual(first, requestHash) : first === requestHash;
-}
-
-function requestHashOf(requestId: string | undefined): Buffer | undefined {
-  if (requestId === undefined) return undefined;
-  if (typeof requestId !== 'string' || !REQUEST_ID.test(requestId)) {
-    throw new WechatBadRequestError(
-      'requestId (Idempotency-Key) must be 1 to 128 printable ASCII characters',
-    );
-  }
-  return hashRequestId(requestId);
+): TokenUse {
+  if (timingSafeEqual(token.secret, secret)) return { use: 'current', validUntil: expiresAt };
+  if (previous && timingSafeEqual(token.secret, previous.secret) && now < previous.graceUntil)
+    return { use: 'previous', validUntil: Math.min(expiresAt, previous.graceUntil) };
+  return { use: 'replaced', validUntil: 0 };
 }
 
 function sessionOf(
@@ -416,9 +333,4 @@ function sessionOf(
     expiresAt: new Date(expiresAt),
     loginExpiresAt: new Date(loginExpiresAt),
   };
-}
-
-function withoutSessions(record: UserRecord | undefined, ids: string[]): UserRecord | undefined {
-  const sessions = record?.sessions.filter(({ id }) => !ids.includes(id)) ?? [];
-  return record && sessions.length > 0 ? { ...record, sessions } : undefined;
 }

@@ -6,7 +6,7 @@ import { SealedRepository } from '../store/sealed.repository.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatClock } from '../wechat.clock.js';
 import type { WechatUserKey } from '../wechat-session.js';
-import { BinaryReader, BinaryWriter } from './binary-record.js';
+import { BinaryReader, timeBytes } from './binary-record.js';
 import { SESSION_ID_BYTES } from './session-token.js';
 
 /** One user of one app: the session_key and the list of sessions. Times are milliseconds since 1970. */
@@ -71,22 +71,25 @@ export function withSessionKey(
 const VERSION = 1;
 
 function encode({ sessionKey, since, previous, sessions }: UserRecord): Buffer {
-  const to = new BinaryWriter()
-    .byte(VERSION)
-    .bytes(Buffer.from(sessionKey, 'base64'))
-    .time(since)
-    .byte(previous ? 1 : 0);
-  if (previous) to.bytes(Buffer.from(previous.sessionKey, 'base64')).time(previous.until);
-  for (const { id, issuedAt, loginExpiresAt } of sessions)
-    to.bytes(Buffer.from(id, 'base64url')).time(issuedAt).time(loginExpiresAt);
-  return to.done();
+  return Buffer.concat([
+    Buffer.of(VERSION),
+    Buffer.from(sessionKey, 'base64'),
+    timeBytes(since),
+    Buffer.of(previous ? 1 : 0),
+    ...(previous ? [Buffer.from(previous.sessionKey, 'base64'), timeBytes(previous.until)] : []),
+    ...sessions.flatMap(({ id, issuedAt, loginExpiresAt }) => [
+      Buffer.from(id, 'base64url'),
+      timeBytes(issuedAt),
+      timeBytes(loginExpiresAt),
+    ]),
+  ]);
 }
 
 function decode(bytes: Buffer): UserRecord | undefined {
   const from = new BinaryReader(bytes);
-  if (from.byte() !== VERSION) return undefined;
+  if (from.bytes(1)[0] !== VERSION) return undefined;
   const record: UserRecord = { sessionKey: readKey(from), since: from.time(), sessions: [] };
-  if (from.byte() === 1) record.previous = { sessionKey: readKey(from), until: from.time() };
+  if (from.bytes(1)[0] === 1) record.previous = { sessionKey: readKey(from), until: from.time() };
   while (from.hasMore())
     record.sessions.push({
       id: from.bytes(SESSION_ID_BYTES).toString('base64url'),

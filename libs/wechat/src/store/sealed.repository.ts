@@ -135,21 +135,17 @@ export class SealedRepository<T, Id = string> {
     before: Buffer | undefined,
     record: T,
   ): Promise<Stored<T, Id> | undefined> {
-    const next = this.seal(id, record);
-    const key = this.keyOf(id);
+    const storeKey = this.keyOf(id);
+    const key = this.keyring.sealingKey(this.options.appIdOf(record, id));
+    const sealed = key.seal(storeKey, this.options.codec.encode(record));
     const ttlMs = Math.max(1, this.options.expiresAt(record) - this.clock.now());
     const isWritten = before
-      ? await this.store.replace(key, before, next.sealed, ttlMs)
-      : await this.store.add(key, next.sealed, ttlMs);
+      ? await this.store.replace(storeKey, before, sealed, ttlMs)
+      : await this.store.add(storeKey, sealed, ttlMs);
     if (!isWritten) return undefined;
-    this.opened?.set(key, next);
-    return next;
-  }
-
-  private seal(id: Id, record: T): Stored<T, Id> {
-    const key = this.keyring.sealingKey(this.options.appIdOf(record, id));
-    const sealed = key.seal(this.keyOf(id), this.options.codec.encode(record));
-    return { id, record, sealed, key };
+    const stored = { id, record, sealed, key };
+    this.opened?.set(storeKey, stored);
+    return stored;
   }
 
   private open(id: Id, sealed: Buffer | undefined): Stored<T, Id> | undefined {

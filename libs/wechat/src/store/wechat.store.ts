@@ -1,4 +1,4 @@
-import { storeChannel, traced } from '../diagnostics.js';
+import { storeChannel, tracedMethod } from '../diagnostics.js';
 
 /**
  * A counter of `WechatStore.count`.
@@ -35,12 +35,12 @@ export abstract class WechatStore {
   /** Every verb of every store is published on a diagnostics channel, whichever part of the application calls it. */
   constructor() {
     for (const verb of VERBS) {
-      const run = this[verb] as (...args: unknown[]) => Promise<unknown>;
-      const value = (...args: unknown[]): Promise<unknown> =>
-        storeChannel.hasSubscribers
-          ? traced(storeChannel, { verb }, () => run.apply(this, args))
-          : run.apply(this, args);
-      Object.defineProperty(this, verb, { value, writable: true, configurable: true });
+      const method = this[verb] as (...args: unknown[]) => Promise<unknown>;
+      Object.defineProperty(this, verb, {
+        value: tracedMethod(storeChannel, { verb }, method),
+        writable: true,
+        configurable: true,
+      });
     }
   }
 
