@@ -1,4 +1,4 @@
-# The reference app. `docker compose up` runs it with its servers; compose.yaml says with what.
+# The reference app. `docker compose up` starts it with Redis and PostgreSQL: see compose.yaml.
 # Node 24 is the release with long-term support; the tests also run on 20, which is the oldest that is supported.
 ARG NODE=24-bookworm-slim
 
@@ -28,5 +28,5 @@ EXPOSE 3000
 # Liveness, not readiness: an outage of Redis or WeChat must not restart the container. Load balancers use /health/ready.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# node itself, not npm, so that SIGTERM reaches the app and it closes what it has open.
+# node and not npm, so that SIGTERM reaches the app and it shuts down cleanly.
 CMD ["node", "dist/apps/sample/apps/sample/src/main.js"]

@@ -67,7 +67,7 @@ function reports({ update }) {
 /** The base class of a class that extends a call or a configurable module. Its users name the class only. */
 const BASE_CLASS = /_base$|^ConfigurableModuleClass$/;
 
-/** Whether a type that this entry point does not export is nevertheless public: the main entry point exports it, or it needs no name. */
+/** Whether a type that this entry point does not export is nevertheless public: the main entry point exports it, or users need no name for it. */
 function isNameable({ text }, entry) {
   const [, type] = /^The symbol "(\w+)"/.exec(text);
   const main = join(root, entry.replace(basename(entry), 'index.d.ts'));
@@ -135,7 +135,7 @@ function textOf(folder) {
       .map((name) => `${name}\n${readFileSync(join(folder, name), 'utf8')}`)
       .join('\n');
   } catch {
-    return undefined; // no such folder yet
+    return undefined; // the folder does not exist yet
   }
 }
 
@@ -143,6 +143,6 @@ if (process.argv[1] === import.meta.filename) {
   const update = process.argv.includes('--update');
   const problems = await (update ? updateApi() : checkApi());
   if (problems.length > 0)
-    process.stdout.write(`${problems.join('\n')}\nIf the change is meant: npm run api:update\n`);
+    process.stdout.write(`${problems.join('\n')}\nIf the change is intended: npm run api:update\n`);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

@@ -111,10 +111,10 @@ function tableOf(ids, results) {
 }
 
 /** The number of trials. A row that counts minutes shows both numbers if the run was shortened. */
-function numberOf(trials, { unit, trials: wanted } = {}) {
+function numberOf(trials, { unit, trials: required } = {}) {
   if (trials === undefined) return '–';
   return unit
-    ? `${trials < wanted ? `${trials} of ${wanted}` : trials} ${unit}`
+    ? `${trials < required ? `${trials} of ${required}` : trials} ${unit}`
     : trials.toLocaleString('en');
 }
 
@@ -164,9 +164,9 @@ function gone(id, files) {
 }
 
 function triedTooRarely(id, trials) {
-  const { trials: wanted, unit } = ROWS[id];
-  return !unit && trials !== undefined && trials < wanted
-    ? [`${id} has ${trials} trials, but needs ${wanted}.`]
+  const { trials: required, unit } = ROWS[id];
+  return !unit && trials !== undefined && trials < required
+    ? [`${id} has ${trials} trials, but needs ${required}.`]
     : [];
 }
 

@@ -39,7 +39,7 @@ export async function writeReference(out) {
   await app.generateOutputs(project);
 }
 
-/** What Nest calls and nobody else, and what the base class has said already. */
+/** Returns true for constructors that only Nest calls, and for members that the base class already documents. */
 function isNoise(reflection) {
   const injected =
     reflection.kindOf(ReflectionKind.Constructor) && !reflection.parent.name.endsWith('Error');

@@ -1,5 +1,5 @@
-// `npm run release -- 0.2.0`: the version in every manifest, and the changelog's heading. It neither commits nor publishes; what
-// comes next is printed, and is yours to look at first.
+// `npm run release -- 0.2.0`: sets the version in every manifest and the heading in the changelog. It does not commit or publish. It prints
+// the next steps, so that a maintainer can check the changes first.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const MANIFESTS = [
@@ -11,40 +11,42 @@ const MANIFESTS = [
   'apps/miniprogram/package.json',
   'examples/quickstart/package.json',
 ];
-const OURS = /^nestjs-wechat(-sandbox|-miniprogram)?$/;
+const OWN_PACKAGES = /^nestjs-wechat(-sandbox|-miniprogram)?$/;
 const VERSION = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 
-/** A manifest or lockfile with another version, and with ranges of ours that take it. */
+/** Returns a manifest or lockfile with the new version, also in the ranges of this repository's packages. */
 function bumped(text, version) {
   const manifest = JSON.parse(text);
   for (const one of [manifest, manifest.packages?.[''] ?? {}]) {
     if (one.version) one.version = version;
     for (const ranges of [one.dependencies, one.devDependencies, one.peerDependencies])
       for (const name of Object.keys(ranges ?? {}))
-        if (OURS.test(name) && !ranges[name].startsWith('file:')) ranges[name] = `^${version}`;
+        if (OWN_PACKAGES.test(name) && !ranges[name].startsWith('file:'))
+          ranges[name] = `^${version}`;
   }
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** What was unreleased becomes this version; a section that waits for its date gets it. */
+/** Returns the changelog with the unreleased changes under this version. If the version has an undated section, adds the date. */
 function dated(changelog, version, date) {
-  const waiting = `## [${version}] - unreleased`;
-  if (changelog.includes(waiting)) return changelog.replace(waiting, `## [${version}] - ${date}`);
+  const undated = `## [${version}] - unreleased`;
+  if (changelog.includes(undated)) return changelog.replace(undated, `## [${version}] - ${date}`);
   if (changelog.includes(`## [${version}]`))
-    throw new Error(`CHANGELOG.md has a section for ${version} already.`);
+    throw new Error(`CHANGELOG.md already has a section for ${version}. Choose another version.`);
   if (!/^## \[Unreleased\]\n+(?!## |\[)\S/m.test(changelog))
-    throw new Error('CHANGELOG.md says nothing under [Unreleased]: what would be released?');
+    throw new Error('CHANGELOG.md has no changes under [Unreleased]. Add them first.');
   return changelog.replace('## [Unreleased]\n', `## [Unreleased]\n\n## [${version}] - ${date}\n`);
 }
 
 function release(version) {
-  if (!VERSION.test(version ?? '')) throw new Error('Name the version: npm run release -- 0.2.0');
+  if (!VERSION.test(version ?? ''))
+    throw new Error('The version is missing or invalid. Example: npm run release -- 0.2.0');
   const date = new Date().toISOString().slice(0, 10);
   const changed = [
     ...MANIFESTS.map((file) => [file, bumped(readFileSync(file, 'utf8'), version)]),
     ['CHANGELOG.md', dated(readFileSync('CHANGELOG.md', 'utf8'), version, date)],
   ];
-  for (const [file, text] of changed) writeFileSync(file, text); // only now: one bad file leaves all as they were
+  for (const [file, text] of changed) writeFileSync(file, text); // last, so that an error in one file leaves all files unchanged
 }
 
 const [version] = process.argv.slice(2);

@@ -375,7 +375,7 @@ describeBrowser('the simulator', () => {
       await openAsNewUser();
       await page.getByLabel('接口').selectOption('/sns/jscode2session');
       await page.getByLabel('错误码').selectOption('45011');
-      await press('就这样答');
+      await press('设为下一次响应');
       await shows('会返回 45011');
       await press(LOGIN);
       await screenShows('服务器拒绝了：429');

@@ -64,8 +64,8 @@ describe('npm run release', () => {
   });
 
   it.each([
-    ['9.9.0', 'CHANGELOG.md says nothing under [Unreleased]'],
-    ['0.1.0', 'has a section for 0.1.0 already'],
+    ['9.9.0', 'CHANGELOG.md has no changes under [Unreleased]'],
+    ['0.1.0', 'already has a section for 0.1.0'],
     ['soon', 'npm run release -- 0.2.0'],
   ])('refuses %s and changes nothing', (version, why) => {
     const repository = repositoryWith('## [Unreleased]\n\n## [0.1.0] - 2026-11-20\n');

@@ -37,7 +37,7 @@ const SHUTDOWN_TIMEOUT_MS = 9000;
 
 /** Replaced by tests. */
 export interface AppOverrides {
-  /** Where log lines go. @default stdout */
+  /** The destination of log lines. @default stdout */
   logTo?: DestinationStream;
 }
 

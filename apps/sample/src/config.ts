@@ -39,9 +39,9 @@ export class AppConfig {
   /** How long after its last verification a phone number links accounts, in milliseconds. */
   readonly phoneTrust: number;
   readonly uploadDir: string;
-  /** What one user's recordings may take, in bytes. */
+  /** The maximum total size of one user's recordings, in bytes. */
   readonly uploadQuota: number;
-  /** How many recordings one user may keep. */
+  /** The maximum number of recordings of one user. */
   readonly uploadMaxFiles: number;
   /** How long a file without a row stays in the trash, in milliseconds. */
   readonly uploadTrashAge: number;
@@ -248,7 +248,7 @@ const addressesOf = (list: unknown): string[] =>
     .split(',')
     .map((address) => address.trim());
 
-/** An address, a network such as 10.0.0.0/8, or one of the names that Fastify knows. */
+/** An address, a network such as 10.0.0.0/8, or one of the names that Fastify accepts. */
 function isAddress(address: string): boolean {
   const [ip = '', bits = '0', ...rest] = address.split('/');
   const family = isIP(ip);

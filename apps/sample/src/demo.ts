@@ -39,19 +39,19 @@ function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Enviro
 }
 
 const welcome = (app: string, sandbox: string, simulator: string): string => `
-nestjs-wechat is running, with a fake WeChat beside it.
+nestjs-wechat is running, together with a fake WeChat platform.
 
-  Simulator        ${simulator}   a phone with a mini program, and what happens behind it
+  Simulator        ${simulator}   a phone with a mini program, and its requests
   API docs         ${app}/docs
   WeChat sandbox   ${sandbox}/sandbox   its users: alice, bob, mallory (blocked by WeChat)
 
-Log in as alice, by hand:
+Log in as alice with curl:
 
   code=$(curl -s -X POST ${sandbox}/sandbox/users/alice/login | sed 's/.*"code":"\\([^"]*\\)".*/\\1/')
   session_rd=$(curl -s ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
   curl -s ${app}/me -H "Authorization: Bearer $session_rd"
 
-Ctrl-C ends it. The users stay in ./var/db, their files in ./var/demo-uploads.
+Ctrl-C stops it. The users stay in ./var/db, and their files in ./var/demo-uploads.
 `;
 
 /** `npm start`: starts the reference app with the sandbox, an in-memory store and an embedded database. */

@@ -22,7 +22,7 @@ export class OrdersController {
     return { outTradeNo, params }; // wx.requestPayment(params)
   }
 
-  /** The mini program calls it when wx.requestPayment has returned, whatever it returned. */
+  /** The mini program calls it after wx.requestPayment, also after a failure. */
   @Post(':number/sync')
   async sync(@Param('number') outTradeNo: string) {
     this.markPaid(await this.payments.query({ outTradeNo }));
@@ -41,7 +41,7 @@ export class OrdersController {
     if (pay.isPayTransaction(resource)) this.markPaid(resource);
   }
 
-  /** Idempotent: a notification can arrive twice, and after a query. */
+  /** Idempotent, because a notification can arrive twice, or after a query. */
   private markPaid(payment?: pay.PayTransaction): void {
     const order = payment && this.orders.get(payment.outTradeNo);
     const fits = payment?.amount?.total === PRICE && payment.openid === order?.openid;
@@ -54,7 +54,7 @@ export class OrdersController {
 const payment = pay.WechatPayModule.forRootAsync({
   useFactory: () => ({
     ...pay.wechatPayOptionsFromEnv(process.env)!,
-    appId: process.env['WECHAT_MINI_APP_ID'], // not needed beside WechatModule
+    appId: process.env['WECHAT_MINI_APP_ID'], // not needed together with WechatModule
   }),
 });
 

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => wechat.close());
 
-/** What WeChat says to a token: 0, or the errcode of its refusal. */
+/** Returns 0 for an accepted token, or the errcode of the refusal. */
 async function verdict(access_token: string): Promise<number> {
   return (await client.get(ANY_API, { access_token })).errcode ?? 0;
 }

@@ -21,7 +21,7 @@ async function arrivalOf(calls: number): Promise<void> {
   while (wechat.requests.length < calls) await new Promise(setImmediate);
 }
 
-/** What the failed call of `fetch` says about the connection. */
+/** Returns the error code of a failed connection. */
 async function breakage(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => 'responded',

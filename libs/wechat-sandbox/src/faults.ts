@@ -7,7 +7,7 @@ import type { Duration } from './world/clock.js';
 import { SandboxError } from './world/sandbox-error.js';
 
 /**
- * What goes wrong with one response. Times in a fault are real time. Fields can be combined, for example `{ errcode: -1, delay: '2s' }`.
+ * A fault of one response. Times in a fault are real time. Fields can be combined, for example `{ errcode: -1, delay: '2s' }`.
  * Without `errcode`, `status`, `body` and `redirect`, the platform handles the call as usual.
  */
 export interface Fault {
@@ -17,9 +17,9 @@ export interface Fault {
   errmsg?: string;
   /** A refusal of WeChat Pay with its usual status, without effect of the call: `'NOT_ENOUGH'`. For paths under /v3. */
   payCode?: string;
-  /** The digits at the end of `Request-ID`, which tell some refusals with the same code from each other. @default the usual ones of `payCode` */
+  /** The digits at the end of `Request-ID`, which distinguish some refusals with the same code. @default the usual digits of `payCode` */
   paySuffix?: number;
-  /** What is wrong with the signature of WeChat Pay's success, after the call has taken effect. For paths under /v3. */
+  /** The defect of the signature of a successful response, after the call has taken effect. For paths under /v3. */
   tamper?: 'body' | 'signature' | 'unsigned' | 'stale';
   /** An HTTP status from 200 to 599, as a gateway in front of WeChat returns it. */
   status?: number;
@@ -89,7 +89,7 @@ function isValid(validate: () => void): boolean {
   }
 }
 
-/** What a field of a fault may hold. */
+/** The valid values of a field of a fault. */
 interface Rule {
   allows: (value: unknown) => boolean;
   /** Completes the sentence "It must be …". */
@@ -156,13 +156,13 @@ export function assertFault(fault: object): asserts fault is NextFault {
   }
 }
 
-/** A queued fault and for how many responses it is still used. */
+/** A queued fault and the number of its remaining responses. */
 interface QueuedFault {
   fault: Fault;
   left: number;
 }
 
-/** Decides which responses go wrong: first those that are queued for the next calls, then those that always apply. */
+/** Returns the fault of each response: first the queued faults, then the lasting ones. */
 export class FaultPlan {
   private readonly queued = new Map<string, QueuedFault[]>();
   private readonly lasting = new Map<string, Fault>();

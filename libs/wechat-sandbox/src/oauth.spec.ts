@@ -83,7 +83,7 @@ describe('sns/oauth2', () => {
     [{ code: '' }, 41008],
     [{ grant_type: 'x' }, 40002],
     [{ appid: CLUB.appId, secret: CLUB.secret }, 40029],
-  ])('answers %j with %i', async (changed, errcode) => {
+  ])('refuses %j with %i', async (changed, errcode) => {
     expect(await exchange((await user.authorize()).code, changed)).toMatchObject({ errcode });
   });
 
@@ -226,7 +226,7 @@ describe('the consent page', () => {
     [{ redirect_uri: 'not a URL' }, '10003'],
     [{ redirect_uri: 'javascript:alert(1)' }, '10003'],
     [{ appid: CLUB.appId }, '10003'],
-  ])('tells the person, not the app, about %j', async (changed, problem) => {
+  ])('shows the problem of %j to the user, not to the app', async (changed, problem) => {
     const response = await open(changed);
     expect(response.status).toBe(400);
     expect(await response.text()).toContain(problem);

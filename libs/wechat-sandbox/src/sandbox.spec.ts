@@ -91,7 +91,7 @@ describe('sns/jscode2session', () => {
     [{ secret: 'wrong' }, 40125, 'invalid appsecret'],
     [{ js_code: '' }, 41008, 'missing code'],
     [{ grant_type: 'client_credential' }, 40002, 'invalid grant_type'],
-  ])('answers %j with %i', async (changed, errcode, errmsg) => {
+  ])('refuses %j with %i', async (changed, errcode, errmsg) => {
     const { code } = await wechat.users.create().login();
     expect(await client.exchange(code, changed)).toEqual({
       errcode,

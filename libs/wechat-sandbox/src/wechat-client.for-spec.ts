@@ -3,7 +3,7 @@ import type { EncryptedData, SandboxApp, WechatSandbox } from './index.js';
 
 type Query = Record<string, string>;
 
-/** All that the answers of these tests may hold. */
+/** All fields that the responses of these tests can have. */
 interface Reply {
   errcode: number;
   errmsg: string;
@@ -18,7 +18,7 @@ interface Reply {
   request: object;
 }
 
-/** Calls the platform as a server does, and reads what comes back. */
+/** Calls the platform as a server does, and returns the responses. */
 export class WechatClient {
   readonly mini: SandboxApp;
   readonly mobile: SandboxApp;
@@ -86,7 +86,7 @@ async function read(response: Response): Promise<Reply> {
   return reply;
 }
 
-/** What a server does with open data. */
+/** Decrypts open data as a server does. */
 export function decrypt({ encryptedData, iv }: EncryptedData, sessionKey: string): string {
   const decipher = createDecipheriv(
     'aes-128-cbc',
@@ -98,7 +98,7 @@ export function decrypt({ encryptedData, iv }: EncryptedData, sessionKey: string
   );
 }
 
-/** Skips to where WeChat's counters per minute begin anew, so that no test is caught by a minute's end. */
+/** Moves the clock to the start of the next minute, so that WeChat's counters per minute are not reset during a test. */
 export function nextMinute({ clock }: WechatSandbox): void {
   clock.advance(60_000 - (clock.now() % 60_000));
 }

@@ -30,7 +30,7 @@ const MAX_BYTES = 2 * 1024 * 1024;
 
 /**
  * The pictures that users chose. A picture gets a new random name at each upload. An image element of a mini program sends no token, so the
- * name is what protects the picture: 128 random bits cannot be guessed.
+ * random name protects the picture: 128 random bits cannot be guessed.
  */
 @Injectable()
 export class AvatarsService implements FileIndex {

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { UnavailableError } from '../common/app-error.js';
 import { UnsupportedMediaTypeError } from '../files/multipart.js';
 
-/** What `file-type` calls the formats that are accepted. */
+/** The accepted formats, by their names in `file-type`. */
 const FORMATS = ['jpg', 'png', 'webp', 'gif'];
 /** 120 MB when decoded. Photos of phones have fewer, unless they are also larger than the 2 MB of an upload. */
 const MAX_PIXELS = 40_000_000;

@@ -11,7 +11,7 @@ class CacheRedisModule {}
 /**
  * Nest's cache in a Redis that all instances share. It is global, so the library finds it and caches mini-program codes in it.
  *
- * Do not put it into the Redis of the sessions: the images would take the memory that logins need. Give it a server of its own
+ * Do not put it into the Redis of the sessions: the images would take the memory that logins need. Use a separate server
  * with `maxmemory` and `maxmemory-policy allkeys-lru`.
  */
 export const redisCacheModule = CacheModule.registerAsync({

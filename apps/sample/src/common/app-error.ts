@@ -22,7 +22,7 @@ export class AppError extends Error {
   }
 }
 
-/** The request has the wrong shape. `msg` names the field, never its value. */
+/** The request is invalid. `msg` names the field, never its value. */
 export class BadRequestError extends AppError {
   constructor(msg: string) {
     super(400, 'ERR_BAD_REQUEST', msg);

@@ -26,7 +26,7 @@ const UNESCAPED = /[\u007f-\u009f\u2028\u2029]/g;
 
 /**
  * Creates the logger of the app.
- * @param destination where lines go, for tests. @default stdout
+ * @param destination receives the lines, for tests. @default stdout
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   return pino(

@@ -12,7 +12,7 @@ export class RateLimit {
   }
 
   /**
-   * Counts one attempt of an IP address. Call it in the handler, after validation: a request that is refused for its shape does not count.
+   * Counts one attempt of an IP address. Call it in the handler, after validation, so that invalid requests are not counted.
    * @throws TooManyRequestsError above the limit
    */
   async count(address: string): Promise<void> {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockFolder } from './folder-lock.js';
 
-/** Where to connect: a folder with a socket in it, or a host and port. */
+/** The address to connect to: a folder that contains a socket, or a host and port. */
 export interface DatabaseAddress {
   host: string;
   port: number;

@@ -27,7 +27,7 @@ export function ApiEnvelope(
   );
 }
 
-/** Documents a successful response whose data is one text. */
+/** Documents a successful response with one text as its data. */
 export function ApiTextEnvelope(text: {
   description: string;
   example: string;
@@ -56,7 +56,7 @@ function envelopeOf(data: object, example: unknown): object {
 
 type AnyError = AppError | WechatError;
 
-/** Documents the errors of a route: names of `DOCUMENTED_ERRORS`, or errors of one feature under names of its own. */
+/** Documents the errors of a route: names of `DOCUMENTED_ERRORS`, or errors of one feature under its own names. */
 export function ApiErrors(
   ...documented: (DocumentedError | Record<string, AnyError>)[]
 ): MethodDecorator {

@@ -19,7 +19,7 @@ const MIN_FREE_BYTES = 500 * 1024 * 1024;
 
 /**
  * A folder of files that are named by the database. A file is written under a temporary name, synced, renamed, and then gets its row.
- * If the row cannot be written, the file is removed. What a crash leaves between the two is found by `reconcile`.
+ * If the row cannot be written, the file is removed. After a crash between the two steps, `reconcile` finds the file.
  */
 export class FileFolder {
   private readonly logger = new Logger(FileFolder.name);
@@ -105,7 +105,7 @@ export class FileFolder {
     endPart(basename(path));
   }
 
-  /** Never throws: the row is gone already, and `reconcile` finds a file that stays. */
+  /** Never throws, because the row is already deleted. `reconcile` finds a file that could not be removed. */
   async remove(name: string): Promise<void> {
     await rm(this.pathOf(name), { force: true }).catch((error: unknown) =>
       this.logger.error(error),
@@ -131,7 +131,7 @@ export class FileFolder {
     for await (const entry of await opendir(this.path)) if (entry.isFile()) yield entry.name;
   }
 
-  /** Removes the parts that a dead process has left. */
+  /** Removes the parts of processes that have ended. */
   async removeAbandonedParts(): Promise<void> {
     for await (const name of this.names()) {
       const time = isPart(name) ? await writtenAt(this.pathOf(name)) : undefined;

@@ -24,7 +24,7 @@ const DAY_MS = 86_400_000;
 /** How long uploads may continue after SIGTERM, in milliseconds. `app.ts` ends the process after nine seconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 const TRASH = 'trash';
-/** So many uploads of one user run at a time; so many more wait, with their bodies unread. wx.uploadFile sends ten at once. */
+/** The number of uploads of one user that run at a time, and of those that wait with unread bodies. wx.uploadFile sends ten at once. */
 const RUNNING_PER_USER = 4;
 const WAITING_PER_USER = 100;
 

@@ -47,7 +47,7 @@ const CHUNK_BYTES = 8192;
 const MAX_PART_BYTES = 128 * 1024;
 
 /** A few bytes before an mp3 can look like another format. If there are more, the file has that other format: a video contains mp3 frames. */
-const MAX_GARBAGE_BYTES = 32;
+const MAX_LEADING_BYTES = 32;
 
 /** PCM, silk and amr are refused: browsers and other phones cannot play them. */
 const WRONG_FORMAT =
@@ -78,7 +78,7 @@ async function findSound(
   const format = FORMATS[type ?? ''];
   if (format === undefined || format === 'mp3') {
     const frames = await findMp3Frames(path, size);
-    if (frames && (type === undefined || format || frames.start <= MAX_GARBAGE_BYTES))
+    if (frames && (type === undefined || format || frames.start <= MAX_LEADING_BYTES))
       return { format: 'mp3', range: frames };
   }
   if (!format) throw new UnsupportedMediaTypeError(WRONG_FORMAT);

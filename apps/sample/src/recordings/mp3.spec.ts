@@ -29,11 +29,11 @@ describe('the frames of an mp3 file', () => {
   };
   const length = frames(20).length;
 
-  it('are found behind any bytes and before any number of zeros', async () => {
+  it('are found after any bytes and before any number of zeros', async () => {
     const before = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.nat(60_000).map((size) => new Uint8Array(size)),
-      fc.constant(Uint8Array.of(0xff, 0xfb, 0x90, 0xc0)), // the header of a frame that is not there
+      fc.constant(Uint8Array.of(0xff, 0xfb, 0x90, 0xc0)), // a header without a frame
     );
     await fc.assert(
       fc.asyncProperty(before, fc.nat(200_000), async (garbage, zeros) => {
@@ -47,7 +47,7 @@ describe('the frames of an mp3 file', () => {
     );
   });
 
-  it('are not found where there are none', async () => {
+  it('are not found in a file without frames', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 20_000 }), async (bytes) => {
         expect(await find(Buffer.from(bytes))).toBeUndefined();

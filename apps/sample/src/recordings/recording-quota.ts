@@ -7,7 +7,7 @@ export interface Usage {
   files: number;
 }
 
-/** What a user's recordings take. A recording whose file is missing counts until it is deleted. */
+/** The size and number of a user's recordings. A recording with a missing file counts until it is deleted. */
 export async function usageOf(db: EntityManager, userId: string): Promise<Usage> {
   const [usage] = await db.query<{ bytes: string; files: string }[]>(
     'SELECT coalesce(sum(file_size), 0) AS bytes, count(*) AS files FROM recordings WHERE user_id = $1',

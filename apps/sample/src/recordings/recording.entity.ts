@@ -1,7 +1,7 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 import type { AudioFormat } from './audio.js';
 
-/** A recording. Its sound is in a file that is named by the id. */
+/** A recording. Its audio is in a file with the id as its name. */
 @Entity('recordings')
 export class Recording {
   @PrimaryColumn('uuid')

@@ -1,7 +1,7 @@
 import { Reflector } from '@nestjs/core';
 
 /**
- * What an app token may do. `account`: everything. `phone`: read the account without its openids, because only the phone
+ * The permissions of an app token. `account`: everything. `phone`: read the account without its openids, because only the phone
  * number connects the WeChat user with it (docs/account-linking.md).
  */
 export type TokenScope = 'account' | 'phone';

@@ -7,7 +7,7 @@ import { isObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import { Fields } from './fields.js';
 
-/** The parts of the sandbox behind these routes. */
+/** The parts of the sandbox that these routes use. */
 export interface PayControlParts {
   pay: WechatPay;
   deliveries: Deliveries;
@@ -36,7 +36,7 @@ export const PAY_CONTROL_ROUTES = [
 const DONE = { ok: true };
 const OUTCOMES: readonly Exclude<RefundStatus, 'PROCESSING'>[] = ['SUCCESS', 'ABNORMAL', 'CLOSED'];
 
-/** Registers the routes of WeChat Pay and of deliveries. They show no key and no whole openid. */
+/** Registers the routes of WeChat Pay and of deliveries. Their responses contain no key and no complete openid. */
 export function payControl(server: FastifyInstance, { pay, deliveries }: PayControlParts): void {
   server.get('/deliveries', () => deliveries.all);
   server.post<PostAgain>('/deliveries/:id/again', ({ params }) => deliveries.again(params.id));

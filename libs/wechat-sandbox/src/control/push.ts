@@ -4,7 +4,7 @@ import { isObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import { Fields } from './fields.js';
 
-/** The part of the sandbox behind these routes. */
+/** The part of the sandbox that these routes use. */
 export interface PushControlParts {
   pushes: Pushes;
 }

@@ -5,7 +5,7 @@ import type { SandboxUser } from '../world/user.js';
 import type { World } from '../world/world.js';
 import type { Fields } from './fields.js';
 
-/** What a user can do on the phone, by the name in the URL. */
+/** The actions of a user on the phone, by their names in the URL. */
 const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<object>> = {
   login: (user, fields) => user.login(fields.text('appId')),
   getUserInfo: (user, fields) => user.getUserInfo(fields.text('appId')),
@@ -23,7 +23,7 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
     }),
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
-    return {}; // the key itself is never shown
+    return {}; // without the key
   },
 };
 

@@ -62,7 +62,7 @@ describe('a notification', () => {
     ]);
   });
 
-  it('counts no response within 5 s, and no server at all, as no response', async () => {
+  it('is attempted again after 5 s without a response, and if no server listens', async () => {
     shop.responses.push('hang');
     await buy();
     await wechat.settle();
@@ -78,7 +78,7 @@ describe('a notification', () => {
     await shop.start();
   });
 
-  it('gets lost, and comes 15 s later', async () => {
+  it('is lost by a fault, and sent again 15 s later', async () => {
     wechat.nextDelivery({ drop: true });
     await buy();
     await wechat.settle();
@@ -90,7 +90,7 @@ describe('a notification', () => {
     ]);
   });
 
-  it('comes three times at once', async () => {
+  it('is sent three times at once by a fault', async () => {
     wechat.nextDelivery({ duplicate: 3 });
     await buy();
     await wechat.settle();
@@ -99,7 +99,7 @@ describe('a notification', () => {
     expect(wechat.deliveries[0]!.attempts).toHaveLength(3);
   });
 
-  it('comes late, by the clock of the sandbox', async () => {
+  it('is delayed by a fault, by the clock of the sandbox', async () => {
     wechat.nextDelivery({ delay: '10m' });
     await buy();
     await wechat.settle();
@@ -110,7 +110,7 @@ describe('a notification', () => {
   });
 
   it.each([{ tamper: 'body' }, { tamper: 'signature' }, { signTest: true }] as const)(
-    'that is spoiled by %j does not verify, and the true one follows even if it was accepted',
+    'does not verify with the fault %j, and the unchanged one follows even if it was accepted',
     async (fault) => {
       wechat.nextDelivery(fault);
       await buy();
@@ -132,7 +132,7 @@ describe('a notification', () => {
     expect(() => decryptResource(resource, wechat.pay.merchant.apiV3Key)).toThrow('authenticate');
   });
 
-  it('is sent again by hand', async () => {
+  it('is sent again on request', async () => {
     await buy();
     await wechat.settle();
     const again = await wechat.deliverAgain(wechat.deliveries[0]!.id);
@@ -140,7 +140,7 @@ describe('a notification', () => {
     await expect(wechat.deliverAgain('x')).rejects.toThrow('no delivery x');
   });
 
-  it('goes to this machine only', async () => {
+  it('is sent to this machine only', async () => {
     await client.buy(alice, { notify_url: 'http://192.0.2.1/notify' });
     await wechat.settle();
     expect(wechat.deliveries).toMatchObject([
@@ -149,7 +149,7 @@ describe('a notification', () => {
     expect(wechat.deliveries[0]!.nextAt).toBeUndefined();
   });
 
-  it('is as wrong as a test wants it, and signed correctly', async () => {
+  it('has the changes of a test, with a correct signature', async () => {
     await buy();
     await wechat.settle();
     await wechat.pay.notify('order-0001', {
@@ -172,7 +172,7 @@ describe('a notification', () => {
     expect(shop.arrived[3]!.headers['wechatpay-serial']).toBe('PUB_KEY_ID_0');
   });
 
-  it('survives 1,000 lost ones: each comes once it is due', async () => {
+  it('is sent again for each of 1,000 lost ones when it is due', async () => {
     wechat.everyDelivery({ drop: true });
     await buy();
     await Promise.all(Array.from({ length: 1000 }, () => wechat.pay.notify('order-0001')));
@@ -186,11 +186,11 @@ describe('a notification', () => {
 
   it.each([
     [{ lose: true }, 'has no field lose'],
-    [{ duplicate: 101 }, 'duplicate: 101 is not a value'],
+    [{ duplicate: 101 }, 'duplicate: 101 is not a valid value'],
     [{ delay: 'soon' }, 'is not a duration'],
-    [{ tamper: 'time' }, "tamper: 'time' is not a value"],
-    [{ times: 1001 }, 'times: 1001 is not a value'],
-  ])('cannot be spoiled by %j', (fault, cure) => {
+    [{ tamper: 'time' }, "tamper: 'time' is not a valid value"],
+    [{ times: 1001 }, 'times: 1001 is not a valid value'],
+  ])('refuses the fault %j', (fault, cure) => {
     expect(() => wechat.nextDelivery(fault as object)).toThrow(cure);
   });
 });
@@ -204,7 +204,7 @@ describe('the control plane', () => {
     return response.json();
   };
 
-  it('pays, shows and repeats, without a key or a whole openid', async () => {
+  it('pays, and lists and repeats deliveries, without a key or a whole openid', async () => {
     const { json } = await client.prepay({
       payer: { openid: alice.openid() },
       notify_url: shop.url,

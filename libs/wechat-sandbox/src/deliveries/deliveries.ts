@@ -13,13 +13,13 @@ import type {
 import { assertDeliveryFault } from './delivery-fault.js';
 import { exchange, NOT_HERE } from './exchange.js';
 
-/** How many deliveries are kept. The oldest are forgotten, and no longer repeated. */
+/** The maximum number of stored deliveries. Above it the oldest are removed and no longer repeated. */
 const KEPT = 10_000;
-/** A receiver that never acknowledges is served once per entry of the schedule and by hand; attempts beyond this number are not kept. */
+/** The maximum number of stored attempts of a delivery. `again` can add any number of attempts to those of the schedule. */
 const KEPT_ATTEMPTS = 200;
 const QUEUED_FAULTS = 1000;
 
-/** A delivery on its way. */
+/** A delivery with its state. */
 class Parcel implements Delivery {
   readonly id = randomUUID();
   readonly kind: Delivery['kind'];
@@ -28,7 +28,7 @@ class Parcel implements Delivery {
   readonly attempts: DeliveryAttempt[] = [];
   done = false;
   nextAt?: Date;
-  /** Attempts of the schedule so far. */
+  /** The number of scheduled attempts so far. */
   scheduled = 0;
 
   constructor(readonly message: Message) {
@@ -47,7 +47,7 @@ class Parcel implements Delivery {
   }
 }
 
-/** Brings WeChat's notifications and pushes to the application, and repeats them on the sandbox's clock. */
+/** Sends WeChat's notifications and pushes to the application, and repeats them by the sandbox's clock. */
 export class Deliveries {
   private readonly parcels = new Map<string, Parcel>();
   private readonly queuedFaults: DeliveryFault[] = [];
@@ -74,7 +74,7 @@ export class Deliveries {
     return parcel.view();
   }
 
-  /** Sends a message once more, whatever became of it. Resolves after this attempt. */
+  /** Sends a message once more, also if it was acknowledged. Resolves after this attempt. */
   async again(id: string): Promise<Delivery> {
     const parcel = this.parcels.get(id);
     if (!parcel)
@@ -89,16 +89,16 @@ export class Deliveries {
     return parcel.view();
   }
 
-  /** Something happens to the next attempt, or to the next `times` attempts, of any delivery. */
+  /** Applies a fault to the next attempt, or to the next `times` attempts, of any delivery. */
   next(fault: NextDelivery): void {
     assertDeliveryFault(fault);
     const { times = 1, ...rest } = fault;
     if (this.queuedFaults.length + times > QUEUED_FAULTS)
-      throw new SandboxError(`No more than ${QUEUED_FAULTS} faults of deliveries can be queued.`);
+      throw new SandboxError(`At most ${QUEUED_FAULTS} faults of deliveries can be queued.`);
     for (let i = 0; i < times; i++) this.queuedFaults.push(rest);
   }
 
-  /** Something happens to every attempt from now on; `{}` for nothing. Queued faults come first. */
+  /** Applies a fault to every attempt from now on. `{}` removes it. Queued faults come first. */
   every(fault: DeliveryFault): void {
     assertDeliveryFault(fault);
     this.lastingFault = fault;
@@ -142,18 +142,18 @@ export class Deliveries {
     at: number,
     { drop, duplicate = 1, tamper, signTest }: DeliveryFault,
   ): Promise<number | undefined> {
-    const spoiled = signTest ? 'signTest' : tamper;
+    const tampering = signTest ? 'signTest' : tamper;
     if (drop) {
       parcel.add({ at: new Date(at), status: 0, ms: 0, note: 'dropped' });
       return 0;
     }
-    const letters = Array.from({ length: duplicate }, () => parcel.message.write(spoiled));
+    const letters = Array.from({ length: duplicate }, () => parcel.message.write(tampering));
     const results = await Promise.all(
-      letters.map((letter) => this.post(parcel, at, letter, spoiled)),
+      letters.map((letter) => this.post(parcel, at, letter, tampering)),
     );
     const acknowledged = results.some(({ status }) => parcel.message.isAcknowledgement(status));
-    // a spoiled message that was accepted is no acknowledgement: the true one follows
-    if (acknowledged && !spoiled) parcel.done = true;
+    // an accepted message with a fault is not acknowledged: the unchanged message follows
+    if (acknowledged && !tampering) parcel.done = true;
     return results.some(({ note }) => note === NOT_HERE) ? undefined : results[0]!.status;
   }
 
@@ -161,13 +161,13 @@ export class Deliveries {
     parcel: Parcel,
     at: number,
     letter: Letter,
-    spoiled: string | undefined,
+    tampering: string | undefined,
   ): Promise<DeliveryAttempt> {
     const started = performance.now();
     const { status, body, note } = await exchange('POST', parcel.url, letter, this.closing);
     const ms = Math.round(performance.now() - started);
     const read = status === 200 ? parcel.message.read?.(body) : undefined;
-    const notes = { note: note ?? read?.note ?? spoiled };
+    const notes = { note: note ?? read?.note ?? tampering };
     const attempt = { at: new Date(at), status, ms, ...read, ...(notes.note && notes) };
     parcel.add(attempt);
     return attempt;

@@ -12,7 +12,7 @@ const isCount =
   (value: unknown): boolean =>
     Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
 
-/** The fields of a fault and what each may hold. Faults also come from curl, so TypeScript alone does not guard them. */
+/** The fields of a fault with their valid values. Faults also come from curl, so TypeScript alone does not check them. */
 const FIELDS: Record<keyof NextDelivery, (value: unknown) => boolean> = {
   drop: isFlag,
   duplicate: isCount(MAX_COPIES),
@@ -22,7 +22,7 @@ const FIELDS: Record<keyof NextDelivery, (value: unknown) => boolean> = {
   times: isCount(MAX_TIMES),
 };
 
-/** Throws a SandboxError unless every field is known and holds a possible value. */
+/** Throws a SandboxError if a field is unknown or has an invalid value. */
 export function assertDeliveryFault(fault: object): asserts fault is NextDelivery {
   const rules = new Map(Object.entries(FIELDS));
   for (const [field, value] of Object.entries(fault)) {
@@ -32,6 +32,6 @@ export function assertDeliveryFault(fault: object): asserts fault is NextDeliver
         `A fault of a delivery has no field ${field}. It has: ${[...rules.keys()].join(', ')}.`,
       );
     if (value !== undefined && !isValid(value))
-      throw new SandboxError(`${field}: ${inspect(value)} is not a value of this field.`);
+      throw new SandboxError(`${field}: ${inspect(value)} is not a valid value of this field.`);
   }
 }

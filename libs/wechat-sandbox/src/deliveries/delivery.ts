@@ -4,9 +4,9 @@ import type { Duration } from '../world/clock.js';
 export interface DeliveryAttempt {
   /** When it was due, by the sandbox's clock. */
   at: Date;
-  /** HTTP status of the response; 0: none came. */
+  /** HTTP status of the response. 0: there was no response. */
   status: number;
-  /** Real milliseconds until the response, or until there was none. */
+  /** Real milliseconds until the response or the failure. */
   ms: number;
   /** Why there was no response or no valid reply, or what {@link NextDelivery} did to this attempt. */
   note?: string;
@@ -14,40 +14,40 @@ export interface DeliveryAttempt {
   reply?: unknown;
 }
 
-/** A notification of WeChat Pay or a message push, with everything that became of it. */
+/** A notification of WeChat Pay or a message push, with its attempts. */
 export interface Delivery {
   id: string;
   kind: 'pay' | 'push';
-  /** What it is about: `TRANSACTION.SUCCESS 20261129001`. */
+  /** The event and its subject: `TRANSACTION.SUCCESS 20261129001`. */
   title: string;
   url: string;
   attempts: readonly DeliveryAttempt[];
   /** The receiver has acknowledged it. */
   done: boolean;
-  /** When the next attempt is due, by the sandbox's clock. Absent: none is. */
+  /** When the next attempt is due, by the sandbox's clock. Absent: there is no further attempt. */
   nextAt?: Date;
 }
 
-/** What can be wrong with a message that is sent: bytes changed after signing, a signature of other bytes, a ciphertext that does not decrypt. */
+/** How a message is changed: its body after signing, its signature, or its ciphertext, which then does not decrypt. */
 export type Tampering = 'body' | 'signature' | 'ciphertext';
 
-/** What happens to one attempt. */
+/** A fault of one attempt. */
 export interface DeliveryFault {
-  /** It gets lost on the way: nothing is sent, and WeChat sees no response. */
+  /** Nothing is sent, and WeChat gets no response. */
   drop?: boolean;
-  /** It is sent this many times at once. */
+  /** The message is sent this many times at once. */
   duplicate?: number;
-  /** It is sent this much later, by the sandbox's clock. */
+  /** The message is sent this much later, by the sandbox's clock. */
   delay?: Duration;
-  /** It is sent spoiled. The next attempt is in order again. */
+  /** The message is sent with this change. The next attempt is unchanged. */
   tamper?: Tampering;
-  /** It is a probe of WeChat Pay: its signature begins with `WECHATPAY/SIGNTEST/` and must be refused. A push has a wrong signature instead. */
+  /** The message is a probe of WeChat Pay: its signature begins with `WECHATPAY/SIGNTEST/` and must be refused. A push has a wrong signature instead. */
   signTest?: boolean;
 }
 
 /** A {@link DeliveryFault} for the next attempt. */
 export interface NextDelivery extends DeliveryFault {
-  /** For how many attempts in a row. @default 1 */
+  /** The number of consecutive attempts with the fault. @default 1 */
   times?: number;
 }
 
@@ -58,22 +58,22 @@ export interface Letter {
   body: Buffer;
 }
 
-/** What the sender reads from the body of a response. */
+/** The result of reading the body of a response. */
 export type ReadResponse = Pick<DeliveryAttempt, 'reply' | 'note'>;
 
-/** What is to be delivered, and how its sender goes about it. */
+/** A message to deliver, with its schedule and its rules for retries. */
 export interface Message {
   kind: Delivery['kind'];
   title: string;
   url: string;
-  /** Milliseconds from each attempt to the next. */
+  /** The pauses between the attempts, in milliseconds. */
   repeatAfter: readonly number[];
-  /** Whether a response with this status acknowledges the message; 0 is no response. */
+  /** Whether a response with this status acknowledges the message. 0 means no response. */
   isAcknowledgement(status: number): boolean;
   /** Whether an attempt that was not acknowledged is repeated. */
   isRepeatedAfter(status: number): boolean;
-  /** Writes the message for one attempt, signed anew. */
-  write(spoiled?: Tampering | 'signTest'): Letter;
-  /** Reads the body of a response with status 200. Absent: the body means nothing. */
+  /** Writes the message for one attempt, with a new signature. */
+  write(tampering?: Tampering | 'signTest'): Letter;
+  /** Reads the body of a response with status 200. Absent: the body is ignored. */
   read?(body: string): ReadResponse;
 }

@@ -17,7 +17,7 @@ export interface Exchanged {
 /**
  * Sends a request to a server on this machine. Never rejects.
  *
- * @param url http with a loopback host: the sandbox must not become a way to other machines
+ * @param url http with a loopback host, so that the sandbox cannot send requests to other machines
  * @param closing aborted when the sandbox closes
  */
 export async function exchange(
@@ -52,7 +52,7 @@ function responseTo(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    // a connection of its own, so that none stays open when the receiver closes
+    // a separate connection, so that none stays open when the receiver closes
     const options = { method, agent: false, signal };
     httpRequest(target, {
       ...options,

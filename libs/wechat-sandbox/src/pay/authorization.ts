@@ -6,7 +6,7 @@ import { PayFailure } from './pay-failure.js';
 import { lines, rsaVerify, type PlatformKey } from './signing.js';
 
 const SCHEME = 'WECHATPAY2-SHA256-RSA2048';
-/** Seconds that a request's timestamp may be off, by real time. */
+/** The maximum age of a request's timestamp in seconds of real time. */
 const TOLERANCE = 300;
 
 /** The fields of `Authorization`. */
@@ -18,14 +18,14 @@ interface Authorization {
   serial_no: string;
 }
 
-/** Who calls, and which key the response has to be signed with. */
+/** The merchant that calls, and the key that signs the response. */
 export interface Caller {
   merchant: PayMerchant;
   key: PlatformKey;
 }
 
 /**
- * Checks what comes before the parameters, in WeChat's order: headers, age, signature.
+ * Checks headers, age and signature, in WeChat's order and before the parameters.
  *
  * @throws PayFailure
  */
@@ -44,7 +44,7 @@ export function authenticate(request: PlatformRequest, merchants: readonly PayMe
 
 const isOrderCall = ({ path }: PlatformRequest): boolean => path.startsWith('/v3/pay/transactions');
 
-/** WeChat does not ask the calls of `/v3/pay/transactions` for these headers. */
+/** WeChat does not require these headers for `/v3/pay/transactions`. */
 function checkHeaders(request: PlatformRequest): void {
   const { accept, 'user-agent': userAgent } = request.headers;
   if (!isOrderCall(request) && !(accept && userAgent))

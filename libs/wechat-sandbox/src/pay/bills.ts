@@ -16,20 +16,20 @@ const BEIJING = 8 * 3600_000;
 const READY_AFTER = DAY + 10 * 3600_000;
 const TOKEN_LIFE = 5 * 60_000;
 const KEPT = 100;
-/** WeChat has the bills of three months. */
+/** WeChat provides the bills of the last three months. */
 const OLDEST = 93 * DAY;
 
 const BILL_TYPES = ['ALL', 'SUCCESS', 'REFUND'] as const;
 type BillType = (typeof BILL_TYPES)[number];
 
-/** A bill that was asked for and waits to be downloaded. */
+/** A requested bill that can be downloaded. */
 interface Ready {
   mchId: string;
   file: Buffer;
   until: number;
 }
 
-/** What a day's bill is about. */
+/** The day, type and merchant of a bill. */
 type Entry = { order: OrderRecord; refund?: RefundRecord };
 
 /** The trade bills: each day's payments and refunds as a CSV file, in yuan. */
@@ -43,7 +43,7 @@ export class Bills {
     private readonly baseUrl: () => string,
   ) {}
 
-  /** The answer of `GET /v3/bill/tradebill`: where the file is, and the hash of what is in it. */
+  /** The response of `GET /v3/bill/tradebill`: the URL and the hash of the file. */
   request(merchant: PayMerchant, query: Readonly<Record<string, string>>): object {
     const { bill_date: date = '', bill_type: type = 'ALL', tar_type: packed } = query;
     const billType = BILL_TYPES.find((one) => one === type);
@@ -62,7 +62,7 @@ export class Bills {
     };
   }
 
-  /** The file of a download URL, for five minutes. */
+  /** Returns the file of a download URL, which is valid for five minutes. */
   download(merchant: PayMerchant, token: string | undefined): Buffer {
     const ready = this.ready.get(token ?? '');
     if (!ready || ready.mchId !== merchant.mchId || this.clock.now() >= ready.until)
@@ -70,7 +70,7 @@ export class Bills {
     return ready.file;
   }
 
-  /** Midnight in Beijing of a date whose bill is ready. */
+  /** Returns midnight in Beijing of a date. Its bill must be ready. */
   private startOf(date: string): number {
     const midnight = /^\d{4}-\d\d-\d\d$/.test(date) ? Date.parse(`${date}T00:00:00+08:00`) : NaN;
     const now = this.clock.now();
@@ -80,7 +80,7 @@ export class Bills {
     return midnight;
   }
 
-  /** Undefined for a day on which nothing happened. */
+  /** Returns undefined for a day without payments and refunds. */
   private csv(merchant: PayMerchant, start: number, type: BillType): Buffer | undefined {
     const onDay = (at: Date | undefined): boolean =>
       at !== undefined && at.getTime() >= start && at.getTime() < start + DAY;
@@ -105,7 +105,7 @@ export class Bills {
   }
 }
 
-/** Every value begins with a backquote, so that no spreadsheet rounds it; a comma inside would be a column. */
+/** Formats a value. A backquote in front keeps a spreadsheet from rounding it, and commas are removed because they separate columns. */
 const quoted = (value: string): string => `\`${value.replaceAll(/[,\r\n]/g, ' ')}`;
 
 const yuan = (fen: number): string => (fen / 100).toFixed(2);
@@ -169,7 +169,7 @@ const sum = (entries: readonly Entry[], of: (entry: Entry) => number): number =>
 const paidIn = ({ order, refund }: Entry): number => (refund ? 0 : order.amount);
 const refundedIn = ({ refund }: Entry): number => refund?.amount ?? 0;
 
-/** The two lines at the end of the file. */
+/** Returns the two summary lines at the end of the file. */
 const TOTALS: readonly [title: string, total: (entries: readonly Entry[]) => string][] = [
   ['总交易单数', (entries) => String(entries.length)],
   ['应结订单总金额', (entries) => yuan(sum(entries, paidIn))],

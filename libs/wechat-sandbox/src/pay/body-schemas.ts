@@ -31,7 +31,7 @@ const goods = (names: object): object => ({
   items: object({ merchant_goods_id: text(32), wechatpay_goods_id: optionalText(32), ...names }),
 });
 
-/** The bodies of all calls that have one. */
+/** The schemas of all request bodies. */
 const SCHEMAS = {
   prepay: object(
     {
@@ -129,7 +129,7 @@ const SCHEMAS = {
   ),
 } satisfies Record<string, Schema>;
 
-/** The fields of a prepay as they were sent. */
+/** The body of a prepay. */
 export interface PrepayBody {
   appid: string;
   mchid: string;
@@ -142,7 +142,7 @@ export interface PrepayBody {
   payer: { openid: string };
 }
 
-/** The fields of a refund as they were sent. */
+/** The body of a refund. */
 export interface RefundBody {
   transaction_id?: string;
   out_trade_no?: string;
@@ -176,7 +176,7 @@ function validatorOf(name: keyof Bodies): ValidateFunction {
 }
 
 /**
- * The JSON body of a call, checked as WeChat does.
+ * Parses and checks the JSON body of a call, as WeChat does.
  *
  * @throws PayFailure PARAM_ERROR, with the field in `detail`
  */
@@ -196,7 +196,7 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-/** `null`, and characters of more than three bytes in UTF-8 such as emoji, are refused wherever they stand. */
+/** Refuses `null` and characters of more than three bytes in UTF-8 (such as emoji) at every depth. */
 function refuseText(value: unknown, field: string): void {
   if (value === null) throw fieldFailure(field, value, 'must not be null', 268435461);
   if (typeof value === 'string' && /[\u{10000}-\u{10FFFF}]/u.test(value))

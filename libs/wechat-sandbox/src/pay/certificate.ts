@@ -2,10 +2,10 @@ import { createRequire } from 'node:module';
 import type { pki } from 'node-forge';
 import { privatePem, publicPem, type KeyPair } from './keys.js';
 
-/** Life of WeChat's platform certificates. */
+/** The lifetime of WeChat's platform certificates. */
 const LIFE_YEARS = 5;
 
-/** What a certificate is made of. */
+/** The contents of a certificate. */
 export interface CertificateParts {
   /** 40 hex digits. */
   serial: string;
@@ -15,7 +15,7 @@ export interface CertificateParts {
   notBefore: Date;
 }
 
-/** The end of a certificate's life. */
+/** Returns the expiry of a certificate. */
 export function expiryOf(notBefore: Date): Date {
   const end = new Date(notBefore);
   end.setUTCFullYear(end.getUTCFullYear() + LIFE_YEARS);
@@ -23,8 +23,8 @@ export function expiryOf(notBefore: Date): Date {
 }
 
 /**
- * An X.509 certificate in PEM, issued by a CA of the sandbox whose key nobody keeps: clients of WeChat Pay read serial and key, and verify
- * no chain. `node-forge` is loaded by the first call.
+ * Creates an X.509 certificate in PEM. Its issuer is a temporary CA, because clients of WeChat Pay read only the serial and the key, and do
+ * not verify the chain. The first call loads `node-forge`.
  */
 export function certificatePem({ serial, pair, commonName, notBefore }: CertificateParts): string {
   const forge = createRequire(import.meta.url)('node-forge') as { pki: typeof pki; md: Digests };

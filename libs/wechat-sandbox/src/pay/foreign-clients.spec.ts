@@ -29,7 +29,7 @@ const order = () => ({
   amount: { total: 100, currency: 'CNY' },
   payer: { openid: alice.openid() },
 });
-/** The only host that wechatpay-node-v3 knows how to sign for. */
+/** The only host for which wechatpay-node-v3 signs requests. */
 const OFFICIAL = 'https://api.mch.weixin.qq.com';
 const REFUND = {
   out_trade_no: '1217752501201407033233368018',
@@ -66,7 +66,7 @@ describe('wechatpay-axios-plugin, with the public key', () => {
     return JSON.parse(Aes.AesGcm.decrypt(ciphertext, apiV3Key, nonce, aad));
   }
 
-  it('takes a payment, refunds it, and opens what the sandbox sends', async () => {
+  it('takes a payment, refunds it, and decrypts the notifications of the sandbox', async () => {
     const { mchId } = wechat.pay.merchant;
     const appid = wechat.apps[0]!.appId;
     const { data } = await sdk.v3.pay.transactions.jsapi.post({ appid, mchid: mchId, ...order() });
@@ -101,7 +101,7 @@ describe('wechatpay-axios-plugin, with the public key', () => {
     });
   });
 
-  it('closes an order: the 204 is signed too', async () => {
+  it('closes an order and verifies the signature of the 204', async () => {
     const { mchId } = wechat.pay.merchant;
     const body = { appid: wechat.apps[0]!.appId, mchid: mchId, ...order() };
     await sdk.v3.pay.transactions.jsapi.post(body);
@@ -118,7 +118,7 @@ describe('wechatpay-axios-plugin, with the public key', () => {
     });
   });
 
-  it('refuses a response whose signature belongs to other bytes', async () => {
+  it('refuses a response with the signature of other bytes', async () => {
     const path = '/v3/pay/transactions/jsapi';
     wechat.next(path, { tamper: 'body' });
     wechat.next(path, { tamper: 'signature' });
@@ -149,7 +149,7 @@ describe('wechatpay-node-v3, with platform certificates', () => {
     sdk.createHttp({ get: send, post: send, upload: send } as any);
   });
 
-  /** Its own HTTP client knows one host only, so its documented `createHttp()` is given another. */
+  /** Its own HTTP client supports one host only, so its documented `createHttp()` returns another client. */
   async function send(url: string, first: any, second?: any): Promise<any> {
     const [body, headers] = second ? [JSON.stringify(first), second] : [undefined, first];
     const target = url.replace(OFFICIAL, wechat.url);
@@ -177,7 +177,7 @@ describe('wechatpay-node-v3, with platform certificates', () => {
     return sdk.decipher_gcm(ciphertext, associated_data, nonce, apiV3Key);
   }
 
-  it('takes a payment, refunds it, verifies and opens what the sandbox sends, and reads the bill', async () => {
+  it('takes a payment, refunds it, verifies and decrypts the notifications, and downloads the bill', async () => {
     const prepaid: any = await sdk.transactions_jsapi(order());
     expect(prepaid.data).toMatchObject({ signType: 'RSA', paySign: expect.any(String) });
     expect(await alice.requestPayment(prepaid.data)).toEqual({ errMsg: 'requestPayment:ok' });
@@ -209,7 +209,7 @@ describe('wechatpay-node-v3, with platform certificates', () => {
     expect(gunzipSync(data).toString()).toContain(`\`${REFUND.out_trade_no},`);
   });
 
-  it('reads the serial from the merchant certificate, which belongs to the private key', async () => {
+  it('reads the serial from the certificate of the private key', async () => {
     const { certificate, certificateSerial, mchId } = wechat.pay.merchant;
     expect(sdk.getSN(Buffer.from(certificate))).toBe(certificateSerial.toLowerCase());
     const x509 = new X509Certificate(certificate);

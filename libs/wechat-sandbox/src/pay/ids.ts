@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 
-// The shapes are those of real samples.
+// The ids have the format of real samples.
 
 const digits = (count: number): string =>
   Array.from({ length: count }, () => randomInt(10)).join('');

@@ -9,8 +9,8 @@ export interface KeyPair {
 const pairs = new Map<string, KeyPair>();
 
 /**
- * The key pair of a purpose. It is generated when it is first asked for, and once per process, because that takes up to half a second:
- * all sandboxes of a process share it.
+ * Returns the key pair for a purpose. The first call generates it, which takes up to half a second. All sandboxes of a process share
+ * the key pair.
  */
 export function keyPair(purpose: string): KeyPair {
   const pair = pairs.get(purpose) ?? generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -26,7 +26,7 @@ export const privatePem = ({ privateKey }: KeyPair): string =>
 export const publicPem = ({ publicKey }: KeyPair): string =>
   publicKey.export({ type: 'spki', format: 'pem' }).toString();
 
-/** Serial of a certificate: 40 hex digits. The first is not above 7, since a serial is a positive number. */
+/** Creates the serial of a certificate: 40 hex digits. The first digit is at most 7, because a serial is a positive number. */
 export function newSerial(): string {
   const bytes = randomBytes(20);
   bytes[0] = (bytes[0]! & 0x3f) | 0x40;

@@ -4,24 +4,24 @@ import { certificatePem, expiryOf } from './certificate.js';
 import { keyPair, newSerial, privatePem, publicPem, type KeyPair } from './keys.js';
 import { beijingTime, encryptResource, type PlatformKey } from './signing.js';
 
-/** A merchant (商户号) as a team registers it at WeChat Pay. Everything is optional. */
+/** A merchant (商户号), as it is registered at WeChat Pay. All fields are optional. */
 export interface PayMerchantOptions {
-  /** 8 to 10 digits. @default made up */
+  /** 8 to 10 digits. @default generated */
   mchId?: string;
   /** The mini programs that are bound to this merchant. @default the first mini program of the sandbox */
   appIds?: readonly string[];
   /**
-   * What WeChat signs with: the public key of newer merchants, the platform certificates of older ones, or both while a merchant switches.
+   * The keys with which WeChat signs: the public key (newer merchants), platform certificates (older ones), or both during the switch.
    * @default 'public-key'
    */
   verifyWith?: 'public-key' | 'certificates' | 'switching';
 }
 
 const MOST_MERCHANTS = 100;
-/** Platform certificates that one merchant can have. Each takes a key pair. */
+/** The maximum number of platform certificates of a merchant. Each one needs a key pair. */
 const MOST_CERTIFICATES = 5;
 
-/** The variables that `merchant.env()` gives. */
+/** The variables that `merchant.env()` returns. */
 export type PayEnv = Record<`WECHAT_PAY_${string}`, string>;
 
 /** A merchant of the sandbox. Its keys are generated when they are first needed. */
@@ -33,13 +33,13 @@ export class PayMerchant {
   readonly certificateSerial = newSerial();
   /** Encrypts notifications and platform certificates: 32 characters. */
   readonly apiV3Key = newApiV3Key();
-  /** How many of 100 notifications the public key signs. Changed by `wechat.pay.switchTo()`. */
+  /** The percentage of notifications that the public key signs. `wechat.pay.switchTo()` changes it. */
   publicKeyPercent: number;
   private readonly publicKeyId: string;
   private readonly registeredAt = new Date();
   private readonly certificateKeys: PlatformKey[] = [];
 
-  /** @internal Merchants are made by `startWechatSandbox({ pay: { merchants } })`. */
+  /** @internal Create merchants with `startWechatSandbox({ pay: { merchants } })`. */
   constructor(
     options: Required<PayMerchantOptions>,
     private readonly index: number,
@@ -53,9 +53,9 @@ export class PayMerchant {
   }
 
   /**
-   * The `WECHAT_PAY_*` variables of an application of this merchant, the private key included.
+   * Returns the `WECHAT_PAY_*` variables for an application of this merchant, with the private key.
    *
-   * @param notifyUrl where the application takes notifications; on this machine, or nothing arrives
+   * @param notifyUrl the application's route for notifications. It must be on this machine
    */
   env({ notifyUrl }: { notifyUrl: string }): PayEnv {
     return {
@@ -83,7 +83,7 @@ export class PayMerchant {
     });
   }
 
-  /** WeChat adds a platform certificate and signs with it from now on, as it does before the old one ends. */
+  /** Adds a platform certificate and signs with it from now on, as WeChat does before the old one expires. */
   renewPlatformCertificate(): void {
     if (this.verifyWith === 'public-key')
       throw new SandboxError(`Merchant ${this.mchId} has no platform certificates.`);
@@ -97,7 +97,7 @@ export class PayMerchant {
     return privatePem(this.ownKeys);
   }
 
-  /** 微信支付公钥 with its id; undefined for a merchant that has only platform certificates. */
+  /** 微信支付公钥 with its id. Undefined for a merchant with platform certificates only. */
   get publicKey(): { id: string; pem: string } | undefined {
     const key = this.platformPublicKey;
     return key && { id: key.id, pem: publicPem(key.pair) };
@@ -108,7 +108,7 @@ export class PayMerchant {
     return keyPair(`merchant ${this.index}`);
   }
 
-  /** @internal The keys behind the platform certificates, the newest last; none for a merchant that has only the public key. */
+  /** @internal The keys of the platform certificates, the newest last. Empty for a merchant with the public key only. */
   get platformCertificateKeys(): readonly PlatformKey[] {
     if (this.verifyWith !== 'public-key' && this.certificateKeys.length === 0)
       this.addCertificateKey();
@@ -122,17 +122,17 @@ export class PayMerchant {
       : { id: this.publicKeyId, pair: keyPair(`public key ${this.index}`) };
   }
 
-  /** @internal The key with this id, for a request that names one in `Wechatpay-Serial`. */
+  /** @internal Returns the key with this id, for a request with `Wechatpay-Serial`. */
   platformKey(id: string): PlatformKey | undefined {
     return [this.platformPublicKey, ...this.platformCertificateKeys].find((key) => key?.id === id);
   }
 
-  /** @internal The key for a response to a request that names none. */
+  /** @internal Returns the key for a response to a request without `Wechatpay-Serial`. */
   get usualKey(): PlatformKey {
     return this.platformCertificateKeys.at(-1) ?? this.platformPublicKey!;
   }
 
-  /** @internal The key of one notification: while a merchant switches, WeChat draws it for each message. */
+  /** @internal Returns the key for one notification. During a switch WeChat chooses it at random for each message. */
   get notificationKey(): PlatformKey {
     const drawn = randomInt(100) < this.publicKeyPercent;
     return (drawn && this.platformPublicKey) || this.usualKey;
@@ -168,7 +168,7 @@ function publicKeyIdOf(mchId: string): string {
   return `PUB_KEY_ID_0${mchId}${digits}`.slice(0, 39);
 }
 
-/** All merchants, with their defaults filled in. */
+/** Creates all merchants, with the defaults of their options. */
 export function registerMerchants(
   options: readonly PayMerchantOptions[],
   miniPrograms: readonly string[],
@@ -202,7 +202,7 @@ function assertMerchant(
   const unknown = appIds.find((appId) => !miniPrograms.includes(appId));
   if (unknown !== undefined)
     throw new SandboxError(
-      `Merchant ${mchId} names the mini program ${unknown}, which is not in startWechatSandbox({ apps }).`,
+      `Merchant ${mchId} has the mini program ${unknown}, which is not in startWechatSandbox({ apps }).`,
     );
   if (!['public-key', 'certificates', 'switching'].includes(verifyWith))
     throw new SandboxError(

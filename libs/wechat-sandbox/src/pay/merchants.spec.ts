@@ -40,7 +40,7 @@ const keyIn = (x509: X509Certificate, id: string) => ({
 describe('a merchant with the public key', () => {
   beforeEach(() => start([{}]));
 
-  it('has its variables, and no certificates', async () => {
+  it('returns its variables, and has no certificates', async () => {
     const env = wechat.pay.merchant.env({ notifyUrl: shop.url });
     expect(env).toEqual({
       WECHAT_PAY_MCH_ID: expect.stringMatching(/^\d{10}$/),
@@ -58,7 +58,7 @@ describe('a merchant with the public key', () => {
     });
   });
 
-  it('has a certificate of its own key with its serial', () => {
+  it('has a certificate with its own key and serial', () => {
     const { certificate, certificateSerial, privateKey } = wechat.pay.merchant;
     const x509 = new X509Certificate(certificate);
     expect(x509.serialNumber).toBe(certificateSerial);
@@ -66,7 +66,7 @@ describe('a merchant with the public key', () => {
     expect(x509.checkPrivateKey(createPrivateKey(privateKey))).toBe(true);
   });
 
-  it('tries its credentials with the echo call', async () => {
+  it('accepts its credentials in the echo call', async () => {
     const { id } = wechat.pay.merchant.publicKey!;
     const headers = { 'Wechatpay-Serial': id };
     const path = '/v3/security/echo';
@@ -84,7 +84,7 @@ describe('a merchant with the public key', () => {
 describe('a merchant with certificates', () => {
   beforeEach(() => start([{ verifyWith: 'certificates' }]));
 
-  it('decrypts them, and they verify responses and notifications; a new one signs at once', async () => {
+  it('decrypts them and verifies responses and notifications with them, and a new one signs at once', async () => {
     expect(wechat.pay.merchant.env({ notifyUrl: shop.url })).not.toHaveProperty(
       'WECHAT_PAY_PUBLIC_KEY',
     );
@@ -110,7 +110,7 @@ describe('a merchant with certificates', () => {
 describe('a merchant that switches', () => {
   beforeEach(() => start([{ verifyWith: 'switching' }]));
 
-  it('chooses the key of a response, and WeChat that of a notification', async () => {
+  it('chooses the key of a response, and WeChat chooses that of a notification', async () => {
     const publicKey = wechat.pay.merchant.publicKey!;
     expect(wechat.pay.merchant.env({ notifyUrl: shop.url })).toMatchObject({
       WECHAT_PAY_PLATFORM_CERTIFICATES: 'download',
@@ -143,7 +143,7 @@ describe('a merchant that switches', () => {
 it.each([
   [[{ mchId: '123' }], '8 to 10 digits'],
   [[{ mchId: '1900000109' }, { mchId: '1900000109' }], 'same mchId'],
-  [[{ appIds: ['wx0'] }], 'names the mini program wx0'],
+  [[{ appIds: ['wx0'] }], 'has the mini program wx0'],
   [[{ verifyWith: 'nothing' as 'switching' }], 'verifyWith'],
   [[], 'at least one merchant'],
 ])('refuses merchants %j', async (merchants, cure) => {
@@ -151,7 +151,7 @@ it.each([
   await expect(startWechatSandbox({ pay: { merchants } })).rejects.toThrow(cure);
 });
 
-it('keeps merchants apart', async () => {
+it('separates merchants', async () => {
   await start([{}, {}]);
   const other = new PayClient(wechat, wechat.pay.merchants[1]);
   await client.prepay({ payer: { openid: wechat.users.get('alice')!.openid() } });

@@ -16,7 +16,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * From each attempt to the next: 15 repeats in 24 hours and 4 minutes.
+ * The pauses between the attempts: 15 repeats in 24 hours and 4 minutes.
  * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791902
  */
 const REPEAT_AFTER = [
@@ -37,20 +37,20 @@ const REPEAT_AFTER = [
   6 * HOUR,
 ];
 
-/** What a notification says. */
+/** The contents of a notification. */
 export interface NotificationContent {
   /** `TRANSACTION.SUCCESS` */
   event: string;
   /** `transaction` or `refund`. */
   originalType: string;
   summary: string;
-  /** For people who look at the deliveries. */
+  /** A title for the list of deliveries. */
   title: string;
   url: string;
   resource: object;
-  /** How old the signature is, in real time. @default 0 */
+  /** The age of the signature in real time. @default 0 */
   age?: Duration;
-  /** Replaces `Wechatpay-Serial`. @default that of the key that signs */
+  /** Replaces `Wechatpay-Serial`. @default the serial of the key that signs */
   serial?: string;
 }
 
@@ -67,7 +67,7 @@ export class Notifications {
   }
 }
 
-/** One notification. Its body stays the same in every attempt; each attempt is signed anew. */
+/** One notification. All attempts have the same body, and each attempt has a new signature. */
 class Notification implements Message {
   readonly kind = 'pay';
   readonly title: string;
@@ -102,13 +102,13 @@ class Notification implements Message {
     return true;
   }
 
-  write(spoiled?: Tampering | 'signTest'): Letter {
+  write(tampering?: Tampering | 'signTest'): Letter {
     const key = this.merchant.notificationKey;
-    const body = spoiled === 'ciphertext' ? withBrokenCiphertext(this.body) : this.body;
-    const signed = this.sign(key, spoiled === 'signature' ? Buffer.from('{}') : body);
-    const headers = spoiled === 'signTest' ? asProbe(signed) : signed;
-    // a space after the JSON: an application that does not verify notices nothing
-    return { headers, body: spoiled === 'body' ? Buffer.concat([body, Buffer.from(' ')]) : body };
+    const body = tampering === 'ciphertext' ? withBrokenCiphertext(this.body) : this.body;
+    const signed = this.sign(key, tampering === 'signature' ? Buffer.from('{}') : body);
+    const headers = tampering === 'signTest' ? asProbe(signed) : signed;
+    // a space after the JSON, so that only the signature shows the change
+    return { headers, body: tampering === 'body' ? Buffer.concat([body, Buffer.from(' ')]) : body };
   }
 
   private sign(key: PlatformKey, body: Buffer): Record<string, string> {

@@ -12,7 +12,7 @@ const STATE_TEXTS: Record<TradeState, string> = {
   CLOSED: '订单已关闭',
 };
 
-/** An order as WeChat keeps it. */
+/** An order as WeChat stores it. */
 export interface PayOrder {
   readonly mchId: string;
   readonly outTradeNo: string;
@@ -31,7 +31,7 @@ export interface PayOrder {
   readonly paidAt?: Date;
 }
 
-/** The only place where an order changes. */
+/** The record of an order. Only this class changes it. */
 export class OrderRecord implements PayOrder {
   readonly mchId: string;
   readonly outTradeNo: string;
@@ -47,7 +47,7 @@ export class OrderRecord implements PayOrder {
 
   constructor(
     readonly merchant: PayMerchant,
-    /** What the first prepay sent; a repeat must be equal. */
+    /** The body of the first prepay. A repeat must be equal. */
     readonly body: PrepayBody,
     readonly createdAt: Date,
     readonly expiresAt: Date,
@@ -71,7 +71,7 @@ export class OrderRecord implements PayOrder {
     return fields;
   }
 
-  /** As query and notification show it: payer, transaction and times only after the payment. */
+  /** Returns the order for a query or a notification. Payer, transaction and times are present only after the payment. */
   transaction(): Record<string, unknown> {
     const { amount: total } = this;
     const common = {

@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 describe('an order', () => {
-  it('is paid on the phone, notified, queried', async () => {
+  it('is paid on the phone, notified and queried', async () => {
     const prepaid = await client.prepay({ ...payer, notify_url: shop.url, attach: 'table 5' });
     expect(prepaid.status).toBe(200);
     expect(prepaid.json.prepay_id).toMatch(/^wx\d{14}[0-9a-f]{20}$/);
@@ -91,7 +91,7 @@ describe('an order', () => {
 });
 
 describe('a repeated prepay', () => {
-  it('gives another prepay id of the same order, and both pay it once', async () => {
+  it('returns another prepay id of the same order, and both together pay it once', async () => {
     const body = { ...payer, notify_url: shop.url };
     const first = (await client.prepay(body)).json.prepay_id;
     const second = (await client.prepay(body)).json.prepay_id;
@@ -122,7 +122,7 @@ describe('a repeated prepay', () => {
     expect(reply.headers.get('request-id')).toMatch(/-268498688$/);
   });
 
-  it('of a number that was closed before it was ordered is refused for ever', async () => {
+  it('is refused for ever if its number was closed before the order', async () => {
     expect((await client.close()).status).toBe(204);
     expect(await client.prepay(payer)).toMatchObject({
       status: 400,
@@ -168,7 +168,7 @@ describe('the phone', () => {
     right = client.params((await client.prepay(payer)).json.prepay_id);
   });
 
-  it('opens no sheet for parameters that are not signed by the merchant, old, or of another mini program or person', async () => {
+  it('opens no pay sheet for parameters with a wrong signature, old ones, and those of another mini program or user', async () => {
     const stranger = wechat.users.get('bob')!;
     const now = Math.floor(Date.now() / 1000);
     const id = right.package.slice('prepay_id='.length);
@@ -192,7 +192,7 @@ describe('the phone', () => {
     expect(wechat.deliveries).toEqual([]);
   });
 
-  it('lets the person cancel, and the bank refuse', async () => {
+  it('returns a failure if the user cancels or the bank refuses', async () => {
     expect(await alice.requestPayment(right, { outcome: 'cancel' })).toEqual({
       errMsg: 'requestPayment:fail cancel',
     });
@@ -201,7 +201,7 @@ describe('the phone', () => {
   });
 });
 
-describe('WeChat checks in its order', () => {
+describe('a wrong request is refused in the order of WeChat’s checks', () => {
   const stale = Math.floor(Date.now() / 1000) - 400;
   const refund = (wrong: Wrong) =>
     client.call('POST', '/v3/refund/domestic/refunds', { nonsense: true }, wrong);
@@ -233,7 +233,7 @@ describe('WeChat checks in its order', () => {
     ['from the future', { timestamp: stale + 800 }, 401, 'SIGN_ERROR', '5分钟'],
     ['another merchant', { mchid: '1900009999' }, 404, 'MCH_NOT_EXISTS', '商户号不存在'],
     ['another serial', { serial: 'A'.repeat(40), sent: '{}' }, 401, 'SIGN_ERROR', '序列号有误'],
-    ['other bytes', { sent: '{"nonsense": true}' }, 401, 'SIGN_ERROR', '验签失败'],
+    ['other bytes', { sent: '{"other": true}' }, 401, 'SIGN_ERROR', '验签失败'],
     ['an unknown key', { headers: { 'Wechatpay-Serial': 'X' } }, 400, 'PARAM_ERROR', '公钥ID'],
     ['wrong parameters', {}, 400, 'PARAM_ERROR', 'out_refund_no'],
   ])('%s', async (_, wrong, status, code, message) => {
@@ -244,14 +244,14 @@ describe('WeChat checks in its order', () => {
     expect(reply.headers.get('request-id')).toMatch(/^08[0-9A-F]{38}-\d{9}$/);
   });
 
-  it('and is laxer about headers on the paths of transactions', async () => {
+  it('and needs fewer headers on the paths of transactions', async () => {
     const reply = await client.prepay(payer, { headers: { Accept: undefined } });
     expect(reply.status).toBe(200);
     const malformed = await client.prepay(payer, { headers: { Authorization: 'x' } });
     expect(malformed.json).toMatchObject({ code: 'SIGN_ERROR', message: '签名信息错误，验签失败' });
   });
 
-  it('and answers an unknown path or verb with an empty body', async () => {
+  it('and an unknown path or verb gets an empty body', async () => {
     expect(await client.call('GET', '/v3/pay/unknown')).toMatchObject({ status: 404, text: '' });
     const path = '/v3/pay/transactions/jsapi';
     expect(await client.call('GET', path)).toMatchObject({ status: 405, text: '' });
@@ -307,7 +307,7 @@ describe('WeChat checks in its order', () => {
 });
 
 describe('faults', () => {
-  it('refuse with any code, cut off the response after the work, or change it and sign again', async () => {
+  it('refuse with any code, reset the connection after the effect, or change the response and sign it again', async () => {
     const path = '/v3/pay/transactions/out-trade-no/:no';
     wechat.next(path, { payCode: 'FREQUENCY_LIMITED' });
     wechat.next(path, { payCode: 'INVALID_REQUEST', paySuffix: 268449641 });

@@ -11,7 +11,7 @@ import { PayFailure } from './pay-failure.js';
 import type { RefundRecord } from './refund.js';
 
 const DAY = 86_400_000;
-/** An unpaid order without `time_expire` closes itself after this time. */
+/** An unpaid order without `time_expire` is closed after this time. */
 const DEFAULT_LIFE = 7 * DAY;
 const LONGEST_LIFE = 90 * DAY;
 const SHORTEST_LIFE = 60_000;
@@ -30,8 +30,8 @@ export class Orders {
   private readonly orders = new BoundedMap<string, OrderRecord>(KEPT);
   private readonly byTransaction = new BoundedMap<string, OrderRecord>(KEPT);
   private readonly prepayIds = new BoundedMap<string, PrepayId>(KEPT);
-  /** Numbers that were closed before they were ordered: they cannot be ordered afterwards. */
-  private readonly burnt = new BoundedMap<string, true>(KEPT);
+  /** Numbers that were closed before a prepay. They can never be used for an order. */
+  private readonly closedUnused = new BoundedMap<string, true>(KEPT);
 
   constructor(
     private readonly clock: SandboxClock,
@@ -44,7 +44,7 @@ export class Orders {
     return [...this.orders.values()].map((order) => this.current(order).view());
   }
 
-  /** Orders, or orders again: the identical request is given another prepay id of the same order. */
+  /** Creates an order. An identical repeat returns another prepay id of the same order. */
   prepay(merchant: PayMerchant, body: PrepayBody): { prepay_id: string } {
     if (body.mchid !== merchant.mchId)
       throw fieldFailure('/mchid', body.mchid, 'http header中的mchid与post payload中的mchid不匹配');
@@ -74,10 +74,10 @@ export class Orders {
     return order?.merchant === merchant ? order : undefined;
   }
 
-  /** Closes an order. A number that was never ordered is closed too, for ever. */
+  /** Closes an order. A number without an order is closed for ever. */
   close(merchant: PayMerchant, outTradeNo: string): void {
     const order = this.find(merchant, outTradeNo);
-    if (!order) this.burnt.set(keyOf(merchant, outTradeNo), true);
+    if (!order) this.closedUnused.set(keyOf(merchant, outTradeNo), true);
     else if (order.isPaid) throw new PayFailure('ORDER_PAID');
     else order.state = 'CLOSED';
   }
@@ -94,12 +94,12 @@ export class Orders {
     return [...this.orders.values()].filter((order) => order.merchant === merchant);
   }
 
-  /** A refund was made or has a new status: an order that has one that was not closed is in state REFUND. */
+  /** Updates an order after a change of a refund. An order with a refund that is not closed has the state REFUND. */
   afterRefund(order: OrderRecord, refunds: readonly RefundRecord[]): void {
     order.state = refunds.some(({ status }) => status !== 'CLOSED') ? 'REFUND' : 'SUCCESS';
   }
 
-  /** The payer pays. */
+  /** Pays an order. */
   pay(order: OrderRecord): void {
     const now = this.clock.now();
     order.transactionId = newTransactionId(now);
@@ -110,14 +110,14 @@ export class Orders {
 
   private create(merchant: PayMerchant, body: PrepayBody): OrderRecord {
     const key = keyOf(merchant, body.out_trade_no);
-    if (this.burnt.get(key)) throw new PayFailure('ORDER_CLOSED');
+    if (this.closedUnused.get(key)) throw new PayFailure('ORDER_CLOSED');
     const now = this.clock.now();
     const order = new OrderRecord(merchant, body, new Date(now), this.expiry(body, now));
     this.orders.set(key, order);
     return order;
   }
 
-  /** At least a minute and at most 90 days from now, as WeChat adjusts it. */
+  /** Returns the expiry of an order. WeChat limits it to at least one minute and at most 90 days from now. */
   private expiry({ time_expire: timeExpire }: PrepayBody, now: number): Date {
     if (timeExpire === undefined) return new Date(now + DEFAULT_LIFE);
     const at = Date.parse(timeExpire);
@@ -133,7 +133,7 @@ export class Orders {
     throw fieldFailure('/payer/openid', openid, '无效的openid');
   }
 
-  /** An unpaid order whose time has come is closed. */
+  /** Closes an unpaid order that has expired. */
   private current(order: OrderRecord): OrderRecord {
     if (order.state === 'NOTPAY' && this.clock.now() >= order.expiresAt.getTime())
       order.state = 'CLOSED';

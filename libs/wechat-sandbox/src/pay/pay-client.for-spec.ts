@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { PayMerchant, RequestPaymentParams, SandboxUser, WechatSandbox } from '../index.js';
 
-/** All that the responses of these tests may hold. */
+/** All fields that the responses of these tests can have. */
 interface ReplyJson {
   code: string;
   message: string;
@@ -25,7 +25,7 @@ interface EncryptedJson {
   associated_data: string;
 }
 
-/** A response as it came. */
+/** A response as it was received. */
 export interface PayReply {
   status: number;
   headers: Headers;
@@ -33,7 +33,7 @@ export interface PayReply {
   json: ReplyJson;
 }
 
-/** What a call may get wrong. */
+/** The mistakes that a call can have. */
 export interface Wrong {
   headers?: Record<string, string | undefined>;
   timestamp?: number;
@@ -44,7 +44,7 @@ export interface Wrong {
   authorization?: (right: string) => string;
 }
 
-/** Calls WeChat Pay as a merchant's server does, with nothing of the library. */
+/** Calls WeChat Pay as a merchant's server does, without the library. */
 export class PayClient {
   private readonly privateKey = createPrivateKey(this.merchant.privateKey);
 
@@ -114,7 +114,7 @@ export class PayClient {
     });
   }
 
-  /** What the server gives the mini program. */
+  /** The parameters that the server returns to the mini program. */
   params(prepayId: string, changed: Partial<RequestPaymentParams> = {}): RequestPaymentParams {
     const params = {
       timeStamp: String(Math.floor(Date.now() / 1000)),
@@ -174,7 +174,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Whether WeChat's signature belongs to these bytes. */
+/** Whether the signature of these bytes is valid. */
 export function isSignedBy(
   key: { id: string; pem: string } | undefined,
   headers: Headers | IncomingHttpHeaders,
@@ -197,7 +197,7 @@ export function decryptResource(resource: EncryptedJson, apiV3Key: string): stri
   return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString();
 }
 
-/** A notification as it arrived. */
+/** A notification as it was received. */
 export interface Arrived {
   headers: IncomingHttpHeaders;
   body: Buffer;

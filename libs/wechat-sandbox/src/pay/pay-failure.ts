@@ -69,5 +69,5 @@ const USUAL: Readonly<Record<string, Usual>> = {
   OPENID_MISMATCH: usual(500, 'openid和appid不匹配'),
 };
 
-/** The codes that a test may ask for. */
+/** The codes that a test can set as a fault. */
 export const PAY_CODES = Object.keys(USUAL);

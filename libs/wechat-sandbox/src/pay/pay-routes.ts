@@ -10,7 +10,7 @@ import { PayFailure } from './pay-failure.js';
 import { newRequestId, signatureHeaders, type PlatformKey } from './signing.js';
 import type { WechatPay } from './wechat-pay.js';
 
-/** A call whose headers, age and signature are right. */
+/** A call with valid headers, age and signature. */
 interface PayCall {
   merchant: PayMerchant;
   /** Signs the response. */
@@ -25,9 +25,9 @@ interface PayCall {
 
 interface PayRoute {
   method: 'GET' | 'POST';
-  /** `:name` is any one segment. */
+  /** `:name` stands for one path segment. */
   path: string;
-  /** Returns the JSON of a 200, a file, or nothing for a 204. */
+  /** Returns the JSON of a 200, a file, or undefined for a 204. */
   handle(call: PayCall): object | Buffer | undefined;
 }
 
@@ -35,7 +35,7 @@ interface PayRoute {
 export const isPayPath = (path: string): boolean => path.startsWith('/v3/');
 
 const TRANSACTIONS = '/v3/pay/transactions';
-/** Real milliseconds: older than any client may accept. */
+/** The age of an old signature in real milliseconds. No client may accept it. */
 const STALE = 10 * 60_000;
 const REFUNDS = '/v3/refund/domestic/refunds';
 const { RSA_PKCS1_OAEP_PADDING } = constants;
@@ -58,7 +58,7 @@ export class PayRoutes {
     return this.routes.map(({ path }) => path);
   }
 
-  /** The path of the route that a request meets: `/v3/pay/transactions/id/:id`. */
+  /** Returns the path of the route for a request: `/v3/pay/transactions/id/:id`. */
   patternOf(path: string): string | undefined {
     return this.routes.find((route) => matches(route.path, path))?.path;
   }
@@ -82,12 +82,12 @@ export class PayRoutes {
     }
   }
 
-  /** A refusal that a test has asked for. */
+  /** Returns the refusal of a fault that a test has set. */
   refuse(code: string, suffix?: number): PlatformResponse {
     return failure(new PayFailure(code, { suffix }));
   }
 
-  /** The same response with something wrong about its signature. */
+  /** Returns the same response with a wrong signature. */
   tamper(response: PlatformResponse, how: NonNullable<Fault['tamper']>): PlatformResponse {
     const { body, headers, status } = response;
     const key = this.keyOf(response);
@@ -103,7 +103,7 @@ export class PayRoutes {
     return new PlatformResponse(body, { ...Object.fromEntries(unsigned), ...wrong[how]() }, status);
   }
 
-  /** The same response with other JSON; a signed one is signed again. */
+  /** Returns the same response with other JSON. A signed response is signed again. */
   rewrite(response: PlatformResponse, json: unknown): PlatformResponse {
     const body = Buffer.from(JSON.stringify(json));
     const key = this.keyOf(response);
@@ -234,7 +234,7 @@ function billRoutes({ bills }: WechatPay): PayRoute[] {
   ];
 }
 
-/** A sensitive field must open with the key that `Wechatpay-Serial` names. */
+/** Checks that a sensitive field decrypts with the key of `Wechatpay-Serial`. */
 function decrypt({ key, serial }: PayCall, field: string, ciphertext: string | undefined): void {
   if (ciphertext === undefined) return;
   if (serial === undefined)

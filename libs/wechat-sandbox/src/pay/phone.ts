@@ -5,13 +5,13 @@ import type { OrderRecord } from './order.js';
 import type { Orders } from './orders.js';
 import { lines, rsaVerify } from './signing.js';
 
-/** Seconds that `timeStamp` may be off, by real time. */
+/** The maximum age of `timeStamp` in seconds of real time. */
 const TOLERANCE = 300;
 
-/** Why the phone opens no pay sheet; the order if it does. */
+/** The order, or the reason why the phone opens no pay sheet. */
 export type PaySheet = { order: OrderRecord } | { refusal: string };
 
-/** Checks the parameters of `wx.requestPayment` as the phone and WeChat behind it do, before the pay sheet opens. */
+/** Checks the parameters of `wx.requestPayment` as the phone and WeChat do before the pay sheet opens. */
 export function openPaySheet(
   orders: Orders,
   user: SandboxUser,

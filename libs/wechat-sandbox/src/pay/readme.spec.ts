@@ -30,14 +30,14 @@ it('runs as the README shows it', async () => {
   const params = await prepay(); // your server orders and signs
   const alice = wechat.users.get('alice')!;
   const { errMsg } = await alice.requestPayment(params); // 'requestPayment:ok'
-  await wechat.settle(); // the notification has its response
+  await wechat.settle(); // until the notification has its response
   // #endregion pay
   expect(errMsg).toBe('requestPayment:ok');
   expect(shop.arrived).toHaveLength(1);
 
   const { outTradeNo } = wechat.pay.orders[0]!;
   // #region deliveries
-  wechat.nextDelivery({ drop: true }); // the next attempt gets lost
+  wechat.nextDelivery({ drop: true }); // the next attempt is lost
   await wechat.pay.notify(outTradeNo);
   wechat.clock.advance('15s'); // the retry is due
   await wechat.settle();

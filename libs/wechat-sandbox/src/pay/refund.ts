@@ -7,7 +7,7 @@ export type RefundStatus = 'PROCESSING' | 'SUCCESS' | 'ABNORMAL' | 'CLOSED';
 
 const RECEIVED_BY = '支付用户零钱';
 
-/** A refund as WeChat keeps it. */
+/** A refund as WeChat stores it. */
 export interface PayRefund {
   readonly mchId: string;
   readonly outRefundNo: string;
@@ -23,7 +23,7 @@ export interface PayRefund {
   readonly notifyUrl?: string;
 }
 
-/** The only place where a refund changes. */
+/** The record of a refund. Only this class changes it. */
 export class RefundRecord implements PayRefund {
   readonly mchId: string;
   readonly outRefundNo: string;
@@ -36,7 +36,7 @@ export class RefundRecord implements PayRefund {
 
   constructor(
     readonly order: OrderRecord,
-    /** What the first request sent; a repeat must be equal. */
+    /** The body of the first request. A repeat must be equal. */
     readonly body: RefundBody,
     readonly refundId: string,
     readonly createdAt: Date,
@@ -54,7 +54,7 @@ export class RefundRecord implements PayRefund {
     return fields;
   }
 
-  /** As the refund calls show it. */
+  /** Returns the refund for the refund calls. */
   resource(): Record<string, unknown> {
     return {
       refund_id: this.refundId,
@@ -78,7 +78,7 @@ export class RefundRecord implements PayRefund {
     };
   }
 
-  /** As a notification shows it: `refund_status`, and neither currency nor appid nor create_time. */
+  /** Returns the refund for a notification: with `refund_status`, and without currency, appid and create_time. */
   notice(): Record<string, unknown> {
     return {
       mchid: this.mchId,

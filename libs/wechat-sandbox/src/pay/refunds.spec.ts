@@ -74,7 +74,7 @@ describe('a refund', () => {
     expect(wechat.pay.refunds).toHaveLength(1);
   });
 
-  it('never exceeds the payment, and is repeated a minute later at the earliest', async () => {
+  it('never exceeds the payment, and a second one is possible after a minute', async () => {
     const part = (refund: number, outRefundNo: string) =>
       client.refund({
         out_refund_no: outRefundNo,
@@ -98,7 +98,7 @@ describe('a refund', () => {
     });
   });
 
-  it('that was CLOSED stays closed under its number, and a new number works', async () => {
+  it('stays CLOSED under its number, and works with a new number', async () => {
     await client.refund({ notify_url: shop.url });
     wechat.pay.settleRefund('refund-1', 'CLOSED');
     await wechat.settle();
@@ -108,7 +108,7 @@ describe('a refund', () => {
     expect((await client.refund({ out_refund_no: 'refund-2' })).json.status).toBe('PROCESSING');
   });
 
-  it('that is ABNORMAL is paid to a card whose number WeChat can decrypt', async () => {
+  it('can be paid to a card with an encrypted number if it is ABNORMAL', async () => {
     const { json } = await client.refund({ notify_url: shop.url });
     wechat.pay.settleRefund('refund-1', 'ABNORMAL');
     expect((await client.refund({ out_refund_no: 'refund-2' })).json.code).toBe('INVALID_REQUEST');
@@ -138,7 +138,7 @@ describe('a refund', () => {
     expect(notices()).toMatchObject([{ event: 'REFUND.ABNORMAL' }, { event: 'REFUND.SUCCESS' }]);
   });
 
-  it('made in the console has a number that the server does not know', async () => {
+  it('has a new number if it is made in the merchant console', async () => {
     const { outRefundNo } = wechat.pay.refundInConsole('order-0001');
     expect(outRefundNo).toMatch(/^console-/);
     expect((await client.query()).json.trade_state).toBe('REFUND');
@@ -168,7 +168,7 @@ describe('a refund', () => {
     expect(wechat.pay.refunds).toEqual([]);
   });
 
-  it('with other amounts under a used number is refused', async () => {
+  it('is refused with other amounts under a used number', async () => {
     await client.refund();
     expect(await client.refund({ amount: money(1) })).toMatchObject({
       status: 400,

@@ -10,12 +10,12 @@ import type { Orders } from './orders.js';
 import { PayFailure } from './pay-failure.js';
 import { RefundRecord, type PayRefund, type RefundStatus } from './refund.js';
 
-/** A refund settles by itself after this time of the sandbox's clock. */
+/** A refund succeeds after this time of the sandbox's clock. */
 const SETTLES_AFTER = 3000;
 /** A payment can be refunded for a year. */
 const REFUNDABLE_FOR = 365 * 86_400_000;
 const MOST_PARTIAL_REFUNDS = 50;
-/** Between two refunds of one order. */
+/** The minimum time between two refunds of one order. */
 const MINUTE = 60_000;
 const KEPT = 20_000;
 
@@ -51,7 +51,7 @@ export class Refunds {
     return [...this.refunds.values()].filter((refund) => refund.order === order);
   }
 
-  /** Refunds. The identical request with the same number is given the refund as it is now. */
+  /** Creates a refund. An identical repeat with the same number returns the current refund. */
   create(merchant: PayMerchant, body: RefundBody): RefundRecord {
     if (Buffer.byteLength(body.reason ?? '') > 80)
       throw fieldFailure('/reason', body.reason, 'is longer than 80 bytes', 268435464);
@@ -65,14 +65,14 @@ export class Refunds {
     return this.add(order, body);
   }
 
-  /** Refunds without a request of the merchant's server, as the merchant console does. */
+  /** Creates a refund without a request of the merchant's server, as the merchant console does. */
   createInConsole(order: OrderRecord, outRefundNo: string, refund: number): RefundRecord {
     const amount = { refund, total: order.amount, currency: 'CNY' };
     const body = { out_trade_no: order.outTradeNo, out_refund_no: outRefundNo, amount };
     return this.create(order.merchant, body);
   }
 
-  /** Gives a refund its outcome, and notifies. */
+  /** Sets the final status of a refund, and notifies the merchant. */
   settle(refund: RefundRecord, status: Exclude<RefundStatus, 'PROCESSING'>): void {
     refund.status = status;
     if (status === 'SUCCESS') refund.succeededAt = new Date(this.clock.now());
@@ -128,7 +128,7 @@ export class Refunds {
   }
 }
 
-/** The refund of an earlier request, unless the repeat differs from it. */
+/** Returns the refund of an earlier request. Throws if the repeat differs from it. */
 function repeated(refund: RefundRecord, body: RefundBody): RefundRecord {
   const sameOrder =
     (body.out_trade_no ?? refund.outTradeNo) === refund.outTradeNo &&

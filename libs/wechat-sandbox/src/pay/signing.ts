@@ -2,7 +2,7 @@ import { createCipheriv, randomBytes, sign, verify, type KeyObject } from 'node:
 import { unixSeconds } from '../world/clock.js';
 import type { KeyPair } from './keys.js';
 
-/** A key of WeChat's that signs responses and notifications. */
+/** A key with which WeChat signs responses and notifications. */
 export interface PlatformKey {
   /** `PUB_KEY_ID_…`, or the serial of a platform certificate. */
   id: string;
@@ -11,7 +11,7 @@ export interface PlatformKey {
   notBefore?: Date;
 }
 
-/** Lines that are signed: each ends with a line feed, the last one too. */
+/** Joins the lines to sign. Each line ends with a line feed, also the last one. */
 export const lines = (...texts: (string | Buffer)[]): Buffer =>
   Buffer.concat(texts.flatMap((text) => [Buffer.from(text as string), Buffer.from('\n')]));
 
@@ -19,7 +19,7 @@ export const lines = (...texts: (string | Buffer)[]): Buffer =>
 export const rsaSign = (text: Buffer, privateKey: KeyObject): string =>
   sign('sha256', text, privateKey).toString('base64');
 
-/** Whether a signature in Base64 belongs to the text. */
+/** Whether a Base64 signature of the text is valid. */
 export const rsaVerify = (text: Buffer, signature: string, publicKey: KeyObject): boolean =>
   verify('sha256', text, publicKey, Buffer.from(signature, 'base64'));
 
@@ -27,7 +27,7 @@ export const rsaVerify = (text: Buffer, signature: string, publicKey: KeyObject)
  * The `Wechatpay-*` headers of a response or a notification.
  *
  * @param body the exact bytes
- * @param at real time in milliseconds: the age of a signature is never judged by the sandbox's clock
+ * @param at real time in milliseconds, because clients check the age of a signature by real time
  */
 export function signatureHeaders(
   key: PlatformKey,
@@ -45,7 +45,7 @@ export function signatureHeaders(
   };
 }
 
-/** What WeChat encrypts with the APIv3 key. */
+/** A text that WeChat has encrypted with the APIv3 key. */
 export interface EncryptedResource {
   algorithm: 'AEAD_AES_256_GCM';
   ciphertext: string;

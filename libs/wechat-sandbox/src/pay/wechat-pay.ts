@@ -23,13 +23,13 @@ export interface PayOptions {
   merchants?: readonly PayMerchantOptions[];
 }
 
-/** How `wechat.pay.notify()` differs from the truth. */
+/** The changes that `wechat.pay.notify()` makes to a notification. */
 export interface NotifyOptions {
   /** A `REFUND.*` event is about the newest refund of the order. @default 'TRANSACTION.SUCCESS' */
   event?: string;
   /** Fields of the decrypted resource that are replaced: `{ amount: 1, currency: 'USD', mchid: '…', appid: '…', openid: '…', … }`. */
   over?: Record<string, unknown>;
-  /** How old the signature is, in real time. @default '0s' */
+  /** The age of the signature in real time. @default '0s' */
   age?: Duration;
   /** Replaces `Wechatpay-Serial`. */
   serial?: string;
@@ -73,7 +73,7 @@ export class WechatPay {
     return this.merchants[0]!;
   }
 
-  /** All orders, the oldest first. Only the newest 20 000 are kept. */
+  /** All orders, the oldest first. Only the newest 20 000 are stored. */
   get orders(): PayOrder[] {
     return this.orderBook.all;
   }
@@ -83,15 +83,15 @@ export class WechatPay {
     return this.find(outTradeNo)?.view();
   }
 
-  /** All refunds, the oldest first. Only the newest 20 000 are kept. */
+  /** All refunds, the oldest first. Only the newest 20 000 are stored. */
   get refunds(): PayRefund[] {
     return this.refundBook.all;
   }
 
   /**
-   * Ends a refund now; by itself it succeeds after 3 s of the sandbox's clock. An abnormal one can still succeed or be closed.
+   * Sets the status of a refund now. Otherwise it succeeds after 3 s of the sandbox's clock. An abnormal refund can still succeed or be closed.
    *
-   * @returns the refund; its notification is on the way
+   * @returns the refund. Its notification is sent in the background
    */
   settleRefund(outRefundNo: string, status: Exclude<RefundStatus, 'PROCESSING'>): PayRefund {
     const refund = this.findRefund(outRefundNo);
@@ -104,7 +104,7 @@ export class WechatPay {
     return refund.view();
   }
 
-  /** Refunds an order as a person does in the merchant console: with a number that the server does not know, and without a notification. */
+  /** Refunds an order as in the merchant console: with a new number and without a notification. */
   refundInConsole(outTradeNo: string, { amount }: { amount?: number } = {}): PayRefund {
     const order = this.findOrder(outTradeNo);
     const number = `console-${randomBytes(8).toString('hex')}`;
@@ -117,7 +117,7 @@ export class WechatPay {
   }
 
   /**
-   * Of 100 notifications of a merchant that switches, the public key signs this many from now on, drawn for each message.
+   * Sets the percentage of notifications that the public key signs, for merchants that switch. The key is chosen at random for each message.
    *
    * @param mchId default: every merchant that switches
    */
@@ -130,13 +130,13 @@ export class WechatPay {
     );
     if (switching.length === 0)
       throw new SandboxError(
-        "No such merchant switches. Start the sandbox with pay: { merchants: [{ verifyWith: 'switching' }] }.",
+        "There is no merchant that switches. Start the sandbox with pay: { merchants: [{ verifyWith: 'switching' }] }.",
       );
     for (const merchant of switching) merchant.publicKeyPercent = percent;
   }
 
   /**
-   * Sends a notification that WeChat has signed correctly, with some fields changed. It is repeated like any other.
+   * Sends a notification with changed fields and a correct signature. It is repeated like any other.
    *
    * @returns the delivery after its first attempt
    */
@@ -168,7 +168,7 @@ export class WechatPay {
     });
   }
 
-  /** @internal What `wx.requestPayment` does. */
+  /** @internal The implementation of `wx.requestPayment`. */
   requestPayment(
     user: SandboxUser,
     params: RequestPaymentParams,
@@ -226,7 +226,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   'REFUND.CLOSED': '退款关闭',
 };
 
-/** Replaces fields of a resource. `amount` as a number, `currency` and `openid` stand for the nested fields. */
+/** Replaces fields of a resource. `amount` as a number, `currency` and `openid` mean the nested fields. */
 function overlay(
   resource: Record<string, unknown>,
   { amount, currency, openid, ...others }: Record<string, unknown>,

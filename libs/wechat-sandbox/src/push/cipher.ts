@@ -38,7 +38,7 @@ export class PushCipher {
     return Buffer.concat([cipher.update(padded), cipher.final()]).toString('base64');
   }
 
-  /** Returns the message, or undefined if it is not one of this app with this key. */
+  /** Returns the message, or undefined if it was not encrypted for this app with this key. */
   decrypt(encrypted: string): Buffer | undefined {
     const bytes = Buffer.from(encrypted, 'base64');
     if (bytes.length === 0 || bytes.length % 16 !== 0) return undefined;

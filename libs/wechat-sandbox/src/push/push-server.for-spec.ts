@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** A push as it arrived. */
+/** A push as it was received. */
 export interface ArrivedPush {
   method: string;
   query: Record<string, string>;
@@ -10,12 +10,12 @@ export interface ArrivedPush {
   body: string;
 }
 
-/** What the server does with a push: the body of a 200, another status, or no response at all. */
+/** The reaction of the server: the body of a 200, another status, or no response. */
 type Reaction = string | number | typeof HANG | ((push: ArrivedPush) => string);
 
 export const HANG = Symbol('no response');
 
-/** A server that WeChat pushes to, with nothing of the library. */
+/** A server that receives pushes, without the library. */
 export class PushServer {
   readonly arrived: ArrivedPush[] = [];
   /** The next responses; then `success`. */

@@ -117,7 +117,7 @@ describe('a push', () => {
   });
 
   it.each(['json', 'xml'] as const)(
-    'in secure mode has only what is encrypted, in %s',
+    'in secure mode has only the encrypted part, in %s',
     async (format) => {
       secure({ format });
       await wechat.push(appId, { Event: 'debug_demo', FromUserName: 'o1' });
@@ -199,7 +199,7 @@ describe('a reply', () => {
       () =>
         JSON.stringify(sealed({ Encrypt: 'AAAA', MsgSignature: sha1(TOKEN, '1', '2', 'AAAA') })),
     ],
-  ])('that is wrong has a note: %s', async (note, body) => {
+  ])('has a note if it is invalid: %s', async (note, body) => {
     secure();
     server.responses.push(body());
     const attempt = await replyOf();
@@ -211,7 +211,7 @@ describe('a reply', () => {
 describe('an attempt', () => {
   const push = () => wechat.push(appId, { Event: 'debug_demo' });
 
-  it('without a response within 5 s is followed by two more, with the same message and another signature', async () => {
+  it('is repeated twice after 5 s without a response, with the same message and another signature', async () => {
     secure();
     server.responses.push(HANG);
     const { attempts } = await push();
@@ -224,7 +224,7 @@ describe('an attempt', () => {
     expect(new Set(server.arrived.map(({ query }) => query['nonce'])).size).toBe(2);
   });
 
-  it('that gets lost, or finds no server, is repeated twice', async () => {
+  it('is repeated twice if it is lost or if no server listens', async () => {
     configure();
     wechat.nextDelivery({ drop: true });
     await push();
@@ -240,7 +240,7 @@ describe('an attempt', () => {
     await server.start();
   });
 
-  it('with any response is not repeated', async () => {
+  it('is not repeated after any response', async () => {
     configure();
     server.responses.push(500);
     await push();
@@ -249,7 +249,7 @@ describe('an attempt', () => {
     expect(wechat.deliveries).toMatchObject([{ done: false, attempts: [{ status: 500 }] }]);
   });
 
-  it('comes several times, late, or spoiled', async () => {
+  it('is sent several times, late or changed by a fault', async () => {
     secure();
     wechat.nextDelivery({ duplicate: 3 });
     await push();
@@ -271,7 +271,7 @@ describe('an attempt', () => {
 });
 
 describe("the console's check of the URL", () => {
-  it('succeeds if the echostr comes back', async () => {
+  it('succeeds if the response is the echostr', async () => {
     configure();
     server.responses.push(({ query }) => query['echostr']!);
     expect(await wechat.verifyPush(appId)).toEqual({ ok: true, status: 200 });

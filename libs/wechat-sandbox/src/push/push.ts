@@ -8,7 +8,7 @@ import { read, write } from './format.js';
 /** A push is sent three times in all, each 5 s after the one before. */
 const REPEAT_AFTER = [5000, 5000];
 
-/** A message push. Its message stays the same in every attempt; each attempt is encrypted and signed anew. */
+/** A message push. All attempts have the same message, and each attempt is encrypted and signed again. */
 export class Push implements Message {
   readonly kind = 'push';
   readonly title: string;
@@ -37,26 +37,26 @@ export class Push implements Message {
     return status === 0;
   }
 
-  write(spoiled?: Tampering | 'signTest'): Letter {
+  write(tampering?: Tampering | 'signTest'): Letter {
     const { token, format, mode } = this.config;
     const nonce = String(randomInt(1e8, 1e9));
     const timestamp = String(unixSeconds(Date.now()));
     const signed = [
-      spoiled === 'signature' || spoiled === 'signTest' ? `${token}0` : token,
+      tampering === 'signature' || tampering === 'signTest' ? `${token}0` : token,
       timestamp,
       nonce,
     ];
     const query = new URLSearchParams({ signature: signatureOf(...signed), timestamp, nonce });
     const clear = write(format, this.message);
-    if (!this.cipher) return this.letter(query, spoiled === 'body' ? withSpace(clear) : clear);
+    if (!this.cipher) return this.letter(query, tampering === 'body' ? withSpace(clear) : clear);
     const text = this.cipher.encrypt(clear);
-    const encrypted = spoiled === 'ciphertext' ? broken(text) : text;
+    const encrypted = tampering === 'ciphertext' ? broken(text) : text;
     query.set('openid', String(this.message['FromUserName']));
     query.set('encrypt_type', 'aes');
     query.set('msg_signature', signatureOf(...signed, encrypted));
     const frame = {
       ...(mode === 'compatible' ? this.message : { ToUserName: this.message['ToUserName'] }),
-      Encrypt: spoiled === 'body' ? broken(encrypted) : encrypted,
+      Encrypt: tampering === 'body' ? broken(encrypted) : encrypted,
     };
     return this.letter(query, write(format, frame));
   }
@@ -85,7 +85,7 @@ export class Push implements Message {
   }
 }
 
-/** The query of the console's check, and the text that must come back. */
+/** Returns the query of the console's check, and the echostr that the server must return. */
 export function verificationOf(token: string): { query: URLSearchParams; echostr: string } {
   const timestamp = String(unixSeconds(Date.now()));
   const nonce = String(randomInt(1e8, 1e9));
@@ -97,7 +97,7 @@ export function verificationOf(token: string): { query: URLSearchParams; echostr
 /** In plain mode the signature does not cover the body, so a changed body verifies. */
 const withSpace = (body: Buffer): Buffer => Buffer.concat([body, Buffer.from(' ')]);
 
-/** The first byte is another one. */
+/** Returns the text with another first byte. */
 function broken(encrypted: string): string {
   const bytes = Buffer.from(encrypted, 'base64');
   bytes[bytes.length - 1]! ^= 1;

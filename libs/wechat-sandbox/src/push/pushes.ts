@@ -14,9 +14,9 @@ import { Push, verificationOf } from './push.js';
 export interface PushVerification {
   /** The server has returned the echostr. */
   ok: boolean;
-  /** HTTP status of the response; 0: none came. */
+  /** HTTP status of the response. 0: there was no response. */
   status: number;
-  /** Why it is not ok. */
+  /** The reason if `ok` is false. */
   note?: string;
 }
 

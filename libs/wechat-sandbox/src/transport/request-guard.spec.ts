@@ -87,7 +87,7 @@ describe('DNS rebinding', () => {
   });
 
   it.each(['127.0.0.1', 'localhost', 'LOCALHOST', '[::1]', 'localhost:1', '127.0.0.1:65535'])(
-    'does not keep %p from working, with any port that a container maps',
+    'accepts the name %p with any port, as a container may map ports',
     async (host) => {
       expect(await send('/sandbox/users', { host })).toMatchObject({ status: 200 });
     },

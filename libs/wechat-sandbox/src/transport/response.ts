@@ -20,7 +20,7 @@ export function jsonResponse(path: string, json: unknown): PlatformResponse {
   });
 }
 
-/** A page for a browser. Without a content security policy of its own it is inert. */
+/** A page for a browser. It runs no script and loads nothing unless it has its own content security policy. */
 export const htmlResponse = (html: string, status = 200, policy?: string): PlatformResponse =>
   new PlatformResponse(
     Buffer.from(html),

@@ -2,7 +2,7 @@ import { BoundedMap } from '../world/bounded-map.js';
 import { newRid } from '../world/ids.js';
 import type { PlatformRequest } from './request.js';
 
-/** What `cgi-bin/openapi/rid/get` returns about a refused call. */
+/** The data that `cgi-bin/openapi/rid/get` returns for a refused call. */
 export interface RidRecord {
   invoke_time: number;
   cost_in_ms: number;

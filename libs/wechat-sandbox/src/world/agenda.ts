@@ -1,18 +1,18 @@
 import type { SandboxClock } from './clock.js';
 
-/** One thing to do at one time. */
+/** One function with its due time. */
 interface Entry {
   /** Milliseconds by the sandbox's clock. */
   due: number;
   run: () => Promise<void>;
 }
 
-/** How many entries may run at the same time. The rest waits its turn. */
+/** The number of entries that may run at the same time. Further entries wait. */
 const MAX_RUNNING = 128;
-/** `setTimeout` takes no longer delay than 24.8 days; the timer is set again after this time at the latest. */
+/** The longest delay of the timer. It is set again until the entry is due, because `setTimeout` supports at most 24.8 days. */
 const LONGEST_TIMER = 3600_000;
 
-/** What the platform does later, by the sandbox's clock: repeat a notification, settle a refund. */
+/** Runs functions at a time of the sandbox's clock, for example to repeat a notification or to settle a refund. */
 export class Agenda {
   private readonly entries: Entry[] = [];
   private readonly running = new Set<Promise<void>>();
@@ -25,7 +25,7 @@ export class Agenda {
   }
 
   /**
-   * Runs something when the clock shows `due`, or at once if it does already.
+   * Runs a function when the clock reaches `due`, or at once if it is past.
    *
    * @param due milliseconds by the sandbox's clock
    * @param run must not reject
@@ -37,7 +37,7 @@ export class Agenda {
     this.startDue();
   }
 
-  /** Resolves when nothing is due and nothing runs. */
+  /** Resolves when no entry is due or running. */
   async settle(): Promise<void> {
     this.startDue();
     while (this.running.size > 0) {
@@ -46,7 +46,7 @@ export class Agenda {
     }
   }
 
-  /** Forgets all entries; those that run are not awaited. */
+  /** Removes all entries. Does not wait for those that are running. */
   close(): void {
     this.closed = true;
     this.entries.length = 0;

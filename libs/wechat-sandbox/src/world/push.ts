@@ -2,13 +2,13 @@ import { SandboxError } from './sandbox-error.js';
 
 /** The page 消息推送 in the console of a mini program. */
 export interface PushOptions {
-  /** Where WeChat sends pushes: http with a loopback host. */
+  /** The URL for pushes: http with a loopback host. */
   url: string;
   /** Token (令牌): 3 to 32 letters and digits. */
   token: string;
   /** EncodingAESKey (消息加密密钥): 43 letters and digits. Required by `secure` and `compatible`. */
   aesKey?: string;
-  /** 明文, 兼容 or 安全模式. `compatible` sends the clear message beside the encrypted one. @default 'secure' with an aesKey, else 'plain' */
+  /** 明文, 兼容 or 安全模式. `compatible` sends the clear message together with the encrypted one. @default 'secure' with an aesKey, else 'plain' */
   mode?: 'plain' | 'compatible' | 'secure';
   /** 数据格式. @default 'json' */
   format?: 'json' | 'xml';

@@ -1,4 +1,4 @@
-/** What the mini program passes to `wx.requestPayment`, as the server has signed it. */
+/** The parameters of `wx.requestPayment`, which the server has signed. */
 export interface RequestPaymentParams {
   timeStamp: string;
   nonceStr: string;
@@ -7,7 +7,7 @@ export interface RequestPaymentParams {
   paySign: string;
 }
 
-/** What the person does in the pay sheet, and in which mini program. */
+/** The user's decision in the pay sheet, and the mini program. */
 export interface RequestPaymentOptions {
   /** `ok`: confirms; `cancel`: closes the sheet; `fail`: the bank refuses. @default 'ok' */
   outcome?: 'ok' | 'cancel' | 'fail';

@@ -1,4 +1,4 @@
-/** The sandbox was used wrongly. The message says why and what to do instead. It is never sent as a response of WeChat. */
+/** An invalid use of the sandbox. The message has the cause and the fix. It is never sent as a response of WeChat. */
 export class SandboxError extends Error {
   override readonly name = 'SandboxError';
 }

@@ -2,7 +2,7 @@ const { ensureScope } = require('nestjs-wechat-miniprogram');
 const session = require('../../session');
 const { succeeded, failed } = require('../../notice');
 
-// 16 kHz mono suits a voice; WeChat wants 24 to 96 kbit/s for that rate. Ten minutes is the most it records, and the server takes.
+// 16 kHz mono is enough for a voice. WeChat requires 24 to 96 kbit/s for that rate. Ten minutes is the maximum of WeChat and of the server.
 const VOICE = {
   format: 'mp3',
   sampleRate: 16000,
@@ -66,7 +66,7 @@ Page({
       .catch(failed);
   },
 
-  // A player cannot send the session, so the file comes first.
+  // A player cannot send the session, so the page downloads the file first.
   play(event) {
     return session
       .downloadFile({ url: `/recordings/${event.currentTarget.dataset.id}/content` })

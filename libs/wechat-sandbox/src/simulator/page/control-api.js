@@ -21,7 +21,7 @@ export const sandbox = {
   rotateSessionKey: (userId) => post(`users/${userId}/rotateSessionKey`),
   invalidateAccessToken: () => post('access-tokens/invalidate'),
   setNextErrcode: (path, errcode) => post('next', { path, errcode }),
-  /** Makes WeChat well, slow or dead for all calls, until the next change. */
+  /** Makes WeChat available, slow or unavailable for all calls, until the next change. */
   async setCondition(condition) {
     if (condition === 'well') await post('clear');
     if (condition === 'slow') await post('always', { path: '*', delay: '2s' });

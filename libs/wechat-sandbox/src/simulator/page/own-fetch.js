@@ -1,5 +1,5 @@
 const { content: token } = document.querySelector('meta[name=simulator-token]');
 
-/** Like `fetch`, with the token that shows that the request comes from this page. */
+/** Calls `fetch` with the token of this page. */
 export const ownFetch = (url, init = {}) =>
   fetch(url, { ...init, headers: { ...init.headers, 'simulator-token': token } });

@@ -231,7 +231,7 @@ const TEXTS = {
   path: ['接口', 'Call'],
   anyPath: ['任何接口', 'any call'],
   errcode: ['错误码', 'errcode'],
-  setErrcode: ['就这样答', 'Answer so'],
+  setErrcode: ['设为下一次响应', 'Set as next response'],
   condition: ['微信的状态', 'WeChat is'],
   conditionWell: ['正常', 'well'],
   conditionSlow: ['慢（2 秒）', 'slow (2 s)'],
