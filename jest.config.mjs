@@ -57,6 +57,7 @@ const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
+  moduleFileExtensions: ['ts', 'cts', 'js', 'mjs', 'cjs', 'json', 'node'],
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
@@ -65,7 +66,7 @@ export default {
   // hook that times out leaves its servers open, so that the worker does not exit.
   testTimeout: 120_000,
   transform: {
-    '^.+\\.ts$': swc(
+    '^.+\\.c?ts$': swc(
       { syntax: 'typescript', decorators: true },
       { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
     ),
@@ -79,7 +80,7 @@ export default {
         file.replace('./', '<rootDir>/'),
       ]),
     ),
-    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^(\\.{1,2}/.*)\\.c?js$': '$1',
     // these two export nothing to a require()
     '^file-type$': '<rootDir>/node_modules/file-type/index.js',
     '^music-metadata$': '<rootDir>/node_modules/music-metadata/lib/index.js',

@@ -5,15 +5,12 @@ import { join } from 'node:path';
 import { LIBRARIES, manifestOf } from './pack.mjs';
 import { freshFolder, root, run, say } from './shell.mjs';
 
-/** The mini-program client is CommonJS for WeChat's own tools; the other two are ESM-only, see docs/decisions. */
-const PROFILES = { 'nestjs-wechat-miniprogram': 'strict' };
-
 export async function checkPackages(tarballs) {
   for (const library of LIBRARIES) {
     const manifest = manifestOf(library);
     const tarball = tarballs[manifest.name];
     await run(root, 'publint', 'run', tarball, '--strict');
-    await run(root, 'attw', tarball, '--profile', PROFILES[manifest.name] ?? 'esm-only');
+    await run(root, 'attw', tarball, '--profile', 'strict');
     await checkContents(manifest, tarball);
   }
 }

@@ -14,6 +14,14 @@ const NEST_11 = ['common', 'core', 'platform-express', 'platform-fastify']
   .map((name) => `@nestjs/${name}@11.1.9`)
   .concat(locked(...BASE));
 const COMPILER = locked('typescript', '@types/node');
+/** What `nest new` of Nest 11 installed. */
+const NEST_NEW = [
+  '@nestjs/testing@11.1.9',
+  'typescript@5.7.3',
+  'jest@29.7.0',
+  'ts-jest@29.2.6',
+  '@types/jest@29.5.14',
+];
 const JEST = locked('jest', '@types/jest', '@swc/core', '@swc/jest');
 const OPTIONAL = locked(
   'redis',
@@ -31,6 +39,7 @@ export async function testConsumers(tarballs) {
     nest12Esm(tarballs['nestjs-wechat'], ours),
     nest12CommonJs(ours),
     nest11(ours),
+    nest11AsNestNewWroteIt(ours),
   ]);
 }
 
@@ -85,6 +94,46 @@ async function nest11(ours) {
   say('  Nest 11, ESM, jest; Express and Fastify');
 }
 
+/** The project of most teams: CommonJS, ts-jest, `"module": "commonjs"`, and no setting for this package. */
+async function nest11AsNestNewWroteIt(ours) {
+  const app = freshFolder('nest-new');
+  cpSync(join(root, 'test/packages/consumers/nest-new'), app, { recursive: true });
+  const jest = {
+    moduleFileExtensions: ['js', 'json', 'ts'],
+    rootDir: 'src',
+    testRegex: '.*\\.spec\\.ts$',
+    transform: { '^.+\\.(t|j)s$': 'ts-jest' },
+    testEnvironment: 'node',
+  };
+  writeFileSync(
+    join(app, 'package.json'),
+    JSON.stringify({ name: 'nest-new', version: '1.0.0', private: true, jest }),
+  );
+  const compilerOptions = {
+    module: 'commonjs',
+    emitDecoratorMetadata: true,
+    experimentalDecorators: true,
+    allowSyntheticDefaultImports: true,
+    target: 'ES2023',
+    baseUrl: './',
+    skipLibCheck: true,
+    strictNullChecks: true,
+  };
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }));
+  await install(app, [
+    ...NEST_11,
+    '@nestjs/axios@4.0.1',
+    ...ours,
+    ...locked('@types/node'),
+    ...NEST_NEW,
+  ]);
+  await run(app, 'npx', 'tsc', '--noEmit');
+  await run(app, 'npx', 'jest');
+  say(
+    '  Nest 11 as nest new wrote it: CommonJS, ts-jest, TypeScript 5.7 with "module": "commonjs"',
+  );
+}
+
 /** Control: checks that the trace fails if redis, Passport or terminus is loaded. */
 async function expectFailure(reason, work) {
   const error = await work().then(
@@ -115,7 +164,7 @@ function application(name, manifest) {
 /** Reads jest's configuration from the manual, so that the test covers the manual. */
 function documentedJest() {
   const manual = readFileSync(join(root, 'libs/wechat/README.md'), 'utf8');
-  const [, configuration] = /\*\*jest\*\*[^`]*`[^]*?```js\n([^]*?)```/.exec(manual) ?? [];
+  const [, configuration] = /\*\*jest with NestJS 12\*\*[^]*?```js\n([^]*?)```/.exec(manual) ?? [];
   if (!configuration)
     throw new Error("libs/wechat/README.md no longer shows jest's configuration under Testing.");
   return configuration;

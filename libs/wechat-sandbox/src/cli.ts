@@ -17,12 +17,10 @@ Starts a fake WeChat platform for development. It needs no account and no networ
 --push-url      where the pushes of the first mini program go; with --push-token, and optionally --push-aes-key,
                 --push-mode plain|compatible|secure and --push-format json|xml`;
 
-try {
-  await run();
-} catch (error) {
+run().catch((error: unknown) => {
   console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   process.exitCode = 1;
-}
+});
 
 async function run(): Promise<void> {
   const {

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import type { pki } from 'node-forge';
+import { requirePackage } from '../own-package.cjs';
 import { privatePem, publicPem, type KeyPair } from './keys.js';
 
 /** The lifetime of WeChat's platform certificates. */
@@ -27,7 +27,7 @@ export function expiryOf(notBefore: Date): Date {
  * not verify the chain. The first call loads `node-forge`.
  */
 export function certificatePem({ serial, pair, commonName, notBefore }: CertificateParts): string {
-  const forge = createRequire(import.meta.url)('node-forge') as { pki: typeof pki; md: Digests };
+  const forge = requirePackage('node-forge') as { pki: typeof pki; md: Digests };
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicPem(pair));
   certificate.serialNumber = serial.toLowerCase();

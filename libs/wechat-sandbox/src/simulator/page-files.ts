@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { FastifyReply } from 'fastify';
+import { folder as sources, requirePackage } from '../own-package.cjs';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -65,7 +64,7 @@ async function send(reply: FastifyReply, path: string | false): Promise<FastifyR
 }
 
 function pageFolder(): string {
-  const found = ancestors(dirname(fileURLToPath(import.meta.url)))
+  const found = ancestors(join(sources, 'simulator'))
     .flatMap((folder) => PAGE.map((page) => join(folder, page)))
     .find((folder) => existsSync(join(folder, 'index.html')));
   if (found) return found;
@@ -79,7 +78,7 @@ function ancestors(folder: string): string[] {
 
 /** Returns the folder of the package lit-html. Node resolves to a build in a folder below it. */
 function litFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('lit-html');
+  const entry = requirePackage.resolve('lit-html');
   return (
     ancestors(dirname(entry)).find((folder) => existsSync(join(folder, 'package.json'))) ??
     dirname(entry)
