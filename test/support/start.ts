@@ -9,6 +9,7 @@ import { readConfig } from '../../apps/sample/src/config.js';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { clientOf } from './http.js';
 import type { AppResponse, Call } from './http.js';
+import { freePort } from './redis.js';
 
 /** The running reference app and its sandbox. */
 export interface Started {
@@ -35,6 +36,10 @@ export interface StartOptions {
   /** @default embedded, in memory */
   database?: DatabaseConfig;
   sandbox?: WechatSandboxOptions;
+  /** A sandbox that several apps share. `close` leaves it running. @default a new one */
+  wechat?: WechatSandbox;
+  /** Whether the sandbox's first merchant is the merchant of the app, so that the shop is open. @default false */
+  shop?: boolean;
 }
 
 /** Starts the reference app with its own sandbox. The app uses the sandbox's clock for sessions. */
@@ -42,25 +47,30 @@ export async function start({
   env = {},
   database = { dir: 'memory://' },
   sandbox = {},
+  wechat: shared,
+  shop = false,
 }: StartOptions = {}): Promise<Started> {
-  const wechat = await startWechatSandbox(sandbox);
+  const wechat = shared ?? (await startWechatSandbox(sandbox));
+  const closeSandbox = async (): Promise<void> => (shared ? undefined : wechat.close());
+  const port = shop ? await freePort() : 0;
   const uploads = await mkdtemp(join(tmpdir(), 'nestjs-wechat-uploads-'));
   const config = readConfig({
     LOG_LEVEL: 'silent',
     LOGIN_RATE_LIMIT: '0',
     UPLOAD_DIR: uploads,
     ...environmentFor(wechat),
+    ...(shop && merchantOf(wechat, port)),
     ...env,
   });
   const log: string[] = [];
   Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
   const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(
     async (error: unknown) => {
-      await wechat.close(); // an open server keeps jest running
+      await closeSandbox(); // an open server keeps jest running
       throw error;
     },
   );
-  await app.listen(0, '127.0.0.1');
+  await app.listen(port, '127.0.0.1');
   const url = await app.getUrl();
   const call = clientOf(url);
   const login = async (
@@ -77,10 +87,16 @@ export async function start({
   };
   const close = async (): Promise<void> => {
     await app.close();
-    await wechat.close();
+    await closeSandbox();
     await rm(uploads, { recursive: true, force: true });
   };
   return { app, url, wechat, uploads, log, call, login, close };
+}
+
+/** The variables of WeChat Pay. The notify URL has its default. */
+function merchantOf({ pay }: WechatSandbox, port: number): Record<string, string | undefined> {
+  const PUBLIC_URL = `http://127.0.0.1:${port}`;
+  return { ...pay.merchant.env({ notifyUrl: '' }), WECHAT_PAY_NOTIFY_URL: undefined, PUBLIC_URL };
 }
 
 /** The variables that connect the app to a sandbox. */

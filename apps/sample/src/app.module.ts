@@ -12,6 +12,7 @@ import { HealthModule } from './health/health.module.js';
 import { MeModule } from './me/me.module.js';
 import { QrCodesModule } from './qrcodes/qrcodes.module.js';
 import { RecordingsModule } from './recordings/recordings.module.js';
+import { ShopModule } from './shop/shop.module.js';
 import { UsersModule } from './users/users.module.js';
 import { UsersService } from './users/users.service.js';
 
@@ -32,6 +33,7 @@ export class AppModule {
         RecordingsModule,
         CentralModule,
         QrCodesModule,
+        ...(config.pay === undefined ? [] : [ShopModule.with(config.pay, config)]),
         HealthModule,
       ],
     };

@@ -15,6 +15,8 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-wechat';
 import type { WechatModuleOptions } from 'nestjs-wechat';
+import { wechatPayOptionsFromEnv } from 'nestjs-wechat/pay';
+import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { parseSize } from './common/size.js';
 
 export type Environment = Record<string, string | undefined>;
@@ -31,6 +33,10 @@ export class AppConfig {
   /** The base URL that clients use, without a final slash; `undefined` if it is not set. */
   readonly publicUrl: string | undefined;
   readonly wechat: WechatModuleOptions;
+  /** If it is not set, the shop is closed. */
+  readonly pay?: WechatPayOptions;
+  /** When an unpaid order is closed, in milliseconds after it was made. */
+  readonly orderTtl: number;
   readonly database: DatabaseConfig;
   /** The Redis of the cache. If it is not set, the library caches in this process. */
   readonly cacheRedisUrl?: string;
@@ -75,13 +81,24 @@ export class ConfigError extends Error {
 /** As long as the output of HMAC-SHA256. A shorter secret can be guessed offline from one token. */
 export const MIN_JWT_SECRET_BYTES = 32;
 
+/** WeChat Pay takes an order for at most seven days. Milliseconds. */
+const ORDER_TTL_LIMITS = { min: 60_000, max: 7 * 24 * 3600_000 };
+
+/** Where WeChat Pay sends its notifications, below PUBLIC_URL. */
+const NOTIFY_PATH = '/wechat/pay/notify';
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
-const IsDuration = (message: string): PropertyDecorator =>
+const IsDuration = (message: string, { min = 1, max = Infinity } = {}): PropertyDecorator =>
   ValidateBy(
     {
       name: 'isDuration',
-      validator: { validate: (value) => (parseDuration(String(value)) ?? 0) > 0 },
+      validator: {
+        validate: (value) => {
+          const ms = parseDuration(String(value)) ?? 0;
+          return ms >= min && ms <= max;
+        },
+      },
     },
     { message },
   );
@@ -139,6 +156,9 @@ class Variables {
   @IsDuration("PHONE_TRUST is not a duration such as '90d'")
   PHONE_TRUST = '90d';
 
+  @IsDuration("ORDER_TTL must be a duration from '1m' to '7d'", ORDER_TTL_LIMITS)
+  ORDER_TTL = '15m';
+
   UPLOAD_DIR = './var/uploads';
 
   @IsSize("UPLOAD_QUOTA is not a size such as '200MB' or '1GB'")
@@ -191,7 +211,8 @@ export function readConfig(env: Environment): AppConfig {
   const problems = validateSync(variables).flatMap(({ constraints }) =>
     Object.values(constraints ?? {}),
   );
-  const wechat = readWechat(env, problems);
+  const wechat = collecting(problems, () => wechatOptionsFromEnv(env));
+  const pay = collecting(problems, () => wechatPayOptionsFromEnv(withNotifyUrl(present(env))));
   if (problems.length > 0 || !wechat) throw new ConfigError(problems);
   const production = variables.NODE_ENV === 'production';
   return new AppConfig({
@@ -199,6 +220,8 @@ export function readConfig(env: Environment): AppConfig {
     port: Number(variables.PORT),
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     wechat,
+    pay,
+    orderTtl: parseDuration(variables.ORDER_TTL) ?? 0,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
     cacheRedisUrl: variables.CACHE_REDIS_URL,
     jwt: {
@@ -222,14 +245,22 @@ export function readConfig(env: Environment): AppConfig {
   });
 }
 
-function readWechat(env: Environment, problems: string[]): WechatModuleOptions | undefined {
+function collecting<Options>(problems: string[], read: () => Options): Options | undefined {
   try {
-    return wechatOptionsFromEnv(env);
+    return read();
   } catch (error) {
     if (!(error instanceof WechatConfigError)) throw error;
     problems.push(...error.problems);
     return undefined;
   }
+}
+
+/** The default of WECHAT_PAY_NOTIFY_URL, if another variable of WeChat Pay is set. */
+function withNotifyUrl(env: Environment): Environment {
+  const { PUBLIC_URL } = env;
+  const hasPay = Object.keys(env).some((name) => name.startsWith('WECHAT_PAY_'));
+  if (!hasPay || PUBLIC_URL === undefined) return env;
+  return { WECHAT_PAY_NOTIFY_URL: PUBLIC_URL.replace(/\/+$/, '') + NOTIFY_PATH, ...env };
 }
 
 /** An empty variable counts as absent, because a copy of `.env.example` has empty variables. */

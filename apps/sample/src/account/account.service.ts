@@ -5,8 +5,10 @@ import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { AccountDeletedError } from '../common/app-error.js';
+import { AppConfig } from '../config.js';
 import { Recording } from '../recordings/recording.entity.js';
 import { RecordingsService } from '../recordings/recordings.service.js';
+import { releaseOrders } from '../shop/orders-of-account.js';
 import type { Account } from '../tokens/app-tokens.js';
 import { Identity } from '../users/identity.entity.js';
 import { User } from '../users/user.entity.js';
@@ -18,6 +20,7 @@ export class AccountService {
     private readonly recordings: RecordingsService,
     private readonly avatars: AvatarsService,
     private readonly sessions: SessionService,
+    private readonly config: AppConfig,
   ) {}
 
   /**
@@ -28,7 +31,7 @@ export class AccountService {
    */
   async close({ user }: Account): Promise<void> {
     const { recordings, identities } = await this.dataSource.transaction((db) =>
-      removeRows(db, user),
+      removeRows(db, user, this.now()),
     );
     await this.recordings.removeFiles(recordings);
     await this.avatars.removeOf(user);
@@ -36,17 +39,23 @@ export class AccountService {
       identities.map(({ appId, openid }) => this.sessions.revokeAll({ appId, openid })),
     );
   }
+
+  private now(): Date {
+    return new Date((this.config.wechat.clock ?? Date.now)());
+  }
 }
 
 /** Locks the row first. A concurrent upload or login that adds to the account waits, and then finds that the account is deleted. */
 async function removeRows(
   db: EntityManager,
   { id }: User,
+  now: Date,
 ): Promise<{ recordings: Recording[]; identities: Identity[] }> {
   const user = await db.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
   if (!user) throw new AccountDeletedError();
   const recordings = await db.findBy(Recording, { userId: id });
   const identities = await db.findBy(Identity, { userId: id });
+  await releaseOrders(db, id, now);
   await db.delete(User, id); // its foreign keys delete the other rows
   return { recordings, identities };
 }

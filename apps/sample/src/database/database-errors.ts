@@ -1,5 +1,6 @@
 import { QueryFailedError } from 'typeorm';
 
+const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';
 /** SQLSTATE classes: connection lost, out of resources, shut down or cancelled. */
 const UNAVAILABLE = /^(08|53|57)/;
@@ -21,6 +22,11 @@ const PG_TEXTS =
 /** Another request has inserted the same key. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof QueryFailedError && detailsOf(error).code === UNIQUE_VIOLATION;
+}
+
+/** The row that the new row refers to has been deleted. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return error instanceof QueryFailedError && detailsOf(error).code === FOREIGN_KEY_VIOLATION;
 }
 
 /** The database cannot be reached or refuses work. The same request may succeed in a moment. */

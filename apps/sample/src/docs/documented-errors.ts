@@ -7,6 +7,7 @@ import {
   WechatDecryptError,
   WechatError,
   WechatPageError,
+  WechatPayRefundError,
   WechatRateLimitError,
   WechatResponseError,
   WechatSceneError,
@@ -26,6 +27,7 @@ import { TooLargeError, UnsupportedMediaTypeError } from '../files/multipart.js'
 import { RangeNotSatisfiableError } from '../files/send-file.js';
 import { FileMissingError, StorageUnavailableError } from '../files/storage-errors.js';
 import { QuotaExceededError } from '../recordings/recording-quota.js';
+import { IdempotencyConflictError, OrderStateError } from '../shop/order-errors.js';
 
 const MB = 1024 * 1024;
 const TICKET = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…';
@@ -49,6 +51,9 @@ export const DOCUMENTED_ERRORS = {
     { bytes: 209_000_000, files: 57 },
     { bytes: 200 * MB, files: 200 },
   ),
+  ERR_ORDER_STATE: new OrderStateError('closed'),
+  ERR_IDEMPOTENCY_CONFLICT: new IdempotencyConflictError(),
+  ERR_PAY_REFUND: new WechatPayRefundError('NOT_ENOUGH'),
   ERR_FILE_MISSING: new FileMissingError(),
   TOO_LARGE: new TooLargeError(20 * MB),
   WRONG_TYPE: new UnsupportedMediaTypeError('the file must be mp3, m4a, aac or wav'),

@@ -1,8 +1,9 @@
-import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, Optional, ServiceUnavailableException } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, TypeOrmHealthIndicator } from '@nestjs/terminus';
 import type { HealthCheckResult } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
+import { WechatPayClient } from 'nestjs-wechat/pay';
 import { UnavailableError } from '../common/app-error.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { UploadFolders } from '../files/upload-folders.js';
@@ -10,7 +11,7 @@ import { UploadFolders } from '../files/upload-folders.js';
 export class HealthResponse {
   @ApiProperty({
     description:
-      'degraded: the store and the database work, but calls to WeChat fail or UPLOAD_DIR does not belong to the database',
+      'degraded: the store and the database work, but calls to WeChat fail, WeChat Pay refuses the credentials or its notifications do not decrypt, or UPLOAD_DIR does not belong to the database',
     enum: ['ok', 'degraded'],
   })
   status: 'ok' | 'degraded';
@@ -26,6 +27,7 @@ export class HealthController {
     private readonly wechat: WechatHealthIndicator,
     private readonly database: TypeOrmHealthIndicator,
     private readonly uploads: UploadFolders,
+    @Optional() private readonly pay?: WechatPayClient,
   ) {}
 
   @Get('live')
@@ -49,7 +51,8 @@ export class HealthController {
         () => this.database.pingCheck('database', { timeout: 1000 }),
       ])
       .catch(notReady);
-    if (this.uploads.problem !== undefined) return { status: 'degraded' };
+    if (this.uploads.problem !== undefined || this.pay?.state === 'degraded')
+      return { status: 'degraded' };
     return { status: this.wechat.platform('wechat').wechat.state };
   }
 }

@@ -1,5 +1,6 @@
 import { In } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { moveOrders } from '../shop/orders-of-account.js';
 import { Identity } from './identity.entity.js';
 import { User } from './user.entity.js';
 
@@ -67,6 +68,7 @@ export async function mergeAccounts(
     await db.update(Identity, { userId: from }, { joinedByPhone: true });
   for (const table of OWNED_TABLES)
     await db.query(`UPDATE ${table} SET user_id = $1 WHERE user_id = $2`, [into, from]);
+  await moveOrders(db, into, from);
   await db.delete(User, from);
   await db.update(User, into, inheritedFields(kept, removed));
   return true;

@@ -2,6 +2,7 @@ import { CreateUsers1763600000000 } from './1763600000000-create-users.js';
 import { OnePerson1763700000000 } from './1763700000000-one-person.js';
 import { MissingFiles1763850000000 } from './1763850000000-missing-files.js';
 import { PhoneTrust1764000000000 } from './1764000000000-phone-trust.js';
+import { CreateOrders1764500000000 } from './1764500000000-create-orders.js';
 
 /** In the order of their dates. A list, not a glob: the same in TypeScript, in dist/ and under jest. */
 export const MIGRATIONS = [
@@ -9,4 +10,5 @@ export const MIGRATIONS = [
   OnePerson1763700000000,
   MissingFiles1763850000000,
   PhoneTrust1764000000000,
+  CreateOrders1764500000000,
 ];

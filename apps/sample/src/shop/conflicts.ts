@@ -1,0 +1,33 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { randomUUID } from 'node:crypto';
+import { Repository } from 'typeorm';
+import { PaymentConflict } from './payment-conflict.entity.js';
+import { ShopClock } from './shop-clock.js';
+
+export type NewConflict = Omit<PaymentConflict, 'id' | 'createdAt'>;
+
+/** Keeps what no order can take, once, with one error line for the operator. `npm run orders -- conflicts` lists it. */
+@Injectable()
+export class Conflicts {
+  private readonly logger = new Logger('Shop');
+
+  constructor(
+    @InjectRepository(PaymentConflict) private readonly rows: Repository<PaymentConflict>,
+    private readonly clock: ShopClock,
+  ) {}
+
+  async record(conflict: NewConflict): Promise<void> {
+    const id = randomUUID();
+    await this.rows
+      .createQueryBuilder()
+      .insert()
+      .values({ ...conflict, id, createdAt: this.clock.now() })
+      .orIgnore()
+      .execute();
+    if (!(await this.rows.existsBy({ id }))) return;
+    this.logger.error(
+      `A message of WeChat Pay conflicts with order ${conflict.orderNumber}: ${conflict.problem}. List all with: npm run orders -- conflicts`,
+    );
+  }
+}
