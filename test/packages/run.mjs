@@ -3,6 +3,7 @@ import { checkApi } from '../../tools/api.mjs';
 import { checkPackages } from './check.mjs';
 import { testConsumers } from './consumers.mjs';
 import { checkImage } from './image.mjs';
+import { testMiniPrograms } from './mini-programs.mjs';
 import { packAll } from './pack.mjs';
 import { say } from './shell.mjs';
 
@@ -16,7 +17,10 @@ if (changes.length > 0)
 say('  the API reports, the reference and the examples match the build');
 if (!process.argv.includes('--no-consumers')) {
   say('New applications');
-  await testConsumers(tarballs);
+  await Promise.all([
+    testConsumers(tarballs),
+    testMiniPrograms(tarballs['nestjs-wechat-miniprogram']),
+  ]);
   await checkImage();
 }
 say(`All checks passed after ${Math.round((Date.now() - started) / 1000)} s`);
