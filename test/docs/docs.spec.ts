@@ -34,6 +34,7 @@ const TWINS = [
   ['README.md', 'README.zh-CN.md'],
   ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'],
   ['docs/observability.md', 'docs/zh-CN/observability.md'],
+  ['docs/messages.md', 'docs/zh-CN/messages.md'],
   ['docs/payments.md', 'docs/zh-CN/payments.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';

@@ -6,6 +6,7 @@ export type {
   WechatAppKind,
   WechatEncryptionKey,
   WechatModuleOptions,
+  WechatPush,
 } from './wechat.options.js';
 export { ResolvedWechatOptions } from './wechat.options.js';
 export { parseDuration } from './duration.js';
@@ -56,6 +57,15 @@ export type {
 export { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
 export type { AvatarSize, MobileLogin } from './mobile-oauth/mobile-oauth.service.js';
 export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
+
+// Message push
+export { OnWechatMessage } from './push/on-wechat-message.decorator.js';
+export { MessagePushService } from './push/message-push.service.js';
+export type { PushRequest, PushResponse } from './push/message-push.service.js';
+export { openPush } from './push/open-push.js';
+export type { OpenPushInput } from './push/open-push.js';
+export type { PushQuery } from './push/push.keys.js';
+export type { WechatMessage } from './push/push.message.js';
 
 // Guards and decorators
 export { OptionalSessionGuard, Public, SessionGuard } from './auth/session.guard.js';

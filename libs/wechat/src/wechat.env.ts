@@ -12,6 +12,8 @@ const VARIABLES: Record<string, string> = {
   'session.refreshGrace': 'WECHAT_SESSION_REFRESH_GRACE',
   'session.maxPerUser': 'WECHAT_SESSION_MAX_PER_USER',
   'openData.maxAge': 'WECHAT_OPEN_DATA_MAX_AGE',
+  'push.path': 'WECHAT_PUSH_PATH',
+  'push.maxAge': 'WECHAT_PUSH_MAX_AGE',
   encryptionKeys: 'WECHAT_ENCRYPTION_KEYS',
   'redis.url': 'REDIS_URL',
   'redis.waitReplicas': 'REDIS_WAIT_REPLICAS',
@@ -44,6 +46,7 @@ export function wechatOptionsFromEnv(
   ];
   const prefixes = apps.map(({ kind }) => APP_VARIABLES[kind]);
   apps.push(...furtherApps(env['WECHAT_APPS'], problems));
+  const pushApp = addPush(apps, env, problems);
   const hasAppProblem = problems.length > 0;
 
   const options: WechatModuleOptions = {
@@ -62,13 +65,14 @@ export function wechatOptionsFromEnv(
           ? undefined
           : Number(env['WECHAT_SESSION_MAX_PER_USER']),
     },
+    push: { path: env['WECHAT_PUSH_PATH'], maxAge: env['WECHAT_PUSH_MAX_AGE'] },
     openData: { maxAge: env['WECHAT_OPEN_DATA_MAX_AGE'] },
     encryptionKeys: encryptionKeys(env['WECHAT_ENCRYPTION_KEYS'], problems),
     redis: redisOf(env, problems),
   };
 
   problems.push(
-    ...problemsOf(options, (option) => variableOf(option, prefixes)).filter(
+    ...problemsOf(options, (option) => variableOf(option, prefixes, pushApp)).filter(
       (problem) => !(hasAppProblem && problem.includes('at least one app')),
     ),
   );
@@ -90,10 +94,13 @@ function problemsOf(options: WechatModuleOptions, nameOf: (option: string) => st
  * variables, else `WECHAT_APPS[0].secret`.
  *
  * @param prefixes the prefix of the pair of variables for each app that was read from a pair
+ * @param pushApp the index of the app whose push was read from its own variables
  */
-function variableOf(option: string, prefixes: string[]): string {
-  const [, index, field] = /^apps\[(\d+)\]\.(\w+)$/.exec(option) ?? [];
+function variableOf(option: string, prefixes: string[], pushApp: number): string {
+  const [, index, field] = /^apps\[(\d+)\]\.([\w.]+)$/.exec(option) ?? [];
   if (index !== undefined) {
+    if (Number(index) === pushApp && field?.startsWith('push.'))
+      return field === 'push.token' ? 'WECHAT_PUSH_TOKEN' : 'WECHAT_PUSH_AES_KEY';
     const prefix = prefixes[Number(index)];
     return prefix
       ? `${prefix}_${field === 'secret' ? 'SECRET' : 'ID'}`
@@ -123,6 +130,31 @@ function pairedApp(
   return [];
 }
 
+/**
+ * Adds the push of `WECHAT_PUSH_TOKEN` to the first mini program.
+ *
+ * @returns the index of this app, or -1
+ */
+function addPush(
+  apps: WechatApp[],
+  env: Record<string, string | undefined>,
+  problems: string[],
+): number {
+  const { WECHAT_PUSH_TOKEN: token, WECHAT_PUSH_AES_KEY: aesKeys } = env;
+  if (aesKeys && !token) problems.push('WECHAT_PUSH_TOKEN is required with WECHAT_PUSH_AES_KEY');
+  if (!token) return -1;
+  const index = apps.findIndex(({ kind }) => kind === 'mini-program');
+  const app = apps[index];
+  if (!app) problems.push('WECHAT_PUSH_TOKEN needs a mini program: set WECHAT_MINI_APP_ID');
+  else if (app.push)
+    problems.push(
+      'WECHAT_PUSH_TOKEN and the "push" of the first mini program in WECHAT_APPS exclude each other',
+    );
+  else
+    app.push = { token, ...(aesKeys && { aesKeys: aesKeys.split(',').map((key) => key.trim()) }) };
+  return index;
+}
+
 function redisOf(
   env: Record<string, string | undefined>,
   problems: string[],
@@ -141,15 +173,25 @@ function furtherApps(text: string | undefined, problems: string[]): WechatApp[] 
   if (text === undefined) return [];
   const apps = parseJson(text);
   if (Array.isArray(apps) && apps.every(isApp)) return apps;
-  problems.push('WECHAT_APPS is not a JSON array of {"appId","secret","kind","name"}');
+  problems.push('WECHAT_APPS is not a JSON array of {"appId","secret","kind","name","push"}');
   return [];
 }
 
 function isApp(app: unknown): app is WechatApp {
   if (typeof app !== 'object' || app === null) return false;
-  return Object.entries(app).every(
-    ([field, value]) =>
-      ['appId', 'secret', 'kind', 'name'].includes(field) && typeof value === 'string',
+  return Object.entries(app).every(([field, value]) =>
+    field === 'push'
+      ? isPush(value)
+      : ['appId', 'secret', 'kind', 'name'].includes(field) && typeof value === 'string',
+  );
+}
+
+function isPush(push: unknown): boolean {
+  if (typeof push !== 'object' || push === null) return false;
+  return Object.entries(push).every(([field, value]) =>
+    field === 'aesKeys'
+      ? Array.isArray(value) && value.every((key) => typeof key === 'string')
+      : field === 'token' && typeof value === 'string',
   );
 }
 

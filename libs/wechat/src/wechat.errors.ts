@@ -513,7 +513,7 @@ export class StoreUnavailableError extends WechatError<'ERR_STORE_UNAVAILABLE'> 
 export class WechatCallbackError extends WechatError<'ERR_WECHAT_CALLBACK'> {
   static override readonly code = 'ERR_WECHAT_CALLBACK';
 
-  /** @param status 403 if the message is WeChat's, but belongs to another app or merchant */
+  /** @param status 403 if it belongs to another app or merchant, and for every push; else 401 */
   constructor(
     message: string,
     private readonly httpStatus: 401 | 403 = 401,

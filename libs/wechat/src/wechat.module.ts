@@ -1,6 +1,6 @@
 import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
-import { APP_FILTER, ModulesContainer } from '@nestjs/core';
+import { APP_FILTER, DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { AccessTokenRepository } from './access-token/access-token.repository.js';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
@@ -14,6 +14,8 @@ import { OAuthState } from './mobile-oauth/oauth-state.js';
 import { CryptoService } from './open-data/crypto.service.js';
 import { PhoneService } from './phone/phone.service.js';
 import { PlatformClient } from './platform/platform.client.js';
+import { KeptReplies } from './push/kept-replies.js';
+import { MessagePushService } from './push/message-push.service.js';
 import { QrCodeService } from './qrcode/qrcode.service.js';
 import { SessionKeyService } from './session/session-key.service.js';
 import { SessionWatcher } from './session/session-watcher.js';
@@ -43,7 +45,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
  * ```
  */
 @Module({
-  imports: [HttpModule],
+  imports: [HttpModule, DiscoveryModule],
   providers: [
     {
       provide: ResolvedWechatOptions,
@@ -79,6 +81,8 @@ import type { WechatModuleOptions } from './wechat.options.js';
     OAuthState,
     MobileLoginRepository,
     MobileOAuthService,
+    KeptReplies,
+    MessagePushService,
     CurrentUserResolver,
     SessionGuard,
     OptionalSessionGuard,
@@ -103,6 +107,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     PhoneService,
     QrCodeService,
     MobileOAuthService,
+    MessagePushService,
     CurrentUserResolver,
     SessionGuard,
     OptionalSessionGuard,

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ResolvedWechatOptions, WechatConfigError, wechatOptionsFromEnv } from './index.js';
 
 const apps = [
@@ -169,6 +170,66 @@ describe('the environment', () => {
     expect(problemsOf(() => wechatOptionsFromEnv({ ...env, REDIS_WAIT_REPLICAS: '1' }))).toEqual([
       'REDIS_WAIT_REPLICAS needs REDIS_URL',
     ]);
+  });
+
+  describe('of message push', () => {
+    const aesKey = 'a'.repeat(43);
+    const push = { token: 'CANARYtoken', aesKeys: [aesKey] };
+    const further = (app: object): string =>
+      JSON.stringify([{ appId: 'wx3333333333333333', secret: 's3', kind: 'mini-program', ...app }]);
+
+    it('belongs to the first mini program, and to further apps in WECHAT_APPS', () => {
+      const options = wechatOptionsFromEnv({
+        ...env,
+        WECHAT_PUSH_TOKEN: 'CANARYtoken',
+        WECHAT_PUSH_AES_KEY: `${aesKey}, ${'b'.repeat(43)}`,
+        WECHAT_PUSH_PATH: '/hooks/',
+        WECHAT_PUSH_MAX_AGE: '0',
+        WECHAT_APPS: further({ push }),
+      });
+      expect(options.apps.map((app) => app.push?.aesKeys)).toEqual([
+        [aesKey, 'b'.repeat(43)],
+        [aesKey],
+      ]);
+      expect(inspect([options, new ResolvedWechatOptions(options)], { depth: 9 })).not.toMatch(
+        /CANARY|aaaa|bbbb/,
+      );
+      expect(new ResolvedWechatOptions(options).push).toEqual({ path: '/hooks', maxAgeMs: 0 });
+      expect(new ResolvedWechatOptions({ apps }).push).toEqual({
+        path: '/wechat/push',
+        maxAgeMs: 3_600_000,
+      });
+    });
+
+    it.each([
+      [{ WECHAT_PUSH_TOKEN: 'C!' }, ['WECHAT_PUSH_TOKEN']],
+      [{ WECHAT_PUSH_TOKEN: 'CANARY', WECHAT_PUSH_AES_KEY: 'CANARY' }, ['WECHAT_PUSH_AES_KEY']],
+      [{ WECHAT_PUSH_AES_KEY: aesKey }, ['WECHAT_PUSH_TOKEN']],
+      [{ WECHAT_PUSH_PATH: 'CANARY?a=1' }, ['WECHAT_PUSH_PATH']],
+      [{ WECHAT_PUSH_MAX_AGE: 'CANARY' }, ['WECHAT_PUSH_MAX_AGE']],
+      [{ WECHAT_APPS: further({ push: { token: 'C' } }) }, ['WECHAT_APPS[0].push.token']],
+      [
+        { WECHAT_APPS: further({ push: { ...push, aesKeys: ['C'] } }) },
+        ['WECHAT_APPS[0].push.aesKeys'],
+      ],
+      [{ WECHAT_APPS: further({ push: { ...push, key: 'C' } }) }, ['WECHAT_APPS']],
+      [{ WECHAT_APPS: further({ push: { ...push, aesKeys: aesKey } }) }, ['WECHAT_APPS']],
+      [{ WECHAT_APPS: further({ push: null }) }, ['WECHAT_APPS']],
+    ])('%j is refused with the name of the variable', (variables, named) => {
+      const problems = problemsOf(() => wechatOptionsFromEnv({ ...env, ...variables }));
+      expect(problems.map((problem) => problem.split(' ')[0])).toEqual(named);
+    });
+
+    it('needs a mini program, and one of two places', () => {
+      const mobile = { WECHAT_MOBILE_APP_ID: 'wx2', WECHAT_MOBILE_APP_SECRET: 's' };
+      expect(
+        problemsOf(() => wechatOptionsFromEnv({ ...mobile, WECHAT_PUSH_TOKEN: 'CANARY' })),
+      ).toEqual(['WECHAT_PUSH_TOKEN needs a mini program: set WECHAT_MINI_APP_ID']);
+      const both = { ...mobile, WECHAT_PUSH_TOKEN: 'CANARY', WECHAT_APPS: further({ push }) };
+      expect(problemsOf(() => wechatOptionsFromEnv(both))).toEqual([
+        expect.stringMatching(/^WECHAT_PUSH_TOKEN and .* exclude each other/),
+      ]);
+    });
   });
 
   it('is refused with an error that names the missing variables if it has no app', () => {

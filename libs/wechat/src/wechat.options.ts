@@ -35,6 +35,30 @@ export interface WechatApp {
   kind: WechatAppKind;
   /** A name that you choose, for logs and for `@ForApp('name')`. Two apps cannot have the same name. */
   name?: string;
+  /**
+   * Message push (消息推送). The first mini program receives at `push.path`, every app with `push` at `{push.path}/{appId}`.
+   * @default none
+   */
+  push?: WechatPush;
+}
+
+/**
+ * The page 消息推送 of an app in WeChat's console.
+ *
+ * @experimental
+ * @example
+ * ```ts
+ * const push: WechatPush = { token: '…', aesKeys: ['…43 characters…'] };
+ * ```
+ */
+export interface WechatPush {
+  /** Token (令牌): 3 to 32 letters and digits. */
+  token: string;
+  /**
+   * EncodingAESKey (消息加密密钥): 43 letters and digits. Each of them opens pushes, and the first one encrypts replies. With a key only
+   * encrypted pushes are accepted. @default none, pushes are plain
+   */
+  aesKeys?: string[];
 }
 
 /**
@@ -89,6 +113,13 @@ export interface WechatModuleOptions {
   /** Encrypted open data. */
   openData?: {
     /** The maximum age of the watermark. `0` accepts any age. @default '10m' */
+    maxAge?: Duration;
+  };
+  /** Message push. The endpoint is mounted if an app has `push`. */
+  push?: {
+    /** Where the endpoint is mounted. `false` mounts nothing; call `MessagePushService.handle` then. @default '/wechat/push' */
+    path?: string | false;
+    /** The maximum age of a push. `0` accepts any age. @default '1h' */
     maxAge?: Duration;
   };
   /**
@@ -159,6 +190,8 @@ export class ResolvedWechatOptions {
     maxPerUser: number;
   };
   readonly openData: { maxAgeMs: number };
+  /** Without a path nothing is mounted. */
+  readonly push: { path?: string; maxAgeMs: number };
   readonly encryptionKeys: readonly WechatEncryptionKey[];
   readonly redis?: WechatModuleOptions['redis'];
   readonly store?: WechatStore;
@@ -201,6 +234,10 @@ export class ResolvedWechatOptions {
     this.openData = {
       maxAgeMs: check.duration('openData.maxAge', options.openData?.maxAge ?? '10m', 0),
     };
+    this.push = {
+      path: check.path('push.path', options.push?.path ?? '/wechat/push'),
+      maxAgeMs: check.duration('push.maxAge', options.push?.maxAge ?? '1h', 0),
+    };
     this.encryptionKeys = check.encryptionKeys(options.encryptionKeys ?? []);
     this.redis = check.redis(options.redis);
     this.store = options.store;
@@ -240,12 +277,17 @@ type SecretOptions = Pick<ResolvedWechatOptions, 'apps' | 'encryptionKeys' | 're
 /** Returns copies of the options that contain secrets. Printing a copy does not print its secrets. */
 function hideOptions({ apps, encryptionKeys, redis }: SecretOptions): SecretOptions {
   return {
-    apps: apps.map((app) => hideSecrets({ ...app }, 'secret')),
+    apps: apps.map(hideApp),
     encryptionKeys: encryptionKeys.map((key) => hideSecrets({ ...key }, 'key')),
     redis:
       redis &&
       ('url' in redis ? hideSecrets({ ...redis }, 'url') : hideSecrets({ ...redis }, 'client')),
   };
+}
+
+function hideApp({ push, ...app }: WechatApp): WechatApp {
+  const hidden = push && { push: hideSecrets({ ...push }, 'token', 'aesKeys') };
+  return hideSecrets({ ...app, ...hidden }, 'secret');
 }
 
 /** Returns a copy of the options that does not print its secrets. Options that are not valid are returned unchanged. */
@@ -269,6 +311,9 @@ export const WECHAT_API_BASE_URL = 'https://api.weixin.qq.com';
 const APP_ID = /^[0-9A-Za-z_-]{1,64}$/;
 const PRINTABLE = /^[\x21-\x7e]{1,256}$/;
 const KEY_PREFIX = /^[\x21-\x7e]{1,64}$/;
+const PUSH_TOKEN = /^[0-9A-Za-z]{3,32}$/;
+const AES_KEY = /^[0-9A-Za-z]{43}$/;
+const PATH = /^(\/[\w.~-]+)+\/?$/;
 const KEY_ID = /^[0-9A-Za-z_.-]{1,64}$/;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
@@ -301,6 +346,22 @@ class Problems {
     this.expect(APP_ID.test(app?.appId ?? ''), `${at}.appId`, 'is not an AppID (wx…)');
     this.expect(PRINTABLE.test(app?.secret ?? ''), `${at}.secret`, 'is not an AppSecret');
     this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile', 'website']);
+    if (app?.push) this.pushOf(`${at}.push`, app.push);
+  }
+
+  private pushOf(at: string, { token, aesKeys = [] }: WechatPush): void {
+    this.expect(PUSH_TOKEN.test(token), `${at}.token`, 'must be 3 to 32 letters and digits');
+    this.expect(
+      Array.isArray(aesKeys) && aesKeys.every((aesKey) => AES_KEY.test(aesKey)),
+      `${at}.aesKeys`,
+      'must be EncodingAESKeys: 43 letters and digits each',
+    );
+  }
+
+  path(option: string, path: string | false): string | undefined {
+    if (path === false) return undefined;
+    this.expect(PATH.test(path), option, "must be a path such as '/wechat/push', without a query");
+    return path.replace(/\/+$/, '');
   }
 
   baseUrl(baseUrl: string): string {

@@ -31,4 +31,8 @@ export const KEY_PREFIX = {
   healthCheck: 'wx:health:',
   /** Claim or mark of a notification of WeChat Pay, by its hashed identity. */
   payNotification: 'wx:pay:n:',
+  /** Claim or mark of a push, by its hashed identity. */
+  push: 'wx:push:m:',
+  /** Reply to a push of the last minute, encrypted, by the hashed identity of the push. */
+  pushReply: 'wx:push:r:',
 } as const;
