@@ -24,6 +24,13 @@ export { DEFAULT_APPS, type SandboxApp, type SandboxAppOptions } from './world/a
 export { SandboxClock, type Duration } from './world/clock.js';
 export type { PushConfig, PushContent, PushOptions } from './world/push.js';
 export { DEFAULT_QUOTAS, type Quota } from './world/quotas.js';
+export type {
+  CustomerPhoneMessage,
+  PhoneMessage,
+  SubscribePhoneMessage,
+} from './world/phone-message.js';
+export type { RequestSubscribeOptions, SubscribeResult } from './world/subscriptions.js';
+export type { TemplateOptions } from './world/templates.js';
 export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
 export type {
   EncryptOptions,

@@ -54,6 +54,34 @@ export type {
   SquareQrCodeOptions,
   UnlimitedQrCodeOptions,
 } from './qrcode/qrcode.options.js';
+export { SubscribeMessageService } from './subscribe-message/subscribe-message.service.js';
+export type {
+  SubscribeMessage,
+  SubscribeOutcome,
+  SubscribeTemplate,
+} from './subscribe-message/subscribe-message.service.js';
+export { fitTemplateData } from './subscribe-message/template-data.js';
+export type { TemplateData } from './subscribe-message/template-data.js';
+export { ContentSecurityService } from './content-security/content-security.service.js';
+export type {
+  ContentScene,
+  MediaCheck,
+  TextCheck,
+} from './content-security/content-security.service.js';
+export { readMediaVerdict } from './content-security/content-verdict.js';
+export type { ContentVerdict, MediaVerdict } from './content-security/content-verdict.js';
+export { LinkService } from './link/link.service.js';
+export type { UrlLinkOptions } from './link/link.service.js';
+export { ShippingService } from './shipping/shipping.service.js';
+export type {
+  ShippingOrder,
+  ShippingOrderKey,
+  ShippingState,
+  ShippingUpload,
+} from './shipping/shipping.service.js';
+export type { ShippingKind, ShippingParcel } from './shipping/parcel.js';
+export { CustomerMessageService } from './customer-message/customer-message.service.js';
+export type { CustomerLink, CustomerMessage } from './customer-message/customer-message.service.js';
 export { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
 export type { AvatarSize, MobileLogin } from './mobile-oauth/mobile-oauth.service.js';
 export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';

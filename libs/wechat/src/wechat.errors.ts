@@ -25,6 +25,11 @@ export type WechatErrorCode =
   | 'ERR_WECHAT_RESPONSE'
   | 'ERR_WECHAT_UNAVAILABLE'
   | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_WECHAT_TEMPLATE'
+  | 'ERR_WECHAT_CONTENT'
+  | 'ERR_WECHAT_NOT_VISITED'
+  | 'ERR_WECHAT_REPLY_WINDOW'
+  | 'ERR_WECHAT_SHIPPING'
   | 'ERR_WECHAT_CALLBACK'
   | 'ERR_PAY_ORDER_PAID'
   | 'ERR_PAY_ORDER_CLOSED'
@@ -77,6 +82,11 @@ const RESPONSES: Record<WechatErrorCode, { status: number; code?: number; msg?: 
     status: 503,
     msg: 'the session store is unavailable; try again shortly',
   },
+  ERR_WECHAT_TEMPLATE: { status: 400, msg: 'invalid template message' },
+  ERR_WECHAT_CONTENT: { status: 400, msg: 'WeChat refuses this content' },
+  ERR_WECHAT_NOT_VISITED: { status: 409, msg: 'open the mini program and try again' },
+  ERR_WECHAT_REPLY_WINDOW: { status: 409, msg: 'WeChat accepts no reply to this user now' },
+  ERR_WECHAT_SHIPPING: { status: 409, msg: 'WeChat refuses the shipping information' },
   ERR_WECHAT_CALLBACK: { status: 401, msg: 'not from WeChat' },
   ERR_PAY_ORDER_PAID: { status: 409, msg: 'the order is paid' },
   ERR_PAY_ORDER_CLOSED: { status: 409, msg: 'the order is closed' },
@@ -198,7 +208,8 @@ export abstract class WechatError<Code extends WechatErrorCode = WechatErrorCode
 }
 
 /**
- * The caller passed a value of the wrong shape. Nothing was sent to WeChat or to the store.
+ * The caller passed a value of the wrong shape. Nothing was sent to WeChat or to the store, unless `errcode` is set: then WeChat
+ * refused a parameter.
  *
  * @example
  * ```ts
@@ -503,6 +514,113 @@ export class StoreUnavailableError extends WechatError<'ERR_STORE_UNAVAILABLE'> 
 }
 
 /**
+ * A subscribe message that WeChat does not accept: the template is unknown or banned, the page is unknown, a key is missing, or a value
+ * breaks the rule of its key. Without an `errcode` nothing was sent.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatTemplateError) logger.error({ key: error.key, errcode: error.errcode });      // thing1 of 21 characters
+ * ```
+ * @experimental
+ */
+export class WechatTemplateError extends WechatError<'ERR_WECHAT_TEMPLATE'> {
+  static override readonly code = 'ERR_WECHAT_TEMPLATE';
+
+  /** @param key the key of the template whose value is wrong, such as `thing1` */
+  constructor(
+    message: string,
+    readonly key?: string,
+    details: WechatErrorDetails = {},
+  ) {
+    super(message, details);
+  }
+}
+
+/**
+ * WeChat refused a text or a file because of its content.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatContentError) return reply.status(400).send('choose other words');      // errcode 45168
+ * ```
+ * @experimental
+ */
+export class WechatContentError extends WechatError<'ERR_WECHAT_CONTENT'> {
+  static override readonly code = 'ERR_WECHAT_CONTENT';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super('WeChat refuses this content. Ask the user for other words or another file.', details);
+  }
+}
+
+/**
+ * WeChat judges content only of users who opened the mini program within the last two hours.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatNotVisitedError) return askToOpenMiniProgram();      // checkText of a user who left three hours ago
+ * ```
+ * @experimental
+ */
+export class WechatNotVisitedError extends WechatError<'ERR_WECHAT_NOT_VISITED'> {
+  static override readonly code = 'ERR_WECHAT_NOT_VISITED';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super(
+      'The user has not opened the mini program within the last two hours. Check the content when the user sends it, not later.',
+      details,
+    );
+  }
+}
+
+/**
+ * WeChat accepts no customer message to this user now: the time after the user's last message or visit is over, or all messages
+ * of that time are sent. `errcode` says which.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatReplyWindowError) return replyWhenUserWritesAgain();      // errcode 45015
+ * ```
+ * @experimental
+ */
+export class WechatReplyWindowError extends WechatError<'ERR_WECHAT_REPLY_WINDOW'> {
+  static override readonly code = 'ERR_WECHAT_REPLY_WINDOW';
+
+  constructor(details: WechatErrorDetails = {}) {
+    super(
+      'WeChat accepts no customer message to this user now. Wait until the user sends a message or opens the customer-service session.',
+      details,
+    );
+  }
+}
+
+const SHIPPING_CURES: Record<number, string> = {
+  10060001:
+    'WeChat does not know the payment. Shortly after a payment it may not know it yet: try again in a minute.',
+  10060002: 'The order is shipped and received. It cannot be changed any more.',
+  10060003: 'The shipping information was corrected once already. It cannot be corrected again.',
+  10060004: 'The state of the order allows no shipping, for example because it is refunded.',
+  10060031: 'Another user paid this order. Pass the openid of the payer.',
+};
+
+/**
+ * WeChat refused shipping information because of the state of the order. `errcode` says why: 10060001 to 10060004, or 10060031.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof WechatShippingError && error.errcode === 10060001) return tryAgainInOneMinute();
+ * ```
+ * @experimental
+ */
+export class WechatShippingError extends WechatError<'ERR_WECHAT_SHIPPING'> {
+  static override readonly code = 'ERR_WECHAT_SHIPPING';
+
+  constructor(details: WechatErrorDetails & { errcode: number }) {
+    super(SHIPPING_CURES[details.errcode] ?? 'WeChat refuses the shipping information.', details);
+  }
+}
+
+/**
  * A push or a notification that is not WeChat's: its signature is missing, wrong or too old, or it belongs to another app or merchant.
  *
  * @example
@@ -650,6 +768,11 @@ export type AnyWechatError =
   | WechatResponseError
   | WechatUnavailableError
   | StoreUnavailableError
+  | WechatTemplateError
+  | WechatContentError
+  | WechatNotVisitedError
+  | WechatReplyWindowError
+  | WechatShippingError
   | WechatCallbackError
   | WechatPayOrderPaidError
   | WechatPayOrderClosedError

@@ -7,7 +7,10 @@ import { WechatApiClient } from './access-token/wechat-api.client.js';
 import { CurrentUserResolver } from './auth/current-user.resolver.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
 import { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
+import { ContentSecurityService } from './content-security/content-security.service.js';
 import { Keyring } from './crypto/keyring.js';
+import { CustomerMessageService } from './customer-message/customer-message.service.js';
+import { LinkService } from './link/link.service.js';
 import { MobileLoginRepository } from './mobile-oauth/mobile-login.repository.js';
 import { MobileOAuthService } from './mobile-oauth/mobile-oauth.service.js';
 import { OAuthState } from './mobile-oauth/oauth-state.js';
@@ -23,8 +26,10 @@ import { SessionRepository } from './session/session.repository.js';
 import { SessionService } from './session/session.service.js';
 import { UserSessions } from './session/user-sessions.js';
 import { UserRepository } from './session/user.repository.js';
+import { ShippingService } from './shipping/shipping.service.js';
 import { clockProvider, redisProvider, storeProvider } from './store/store.providers.js';
 import { WechatStore } from './store/wechat.store.js';
+import { SubscribeMessageService } from './subscribe-message/subscribe-message.service.js';
 import { Telemetry } from './telemetry.js';
 import { HttpTransport } from './transport/http.transport.js';
 import { WechatCache } from './wechat.cache.js';
@@ -78,6 +83,11 @@ import type { WechatModuleOptions } from './wechat.options.js';
     CryptoService,
     PhoneService,
     QrCodeService,
+    SubscribeMessageService,
+    ContentSecurityService,
+    LinkService,
+    ShippingService,
+    CustomerMessageService,
     OAuthState,
     MobileLoginRepository,
     MobileOAuthService,
@@ -106,6 +116,11 @@ import type { WechatModuleOptions } from './wechat.options.js';
     WechatApiClient,
     PhoneService,
     QrCodeService,
+    SubscribeMessageService,
+    ContentSecurityService,
+    LinkService,
+    ShippingService,
+    CustomerMessageService,
     MobileOAuthService,
     MessagePushService,
     CurrentUserResolver,

@@ -7,7 +7,7 @@ import { Fields } from './fields.js';
 import { parseJsonBodies, reportErrors } from './json-api.js';
 import { PAY_CONTROL_ROUTES, payControl, type PayControlParts } from './pay.js';
 import { PUSH_CONTROL_ROUTES, pushControl, pushOf, type PushControlParts } from './push.js';
-import { createUser, describeUser, runUserAction, USER_ACTIONS } from './users.js';
+import { createUser, describeUser, messagesOf, runUserAction, USER_ACTIONS } from './users.js';
 
 /** The parts of the sandbox that the control plane shows and changes. */
 export interface ControlPlaneParts extends PayControlParts, PushControlParts {
@@ -21,6 +21,10 @@ interface Post {
   Body: Record<string, unknown>;
 }
 
+interface GetUser {
+  Params: { id: string };
+}
+
 interface PostUserAction extends Post {
   Params: { id: string; action: string };
 }
@@ -28,7 +32,8 @@ interface PostUserAction extends Post {
 const ROUTES = [
   'GET /sandbox/users',
   'POST /sandbox/users {id?, nickName?, avatarUrl?, phoneNumber?, countryCode?, openid?, highRisk?}',
-  `POST /sandbox/users/:id/${USER_ACTIONS.join('|')} {appId?, scope?}`,
+  `POST /sandbox/users/:id/${USER_ACTIONS.join('|')} {appId?, …}`,
+  'GET /sandbox/users/:id/messages',
   'GET /sandbox/clock',
   'POST /sandbox/clock/advance {by}',
   'POST /sandbox/next {path, times?, ...fault}',
@@ -65,6 +70,9 @@ export function controlPlane(
   server.post<Post>('/users', ({ body }) => createUser(world, new Fields(body)));
   server.post<PostUserAction>('/users/:id/:action', ({ params, body }, reply) =>
     runUserAction(world, params, new Fields(body), reply),
+  );
+  server.get<GetUser>('/users/:id/messages', ({ params }, reply) =>
+    messagesOf(world, params.id, reply),
   );
   server.get('/clock', () => time(world));
   server.post<Post>('/clock/advance', ({ body }) => {

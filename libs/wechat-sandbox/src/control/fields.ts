@@ -1,6 +1,7 @@
 import { SandboxError } from '../world/sandbox-error.js';
 
 const LONGEST_TEXT = 2048;
+const LONGEST_LIST = 100;
 
 /** Reads the fields of a JSON body with their types. */
 export class Fields {
@@ -27,6 +28,14 @@ export class Fields {
     const choice = choices.find((one) => one === value);
     if (value === undefined || choice) return choice;
     throw new SandboxError(`${name} must be one of ${choices.join(', ')}.`);
+  }
+
+  /** Returns a list of texts that is required. */
+  texts(name: string): string[] {
+    const value = this.json[name];
+    const isList = Array.isArray(value) && value.length <= LONGEST_LIST;
+    if (isList && value.every((one) => typeof one === 'string')) return value;
+    throw new SandboxError(`${name} must be a list of at most ${LONGEST_LIST} texts.`);
   }
 
   flag(name: string): boolean {

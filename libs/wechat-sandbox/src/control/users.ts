@@ -21,6 +21,11 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
       outcome: fields.choice('outcome', ['ok', 'cancel', 'fail']),
       appId: fields.text('appId'),
     }),
+  requestSubscribeMessage: (user, fields) =>
+    user.requestSubscribeMessage(fields.texts('templateIds'), {
+      choose: fields.choice('choose', ['accept', 'reject']),
+      appId: fields.text('appId'),
+    }),
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
     return {}; // without the key
@@ -40,10 +45,30 @@ export async function runUserAction(
   const user = users.get(path.id);
   const run = Object.hasOwn(ACTIONS, path.action) && ACTIONS[path.action];
   if (user && run) return run(user, fields);
-  const known = user ? USER_ACTIONS : users.all.map(({ id }) => id);
-  return reply.code(404).send({
-    error: `There is no such ${user ? 'action' : 'user'}. There are: ${known.join(', ')}.`,
-  });
+  return user
+    ? unknown(reply, 'action', USER_ACTIONS)
+    : unknown(
+        reply,
+        'user',
+        users.all.map(({ id }) => id),
+      );
+}
+
+/** Returns the messages on a user's phone. An unknown user is 404 with the known ones. */
+export function messagesOf({ users }: World, id: string, reply: FastifyReply): object {
+  const user = users.get(id);
+  if (user) return user.messages;
+  return unknown(
+    reply,
+    'user',
+    users.all.map((one) => one.id),
+  );
+}
+
+function unknown(reply: FastifyReply, what: string, known: string[]): FastifyReply {
+  return reply
+    .code(404)
+    .send({ error: `There is no such ${what}. There are: ${known.join(', ')}.` });
 }
 
 /** Creates a user and returns the description. */

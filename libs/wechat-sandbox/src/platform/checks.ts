@@ -2,6 +2,7 @@ import { parseObject } from '../transport/request.js';
 import type { PlatformRequest } from '../transport/request.js';
 import type { PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
+import type { SandboxUser } from '../world/user.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 
@@ -46,6 +47,25 @@ export function tokenApi(
     },
   };
 }
+
+/** Returns the user with this openid in the app. */
+export function requireUser(world: World, { appId }: SandboxApp, openid: unknown): SandboxUser {
+  const user = typeof openid === 'string' && world.users.findByOpenid(appId, openid);
+  if (!user) throw new WechatFailure(40003);
+  return user;
+}
+
+/** Checks that a page is in the released version of the app, with or without a leading slash. */
+export function requireReleased(
+  { releasedPages }: SandboxApp,
+  page: string,
+  refusal: number,
+): void {
+  if (!releasedPages.includes(page.replace(/^\//, ''))) throw new WechatFailure(refusal);
+}
+
+/** WeChat refuses every text that contains it. */
+export const SENSITIVE = '敏感词';
 
 /** The body of a success without data. */
 export const OK = { errcode: 0, errmsg: 'ok' };

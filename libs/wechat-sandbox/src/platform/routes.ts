@@ -7,6 +7,7 @@ import { openapiRoutes } from './openapi.js';
 import { qrCodeRoutes } from './qr-code.js';
 import { snsOAuth2Routes } from './sns-oauth2.js';
 import { snsRoutes } from './sns.js';
+import { subscribeRoutes } from './subscribe.js';
 import { wxaRoutes } from './wxa.js';
 
 /** All WeChat APIs and pages of the sandbox, except WeChat Pay. */
@@ -19,6 +20,7 @@ export function platformRoutes(world: World, rids: RidLog): PlatformRoute[] {
     ...cgiBinRoutes(world),
   );
   routes.push(...wxaRoutes(world), ...qrCodeRoutes(world));
+  routes.push(...subscribeRoutes(world));
   routes.push(...openapiRoutes(world, rids, () => routes));
   return routes;
 }

@@ -2,6 +2,8 @@ import type { Duration } from './clock.js';
 import { pushConfig } from './push.js';
 import type { PushConfig, PushOptions } from './push.js';
 import { SandboxError } from './sandbox-error.js';
+import { templatesOf } from './templates.js';
+import type { Template, TemplateOptions } from './templates.js';
 
 /** An app as it is registered at WeChat. */
 export interface SandboxAppOptions {
@@ -21,6 +23,8 @@ export interface SandboxAppOptions {
   ipWhitelist?: string[];
   /** Host names that `redirect_uri` of the consent pages may have. @default any */
   redirectDomains?: string[];
+  /** Templates of subscribe messages (订阅消息). @default none */
+  templates?: TemplateOptions[];
   /** Lifetime of an OAuth refresh token: 30 days by WeChat's website page, 180 days by its mobile page. @default '30d' */
   refreshTokenLife?: Duration;
   /** Message push (消息推送). @default none */
@@ -28,7 +32,10 @@ export interface SandboxAppOptions {
 }
 
 /** A registered app with its defaults filled in. */
-export type SandboxApp = Required<Omit<SandboxAppOptions, 'openPlatform' | 'push'>> & {
+export type SandboxApp = Required<
+  Omit<SandboxAppOptions, 'openPlatform' | 'push' | 'templates'>
+> & {
+  templates: readonly Template[];
   /** Name of the open-platform account, if the app is bound to one. */
   openPlatform?: string;
   /** The message push that it started with. */
@@ -42,6 +49,13 @@ export const DEFAULT_APPS: readonly SandboxAppOptions[] = [
     secret: '0c6f1a7be94d4f21a3d85b9e7264c8f0',
     kind: 'mini-program',
     name: '示例小程序',
+    templates: [
+      {
+        id: 'Sandbox_order_paid_0000000000000000000000000',
+        title: '订单支付成功通知',
+        keys: ['thing1', 'amount2', 'time3', 'character_string4'],
+      },
+    ],
   },
   {
     appId: 'wxd19e84c63b7a2f50',
@@ -98,6 +112,7 @@ function withDefaults(options: SandboxAppOptions): SandboxApp {
     releasedPages: options.releasedPages ?? ['pages/index/index'],
     ipWhitelist: options.ipWhitelist ?? [],
     redirectDomains: options.redirectDomains ?? [],
+    templates: templatesOf(appId, options.templates ?? []),
     refreshTokenLife: options.refreshTokenLife ?? '30d',
     ...(options.push && { push: pushConfig(appId, options.push) }),
     ...(openPlatform && { openPlatform: openPlatform === true ? 'default' : openPlatform }),

@@ -24,6 +24,9 @@ export const looksLikeToken = (text: string): boolean => /^\d{1,3}_[\w-]{100,508
 /** The group id of `wx.getShareInfo`. */
 export const newGroupId = (): string => 't' + randomBytes(21).toString('base64url').slice(0, 27);
 
+/** 19 digits: an id of 64 bits. */
+export const newMessageId = (): string => String(2n ** 62n + BigInt(randomInt(2 ** 47)));
+
 /** Eleven digits, like numbers of mainland China. */
 export const newPhoneNumber = (): string => `13${String(randomInt(10 ** 9)).padStart(9, '0')}`;
 

@@ -4,9 +4,9 @@ import { WechatFailure } from './wechat-failure.js';
 
 /** How often an API may be called. A limit that is absent does not apply. */
 export interface Quota {
-  /** Calls per app and day (Beijing time). The next one is 45009. */
+  /** Calls per app and day (Beijing time). The next one is 45009, or 44993 for links. */
   perDay?: number;
-  /** Calls per app and minute. The next one is 45011, or 45009 on `/wxa/getwxacodeunlimit`. */
+  /** Calls per app and minute. The next one is 45011, 45009 on `/wxa/getwxacodeunlimit`, or 44991 for content security. */
   perMinute?: number;
   /** Calls per user and minute, for APIs that concern one user. The next one is 45011. */
   perUserPerMinute?: number;
@@ -21,9 +21,20 @@ export const DEFAULT_QUOTAS: Readonly<Record<string, Quota>> = {
   '/cgi-bin/token': { perDay: 2000 },
   '/cgi-bin/stable_token': { perMinute: 10_000, perDay: 500_000 },
   '/wxa/getwxacodeunlimit': { perMinute: 5000 },
+  '/wxa/msg_sec_check': { perMinute: 4000, perDay: 2_000_000 },
+  '/wxa/media_check_async': { perMinute: 2000, perDay: 200_000 },
+  '/cgi-bin/message/subscribe/send': { perDay: 10_000_000 },
+  '/wxa/generate_urllink': { perDay: 500_000 },
   '/wxa/resetusersessionkey': { perMinute: 60_000 },
 };
 
+/** The errcodes of these paths that are not the usual ones. */
+const REFUSALS: Readonly<Record<string, { perMinute?: number; perDay?: number }>> = {
+  '/wxa/getwxacodeunlimit': { perMinute: 45009 },
+  '/wxa/msg_sec_check': { perMinute: 44991 },
+  '/wxa/media_check_async': { perMinute: 44991 },
+  '/wxa/generate_urllink': { perDay: 44993 },
+};
 const RESETS_PER_MONTH = 10;
 
 /** Counts calls and refuses those above the limit. */
@@ -39,9 +50,9 @@ export class Quotas {
   spend(path: string, appId: string): void {
     const { perDay, perMinute } = this.rule(path);
     const now = this.clock.now();
-    const minuteIsFull = path === '/wxa/getwxacodeunlimit' ? 45009 : 45011;
-    this.count(`${appId} ${path} minute`, Calendar.minute(now), perMinute, minuteIsFull);
-    this.count(`${appId} ${path} day`, Calendar.day(now), perDay, 45009);
+    const refusals = { perMinute: 45011, perDay: 45009, ...REFUSALS[path] };
+    this.count(`${appId} ${path} minute`, Calendar.minute(now), perMinute, refusals.perMinute);
+    this.count(`${appId} ${path} day`, Calendar.day(now), perDay, refusals.perDay);
   }
 
   /** Counts one call for one user. */

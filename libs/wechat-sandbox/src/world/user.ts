@@ -6,9 +6,11 @@ import type { OneTimeCodes } from './codes.js';
 import { newGroupId, openidOf, unionidOf } from './ids.js';
 import { encryptOpenData, signRawData } from './open-data.js';
 import type { EncryptedData } from './open-data.js';
+import type { PhoneMessage } from './phone-message.js';
 import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
+import type { RequestSubscribeOptions, SubscribeResult, Subscriptions } from './subscriptions.js';
 
 /** What a login code or phone code is issued for. */
 export interface UserCode {
@@ -43,6 +45,7 @@ export interface UserWorld {
   loginCodes: OneTimeCodes<UserCode>;
   phoneCodes: OneTimeCodes<UserCode>;
   oauthCodes: OneTimeCodes<Consent>;
+  subscriptions: Subscriptions;
   pay: {
     requestPayment(
       user: SandboxUser,
@@ -82,6 +85,8 @@ export interface EncryptOptions {
   watermark?: Record<string, unknown> | false;
 }
 
+const MOST_MESSAGES = 1000;
+
 /** The grey avatar that `wx.getUserProfile` returns since November 2022. */
 const ANONYMOUS_AVATAR =
   'https://mmbiz.qpic.cn/mmbiz/icTdbqWNOwNRna42FI242Lcia07jQodd2FJGIYQfG0LAJGFxM4FbnQP6yfMxBgJ0F3YRqJCJ1aPAK2dQagdusBZg/0';
@@ -99,6 +104,7 @@ export class SandboxUser implements UserProfile {
   highRisk: boolean;
   readonly openids: Readonly<Record<string, string>>;
   private readonly world: UserWorld;
+  private readonly received: PhoneMessage[] = [];
   private readonly derived = new Map<string, string>();
 
   /** @internal Use `wechat.users.create()`. */
@@ -154,6 +160,30 @@ export class SandboxUser implements UserProfile {
     options: RequestPaymentOptions = {},
   ): Promise<{ errMsg: string }> {
     return this.world.pay.requestPayment(this, params, options);
+  }
+
+  /**
+   * `wx.requestSubscribeMessage`: a dialog that asks whether the mini program may send these messages. The user accepts or rejects all.
+   *
+   * @returns `{ errMsg, [templateId]: 'accept' | 'reject' | 'filter' }`, or `{ errMsg, errCode }`
+   */
+  async requestSubscribeMessage(
+    templateIds: readonly string[],
+    { choose = 'accept', appId }: RequestSubscribeOptions = {},
+  ): Promise<SubscribeResult> {
+    const app = this.miniProgram(appId);
+    return this.world.subscriptions.request(app, this.openid(app.appId), templateIds, choose);
+  }
+
+  /** The subscribe and customer messages on the phone, the oldest first. Only the newest 1000 are kept. */
+  get messages(): PhoneMessage[] {
+    return [...this.received];
+  }
+
+  /** @internal A message arrives. */
+  receive(message: PhoneMessage): void {
+    this.received.push(message);
+    if (this.received.length > MOST_MESSAGES) this.received.shift();
   }
 
   /** `wx.getWeRunData`: steps of the last 31 days. */

@@ -10,6 +10,7 @@ import type { PushEmitter } from './push.js';
 import { DEFAULT_QUOTAS, Quotas } from './quotas.js';
 import type { Quota } from './quotas.js';
 import { SessionKeys } from './session-keys.js';
+import { Subscriptions } from './subscriptions.js';
 import type { Consent, UserCode, UserWorld } from './user.js';
 import { Users } from './users.js';
 
@@ -43,6 +44,7 @@ export class World implements UserWorld {
   readonly accessTokens: AccessTokens;
   readonly grants: OAuthGrants;
   readonly quotas: Quotas;
+  readonly subscriptions: Subscriptions;
   readonly qrCodeLimit: number;
   readonly countryCodeAs: 'string' | 'number';
   /** Set by the sandbox, since WeChat Pay sends notifications. */
@@ -60,6 +62,7 @@ export class World implements UserWorld {
     this.accessTokens = new AccessTokens(this.clock);
     this.grants = new OAuthGrants(this.clock);
     this.quotas = new Quotas(this.clock, { ...DEFAULT_QUOTAS, ...options.quotas });
+    this.subscriptions = new Subscriptions(this.apps);
     this.qrCodeLimit = options.qrCodeLimit ?? 100_000;
     this.countryCodeAs = options.countryCodeAs ?? 'string';
     this.users = new Users(this);

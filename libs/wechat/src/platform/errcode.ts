@@ -1,22 +1,38 @@
 import {
+  WechatBadRequestError,
   WechatBlockedError,
   WechatCodeError,
   WechatConfigError,
+  WechatContentError,
+  WechatError,
+  WechatNotVisitedError,
   WechatPageError,
   WechatRateLimitError,
+  WechatReplyWindowError,
   WechatResponseError,
   WechatSceneError,
   WechatSessionError,
+  WechatShippingError,
+  WechatTemplateError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
-import type { WechatCallInfo, WechatError } from '../wechat.errors.js';
+import type { WechatCallInfo } from '../wechat.errors.js';
 
 /** The time in seconds after which a rate-limited client may try again. */
 const RETRY_AFTER_S = 60;
-/** For this endpoint 40013 and 40003 mean that the client's code is not valid. For others they concern the app's credentials. */
-const PHONE_ENDPOINT = '/wxa/business/getuserphonenumber';
-/** For these endpoints 40001 means that the AppSecret is wrong. For others it means that the access token is not valid. */
-const TOKEN_ENDPOINTS = ['/cgi-bin/token', '/cgi-bin/stable_token'];
+
+/** Errcodes that a service returns as an outcome. `errorFor` has an error for them too, for calls of WechatApiClient. */
+export const OUTCOME = {
+  notSubscribed: 43101,
+  alreadyTyping: 45081,
+  unknownOrder: 10060001,
+  shippingUnchanged: 10060023,
+} as const;
+
+/** Returns whether an error is WeChat's refusal with this errcode. */
+export function hasErrcode(error: unknown, errcode: number): boolean {
+  return error instanceof WechatError && error.errcode === errcode;
+}
 
 /**
  * Converts an errcode of WeChat to an error of this library. No other file knows the meaning of an errcode.
@@ -25,9 +41,169 @@ const TOKEN_ENDPOINTS = ['/cgi-bin/token', '/cgi-bin/stable_token'];
  */
 export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo): WechatError {
   const call = { ...info, errcode };
-  switch (errcode) {
+  const ofEndpoint = MEANINGS[call.endpoint ?? ''];
+  return ofEndpoint?.(call, errmsg) ?? commonError(call, errmsg);
+}
+
+type Refusal = WechatCallInfo & { errcode: number };
+/** Returns the error of an errcode that has another meaning on one endpoint, or `undefined` if it has not. */
+type Meaning = (call: Refusal, errmsg: string) => WechatError | undefined;
+
+const MEANINGS: Record<string, Meaning> = {
+  '/cgi-bin/token': tokenError,
+  '/cgi-bin/stable_token': tokenError,
+  '/wxa/business/getuserphonenumber': phoneError,
+  '/cgi-bin/message/subscribe/send': templateError,
+  '/wxa/msg_sec_check': contentError,
+  '/wxa/media_check_async': contentError,
+  '/wxa/getuserriskrank': contentError,
+  '/wxa/generate_urllink': linkError,
+  '/wxa/generatescheme': linkError,
+  '/cgi-bin/message/custom/send': customerMessageError,
+  '/wxa/sec/order/upload_shipping_info': shippingError,
+  '/wxa/sec/order/get_order': shippingError,
+};
+
+/** Elsewhere 40001 means that the access token is not valid. */
+function tokenError(call: Refusal): WechatError | undefined {
+  return call.errcode === 40001 ? refusedConfig('the AppSecret', call) : undefined;
+}
+
+/** Elsewhere 40003 is unexpected, and 40013 concerns the app's credentials. */
+function phoneError(call: Refusal): WechatError | undefined {
+  return [40003, 40013].includes(call.errcode) ? new WechatCodeError(call) : undefined;
+}
+
+/** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-message-management/subscribe-message/sendMessage.html */
+function templateError(call: Refusal, errmsg: string): WechatError | undefined {
+  switch (call.errcode) {
+    case 40037:
+      return new WechatTemplateError(
+        'WeChat does not know the template. Use the id of a template in 我的模板, of the same mini program.',
+        undefined,
+        call,
+      );
+    case 41030:
+      return new WechatTemplateError('WeChat does not know the page of the message.', 'page', call);
+    case 43107:
+      return new WechatTemplateError(
+        'WeChat has banned the template or subscribe messages of the app. See the messages in the console.',
+        undefined,
+        call,
+      );
+    case 47003: {
+      const [, key] = /\bdata\.([a-z_]{1,32}\d{1,3})\b/.exec(errmsg) ?? [];
+      return new WechatTemplateError(
+        `WeChat refuses ${key === undefined ? 'a value' : `the value of ${key}`}: it is empty or breaks the rule of its kind.`,
+        key,
+        call,
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/msgSecCheck.html */
+function contentError(call: Refusal): WechatError | undefined {
+  switch (call.errcode) {
+    case 61010:
+      return new WechatNotVisitedError(call);
+    case 43104:
+      return new WechatBadRequestError('openid belongs to another app', call);
+    case 40004:
+    case 40129:
+      return new WechatBadRequestError('WeChat refuses the scene or the type of the media', call);
+    default:
+      return undefined;
+  }
+}
+
+/** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/url-link/generateUrlLink.html */
+function linkError(call: Refusal): WechatError | undefined {
+  switch (call.errcode) {
+    case 40002:
+    case 40013:
+    case 85407:
+    case 85408:
+      return refusedConfig('links of this app; individual owners may not create links', call);
+    case 85079:
+      return refusedConfig('links of this app because it has no released version', call);
+    case 40165:
+      return new WechatBadRequestError('path is not a released page', call);
+    case 40212:
+      return new WechatBadRequestError('WeChat refuses the query of the link', call);
+    case 85401:
+      return new WechatBadRequestError(
+        'the link must expire in one minute at the earliest and in 30 days at the latest',
+        call,
+      );
+    case 85402:
+      return new WechatBadRequestError('WeChat refuses envVersion', call);
+    case 85406:
+      return new WechatRateLimitError(RETRY_AFTER_S, call);
+    default:
+      return undefined;
+  }
+}
+
+/** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html */
+function customerMessageError(call: Refusal): WechatError | undefined {
+  switch (call.errcode) {
+    case 70000:
+      return new WechatContentError(call);
+    case 45002:
+      return new WechatBadRequestError('the message is too long', call);
+    default:
+      return undefined;
+  }
+}
+
+/** @see https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/order-shipping/order-shipping.html */
+function shippingError(call: Refusal): WechatError | undefined {
+  if (call.errcode >= 268485100 && call.errcode <= 268485299) return refusedParcels(call);
+  switch (call.errcode) {
+    case 10060001:
+    case 10060002:
+    case 10060003:
+    case 10060004:
+    case 10060031:
+      return new WechatShippingError(call);
+    case 10060012:
+    case 10060019:
+      return busy(call);
+    case 10060005:
+    case 10060006:
+    case 10060007:
+    case 10060008:
+    case 10060009:
+    case 10060014:
+    case 10060020:
+    case 10060024:
+    case 10060025:
+    case 10060026:
+      return refusedParcels(call);
+    default:
+      return undefined;
+  }
+}
+
+function refusedParcels(call: Refusal): WechatBadRequestError {
+  return new WechatBadRequestError(
+    `WeChat refuses a field of the shipping information (errcode ${call.errcode})`,
+    call,
+  );
+}
+
+function busy(call: Refusal): WechatUnavailableError {
+  return new WechatUnavailableError('WeChat is busy. Try again later.', call);
+}
+
+/** Errcodes with one meaning on every endpoint that `MEANINGS` does not name. */
+function commonError(call: Refusal, errmsg: string): WechatError {
+  switch (call.errcode) {
     case -1:
-      return new WechatUnavailableError('WeChat is busy. Try again later.', call);
+      return busy(call);
     case 40029:
     case 40163:
     case 42003:
@@ -40,9 +216,13 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
       );
     case 40226:
       return new WechatBlockedError(call);
+    case 43108:
+    case 44990:
+    case 44991:
+    case 44993:
     case 45009:
     case 45011:
-    case 44991:
+    case 87020:
       return new WechatRateLimitError(RETRY_AFTER_S, call);
     case 40129:
     case 40169:
@@ -50,21 +230,19 @@ export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo):
     case 41030:
     case 40159:
       return new WechatPageError(call);
+    case 45168:
+    case 87014:
+      return new WechatContentError(call);
+    case 45015:
+    case 45047:
+    case 45080:
+      return new WechatReplyWindowError(call);
     case 40001:
-      return TOKEN_ENDPOINTS.includes(call.endpoint ?? '')
-        ? refusedConfig('the AppSecret', call)
-        : refusedToken(errmsg, call);
     case 40014:
     case 42001:
       return refusedToken(errmsg, call);
-    case 40003:
-      return call.endpoint === PHONE_ENDPOINT
-        ? new WechatCodeError(call)
-        : unexpected(errmsg, call);
     case 40013:
-      return call.endpoint === PHONE_ENDPOINT
-        ? new WechatCodeError(call)
-        : refusedConfig('the AppID', call);
+      return refusedConfig('the AppID', call);
     case 40125:
     case 41002:
     case 41004:

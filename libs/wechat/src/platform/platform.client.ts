@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
+import { parseExactJson } from '../exact-json.js';
 import { MinuteLog } from '../minute-log.js';
 import { CircuitBreaker, MAX_FAILURES } from '../transport/circuit-breaker.js';
 import { HttpTransport } from '../transport/http.transport.js';
@@ -276,7 +277,7 @@ function readFile(
 
 function parseJson(data: Buffer): PlatformJson | undefined {
   try {
-    const json: unknown = JSON.parse(
+    const json = parseExactJson(
       new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data),
     );
     return typeof json === 'object' && json !== null && !Array.isArray(json)

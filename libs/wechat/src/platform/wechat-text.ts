@@ -18,6 +18,31 @@ export function isWechatToken(value: unknown): value is string {
   return typeof value === 'string' && /^[\x21-\x7e]{1,1024}$/.test(value);
 }
 
+/**
+ * Checks a parameter before anything is sent.
+ * @throws WechatBadRequestError with this text if it is not valid
+ */
+export function requireValid(valid: unknown, problem: string): asserts valid {
+  if (!valid) throw new WechatBadRequestError(problem);
+}
+
+/** @throws WechatBadRequestError */
+export function requireOpenid(openid: unknown): void {
+  requireValid(isWechatId(openid), 'openid must be the openid of a user');
+}
+
+/** Returns whether a value is a text of this length in characters (code points). */
+export function isText(value: unknown, minLength: number, maxLength: number): value is string {
+  if (typeof value !== 'string' || value.length > 2 * maxLength) return false;
+  const { length } = Array.from(value);
+  return length >= minLength && length <= maxLength;
+}
+
+/** Returns whether a value is an http or https URL of at most 2048 characters. */
+export function isHttpUrl(value: unknown): value is string {
+  return isText(value, 1, 2048) && /^https?:\/\//.test(value) && URL.canParse(value);
+}
+
 /** A code of wx.login, of the phone button or of OAuth. */
 const CODE = /^[0-9A-Za-z_-]{1,128}$/;
 
