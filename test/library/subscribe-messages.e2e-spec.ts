@@ -10,7 +10,7 @@ import {
 } from 'nestjs-wechat';
 import type { SubscribeMessage, WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
-import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import type { SandboxUser, SubscribePhoneMessage, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { clientOf } from '../support/http.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { Adapter } from '../support/team-app.js';
@@ -107,7 +107,7 @@ describe('send', () => {
     const messages = await startService();
     await alice.requestSubscribeMessage([ORDER_PAID]);
     const outcome = await messages.send(message());
-    const [{ msgId }] = alice.messages as [{ msgId: string }];
+    const { msgId } = alice.messages[0] as SubscribePhoneMessage;
     expect(outcome).toEqual({ sent: true, msgId });
     expect(String(Number(msgId))).not.toBe(msgId); // a number would be rounded
   });

@@ -132,7 +132,9 @@ export class WechatSandbox {
     world.pushes = this.pushes;
     const pay = new PayRoutes(this.pay);
     const rids = new RidLog();
-    const routes = new Map(platformRoutes(world, rids).map((route) => [route.path, route]));
+    const routes = new Map(
+      platformRoutes(world, rids, this.pay.shipments).map((route) => [route.path, route]),
+    );
     this.requestLog = new RequestLog(this.clock);
     this.faults = new FaultPlan(new Set([...routes.keys(), ...pay.paths]));
     setMaxListeners(0, this.closing.signal); // any number of responses may be pending

@@ -16,6 +16,7 @@ import { PayFailure } from './pay-failure.js';
 import { openPaySheet } from './phone.js';
 import type { PayRefund, RefundRecord, RefundStatus } from './refund.js';
 import { Refunds } from './refunds.js';
+import { Shipments } from './shipments.js';
 
 /** WeChat Pay's part of `startWechatSandbox()`. */
 export interface PayOptions {
@@ -46,6 +47,8 @@ export class WechatPay {
   /** @internal */
   readonly refundBook: Refunds;
   /** @internal */
+  readonly shipments: Shipments;
+  /** @internal */
   readonly bills: Bills;
   private readonly notifications: Notifications;
 
@@ -65,6 +68,7 @@ export class WechatPay {
     this.refundBook = new Refunds(world.clock, agenda, this.orderBook, (refund) =>
       this.notifyRefund(refund),
     );
+    this.shipments = new Shipments(world.clock, this.merchants, this.orderBook, this.refundBook);
     this.bills = new Bills(world.clock, this.orderBook, this.refundBook, baseUrl);
   }
 

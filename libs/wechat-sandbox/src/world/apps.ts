@@ -25,6 +25,8 @@ export interface SandboxAppOptions {
   redirectDomains?: string[];
   /** Templates of subscribe messages (订阅消息). @default none */
   templates?: TemplateOptions[];
+  /** Whether the app must upload shipping information (发货信息管理). @default true */
+  tradeManaged?: boolean;
   /** Lifetime of an OAuth refresh token: 30 days by WeChat's website page, 180 days by its mobile page. @default '30d' */
   refreshTokenLife?: Duration;
   /** Message push (消息推送). @default none */
@@ -112,6 +114,7 @@ function withDefaults(options: SandboxAppOptions): SandboxApp {
     releasedPages: options.releasedPages ?? ['pages/index/index'],
     ipWhitelist: options.ipWhitelist ?? [],
     redirectDomains: options.redirectDomains ?? [],
+    tradeManaged: options.tradeManaged ?? true,
     templates: templatesOf(appId, options.templates ?? []),
     refreshTokenLife: options.refreshTokenLife ?? '30d',
     ...(options.push && { push: pushConfig(appId, options.push) }),

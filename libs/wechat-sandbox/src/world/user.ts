@@ -3,6 +3,7 @@ import type { Apps, SandboxApp } from './apps.js';
 import { unixSeconds } from './clock.js';
 import type { SandboxClock } from './clock.js';
 import type { OneTimeCodes } from './codes.js';
+import type { CustomerSessions } from './customer-sessions.js';
 import { newGroupId, openidOf, unionidOf } from './ids.js';
 import { encryptOpenData, signRawData } from './open-data.js';
 import type { EncryptedData } from './open-data.js';
@@ -46,6 +47,7 @@ export interface UserWorld {
   phoneCodes: OneTimeCodes<UserCode>;
   oauthCodes: OneTimeCodes<Consent>;
   subscriptions: Subscriptions;
+  customers: CustomerSessions;
   pay: {
     requestPayment(
       user: SandboxUser,
@@ -173,6 +175,24 @@ export class SandboxUser implements UserProfile {
   ): Promise<SubscribeResult> {
     const app = this.miniProgram(appId);
     return this.world.subscriptions.request(app, this.openid(app.appId), templateIds, choose);
+  }
+
+  /** `<button open-type="contact">`: opens the customer-service session (客服会话). The service may send two messages within a minute. */
+  async openCustomerSession(appId?: string): Promise<void> {
+    const app = this.miniProgram(appId).appId;
+    this.world.customers.onEntry(app, this.openid(app));
+  }
+
+  /** Sends a text to the customer service. The service may send five messages within 48 hours. */
+  async sendCustomerMessage(content: string, appId?: string): Promise<void> {
+    const app = this.miniProgram(appId).appId;
+    this.world.customers.onMessage(app, this.openid(app));
+  }
+
+  /** Whether the phone shows that the customer service is typing (对方正在输入). */
+  seesTyping(appId?: string): boolean {
+    const app = this.miniProgram(appId).appId;
+    return this.world.customers.isTyping(app, this.openid(app));
   }
 
   /** The subscribe and customer messages on the phone, the oldest first. Only the newest 1000 are kept. */

@@ -6,6 +6,7 @@ import type { Duration } from './clock.js';
 import { OneTimeCodes } from './codes.js';
 import { newCode, newPhoneCode } from './ids.js';
 import { OAuthGrants } from './oauth-grants.js';
+import { CustomerSessions } from './customer-sessions.js';
 import type { PushEmitter } from './push.js';
 import { DEFAULT_QUOTAS, Quotas } from './quotas.js';
 import type { Quota } from './quotas.js';
@@ -45,6 +46,7 @@ export class World implements UserWorld {
   readonly grants: OAuthGrants;
   readonly quotas: Quotas;
   readonly subscriptions: Subscriptions;
+  readonly customers: CustomerSessions;
   readonly qrCodeLimit: number;
   readonly countryCodeAs: 'string' | 'number';
   /** Set by the sandbox, since WeChat Pay sends notifications. */
@@ -63,6 +65,7 @@ export class World implements UserWorld {
     this.grants = new OAuthGrants(this.clock);
     this.quotas = new Quotas(this.clock, { ...DEFAULT_QUOTAS, ...options.quotas });
     this.subscriptions = new Subscriptions(this.apps);
+    this.customers = new CustomerSessions(this.clock);
     this.qrCodeLimit = options.qrCodeLimit ?? 100_000;
     this.countryCodeAs = options.countryCodeAs ?? 'string';
     this.users = new Users(this);
