@@ -12,6 +12,7 @@ export type {
   NextDelivery,
   Tampering,
 } from './deliveries/delivery.js';
+export type { ContentVerdictOptions } from './content/content-checks.js';
 export type { PushVerification } from './push/pushes.js';
 export type { PayEnv, PayMerchant, PayMerchantOptions } from './pay/merchant.js';
 export type { PayOrder, TradeState } from './pay/order.js';

@@ -3,6 +3,7 @@ import { assertFault } from '../faults.js';
 import type { FaultPlan, NextFault } from '../faults.js';
 import type { RequestLog } from '../transport/request-log.js';
 import type { World } from '../world/world.js';
+import { CONTENT_CONTROL_ROUTES, contentControl, type ContentControlParts } from './content.js';
 import { Fields } from './fields.js';
 import { parseJsonBodies, reportErrors } from './json-api.js';
 import { PAY_CONTROL_ROUTES, payControl, type PayControlParts } from './pay.js';
@@ -10,7 +11,7 @@ import { PUSH_CONTROL_ROUTES, pushControl, pushOf, type PushControlParts } from 
 import { createUser, describeUser, messagesOf, runUserAction, USER_ACTIONS } from './users.js';
 
 /** The parts of the sandbox that the control plane shows and changes. */
-export interface ControlPlaneParts extends PayControlParts, PushControlParts {
+export interface ControlPlaneParts extends PayControlParts, PushControlParts, ContentControlParts {
   world: World;
   faults: FaultPlan;
   requestLog: RequestLog;
@@ -42,6 +43,7 @@ const ROUTES = [
   'GET /sandbox/requests',
   'POST /sandbox/access-tokens/invalidate {appId?}',
   ...PAY_CONTROL_ROUTES,
+  ...CONTENT_CONTROL_ROUTES,
   ...PUSH_CONTROL_ROUTES,
 ];
 const DONE = { ok: true };
@@ -49,12 +51,13 @@ const DONE = { ok: true };
 /** Registers the sandbox's own HTTP API, for curl and for the simulator. It shows no secrets. */
 export function controlPlane(
   server: FastifyInstance,
-  { world, faults, requestLog, url, pay, deliveries, pushes }: ControlPlaneParts,
+  { world, faults, requestLog, url, pay, deliveries, pushes, content }: ControlPlaneParts,
 ): void {
   parseJsonBodies(server);
   reportErrors(server);
   payControl(server, { pay, deliveries });
   pushControl(server, { pushes });
+  contentControl(server, { content });
 
   server.get('/', () => ({
     url: url(),

@@ -19,12 +19,14 @@ export interface Exchanged {
  *
  * @param url http with a loopback host, so that the sandbox cannot send requests to other machines
  * @param closing aborted when the sandbox closes
+ * @param largest how many bytes the response may have
  */
 export async function exchange(
   method: 'GET' | 'POST',
   url: string,
   letter: Partial<Letter>,
   closing: AbortSignal,
+  largest = LARGEST_RESPONSE,
 ): Promise<Exchanged> {
   const target = URL.canParse(url) ? new URL(url) : undefined;
   if (target?.protocol !== 'http:' || !isLoopback(target.hostname))
@@ -33,7 +35,7 @@ export async function exchange(
   const signal = AbortSignal.any([closing, AbortSignal.timeout(RESPONSE_DEADLINE)]);
   try {
     const response = await responseTo(method, target, letter, signal);
-    const body = await readBody(response, LARGEST_RESPONSE);
+    const body = await readBody(response, largest);
     return { status: response.statusCode ?? 0, body: body.toString() };
   } catch (error) {
     const late = signal.aborted && !closing.aborted;
@@ -65,7 +67,7 @@ function responseTo(
 }
 
 function reason(error: unknown): string {
-  if (error instanceof BodyTooLargeError) return 'no response: it is larger than 64 KiB';
+  if (error instanceof BodyTooLargeError) return 'no response: it is too large';
   return typeof error === 'object' && error !== null && 'code' in error
     ? `no response: ${String(error.code)}`
     : 'no response';

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { SandboxClock } from '../world/clock.js';
+import type { Agenda } from '../world/agenda.js';
+import { unixSeconds } from '../world/clock.js';
 import { WechatFailure } from '../world/wechat-failure.js';
+import type { World } from '../world/world.js';
 import { KeptMap } from './kept-map.js';
 import type { PayMerchant } from './merchant.js';
 import type { OrderRecord } from './order.js';
@@ -38,6 +40,7 @@ export const ORDER_STATE = { toShip: 1, shipped: 2, received: 3, refunded: 5 } a
 
 const KEPT = 20_000;
 const MOST_PARCELS = 15;
+const REMINDED_AFTER = 48 * 3600_000;
 /** The order is received by itself after this time. WeChat's time depends on the goods. */
 const RECEIVED_AFTER = 10 * 86_400_000;
 
@@ -48,7 +51,8 @@ export class Shipments {
   private readonly shippedAt = new KeptMap<number>(KEPT);
 
   constructor(
-    private readonly clock: SandboxClock,
+    private readonly world: World,
+    private readonly agenda: Agenda,
     private readonly merchants: readonly PayMerchant[],
     private readonly orders: Orders,
     private readonly refunds: Refunds,
@@ -79,7 +83,7 @@ export class Shipments {
     if (this.isRefunded(order)) return ORDER_STATE.refunded;
     const shippedAt = this.shippedAt.get(order.transactionId!);
     if (shippedAt === undefined) return ORDER_STATE.toShip;
-    return this.clock.now() >= shippedAt + RECEIVED_AFTER
+    return this.world.clock.now() >= shippedAt + RECEIVED_AFTER
       ? ORDER_STATE.received
       : ORDER_STATE.shipped;
   }
@@ -104,8 +108,51 @@ export class Shipments {
     if (parcels.length > MOST_PARCELS) throw new WechatFailure(10060024);
     const isCorrected = isCorrection || (earlier?.isCorrected ?? false);
     this.shipments.set(order.transactionId!, { ...upload, parcels, isCorrected });
-    if (upload.isComplete && !this.shippedAt.has(order.transactionId!))
-      this.shippedAt.set(order.transactionId!, this.clock.now());
+    if (upload.isComplete && !this.shippedAt.has(order.transactionId!)) this.onShipped(order);
+  }
+
+  /** An order is paid. WeChat reminds the merchant after 48 hours if it is not shipped by then. */
+  onPaid(order: OrderRecord): void {
+    this.agenda.add(this.world.clock.now() + REMINDED_AFTER, async () => {
+      if (this.state(order) === ORDER_STATE.toShip)
+        this.push(order, 'trade_manage_remind_shipping');
+    });
+  }
+
+  private onShipped(order: OrderRecord): void {
+    const shippedAt = this.world.clock.now();
+    const settlement = shippedAt + RECEIVED_AFTER;
+    this.shippedAt.set(order.transactionId!, shippedAt);
+    const times = {
+      shipped_time: unixSeconds(shippedAt),
+      estimated_settlement_time: unixSeconds(settlement),
+    };
+    this.push(order, 'trade_manage_order_settlement', times);
+    this.agenda.add(settlement, async () => {
+      if (this.state(order) === ORDER_STATE.received)
+        this.push(order, 'trade_manage_order_settlement', {
+          ...times,
+          confirm_receive_method: 2, // by itself
+          confirm_receive_time: unixSeconds(settlement),
+          settlement_time: unixSeconds(settlement),
+        });
+    });
+  }
+
+  private push(order: OrderRecord, event: string, times: object = {}): void {
+    const { appId, transactionId, mchId, outTradeNo, paidAt } = order;
+    if (this.world.apps.find(appId)?.tradeManaged === false) return;
+    void this.world.pushes?.emit(appId, {
+      MsgType: 'event',
+      Event: event,
+      transaction_id: transactionId,
+      merchant_id: mchId,
+      sub_merchant_id: '',
+      merchant_trade_no: outTradeNo,
+      pay_time: unixSeconds(paidAt!.getTime()),
+      ...times,
+      msg: '请及时处理订单',
+    });
   }
 
   private isRefunded(order: OrderRecord): boolean {

@@ -68,7 +68,7 @@ export class WechatPay {
     this.refundBook = new Refunds(world.clock, agenda, this.orderBook, (refund) =>
       this.notifyRefund(refund),
     );
-    this.shipments = new Shipments(world.clock, this.merchants, this.orderBook, this.refundBook);
+    this.shipments = new Shipments(world, agenda, this.merchants, this.orderBook, this.refundBook);
     this.bills = new Bills(world.clock, this.orderBook, this.refundBook, baseUrl);
   }
 
@@ -184,6 +184,7 @@ export class WechatPay {
     if (outcome === 'cancel') return { errMsg: 'requestPayment:fail cancel' };
     if (outcome === 'fail') return { errMsg: 'requestPayment:fail 支付失败' };
     this.orderBook.pay(sheet.order);
+    this.shipments.onPaid(sheet.order);
     void this.notify(sheet.order.outTradeNo, { mchId: sheet.order.mchId });
     return { errMsg: 'requestPayment:ok' };
   }

@@ -34,7 +34,7 @@ export function tokenApi(
   world: World,
   verb: 'GET' | 'POST',
   path: string,
-  handle: (app: SandboxApp, request: PlatformRequest) => object,
+  handle: (app: SandboxApp, request: PlatformRequest) => object | Promise<object>,
 ): PlatformRoute {
   return {
     path,

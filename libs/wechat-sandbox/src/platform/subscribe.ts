@@ -3,6 +3,7 @@ import type { PlatformRequest } from '../transport/request.js';
 import { PlatformResponse } from '../transport/response.js';
 import type { PlatformRoute } from '../transport/response.js';
 import type { SandboxApp } from '../world/apps.js';
+import { unixSeconds } from '../world/clock.js';
 import { newMessageId } from '../world/ids.js';
 import { isTemplateValue } from '../world/templates.js';
 import type { Template } from '../world/templates.js';
@@ -51,6 +52,13 @@ function send(world: World, app: SandboxApp, request: PlatformRequest): Platform
     ...(page !== '' && { page }),
     miniprogramState: String(state),
     lang: String(lang),
+  });
+  void world.pushes?.emit(app.appId, {
+    FromUserName: openid,
+    CreateTime: String(unixSeconds(Date.now())),
+    MsgType: 'event',
+    Event: 'subscribe_msg_sent_event',
+    List: { TemplateId: template.id, MsgID: msgId, ErrorCode: '0', ErrorStatus: 'success' },
   });
   // an integer of 64 bits, which JSON.stringify cannot write
   const json = `{"errcode":0,"errmsg":"ok","msgid":${msgId}}`;

@@ -48,9 +48,9 @@ export class Pushes implements PushEmitter {
     return this.start(appId, this.need(appId), message);
   }
 
-  emit(appId: string, message: PushContent): void {
+  async emit(appId: string, message: PushContent): Promise<void> {
     const config = this.configs.get(appId);
-    if (config) void this.start(appId, config, message);
+    if (config) await this.start(appId, config, message);
   }
 
   /** Sends the GET that the console sends when the page is saved. */

@@ -72,11 +72,15 @@ async function handle(
   requestLog.add(request);
   if (broken || fault.reset === true) raw.socket.resetAndDestroy();
   else if (fault.hang !== true)
-    await sendResponse(response, responseTo(request, fault, parts), fault, closing);
+    await sendResponse(response, await responseTo(request, fault, parts), fault, closing);
 }
 
-function responseTo(request: PlatformRequest, fault: Fault, parts: HandlerParts): PlatformResponse {
-  const response = faultResponse(request, fault, parts) ?? normalResponse(request, parts);
+async function responseTo(
+  request: PlatformRequest,
+  fault: Fault,
+  parts: HandlerParts,
+): Promise<PlatformResponse> {
+  const response = faultResponse(request, fault, parts) ?? (await normalResponse(request, parts));
   const json = fault.transform && parseObject(response.body.toString('utf8'));
   if (fault.tamper !== undefined) return parts.pay.tamper(response, fault.tamper);
   if (!json) return response;
@@ -109,7 +113,10 @@ function bytes(body: string | Buffer | object): Buffer {
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-function normalResponse(request: PlatformRequest, parts: HandlerParts): PlatformResponse {
+async function normalResponse(
+  request: PlatformRequest,
+  parts: HandlerParts,
+): Promise<PlatformResponse> {
   const { method, path } = request;
   if (isPayPath(path)) return parts.pay.respond(request);
   const route = parts.routes.get(path);
@@ -118,7 +125,7 @@ function normalResponse(request: PlatformRequest, parts: HandlerParts): Platform
   try {
     if (route.verb !== 'ANY' && route.verb !== method)
       throw new WechatFailure(route.verb === 'GET' ? 43001 : 43002);
-    const result = route.handle(request);
+    const result = await route.handle(request);
     return result instanceof PlatformResponse ? result : jsonResponse(path, result);
   } catch (error) {
     if (error instanceof WechatFailure)

@@ -40,5 +40,5 @@ export interface PlatformRoute {
   path: string;
   /** The documented verb. `ANY` for the APIs under /sns, which read the query of every verb. */
   verb: 'GET' | 'POST' | 'ANY';
-  handle(request: PlatformRequest): object;
+  handle(request: PlatformRequest): object | Promise<object>;
 }

@@ -25,8 +25,11 @@ export type PushContent = Readonly<Record<string, unknown>>;
 
 /** Sends the events that other parts of the platform cause. */
 export interface PushEmitter {
-  /** Starts a push in the background. Does nothing for an app without push. `ToUserName`, `FromUserName`, `CreateTime` and `MsgId` have defaults. */
-  emit(appId: string, message: PushContent): void;
+  /**
+   * Starts a push. Does nothing for an app without push. `ToUserName`, `FromUserName`, `CreateTime` and `MsgId` have defaults.
+   * Resolves after the first attempt.
+   */
+  emit(appId: string, message: PushContent): Promise<void>;
 }
 
 /** Fills in the defaults, or throws a SandboxError that names the app and the field. */

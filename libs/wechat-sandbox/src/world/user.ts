@@ -8,6 +8,7 @@ import { newGroupId, openidOf, unionidOf } from './ids.js';
 import { encryptOpenData, signRawData } from './open-data.js';
 import type { EncryptedData } from './open-data.js';
 import type { PhoneMessage } from './phone-message.js';
+import type { PushEmitter } from './push.js';
 import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
@@ -48,6 +49,7 @@ export interface UserWorld {
   oauthCodes: OneTimeCodes<Consent>;
   subscriptions: Subscriptions;
   customers: CustomerSessions;
+  pushes?: PushEmitter;
   pay: {
     requestPayment(
       user: SandboxUser,
@@ -107,6 +109,7 @@ export class SandboxUser implements UserProfile {
   readonly openids: Readonly<Record<string, string>>;
   private readonly world: UserWorld;
   private readonly received: PhoneMessage[] = [];
+  private readonly visits = new Map<string, number>();
   private readonly derived = new Map<string, string>();
 
   /** @internal Use `wechat.users.create()`. */
@@ -174,25 +177,40 @@ export class SandboxUser implements UserProfile {
     { choose = 'accept', appId }: RequestSubscribeOptions = {},
   ): Promise<SubscribeResult> {
     const app = this.miniProgram(appId);
-    return this.world.subscriptions.request(app, this.openid(app.appId), templateIds, choose);
+    this.tap(app);
+    const openid = this.openid(app.appId);
+    const result = this.world.subscriptions.request(app, openid, templateIds, choose);
+    this.pushChoices(app.appId, openid, result);
+    return result;
   }
 
   /** `<button open-type="contact">`: opens the customer-service session (客服会话). The service may send two messages within a minute. */
   async openCustomerSession(appId?: string): Promise<void> {
     const app = this.miniProgram(appId).appId;
-    this.world.customers.onEntry(app, this.openid(app));
+    const openid = this.openid(app);
+    this.world.customers.onEntry(app, openid);
+    const event = { Event: 'user_enter_tempsession', SessionFrom: '' };
+    await this.world.pushes?.emit(app, { FromUserName: openid, MsgType: 'event', ...event });
   }
 
   /** Sends a text to the customer service. The service may send five messages within 48 hours. */
   async sendCustomerMessage(content: string, appId?: string): Promise<void> {
     const app = this.miniProgram(appId).appId;
-    this.world.customers.onMessage(app, this.openid(app));
+    const openid = this.openid(app);
+    this.world.customers.onMessage(app, openid);
+    const text = { MsgType: 'text', Content: content };
+    await this.world.pushes?.emit(app, { FromUserName: openid, ...text });
   }
 
   /** Whether the phone shows that the customer service is typing (对方正在输入). */
   seesTyping(appId?: string): boolean {
     const app = this.miniProgram(appId).appId;
     return this.world.customers.isTyping(app, this.openid(app));
+  }
+
+  /** Whether the user was in the mini program within this time. WeChat checks content of such users only. */
+  hasVisited(appId: string, withinMs: number): boolean {
+    return this.world.clock.now() - (this.visits.get(appId) ?? -Infinity) <= withinMs;
   }
 
   /** The subscribe and customer messages on the phone, the oldest first. Only the newest 1000 are kept. */
@@ -308,7 +326,27 @@ export class SandboxUser implements UserProfile {
     };
   }
 
+  /** `subscribe_msg_popup_event`. A list of one template is an object without an array. */
+  private pushChoices(appId: string, openid: string, choices: SubscribeResult): void {
+    const { errMsg: _errMsg, errCode, ...byTemplate } = choices;
+    if (errCode !== undefined) return;
+    const list = Object.entries(byTemplate).map(([TemplateId, choice]) => ({
+      TemplateId,
+      SubscribeStatusString: choice,
+      PopupScene: '0',
+    }));
+    void this.world.pushes?.emit(appId, {
+      FromUserName: openid,
+      CreateTime: String(unixSeconds(Date.now())),
+      MsgType: 'event',
+      Event: 'subscribe_msg_popup_event',
+      List: list.length === 1 ? list[0] : list,
+    });
+  }
+
+  /** The user is in the mini program and taps. */
   private tap(app: SandboxApp): UserCode {
+    this.visits.set(app.appId, this.world.clock.now());
     return { appId: app.appId, user: this, at: unixSeconds(this.world.clock.now()) };
   }
 

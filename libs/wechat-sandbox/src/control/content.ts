@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify';
+import type { ContentChecks, ContentVerdictOptions } from '../content/content-checks.js';
+import { Fields } from './fields.js';
+
+/** The part of the sandbox behind this route. */
+export interface ContentControlParts {
+  content: ContentChecks;
+}
+
+/** The routes of {@link contentControl}, as `GET /sandbox` lists them. */
+export const CONTENT_CONTROL_ROUTES = [
+  'POST /sandbox/content {traceId, suggest?, label?, errcode?, after?, before?}',
+];
+
+/** Registers the route of content security. */
+export function contentControl(server: FastifyInstance, { content }: ContentControlParts): void {
+  server.post<{ Body: Record<string, unknown> }>('/content', ({ body }) => {
+    const { traceId: _traceId, ...options } = body;
+    content.decide(new Fields(body).need('traceId'), options as ContentVerdictOptions);
+    return { ok: true };
+  });
+}
