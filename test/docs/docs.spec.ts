@@ -36,6 +36,10 @@ const TWINS = [
   ['docs/observability.md', 'docs/zh-CN/observability.md'],
   ['docs/messages.md', 'docs/zh-CN/messages.md'],
   ['docs/payments.md', 'docs/zh-CN/payments.md'],
+  ['docs/subscribe-messages.md', 'docs/zh-CN/subscribe-messages.md'],
+  ['docs/content-safety.md', 'docs/zh-CN/content-safety.md'],
+  ['docs/shipping.md', 'docs/zh-CN/shipping.md'],
+  ['docs/customer-messages.md', 'docs/zh-CN/customer-messages.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';
 const TROUBLESHOOTING = 'docs/troubleshooting.md';

@@ -50,6 +50,7 @@ import type { Request, Response } from 'express';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
 import { optionsFor } from '../support/team-app.js';
@@ -296,58 +297,102 @@ class PassportController {
 class PassportLoginModule {}
 // #endregion passport
 
-// #region checked-text
+// #region risk-rank
 @Injectable()
-class CommentsService {
+class RiskService {
   constructor(private readonly wechat: WechatApiClient) {}
 
-  /** 内容安全: what a user typed, judged by WeChat. https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/msgSecCheck.html */
-  async isAcceptable(content: string, { openid, appId }: WechatSession): Promise<boolean> {
-    const { result } = await this.wechat.call<{ result: { suggest: 'pass' | 'review' | 'risky' } }>(
-      {
-        method: 'POST',
-        path: '/wxa/msg_sec_check',
-        body: { version: 2, scene: 2, openid, content },
-        appId,
-        retry: 'idempotent',
-      },
-    );
-    return result.suggest === 'pass';
+  /** 安全风控: how risky WeChat rates a user, from 0 to 4. https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/safety-control-capability/getUserRiskRank.html */
+  async rankOf({ openid, appId }: WechatSession, clientIp: string): Promise<number> {
+    const { risk_rank: rank } = await this.wechat.call<{ risk_rank: number }>({
+      method: 'POST',
+      path: '/wxa/getuserriskrank',
+      body: { appid: appId, openid, scene: 0, client_ip: clientIp }, // 0: register, 1: marketing, 2: content
+      appId,
+      retry: 'idempotent',
+    });
+    return rank;
   }
 }
-// #endregion checked-text
+// #endregion risk-rank
 
-// #region messages
-@Injectable()
-class MessagesService {
-  constructor(private readonly wechat: WechatApiClient) {}
+class MoreLinks {
+  constructor(private readonly api: WechatApiClient) {}
 
-  /** 订阅消息. Not idempotent: after a timeout WeChat may have sent it and used the user's consent up, so it is not repeated. */
-  async orderShipped({ openid, appId }: WechatSession, orderNumber: string): Promise<void> {
-    await this.wechat.call({
+  async scheme(): Promise<string> {
+    const { api } = this;
+    // #region scheme
+    const { openlink } = await api.call<{ openlink: string }>({
       method: 'POST',
-      path: '/cgi-bin/message/subscribe/send',
+      path: '/wxa/generatescheme',
       body: {
-        touser: openid,
-        template_id: 'TEMPLATE_ID',
-        page: 'pages/order/order',
-        data: { character_string1: { value: orderNumber }, phrase2: { value: '已发货' } },
+        jump_wxa: { path: '/pages/index/index', query: 'order=42' },
+        is_expire: true,
+        expire_type: 1,
+        expire_interval: 7, // days
       },
-      appId,
     });
+    // openlink: 'weixin://dl/business/?t=…'
+    // #endregion scheme
+    return openlink;
   }
 
-  /** A link that opens the mini program from a text message. */
-  async link(path: string, query: string): Promise<string> {
-    const { url_link: link } = await this.wechat.call<{ url_link: string }>({
+  async shortLink(): Promise<string> {
+    const { api } = this;
+    // #region short-link
+    const { link } = await api.call<{ link: string }>({
       method: 'POST',
-      path: '/wxa/generate_urllink',
-      body: { path, query, expire_type: 1, expire_interval: 30 },
+      path: '/wxa/genwxashortlink',
+      body: { page_url: 'pages/index/index?order=42', page_title: 'Your order' },
     });
+    // link: '#小程序://…', which opens in chats of WeChat
+    // #endregion short-link
     return link;
   }
 }
-// #endregion messages
+
+class MoreMessages {
+  constructor(
+    private readonly api: WechatApiClient,
+    private readonly tokens: AccessTokenService,
+  ) {}
+
+  async imageAndCard(openid: string, png: Buffer, wechatUrl: string): Promise<void> {
+    const { api, tokens } = this;
+    // #region image-and-card
+    const form = new FormData();
+    form.append('media', new Blob([new Uint8Array(png)], { type: 'image/png' }), 'menu.png');
+    const query = new URLSearchParams({ access_token: await tokens.get(), type: 'image' });
+    const upload = `${wechatUrl}/cgi-bin/media/upload?${query}`; // https://api.weixin.qq.com
+    const uploaded = await fetch(upload, { method: 'POST', body: form });
+    const { media_id } = (await uploaded.json()) as { media_id: string }; // valid for 3 days
+
+    const path = '/cgi-bin/message/custom/send';
+    const image = { touser: openid, msgtype: 'image', image: { media_id } };
+    await api.call({ method: 'POST', path, body: image });
+    const card = { title: 'Your order', pagepath: 'pages/index/index', thumb_media_id: media_id };
+    const body = { touser: openid, msgtype: 'miniprogrampage', miniprogrampage: card };
+    await api.call({ method: 'POST', path, body });
+    // #endregion image-and-card
+  }
+
+  async serviceCard(openid: string, transactionId: string, notifyType: number): Promise<void> {
+    const { api } = this;
+    const content = { status: 1 };
+    // #region service-card
+    await api.call({
+      method: 'POST',
+      path: '/wxa/set_user_notify',
+      body: {
+        openid,
+        notify_type: notifyType, // the number of the card's template
+        notify_code: transactionId, // of WeChat Pay, within 24 hours after the payment
+        content_json: JSON.stringify(content), // the fields of the card's template
+      },
+    });
+    // #endregion service-card
+  }
+}
 
 const MINI_PROGRAM = { appId: 'wx5a4db0c1e2f37608', secret: 'a'.repeat(32) };
 const MOBILE = { appId: 'wxd19e84c63b7a2f50', secret: 'b'.repeat(32), kind: 'mobile' as const };
@@ -620,22 +665,45 @@ describe('the code of the manual', () => {
   it('reaches the APIs that the library has no service for', async () => {
     const responses: Record<string, object> = {
       '/cgi-bin/stable_token': { access_token: 'token', expires_in: 7200 },
-      '/wxa/msg_sec_check': { errcode: 0, errmsg: 'ok', result: { suggest: 'pass', label: 100 } },
-      '/cgi-bin/message/subscribe/send': { errcode: 0, errmsg: 'ok' },
-      '/wxa/generate_urllink': { errcode: 0, errmsg: 'ok', url_link: 'https://wxaurl.cn/abc' },
+      '/wxa/getuserriskrank': { errcode: 0, errmsg: 'getuserriskrank succ', risk_rank: 3 },
+      '/wxa/generatescheme': { errcode: 0, errmsg: 'ok', openlink: 'weixin://dl/business/?t=abc' },
+      '/wxa/genwxashortlink': { errcode: 0, errmsg: 'ok', link: '#小程序://shop/abc' },
+      '/cgi-bin/media/upload': { type: 'image', media_id: 'media-1', created_at: 1234567890 },
+      '/cgi-bin/message/custom/send': { errcode: 0, errmsg: 'ok' },
+      '/wxa/set_user_notify': { errcode: 0, errmsg: 'ok' },
     };
-    const platform = createServer(({ url = '' }, response) =>
-      response.end(JSON.stringify(responses[url.split('?')[0] ?? ''])),
-    );
+    const calls: [path: string, body: string][] = [];
+    const platform = createServer((request, response) => {
+      const [path = ''] = (request.url ?? '').split('?');
+      void text(request).then((body) => {
+        calls.push([path, body]);
+        response.end(JSON.stringify(responses[path]));
+      });
+    });
     await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve));
     const baseUrl = `http://127.0.0.1:${(platform.address() as AddressInfo).port}`;
-    await start({ providers: [CommentsService, MessagesService] }, { api: { baseUrl } });
+    await start({ providers: [RiskService] }, { api: { baseUrl } });
     const session = { openid: 'o1', appId: wechat.apps[0]?.appId ?? '' } as WechatSession;
-    expect(await get(CommentsService).isAcceptable('hello', session)).toBe(true);
-    await get(MessagesService).orderShipped(session, '20261120001');
-    expect(await get(MessagesService).link('pages/index/index', 'from=sms')).toBe(
-      'https://wxaurl.cn/abc',
-    );
+    expect(await get(RiskService).rankOf(session, '203.0.113.7')).toBe(3);
+    const links = new MoreLinks(get(WechatApiClient));
+    expect(await links.scheme()).toBe('weixin://dl/business/?t=abc');
+    expect(await links.shortLink()).toBe('#小程序://shop/abc');
+    const messages = new MoreMessages(get(WechatApiClient), get(AccessTokenService));
+    await messages.imageAndCard('o1', Buffer.from('png'), baseUrl);
+    await messages.serviceCard('o1', '4200', 1001);
+    const upload = calls.find(([path]) => path === '/cgi-bin/media/upload')?.[1];
+    expect(upload).toContain('name="media"; filename="menu.png"');
+    const sent = calls
+      .filter(([path]) => path === '/cgi-bin/message/custom/send')
+      .map(([, body]) => JSON.parse(body));
+    expect(sent).toEqual([
+      { touser: 'o1', msgtype: 'image', image: { media_id: 'media-1' } },
+      {
+        touser: 'o1',
+        msgtype: 'miniprogrampage',
+        miniprogrampage: expect.objectContaining({ thumb_media_id: 'media-1' }),
+      },
+    ]);
     platform.closeAllConnections();
     platform.close();
   });

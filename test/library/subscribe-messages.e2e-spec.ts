@@ -112,6 +112,22 @@ describe('send', () => {
     expect(String(Number(msgId))).not.toBe(msgId); // a number would be rounded
   });
 
+  it('is tried with the sandbox', async () => {
+    const messages = await startService();
+    const templateId = ORDER_PAID;
+    const data = message().data;
+
+    // #region sandbox
+    // startWechatSandbox({ apps: [{ appId, secret, templates: [{ id: templateId, title: '…', keys: ['thing1', 'amount2', 'time3'] }] }] })
+    const user = wechat.users.create();
+    await user.requestSubscribeMessage([templateId]); // { choose: 'reject' }: the user rejects
+    await messages.send({ openid: user.openid(), templateId, data });
+    const [arrived] = user.messages; // { kind: 'subscribe', templateId, title, data, page, … }
+    // #endregion sandbox
+
+    expect(arrived).toMatchObject({ kind: 'subscribe', templateId, data });
+  });
+
   it('sends as often as WeChat allows with a long-term template', async () => {
     const messages = await startService();
     await alice.requestSubscribeMessage([NEWS]);
@@ -250,6 +266,15 @@ describe('getTemplates', () => {
       },
       expect.objectContaining({ type: 3, enums: { enum_string2: ['客厅', '餐厅'] } }),
     ]);
+  });
+
+  it('is used as the document says', async () => {
+    const messages = await startService();
+    // #region templates
+    const templates = await messages.getTemplates();
+    // [{ id, title, content: '…{{thing1.DATA}}…', example, type: 2, keys: ['thing1', 'amount2', 'time3'] }, …]
+    // #endregion templates
+    expect(templates[0]?.keys).toEqual(['thing1', 'amount2', 'time3']);
   });
 
   it('lets send find missing keys and unknown enum values before the call', async () => {

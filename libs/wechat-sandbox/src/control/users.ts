@@ -26,6 +26,14 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
       choose: fields.choice('choose', ['accept', 'reject']),
       appId: fields.text('appId'),
     }),
+  sendCustomerMessage: async (user, fields) => {
+    await user.sendCustomerMessage(fields.need('content'), fields.text('appId'));
+    return {};
+  },
+  openCustomerSession: async (user, fields) => {
+    await user.openCustomerSession(fields.text('appId'));
+    return {};
+  },
   rotateSessionKey: async (user, fields) => {
     user.rotateSessionKey(fields.text('appId'));
     return {}; // without the key
