@@ -31,7 +31,7 @@ export type {
   SubscribePhoneMessage,
 } from './world/phone-message.js';
 export type { RequestSubscribeOptions, SubscribeResult } from './world/subscriptions.js';
-export type { TemplateOptions } from './world/templates.js';
+export type { Template, TemplateOptions } from './world/templates.js';
 export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
 export type {
   EncryptOptions,

@@ -1,6 +1,14 @@
 import { WechatTemplateError } from '../wechat.errors.js';
 
-/** The values of a subscribe message by the keys of its template, such as `{ thing1: 'Latte', amount2: '22.00' }`. */
+/**
+ * The values of a subscribe message by the keys of its template.
+ *
+ * @example
+ * ```ts
+ * const data: TemplateData = { thing1: 'Latte', amount2: '22.00' };
+ * ```
+ * @experimental
+ */
 export type TemplateData = Record<string, string>;
 
 /** The keys of a template are a kind and a number: `thing1`, `character_string4`. */
