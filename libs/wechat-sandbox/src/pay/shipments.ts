@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Agenda } from '../world/agenda.js';
+import { BoundedMap } from '../world/bounded-map.js';
 import { unixSeconds } from '../world/clock.js';
 import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
-import { KeptMap } from './kept-map.js';
 import type { PayMerchant } from './merchant.js';
 import type { OrderRecord } from './order.js';
 import type { Orders } from './orders.js';
@@ -46,9 +46,9 @@ const RECEIVED_AFTER = 10 * 86_400_000;
 
 /** 发货信息管理: the shipping information of paid orders. */
 export class Shipments {
-  private readonly shipments = new KeptMap<Shipment>(KEPT);
+  private readonly shipments = new BoundedMap<string, Shipment>(KEPT);
   /** When an order was shipped completely, by the sandbox's clock. */
-  private readonly shippedAt = new KeptMap<number>(KEPT);
+  private readonly shippedAt = new BoundedMap<string, number>(KEPT);
 
   constructor(
     private readonly world: World,
