@@ -363,7 +363,7 @@ class MoreMessages {
     const form = new FormData();
     form.append('media', new Blob([new Uint8Array(png)], { type: 'image/png' }), 'menu.png');
     const query = new URLSearchParams({ access_token: await tokens.get(), type: 'image' });
-    const upload = `${wechatUrl}/cgi-bin/media/upload?${query}`; // https://api.weixin.qq.com
+    const upload = `${wechatUrl}/cgi-bin/media/upload?${query.toString()}`; // https://api.weixin.qq.com
     const uploaded = await fetch(upload, { method: 'POST', body: form });
     const { media_id } = (await uploaded.json()) as { media_id: string }; // valid for 3 days
 

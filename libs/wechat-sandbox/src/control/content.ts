@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { ContentChecks, ContentVerdictOptions } from '../content/content-checks.js';
+import type { ContentChecks } from '../content/content-checks.js';
 import { Fields } from './fields.js';
 
 /** The part of the sandbox behind this route. */
@@ -16,7 +16,7 @@ export const CONTENT_CONTROL_ROUTES = [
 export function contentControl(server: FastifyInstance, { content }: ContentControlParts): void {
   server.post<{ Body: Record<string, unknown> }>('/content', ({ body }) => {
     const { traceId: _traceId, ...options } = body;
-    content.decide(new Fields(body).need('traceId'), options as ContentVerdictOptions);
+    content.decide(new Fields(body).need('traceId'), options);
     return { ok: true };
   });
 }

@@ -37,8 +37,10 @@ function generateUrlLink(world: World, app: SandboxApp, request: PlatformRequest
 /** Type 0 is a time, one minute to 30 days from now. Type 1 is a number of days. */
 function isExpiry(expiry: Record<string, unknown>, now: number): boolean {
   const { expire_type: type = 0, expire_time: time, expire_interval: days } = expiry;
-  const isWithin = (value: unknown, least: number, most: number): boolean =>
-    Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
   if (type === 1) return isWithin(days, 1, LONGEST_DAYS);
   return type === 0 && isWithin(time, now + SHORTEST_LIFE, now + LONGEST_DAYS * DAY);
+}
+
+function isWithin(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
 }

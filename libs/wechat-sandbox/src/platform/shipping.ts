@@ -124,8 +124,8 @@ function getOrder(shipments: Shipments, { appId }: SandboxApp, request: Platform
   const { transaction_id, merchant_id, merchant_trade_no } = jsonBody(request);
   const key =
     transaction_id === undefined
-      ? { mchId: String(merchant_id), outTradeNo: String(merchant_trade_no) }
-      : { transactionId: String(transaction_id) };
+      ? { mchId: need(merchant_id, 10060014), outTradeNo: need(merchant_trade_no, 10060014) }
+      : { transactionId: need(transaction_id, 10060014) };
   const order = shipments.order(appId, key);
   return { ...OK, order: described(shipments, order) };
 }

@@ -204,13 +204,16 @@ export class ShippingService {
 /** @throws WechatBadRequestError */
 function requireOrderKey(order: ShippingOrderKey): void {
   const { transactionId, mchId, outTradeNo } = (order ?? {}) as Partial<Record<string, unknown>>;
-  const isNumber = (value: unknown): boolean => typeof value === 'string' && NUMBER.test(value);
   requireValid(
     transactionId === undefined
       ? isNumber(mchId) && isNumber(outTradeNo)
       : isNumber(transactionId) && mchId === undefined && outTradeNo === undefined,
     'order must be { transactionId } or { mchId, outTradeNo }',
   );
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'string' && NUMBER.test(value);
 }
 
 function orderKey({ transactionId, mchId, outTradeNo }: ShippingOrderKey): object {
