@@ -80,7 +80,8 @@ export default {
         file.replace('./', '<rootDir>/'),
       ]),
     ),
-    '^(\\.{1,2}/.*)\\.c?js$': '$1',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^(\\.{1,2}/.*)\\.cjs$': ['$1.cts', '$1.cjs'], // not .js, which is an ES module in some packages
     // these two export nothing to a require()
     '^file-type$': '<rootDir>/node_modules/file-type/index.js',
     '^music-metadata$': '<rootDir>/node_modules/music-metadata/lib/index.js',
