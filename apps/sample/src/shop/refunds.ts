@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { RefundService } from 'nestjs-wechat/pay';
 import type { PayRefund } from 'nestjs-wechat/pay';
 import { WechatPayRefundError } from 'nestjs-wechat';
+import { UnavailableError } from '../common/app-error.js';
 import { Conflicts } from './conflicts.js';
 import { OrderSteps } from './order-steps.js';
 import type { Order, RefundStatus } from './order.entity.js';
@@ -110,10 +111,13 @@ export class Refunds {
    * A refund that is not the current one: made in the merchant console, or with an older number. A console refund of the whole amount is
    * booked. Everything else that has succeeded is a conflict.
    */
-  private async applyOther(order: Order, { outRefundNo }: PayRefund): Promise<Order> {
-    if (order.status === 'refunded' && order.refundNumber === outRefundNo) return order;
+  private async applyOther(order: Order, { outRefundNo, status }: PayRefund): Promise<Order> {
+    const isKnown = order.status === 'refunded' && order.refundNumber === outRefundNo;
+    if (isKnown || status !== 'SUCCESS') return order;
     const refund = await this.refunds.query(outRefundNo);
-    if (refund?.status !== 'SUCCESS' || refund.outTradeNo !== order.number) return order;
+    if (!refund || refund.status === 'PROCESSING')
+      throw new UnavailableError('WeChat Pay does not confirm the refund yet'); // the notification is repeated
+    if (refund.status !== 'SUCCESS' || refund.outTradeNo !== order.number) return order;
     const known = order.status === 'pending' ? await this.payments.query(order) : order;
     const isOlder =
       outRefundNo.startsWith(`${order.number}-R`) && outRefundNo !== order.refundNumber;
