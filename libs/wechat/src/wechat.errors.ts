@@ -153,6 +153,8 @@ export abstract class WechatError<Code extends WechatErrorCode = WechatErrorCode
 {
   /** The code of the class. */
   static readonly code: WechatErrorCode;
+  /** @internal `false`: no stack is recorded. It takes most of the time of a refusal, which any sender can cause. */
+  static readonly hasStack: boolean = true;
 
   readonly code: Code;
   readonly endpoint?: string;
@@ -169,7 +171,10 @@ export abstract class WechatError<Code extends WechatErrorCode = WechatErrorCode
   }
 
   constructor(message: string, details: WechatErrorDetails = {}) {
+    const { stackTraceLimit } = Error;
+    if (!new.target.hasStack) Error.stackTraceLimit = 0;
     super(message, RESPONSES[new.target.code].status);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = new.target.code as Code;
     for (const [key, value] of Object.entries(details))
       if (value !== undefined) Object.assign(this, { [key]: value });
@@ -233,12 +238,11 @@ export class WechatBadRequestError extends WechatError<'ERR_BAD_REQUEST'> {
  */
 export class WechatSessionError extends WechatError<'ERR_WECHAT_SESSION'> {
   static override readonly code = 'ERR_WECHAT_SESSION';
+  /** @internal */
+  static override readonly hasStack = false;
 
   constructor(message = 'Session is unknown or has expired. Call wx.login() again.') {
-    const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
     super(message);
-    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
@@ -622,6 +626,7 @@ export class WechatShippingError extends WechatError<'ERR_WECHAT_SHIPPING'> {
 
 /**
  * A push or a notification that is not WeChat's: its signature is missing, wrong or too old, or it belongs to another app or merchant.
+ * It has no stack, because any sender can cause it.
  *
  * @example
  * ```ts
@@ -630,6 +635,8 @@ export class WechatShippingError extends WechatError<'ERR_WECHAT_SHIPPING'> {
  */
 export class WechatCallbackError extends WechatError<'ERR_WECHAT_CALLBACK'> {
   static override readonly code = 'ERR_WECHAT_CALLBACK';
+  /** @internal */
+  static override readonly hasStack = false;
 
   /** @param status 403 if it belongs to another app or merchant, and for every push; else 401 */
   constructor(

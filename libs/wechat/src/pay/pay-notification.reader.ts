@@ -58,10 +58,10 @@ export interface PayNotificationRequest {
   body: Buffer;
 }
 
-/** A notification, and what makes two deliveries the same notification. */
+/** A notification and its decrypted text. */
 export interface OpenedNotification {
   notification: PayNotification;
-  identity: string;
+  text: string;
 }
 
 /** The body exceeds 64 KB. */
@@ -102,7 +102,7 @@ export class PayNotificationReader {
       resource: toResource(content),
       verifiedBy,
     };
-    return { notification, identity: identityOf(notification, text) };
+    return { notification, text };
   }
 }
 
@@ -137,12 +137,11 @@ function toResource(content: PayJson): PayNotification['resource'] {
 }
 
 /**
- * Deliveries of one event have one identity. The hash keeps order numbers out of the keys of the store. Merchants may share a
- * store, and a refund number belongs to its merchant.
- *
- * @param text the decrypted resource, which identifies what has no number
+ * Deliveries of one event have one identity: the number of the payment or refund, or else the decrypted text. The hash keeps
+ * order numbers out of the keys of the store. Merchants may share a store, and a refund number belongs to its merchant.
  */
-function identityOf({ eventType, mchId, resource }: PayNotification, text: string): string {
+export function identityOf({ notification, text }: OpenedNotification): string {
+  const { eventType, mchId, resource } = notification;
   const number = isPayRefund(resource)
     ? resource.outRefundNo
     : isPayTransaction(resource)

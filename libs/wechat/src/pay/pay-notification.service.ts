@@ -12,7 +12,7 @@ import { MinuteLog } from '../minute-log.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatError } from '../wechat.errors.js';
 import { PAY_HANDLER } from './on-pay-notification.decorator.js';
-import { PayNotificationReader, requireBytes } from './pay-notification.reader.js';
+import { identityOf, PayNotificationReader, requireBytes } from './pay-notification.reader.js';
 import type {
   OpenedNotification,
   PayNotification,
@@ -41,15 +41,15 @@ export interface PayNotificationResponse {
 /** WeChat Pay waits for 5 s. */
 const RESPOND_WITHIN_MS = 4_000;
 const SHUTDOWN_MS = 10_000;
-/** One text per status: a refusal tells the sender nothing else. */
-const TEXTS: Record<number, string> = {
-  400: 'bad request',
-  401: 'not authenticated',
-  403: 'not for this merchant',
-  413: 'too large',
-  415: 'unsupported encoding',
-  500: 'failed',
-  503: 'try again',
+/** One body per status: a refusal tells the sender nothing else. */
+const REFUSALS: Record<number, string> = {
+  400: '{"code":"FAIL","message":"bad request"}',
+  401: '{"code":"FAIL","message":"not authenticated"}',
+  403: '{"code":"FAIL","message":"not for this merchant"}',
+  413: '{"code":"FAIL","message":"too large"}',
+  415: '{"code":"FAIL","message":"unsupported encoding"}',
+  500: '{"code":"FAIL","message":"failed"}',
+  503: '{"code":"FAIL","message":"try again"}',
 };
 
 /**
@@ -138,21 +138,24 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    * @throws WechatCallbackError if it is not WeChat Pay's or belongs to another merchant; WechatBadRequestError if it cannot be decrypted;
    *   WechatUnavailableError while no key of WeChat Pay is known; WechatConfigError if `body` is not a Buffer
    */
-  async open(request: PayNotificationRequest): Promise<PayNotification> {
-    return (await this.reader.read(request)).notification;
+  open(request: PayNotificationRequest): Promise<PayNotification> {
+    return this.reader.read(request).then(({ notification }) => notification);
   }
 
   private async run(
-    { notification, identity }: OpenedNotification,
+    opened: OpenedNotification,
     handlers: HandlerRegistry<PayNotification>,
   ): Promise<OutgoingResponse> {
+    const { notification } = opened;
     const { eventType } = notification;
     const handler = handlers.find(eventType);
     if (!handler) {
       this.warnOfUnhandled(eventType);
       return DONE;
     }
-    const run = this.inbox.process(identity, () => this.runHandler(handler, notification));
+    const run = this.inbox.process(identityOf(opened), () =>
+      this.runHandler(handler, notification),
+    );
     const late = sleep(RESPOND_WITHIN_MS, refuse(503), { ref: false });
     return Promise.race([run.then(() => DONE), late]);
   }
@@ -210,6 +213,6 @@ function refuse(status: number): OutgoingResponse {
   return {
     status,
     headers: { ...NO_STORE, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ code: 'FAIL', message: TEXTS[status] ?? TEXTS[500] }),
+    body: REFUSALS[status] ?? REFUSALS[500]!,
   };
 }

@@ -47,16 +47,21 @@ export class PayKeys implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /**
    * Verifies the signature of a message. The key is chosen by `Wechatpay-Serial`.
-   * @returns the serial number or the id of the key
+   * @returns the serial number or the id of the key; a promise only if the key must be downloaded
    * @throws WechatCallbackError, WechatUnavailableError while no key is known
    */
-  async verify(headers: PayHeaders, body: Buffer): Promise<string> {
+  verify(headers: PayHeaders, body: Buffer): string | Promise<string> {
     const signature = readSignature(headers, Date.now());
     const { serial } = signature;
-    const key = this.known(serial) ?? (await this.findUnknown(serial));
-    if (!key) throw this.hasVerifier ? unknownSerial() : noKey();
-    checkSignature(signature, body, key);
-    return serial;
+    const check = (key: KeyObject | undefined): string => {
+      if (!key) throw this.hasVerifier ? unknownSerial() : noKey();
+      checkSignature(signature, body, key);
+      return serial;
+    };
+    const known = this.known(serial);
+    return known || !this.mayDownload(serial)
+      ? check(known)
+      : this.certificates.find(serial).then(check);
   }
 
   /**
@@ -91,10 +96,8 @@ export class PayKeys implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** The id of a public key is never a certificate, so it causes no download. */
-  private findUnknown(serial: string): Promise<KeyObject | undefined> {
-    return this.options.downloadsCertificates && /^[0-9A-F]{40}$/.test(serial)
-      ? this.certificates.find(serial)
-      : Promise.resolve(undefined);
+  private mayDownload(serial: string): boolean {
+    return this.options.downloadsCertificates && /^[0-9A-F]{40}$/.test(serial);
   }
 
   /** The certificates of a response verify that response, and the APIv3 key decrypts them. */

@@ -25,6 +25,7 @@ const ALGORITHM = 'AEAD_AES_256_GCM';
 export const API_V3_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Decrypts a resource of WeChat Pay.
@@ -66,7 +67,7 @@ export function decryptPayResource({
     .setAAD(Buffer.from(additionalData));
   try {
     const text = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
-    return new TextDecoder('utf-8', { fatal: true }).decode(text);
+    return UTF8.decode(text);
   } catch {
     throw new WechatBadRequestError(
       'the resource does not decrypt; compare the APIv3 key with the merchant console',

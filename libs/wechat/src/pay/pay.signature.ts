@@ -199,7 +199,8 @@ export interface PaySignature {
   serial: string;
   timestamp: string;
   nonce: string;
-  signature: Buffer;
+  /** As sent. */
+  signature: string;
 }
 
 /**
@@ -210,27 +211,28 @@ export interface PaySignature {
  * @throws WechatCallbackError
  */
 export function readSignature(headers: PayHeaders, now: number): PaySignature {
-  const [serial, timestamp, nonce, text] = ['serial', 'timestamp', 'nonce', 'signature'].map(
-    (name) => singleHeader(headers, `wechatpay-${name}`),
-  ) as [string, string, string, string];
+  const serial = singleHeader(headers, 'wechatpay-serial');
+  const timestamp = singleHeader(headers, 'wechatpay-timestamp');
+  const nonce = singleHeader(headers, 'wechatpay-nonce');
+  const signature = singleHeader(headers, 'wechatpay-signature');
   if (!/^\d{1,12}$/.test(timestamp)) throw refused('Wechatpay-Timestamp is not a number');
   if (Math.abs(Math.floor(now / 1000) - Number(timestamp)) >= MAX_AGE_SECONDS)
     throw refused(
       'Wechatpay-Timestamp differs by 5 minutes or more. Compare the clock of this server',
     );
-  if (text.startsWith(PROBE)) throw new WechatCallbackError(PROBE_REFUSED, 401);
-  const signature = decodeBase64(text);
-  if (!signature) throw refused('Wechatpay-Signature is not base64');
+  if (signature.startsWith(PROBE)) throw new WechatCallbackError(PROBE_REFUSED, 401);
   return { serial, timestamp, nonce, signature };
 }
 
-/** @throws WechatCallbackError if the signature does not belong to these bytes */
+/** @throws WechatCallbackError if the signature is not base64 or does not belong to these bytes */
 export function checkSignature(
   { timestamp, nonce, signature }: PaySignature,
   body: Buffer,
   key: KeyObject,
 ): void {
-  if (verify(ALGORITHM, responseText(timestamp, nonce, body), key, signature)) return;
+  const bytes = decodeBase64(signature);
+  if (!bytes) throw refused('Wechatpay-Signature is not base64');
+  if (verify(ALGORITHM, responseText(timestamp, nonce, body), key, bytes)) return;
   throw refused('The signature does not match the exact bytes of the body');
 }
 

@@ -205,5 +205,7 @@ function textOrAbsent(value: unknown): string | undefined {
 }
 
 function withoutAbsent<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+  const present: Partial<T> = {};
+  for (const name in fields) if (fields[name] !== undefined) present[name] = fields[name];
+  return present as T;
 }
