@@ -57,6 +57,20 @@ export async function infoOf(redis: TestRedis, section: string): Promise<string>
   return String(await redis.run('INFO', section));
 }
 
+/** Counts the commands that Redis ran for `work`, without the benchmark's own commands, the handshake of a connection and the clock's TIME. */
+export async function commandsDuring(
+  redis: TestRedis,
+  work: () => Promise<unknown>,
+): Promise<Record<string, number>> {
+  await redis.run('CONFIG', 'RESETSTAT');
+  await work();
+  const stats = (await infoOf(redis, 'commandstats')).matchAll(/cmdstat_([\w|]+):calls=(\d+)/g);
+  const all = [...stats].map(([, name, calls]) => [name!, Number(calls)] as const);
+  return Object.fromEntries(
+    all.filter(([name]) => !/^(config|info|hello|client|ping|time)/.test(name)),
+  );
+}
+
 /** Repeats a part once if it failed. On a busy machine Redis can miss the library's deadline, and then the result is useless. */
 export function onceMore<T>(part: string, work: () => Promise<T>): Promise<T> {
   return work().catch((error: Error) => {

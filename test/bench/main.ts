@@ -12,6 +12,7 @@ import { growthSuite } from './suites/growth.js';
 import { guardSuite } from './suites/guard.js';
 import { loginSuite } from './suites/login.js';
 import { memorySuite } from './suites/memory.js';
+import { paySuite } from './suites/pay.js';
 import { soakSuite } from './suites/soak.js';
 import { startSuite } from './suites/start.js';
 import { tokenSuite } from './suites/token.js';
@@ -25,6 +26,7 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   growth: growthSuite,
   start: startSuite,
   soak: soakSuite,
+  pay: paySuite,
 };
 /** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];

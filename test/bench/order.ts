@@ -10,6 +10,7 @@ export interface HttpRequest {
   method?: 'GET' | 'POST';
   path: string;
   headers?: Record<string, string>;
+  body?: string;
 }
 
 export interface Load {

@@ -48,6 +48,11 @@ export class RunningServer {
     return this.child.ask('credentials', clients);
   }
 
+  /** What is sent to a stack without credentials. */
+  requests(): Promise<HttpRequest[]> {
+    return this.child.ask('requests');
+  }
+
   /** Sends each request once, or repeats them for `seconds`. */
   async measure(requests: HttpRequest[], seconds?: number): Promise<Measured> {
     const url = await this.url();

@@ -9,13 +9,13 @@ import { heldMemory } from './heap.js';
 import type { Ground } from './library.js';
 import { STACKS } from './stacks/index.js';
 import type { StackName } from './stacks/index.js';
-import type { Http } from './stacks/stack.js';
+import type { Http, Stack } from './stacks/stack.js';
 
 /** Runs one server with one stack. */
 const [name, ground, http] = process.argv
   .slice(2)
   .map((argument) => JSON.parse(argument) as unknown) as [StackName, Ground, Http];
-const stack = STACKS[name];
+const stack: Stack = STACKS[name];
 
 @Module(await stack.module(ground))
 class BenchModule {}
@@ -27,6 +27,7 @@ await app.listen(0, '127.0.0.1');
 serveTasks({
   url: () => app.getUrl(),
   credentials: (clients: number) => stack.credentials(app, clients),
+  requests: () => stack.requests?.() ?? [],
   /** CPU time of all threads in microseconds. */
   cpu: () => {
     const { user, system } = process.cpuUsage();

@@ -8,11 +8,11 @@ import type { Ground } from '../library.js';
 import { bearers, route } from './stack.js';
 import type { Credentials, Stack } from './stack.js';
 
-const library = (ground: Ground): NonNullable<ModuleMetadata['imports']> => [
+export const library = (ground: Ground): NonNullable<ModuleMetadata['imports']> => [
   WechatModule.forRoot(optionsOn(ground)),
 ];
 
-async function realLogins(app: INestApplication, count: number): Promise<Credentials> {
+export async function realLogins(app: INestApplication, count: number): Promise<Credentials> {
   skipWechat(app);
   return bearers(await logIn(app, count));
 }

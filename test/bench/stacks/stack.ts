@@ -2,6 +2,7 @@ import { applyDecorators, Controller, Get, UnauthorizedException } from '@nestjs
 import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
 import { BODY } from '../body.js';
 import type { Ground } from '../library.js';
+import type { HttpRequest } from '../order.js';
 
 /** The HTTP servers that Nest supports. */
 export type Http = 'fastify' | 'express';
@@ -13,6 +14,8 @@ export interface Stack {
   prepare?: (app: INestApplication, ground: Ground) => unknown;
   /** Returns the credentials of `count` logged-in clients. Runs while the application listens. */
   credentials: (app: INestApplication, count: number) => Promise<Credentials> | Credentials;
+  /** What is sent to a stack without credentials. */
+  requests?: () => HttpRequest[];
 }
 
 /** A header with one value for each client. */

@@ -1,5 +1,5 @@
 import type { TestRedis } from '../../support/redis.js';
-import { infoOf, say, withRedis } from '../bench.js';
+import { commandsDuring, infoOf, say, withRedis } from '../bench.js';
 import type { Scale } from '../bench.js';
 import { Child } from '../child.js';
 import { figuresFor } from '../figures.js';
@@ -59,11 +59,11 @@ async function usedMemory(redis: TestRedis): Promise<number> {
 const REQUESTS = 200;
 
 async function commands(redis: TestRedis, url: string, authorization: string): Promise<Figure[]> {
-  const spent = async (valueOf: () => string): Promise<Record<string, number>> => {
-    await redis.run('CONFIG', 'RESETSTAT');
-    for (let i = 0; i < REQUESTS; i++) await fetch(url, { headers: { authorization: valueOf() } });
-    return callsIn(await infoOf(redis, 'commandstats'));
-  };
+  const spent = (valueOf: () => string): Promise<Record<string, number>> =>
+    commandsDuring(redis, async () => {
+      for (let i = 0; i < REQUESTS; i++)
+        await fetch(url, { headers: { authorization: valueOf() } });
+    });
   const perRequest = (
     id: string,
     label: string,
@@ -96,16 +96,6 @@ async function commands(redis: TestRedis, url: string, authorization: string): P
       0,
     ),
   ];
-}
-
-/** Counts calls per command, without the benchmark's own commands, the handshake of a connection and the clock's TIME. */
-function callsIn(commandstats: string): Record<string, number> {
-  const all = [...commandstats.matchAll(/cmdstat_([\w|]+):calls=(\d+)/g)].map(
-    ([, name, calls]) => [name!, Number(calls)] as const,
-  );
-  return Object.fromEntries(
-    all.filter(([name]) => !/^(config|info|hello|client|ping|time)/.test(name)),
-  );
 }
 
 async function costs(redis: TestRedis): Promise<KeyCost[]> {
