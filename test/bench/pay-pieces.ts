@@ -178,7 +178,7 @@ let number = 0;
 
 /** How much later than planned this process runs its timers, in milliseconds, 99th percentile, while it prepares payments. */
 async function loopDelay(order: LoopDelayOrder): Promise<LoopDelay> {
-  const payer = await payerOf(order);
+  const payer = await PAYERS[order.payer](order.options);
   for (let i = 0; i < 20; i++) await payer.pay(); // connections and compiled code
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   const running: Promise<unknown>[] = [];
@@ -213,60 +213,50 @@ interface AxiosPlugin {
   };
 }
 
-async function payerOf({
-  payer,
-  options,
-}: LoopDelayOrder): Promise<{ pay: () => Promise<unknown>; close: () => Promise<unknown> }> {
-  const close = (): Promise<void> => Promise.resolve();
-  const openid = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
-  const outTradeNo = (): string => `BENCH-${process.pid}-${++number}`;
-  switch (payer) {
-    case 'nothing':
-      return { pay: () => Promise.resolve(), close };
-    case 'ours': {
-      const app = await start(options);
-      const payments = app.get(PaymentService);
-      const pay = (): Promise<unknown> =>
-        payments.prepayWithRequestPayment({
-          openid,
-          outTradeNo: outTradeNo(),
-          description: 'Latte',
-          amount: 2200,
-        });
-      return { pay, close: () => app.close() };
-    }
-    case 'axiosPlugin': {
-      const { appId, mchId, certificateSerial, privateKey, publicKeys, api, notify } = options;
-      const [{ id, pem }] = publicKeys! as [{ id: string; pem: string }];
-      const sdk = new Wechatpay({
-        mchid: mchId,
-        serial: certificateSerial!,
-        privateKey,
-        certs: { [id]: pem },
-        baseURL: api!.baseUrl,
-      } as never) as unknown as AxiosPlugin;
-      const pay = async (): Promise<unknown> => {
-        const { data } = await sdk.v3.pay.transactions.jsapi.post({
-          appid: appId,
-          mchid: mchId,
-          description: 'Latte',
-          out_trade_no: outTradeNo(),
-          notify_url: notify.url,
-          amount: { total: 2200, currency: 'CNY' },
-          payer: { openid },
-        });
-        const signed = [
-          appId!,
-          `${Formatter.timestamp()}`,
-          Formatter.nonce(),
-          `prepay_id=${data.prepay_id}`,
-        ];
-        return Rsa.sign(
-          Formatter.joinedByLineFeed(...signed),
-          Rsa.from(privateKey, Rsa.KEY_TYPE_PRIVATE),
-        );
-      };
-      return { pay, close };
-    }
-  }
+interface Paying {
+  pay: () => Promise<unknown>;
+  close: () => Promise<unknown>;
 }
+
+const openid = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
+const newOutTradeNo = (): string => `BENCH-${process.pid}-${++number}`;
+const nothing = (): Promise<void> => Promise.resolve();
+
+const PAYERS: Record<Payer, (options: WechatPayOptions) => Promise<Paying>> = {
+  nothing: async () => ({ pay: nothing, close: nothing }),
+  ours: async (options) => {
+    const app = await start(options);
+    const payments = app.get(PaymentService);
+    const order = { openid, description: 'Latte', amount: 2200 };
+    return {
+      pay: () => payments.prepayWithRequestPayment({ ...order, outTradeNo: newOutTradeNo() }),
+      close: () => app.close(),
+    };
+  },
+  axiosPlugin: async ({ mchId, certificateSerial, privateKey, publicKeys, api, notify, appId }) => {
+    const [{ id, pem }] = publicKeys as [{ id: string; pem: string }];
+    const sdk = new Wechatpay({
+      mchid: mchId,
+      serial: certificateSerial!,
+      privateKey,
+      certs: { [id]: pem },
+      baseURL: api!.baseUrl,
+    } as never) as unknown as AxiosPlugin;
+    const pay = async (): Promise<string> => {
+      const { data } = await sdk.v3.pay.transactions.jsapi.post({
+        appid: appId,
+        mchid: mchId,
+        description: 'Latte',
+        out_trade_no: newOutTradeNo(),
+        notify_url: notify.url,
+        amount: { total: 2200, currency: 'CNY' },
+        payer: { openid },
+      });
+      const prepay = `prepay_id=${data.prepay_id}`;
+      const text = [appId!, `${Formatter.timestamp()}`, Formatter.nonce(), prepay];
+      const key = Rsa.from(privateKey, Rsa.KEY_TYPE_PRIVATE);
+      return Rsa.sign(Formatter.joinedByLineFeed(...text), key);
+    };
+    return { pay, close: nothing };
+  },
+};

@@ -53,9 +53,10 @@ async function nest12Esm(wechat, ours) {
   await compile(app);
   await checkTypes(app);
   await run(app, 'node', 'smoke.mjs');
+  await run(app, 'node', 'payments.mjs');
   await run(app, 'npx', 'vitest', 'run');
   say(
-    '  Nest 12, ESM, vitest; Express and Fastify; no optional peer installed, all types complete',
+    '  Nest 12, ESM, vitest, payments; Express and Fastify; no optional peer installed, all types complete',
   );
   const [added, mb] = [after.count - before.count, (after.bytes - before.bytes) / 2 ** 20];
   say(
@@ -90,8 +91,9 @@ async function nest11(ours) {
   await install(app, [...NEST_11, '@nestjs/axios@4.0.1', ...ours, ...COMPILER, ...JEST]);
   await compile(app);
   await run(app, 'node', 'smoke.mjs');
+  await run(app, 'node', 'payments.mjs');
   await run(app, 'npx', 'jest');
-  say('  Nest 11, ESM, jest; Express and Fastify');
+  say('  Nest 11, ESM, jest, payments; Express and Fastify');
 }
 
 /** The project of most teams: CommonJS, ts-jest, `"module": "commonjs"`, and no setting for this package. */
@@ -144,11 +146,12 @@ async function expectFailure(reason, work) {
     throw new Error(`Expected a failure that says ${reason}`, { cause: error });
 }
 
-/** Copies the quickstart and its test to their paths of the repository, with the files that an application adds. */
+/** Copies the quickstart, its test and the payments example to their paths of the repository, with the files that an application adds. */
 function application(name, manifest) {
   const app = freshFolder(name);
   const copy = (from, to = from) => cpSync(join(root, from), join(app, to), { recursive: true });
   copy('examples/quickstart/src');
+  copy('examples/payments/src');
   copy('test/examples/quickstart.spec.ts');
   copy('test/support/http.ts');
   copy('libs/miniprogram-client/test-support');
