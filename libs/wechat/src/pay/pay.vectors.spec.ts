@@ -173,7 +173,12 @@ describe('the pure functions', () => {
   it('refuse a signature of other bytes', () => {
     expect(() =>
       checkSignature(
-        { serial: 'x', timestamp: '1', nonce: 'n', signature: Buffer.alloc(256).toString('base64') },
+        {
+          serial: 'x',
+          timestamp: '1',
+          nonce: 'n',
+          signature: Buffer.alloc(256).toString('base64'),
+        },
         Buffer.from('{}'),
         publicKey,
       ),
