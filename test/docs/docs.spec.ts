@@ -40,6 +40,7 @@ const TWINS = [
   ['docs/content-safety.md', 'docs/zh-CN/content-safety.md'],
   ['docs/shipping.md', 'docs/zh-CN/shipping.md'],
   ['docs/customer-messages.md', 'docs/zh-CN/customer-messages.md'],
+  ['docs/account-linking.md', 'docs/zh-CN/account-linking.md'],
 ] as const;
 const MANUAL = 'libs/wechat/README.md';
 const TROUBLESHOOTING = 'docs/troubleshooting.md';
@@ -170,10 +171,10 @@ describe('nothing is missing', () => {
       return !row || !(name === 'NODE_ENV' || row.includes(value));
     });
     expect(missing.map(([line]) => line)).toEqual([]);
-    const ours = variables
+    const ofLibrary = variables
       .filter(([, name = '']) => /^WECHAT_|^REDIS_/.test(name))
       .map(([, name = '']) => name);
-    expect(ours.filter((name) => !within(MANUAL, `\`${name}\``))).toEqual([]);
+    expect(ofLibrary.filter((name) => !within(MANUAL, `\`${name}\``))).toEqual([]);
   });
 
   it('of the error codes', () => {

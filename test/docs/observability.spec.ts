@@ -89,7 +89,7 @@ async function traced(
 }
 
 describe('the traces in the documents', () => {
-  it('are what a run gives', async () => {
+  it('are the traces of a run', async () => {
     const anna = user();
     wechat.next('/sns/jscode2session', { errcode: -1 });
     const login = await traced('/auth/login', { code: (await anna.login()).code });

@@ -125,7 +125,7 @@ describeRedis('an application, when', () => {
   );
 
   it.each(trials(100, 1))(
-    'R2 returns 503 in time while Redis is frozen, and 200 soon after',
+    'R2 returns 503 in time while Redis is frozen, and 200 after it',
     async () => {
       const lag = new Lag();
       redis.freeze();

@@ -64,7 +64,7 @@ describeRedis('four instances on one Redis', () => {
   const refresh = (token: string): Promise<string | undefined> =>
     any(sessions).refresh(token).then(({ session_rd }) => session_rd, () => undefined); // prettier-ignore
 
-  /** Checks row S1 on these three functions. `touch` writes what an instance writes when a session is used or refreshed. */
+  /** Checks row S1 on these three functions. `touch` writes the same record as an instance when a session is used or refreshed. */
   interface Revocable {
     enter(token: string): Promise<boolean>;
     touch(token: string): Promise<unknown>;

@@ -141,7 +141,7 @@ describe("sessions, in any order of the store's replies,", () => {
   );
 
   it.each(trials(10, 1))(
-    `S3 end when a token older than the previous one is refreshed, also beside another refresh${often(ORDERS)}`,
+    `S3 end when a token older than the previous one is refreshed, also during another refresh${often(ORDERS)}`,
     () =>
       inEveryOrder(async ({ instances: [one, two], run, login }) => {
         const first = (await login()).session_rd;

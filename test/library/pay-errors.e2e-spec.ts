@@ -402,7 +402,7 @@ describe('the platform certificates', () => {
 });
 
 describe('what PaymentService and RefundService have no method for', () => {
-  it('is one call away: a bill with its hash, and no download from another host', async () => {
+  it('downloads a bill with one call and checks its hash, and downloads nothing from another host', async () => {
     const wechat = await startWechatSandbox({ pay: { merchants: [{}] } });
     const pay = await startPay(wechat);
     const alice = wechat.users.create();

@@ -100,7 +100,7 @@ describe.each(ADAPTERS)('a notification of WeChat Pay on %s', (adapter) => {
     });
   });
 
-  describe('whatever is sent', () => {
+  describe('for any request', () => {
     let shop: ShopApp;
     beforeAll(async () => {
       shop = await startShop(undefined, { adapter });
@@ -179,7 +179,7 @@ describe.each(ADAPTERS)('a notification of WeChat Pay on %s', (adapter) => {
     it('is 500 if the handler fails, and the next delivery runs it again', async () => {
       const message = notification();
       shop.shop.handle = () => {
-        throw new Error('the database is gone');
+        throw new Error('the database is down');
       };
       const reply = await post(shop.notifyUrl, message);
       expect([reply.status, reply.body]).toEqual([500, '{"code":"FAIL","message":"failed"}']);

@@ -39,7 +39,7 @@ describe.each(ADAPTERS)('WeChat Pay on %s', (adapter) => {
     amount: 2200,
   });
 
-  it('takes a payment, and runs the handler once although the notification comes three times', async () => {
+  it('takes a payment, and runs the handler once although the notification is sent three times', async () => {
     const prepay = order();
     const { prepayId, params } = await payments.prepayWithRequestPayment(prepay);
     expect(params).toMatchObject({
@@ -75,7 +75,7 @@ describe.each(ADAPTERS)('WeChat Pay on %s', (adapter) => {
     });
   });
 
-  it('refunds a payment, and the notification brings the result', async () => {
+  it('refunds a payment, and gets the result from the notification', async () => {
     const prepay = order();
     await alice.requestPayment((await payments.prepayWithRequestPayment(prepay)).params);
     const request = {

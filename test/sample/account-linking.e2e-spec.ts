@@ -283,7 +283,7 @@ describeOnEachDatabase('account linking', (database) => {
       const { status, body } = await other.withPhone('PUT /me/phone');
       expect([status, body]).toEqual([409, TAKEN]);
       expect(await idsOf(owner, other)).toEqual([owner['user'].id, other['user'].id]);
-      expect((await owner.withPhone('PUT /me/phone')).status).toBe(200); // the account's own number is no conflict
+      expect((await owner.withPhone('PUT /me/phone')).status).toBe(200); // the account's own number is not a conflict
     });
 
     it('gets 409 from POST /auth/register if the number was taken after the ticket was issued', async () => {

@@ -337,7 +337,7 @@ describeOnEachDatabase('a login', (database) => {
       expect(await statusOf(session_rd)).toBe(401);
     });
 
-    it('logs a thief out who refreshed a copy of its token, although its own token is refused', async () => {
+    it('is revoked by a logout with its replaced token, after a thief has refreshed a copy', async () => {
       const owner = await s.login();
       const thief = (await s.call('POST /auth/refresh', { token: owner.session_rd })).body.data;
       s.wechat.clock.advance('2m'); // past the grace time

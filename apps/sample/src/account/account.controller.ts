@@ -33,7 +33,7 @@ export class AccountController {
   @ApiOperation({
     summary: 'Delete my account (注销)',
     description:
-      'Deletes the profile, phone number, picture and recordings, and revokes all sessions in all apps. What is kept: docs/account-linking.md.',
+      'Deletes the profile, phone number, picture and recordings, and revokes all sessions in all apps. Remaining data: docs/account-linking.md.',
   })
   @ApiEnvelope(null)
   @ApiErrors('ERR_WECHAT_SESSION', 'ERR_SCOPE', 'ERR_STORE_UNAVAILABLE')

@@ -5,7 +5,8 @@ import { UserView } from '../users/user.view.js';
 
 export class RegisterDto {
   @ApiProperty({
-    description: 'From POST /auth/phone-login: in its 404 response, or beside `linked: false`',
+    description:
+      'From POST /auth/phone-login: in its 404 response, or together with `linked: false`',
     example: 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…',
   })
   @IsString({ message: 'registrationTicket must be text' })

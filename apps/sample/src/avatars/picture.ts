@@ -26,7 +26,7 @@ sharp.concurrency(1); // threads for one picture
 sharp.cache(false); // no picture is decoded twice
 
 /**
- * Decodes a picture and encodes it anew as a JPEG: upright, at most 1,024 pixels wide and high, without metadata such as the position where
+ * Decodes a picture and encodes it again as a JPEG: upright, at most 1,024 pixels wide and high, without metadata such as the position where
  * a photo was taken. Of an animation, the first frame is taken.
  * @throws UnsupportedMediaTypeError if it is not a picture, or cannot be decoded completely
  * @see https://sharp.pixelplumbing.com/api-constructor

@@ -24,7 +24,7 @@ export const redisCacheModule = CacheModule.registerAsync({
       namespace: 'cache',
       serialize: undefined, // the store serialises already
       deserialize: undefined,
-      throwOnErrors: true, // the library logs a failed cache and goes on without it
+      throwOnErrors: true, // the library logs a failed cache and continues without it
     });
     keyv.on('error', () => {}); // without a listener an error would end the process
     return { stores: [keyv] };

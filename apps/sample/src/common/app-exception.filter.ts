@@ -7,7 +7,7 @@ import { AppError, NotFoundError, UnavailableError } from './app-error.js';
 
 /**
  * Sends every error in the envelope, with texts of the app or the library. The texts of Nest, Fastify and parsers are not used,
- * because they repeat what the client sent.
+ * because they repeat data of the client.
  */
 @Catch()
 export class AppExceptionFilter implements ExceptionFilter {

@@ -129,7 +129,7 @@ async function parseForm(
     return { file, fields };
   } catch (error) {
     raw.unpipe(form);
-    for (const source of sources) source.destroy(error as Error); // without an error, the pipeline may wait for an end that never comes
+    for (const source of sources) source.destroy(error as Error); // without an error, the pipeline may wait for ever
     for (const written of await Promise.allSettled(files))
       if (written.status === 'fulfilled') await folder.discard(written.value);
     throw error;

@@ -54,7 +54,7 @@ const WRONG_FORMAT =
   "the file must be mp3, m4a, aac or wav; record with wx.getRecorderManager().start({ format: 'mp3' }), or 'aac' or 'wav'";
 
 /**
- * Reads format and duration from the content of a file. Its name and what the client reports are not used.
+ * Reads format and duration from the content of a file. Its name and the values that the client reports are not used.
  * @throws BadRequestError or UnsupportedMediaTypeError
  */
 export async function readAudio({ path, size }: PartFile): Promise<Audio> {

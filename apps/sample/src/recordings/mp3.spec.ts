@@ -36,10 +36,10 @@ describe('the frames of an mp3 file', () => {
       fc.constant(Uint8Array.of(0xff, 0xfb, 0x90, 0xc0)), // a header without a frame
     );
     await fc.assert(
-      fc.asyncProperty(before, fc.nat(200_000), async (garbage, zeros) => {
-        const range = await find(Buffer.from(garbage), frames(20), Buffer.alloc(zeros));
-        expect(range?.start).toBe(garbage.length);
-        const end = garbage.length + length - 1;
+      fc.asyncProperty(before, fc.nat(200_000), async (leading, zeros) => {
+        const range = await find(Buffer.from(leading), frames(20), Buffer.alloc(zeros));
+        expect(range?.start).toBe(leading.length);
+        const end = leading.length + length - 1;
         expect(range?.end).toBeGreaterThanOrEqual(end);
         expect(range?.end).toBeLessThan(end + 417);
       }),

@@ -6,7 +6,7 @@ import type { OAuthScope } from '../world/user.js';
 import type { World } from '../world/world.js';
 import { consentPage, pagePolicy, problemPage, refusedPage } from './consent-page.js';
 
-/** What an app asks the user for. */
+/** The request of an app for the consent of a user. */
 interface ConsentRequest {
   app: SandboxApp;
   scope: OAuthScope;

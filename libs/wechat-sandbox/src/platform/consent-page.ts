@@ -26,7 +26,7 @@ export const pagePolicy = (redirectOrigin = ''): string =>
     "frame-ancestors 'self'",
   ].join('; ');
 
-/** Asks which user sits at the browser, and whether the user agrees. */
+/** Returns the page on which the user is chosen and agrees. */
 export function consentPage(app: SandboxApp, scope: OAuthScope, users: SandboxUser[]): string {
   if (users.length === 0)
     return problemPage('还没有用户 No users yet: POST /sandbox/users, then reload this page');

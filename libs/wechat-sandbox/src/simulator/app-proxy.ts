@@ -71,7 +71,7 @@ function optionsFor(
   { method, headers }: IncomingMessage,
   { app, path }: Destination,
 ): RequestOptions {
-  const hostname = app.hostname.replace(/[[\]]/g, ''); // Node wants IPv6 addresses bare
+  const hostname = app.hostname.replace(/[[\]]/g, ''); // Node requires IPv6 addresses without brackets
   return {
     hostname,
     port: app.port || 80,

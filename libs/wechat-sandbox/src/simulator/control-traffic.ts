@@ -32,7 +32,7 @@ function record(
   });
 }
 
-/** The phone number comes with the event of a button and the consent with a dialog. The others are functions of `wx`. */
+/** The phone number is in the event of a button, and the consent in a dialog. All other actions are functions of `wx`. */
 function titleOf(action: string): string {
   return action === 'getPhoneNumber' || action === 'authorize' ? action : `wx.${action}`;
 }

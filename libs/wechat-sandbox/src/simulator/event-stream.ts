@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { INERT } from '../transport/security-headers.js';
 import type { Traffic } from './traffic.js';
 
-/** A page that does not read this many bytes is disconnected. It reconnects for what it missed. */
+/** A page that does not read this many bytes is disconnected. It reconnects and gets the missed messages. */
 const LARGEST_BACKLOG = 16 * 1024 * 1024;
 
 /**

@@ -53,7 +53,7 @@ function maskedFields(body: unknown): unknown {
     : masked(body);
 }
 
-/** Copies what is written to a response, whether it is sent at once or in pieces. */
+/** Copies the body of a response, also if it is sent in pieces. */
 class ResponseCopy {
   contentType = '';
   private size = 0;

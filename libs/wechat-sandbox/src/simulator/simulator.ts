@@ -39,7 +39,7 @@ export function simulator(server: FastifyInstance, parts: SimulatorParts): void 
   });
 }
 
-/** Only the simulator's own page knows the token. A link, a form or an image of any other page cannot send the header. */
+/** Only the simulator's own page has the token. A link, a form or an image of any other page cannot send the header. */
 function requireToken(server: FastifyInstance, token: string): void {
   const expected = Buffer.from(token);
   server.addHook('onRequest', ({ headers }, reply, done) => {

@@ -9,7 +9,7 @@ interface Outcome {
   body: Record<string, unknown>;
 }
 
-/** The backend of a website that uses the server under test as its central WeChat service. It knows the app's secret, its page does not. */
+/** The backend of a website that uses the server under test as its central WeChat service. It has the app's secret, and its page does not. */
 export class Website {
   constructor(
     private readonly app: URL,

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { SandboxError } from '../world/sandbox-error.js';
 import { INERT } from './security-headers.js';
 
-// A page of any website can send requests to 127.0.0.1. These rules keep it from using the sandbox of a developer who has it open.
+// A page of any website can send requests to 127.0.0.1. These rules prevent it from using a developer's sandbox.
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const WILDCARDS = new Set(['0.0.0.0', '::']);
@@ -102,7 +102,7 @@ const hasForeignOrigin = ({ headers: { origin, host } }: IncomingMessage): boole
 const isCausedByOtherSite = ({ headers }: IncomingMessage): boolean =>
   ['cross-site', 'same-site'].includes(headers['sec-fetch-site']?.toString() ?? '');
 
-/** A GET changes nothing, and a page in a tab of its own cannot be read by the page that opened it. */
+/** A GET changes nothing, and the page that opened a tab cannot read the page in it. */
 const isLink = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' &&
   headers['sec-fetch-mode'] === 'navigate' &&

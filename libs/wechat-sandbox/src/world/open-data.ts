@@ -27,7 +27,7 @@ export function encryptOpenData(
 }
 
 /**
- * The `signature` beside `rawData`: SHA-1 over rawData and the session_key as base64 text, in lower-case hex.
+ * The `signature` of `rawData`: SHA-1 over rawData and the session_key as base64 text, in lower-case hex.
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
  */
 export function signRawData(sessionKey: string, rawData: string): string {

@@ -14,7 +14,7 @@ import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
 import type { RequestSubscribeOptions, SubscribeResult, Subscriptions } from './subscriptions.js';
 
-/** What a login code or phone code is issued for. */
+/** The user and app of a login code or phone code. */
 export interface UserCode {
   appId: string;
   user: SandboxUser;
@@ -32,7 +32,7 @@ export const OAUTH_SCOPES: readonly OAuthScope[] = [
   'snsapi_login',
 ];
 
-/** What an OAuth code is issued for: a user consented to an app. */
+/** The consent of a user to an app, for which an OAuth code is issued. */
 export interface Consent {
   app: SandboxApp;
   user: SandboxUser;

@@ -16,7 +16,7 @@ export class OnePerson1763700000000 implements MigrationInterface {
     await db.query(
       'ALTER TABLE identities ADD CONSTRAINT identities_one_openid_in_an_app UNIQUE (user_id, app_id)',
     );
-    await db.query('DROP INDEX identities_user_id'); // the constraint brings an index that begins with user_id
+    await db.query('DROP INDEX identities_user_id'); // the constraint creates an index that begins with user_id
     await db.query(`
       CREATE TABLE recordings (
         id         uuid PRIMARY KEY,

@@ -44,12 +44,12 @@ export async function loadWorld() {
   update({ world, users, userId: known ? state.userId : users[0]?.id });
 }
 
-/** Follows the messages of the diagram. After a reconnect the browser asks for those that it missed. */
+/** Follows the messages of the diagram. After a reconnect the browser requests the missed messages. */
 export function followTraffic(onMessage) {
   const events = new EventSource('events');
   let run;
   events.addEventListener('run', ({ data }) => {
-    if (run !== undefined && run !== data) location.reload(); // another sandbox, which does not know these phones
+    if (run !== undefined && run !== data) location.reload(); // another sandbox, which does not have these phones
     run = data;
     update({ connected: true });
   });

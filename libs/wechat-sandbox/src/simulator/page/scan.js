@@ -2,7 +2,7 @@ import { miniProgramOf } from './mini-program.js';
 import { ownFetch } from './own-fetch.js';
 import { state, update } from './state.js';
 
-/** Returns the user of the second phone: the chosen one, else the first who does not use the first phone. */
+/** Returns the user of the second phone: the chosen one, else the first user who does not have the first phone. */
 export function scanner() {
   const others = state.users.filter(({ id }) => id !== state.userId);
   return others.find(({ id }) => id === state.scannerId) ?? others[0];
@@ -14,7 +14,7 @@ export function scanOnSecondPhone(image) {
   return scan();
 }
 
-/** Asks the sandbox, which has drawn the code, for its contents. */
+/** Reads the contents of a code from the sandbox, which has drawn it. */
 export async function scan() {
   const response = await ownFetch('scan', {
     method: 'POST',

@@ -11,7 +11,7 @@ export const state = {
   /** The phone of each user by id, with the data of its mini program. */
   phones: new Map(),
   device: 'phone',
-  /** What the second phone has scanned. */
+  /** The result of the scan on the second phone. */
   scanned: undefined,
   website: { stage: 'start' },
   /** The messages of the diagram by number. */
