@@ -1,5 +1,5 @@
-// Makes dist/index.js: all of src in one file, because every further file costs a mini program a require() and names that no
-// minifier may shorten. swc joins the modules; TypeScript lowers them to ES5, as it needs none of swc's helpers for that.
+// Creates dist/index.js with all of src in one file, because each further file needs a require() and names that a minifier cannot
+// shorten. swc joins the modules, and TypeScript compiles them to ES5, because swc would add helpers.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle } from '@swc/core';

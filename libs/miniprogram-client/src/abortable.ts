@@ -8,10 +8,10 @@ export type AbortablePromise<T> = Promise<T> & {
   abort(): void;
 };
 
-/** What `abort()` needs to know of a call. */
+/** The state of a call that `abort()` uses. */
 export interface AbortState {
   isAborted?: boolean;
-  /** What `wx` returned for the transfer that runs now. */
+  /** The task that `wx` returned for the running transfer. */
   task?: unknown;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `Object.assign`, which ES5 has not, except that it skips what is undefined: `wx` complains that `timeout: undefined` is no number.
+ * Works like `Object.assign`, which ES5 does not have, and skips undefined values, because `wx` refuses `timeout: undefined`.
  */
 export function assign<A extends object, B extends object>(target: A, source: B): A & B;
 export function assign<A extends object, B extends object, C extends object>(
@@ -15,7 +15,7 @@ export function assign<A extends object, B extends object, C extends object, D e
 ): A & B & C & D;
 export function assign(target: Record<string, unknown>): object {
   for (let i = 1; i < arguments.length; i++) {
-    const source = arguments[i] as Record<string, unknown>; // a rest parameter is a loop of its own in ES5
+    const source = arguments[i] as Record<string, unknown>; // in ES5 a rest parameter would be compiled to a further loop
     for (const name in source) if (source[name] !== undefined) target[name] = source[name];
   }
   return target;

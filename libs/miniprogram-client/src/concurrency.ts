@@ -1,4 +1,4 @@
-/** Calls that overlap share one run and its outcome. */
+/** Returns a function whose overlapping calls share one run and its result. */
 export function singleFlight<T>(run: () => Promise<T>): () => Promise<T> {
   let pending: Promise<T> | undefined;
   function settled(): void {
@@ -13,7 +13,7 @@ export function singleFlight<T>(run: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Runs what is put into the queue one after the other. A failure does not stop the queue. */
+/** Returns a queue that runs functions one after the other. A failure does not stop the queue. */
 export function serialQueue(): <T>(run: () => T | Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (run) => {

@@ -14,7 +14,7 @@ export interface CallOptions {
   timeout?: number;
 }
 
-/** What {@link Session.request} takes: the fields of `wx.request`, without callbacks. */
+/** The argument of {@link Session.request}: the fields of `wx.request`, without callbacks. */
 export interface RequestOptions extends CallOptions {
   /** @default 'GET' */
   method?: WxMethod;
@@ -24,7 +24,7 @@ export interface RequestOptions extends CallOptions {
   responseType?: 'text' | 'arraybuffer';
 }
 
-/** What {@link Session.uploadFile} takes: the fields of `wx.uploadFile`, which is always a multipart POST. */
+/** The argument of {@link Session.uploadFile}: the fields of `wx.uploadFile`, which is always a multipart POST. */
 export interface UploadOptions extends CallOptions {
   /** The temporary path that WeChat returned from a recorder or a picker. */
   filePath: string;
@@ -36,7 +36,7 @@ export interface UploadOptions extends CallOptions {
   onProgress?: (percent: number) => void;
 }
 
-/** What {@link Session.downloadFile} takes: the fields of `wx.downloadFile`. */
+/** The argument of {@link Session.downloadFile}: the fields of `wx.downloadFile`. */
 export interface DownloadOptions extends CallOptions {
   /** Called with the percentage that was received. */
   onProgress?: (percent: number) => void;
@@ -56,7 +56,7 @@ export type HttpClient = <T, C extends DownloadOptions>(
   state: AbortState,
 ) => Promise<T>;
 
-/** The only sender of requests to the server. It does not know sessions. */
+/** Sends all requests to the server. It contains no code for sessions. */
 export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
   if (!/^https?:/.test(baseUrl))
     throw new Error('createSession needs a baseUrl like "https://api.example.com".');
@@ -75,7 +75,7 @@ export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
       throw new Error('url is a path under baseUrl, like "/me"; it was "' + call.url + '".');
     const timeout = call.timeout || timeoutMs;
     const bearer = { Authorization: session_rd && 'Bearer ' + session_rd };
-    const header = assign({}, call.header || {}, bearer) as Record<string, string>; // assign skips what is undefined
+    const header = assign({}, call.header || {}, bearer) as Record<string, string>; // assign skips undefined values
     const sent = { url: base + call.url, header, timeout };
     const { onProgress } = call;
     return callWx<Reply>(
@@ -92,7 +92,7 @@ export function createHttpClient(baseUrl: string, unwrap?: Unwrap): HttpClient {
   };
 }
 
-/** What `wx.uploadFile` and `wx.downloadFile` return; older base libraries report no progress. */
+/** The task of `wx.uploadFile` and `wx.downloadFile`. Older base libraries report no progress. */
 interface ProgressTask {
   onProgressUpdate?: (listener: (update: { progress: number }) => void) => void;
 }

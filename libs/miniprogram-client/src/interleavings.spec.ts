@@ -14,7 +14,7 @@ const EVENTS = [
   'logout',
   'show',
   'hide',
-  'the session_key goes stale',
+  'the session_key becomes stale',
   'the server loses its sessions',
   'minutes pass',
   'an hour passes',
@@ -63,7 +63,7 @@ class Story {
     this.phone.files.set('http://tmp/1.mp3', new Uint8Array(1));
   }
 
-  async tell(events: string[]): Promise<void> {
+  async run(events: string[]): Promise<void> {
     for (const event of events) {
       await this.happens(event);
       await this.step();
@@ -89,7 +89,7 @@ class Story {
     return answer;
   }
 
-  /** Delivers one pending response, or lets time pass. */
+  /** Delivers one pending response, or moves the clock. */
   private async step(): Promise<void> {
     const timeRuns: boolean = this.timeRuns.next().value;
     if (this.order.count() > 0 && !timeRuns) await this.order.waitNext(1);
@@ -107,7 +107,7 @@ class Story {
     if (event === 'logout') this.follow(this.session.logout());
     if (event === 'show') this.session.onShow();
     if (event === 'hide') this.session.onHide();
-    if (event === 'the session_key goes stale') this.phone.sessionKeyIsValid = false;
+    if (event === 'the session_key becomes stale') this.phone.sessionKeyIsValid = false;
     if (event === 'the server loses its sessions') this.server.endAll();
     if (event === 'minutes pass') await jest.advanceTimersByTimeAsync(2 * 60_000);
     if (event === 'an hour passes') await jest.advanceTimersByTimeAsync(60 * 60_000);
@@ -137,7 +137,7 @@ describe('for all events, in any order of the responses', () => {
         events,
         async (order, time, going, happening) => {
           const story = new Story(order, time, going);
-          await story.tell(happening);
+          await story.run(happening);
 
           expect(story.server.mostLoginsAtOnce).toBeLessThanOrEqual(1);
           const payments = happening.filter((event) => event === 'pay').length;

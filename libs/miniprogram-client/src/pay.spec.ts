@@ -48,14 +48,14 @@ const paths = () => server.seen.slice(1).map(({ method, path }) => `${method} ${
 const BOTH = ['POST /orders/o%2F1/pay', 'POST /orders/o%2F1/sync'];
 
 describe('pay', () => {
-  it('opens the sheet with what the server has signed, and returns the order that the server knows then', async () => {
+  it('opens the sheet with the signed parameters, and returns the order from the server', async () => {
     expect(await over(start().pay(order))).toEqual({ id: 'o/1', status: 'paid' });
     expect(shown).toEqual([PARAMS]);
     expect(paths()).toEqual(BOTH);
   });
 
   it.each(['requestPayment:fail cancel', 'requestPayment:fail 支付失败'])(
-    'asks the server too when the sheet says %s, and reports the text',
+    'queries the server also after the result %s, and reports the text',
     async (text) => {
       sheet = text;
       server.reply('/orders/o%2F1/sync', order);
@@ -73,13 +73,13 @@ describe('pay', () => {
     'fails without a reason',
     'fails and then succeeds',
     'succeeds with nothing',
-  ])('asks the server once if wx.requestPayment %s', async (name) => {
+  ])('queries the server once if wx.requestPayment %s', async (name) => {
     fault = name;
     expect(await over(start().pay(order))).toMatchObject({ status: 'paid' });
     expect(paths()).toEqual(BOTH);
   });
 
-  it('asks the server after ten minutes if wx.requestPayment never calls back', async () => {
+  it('queries the server after ten minutes if wx.requestPayment never calls back', async () => {
     fault = 'never calls back';
     const paid = start().pay(order);
     await jest.advanceTimersByTimeAsync(9 * MINUTE);
@@ -88,7 +88,7 @@ describe('pay', () => {
     expect(await paid).toMatchObject({ status: 'paid' });
   });
 
-  it('requests again what was lost: the signed parameters and the order', async () => {
+  it('repeats requests for the parameters and the order if a response is lost', async () => {
     server.next('/orders/o%2F1/pay', 'lost');
     server.next('/orders/o%2F1/sync', 'lost', { statusCode: 503 });
     expect(await over(start().pay(order))).toMatchObject({ status: 'paid' });
@@ -118,7 +118,7 @@ describe('pay', () => {
     expect(paths()).toEqual(['POST /shop/7/prepay', 'POST /shop/7']);
   });
 
-  it('control: trusting the sheet calls an order unpaid that is paid', async () => {
+  it('control: an app that trusts the result of the sheet treats a paid order as unpaid', async () => {
     sheet = 'requestPayment:fail 支付失败';
     const naive = new Promise((success) =>
       phone.wx.requestPayment({

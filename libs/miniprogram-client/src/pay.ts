@@ -15,7 +15,7 @@ export interface PayOptions {
 /** In milliseconds. The user may look for a card or a password. Without a callback the server is asked after this time. */
 const SHEET_TIMEOUT = 10 * 60 * 1000;
 
-/** Opens the pay sheet and resolves when it is closed, whatever it said. */
+/** Opens the pay sheet and resolves when it is closed, also after a failure. */
 export function openPaySheet(
   wx: Wx,
   params: RequestPayment,
@@ -25,6 +25,6 @@ export function openPaySheet(
     (callbacks) => wx.requestPayment(assign({ provider: 'wxpay' as const }, params, callbacks)),
     SHEET_TIMEOUT,
   ).catch((failure: RequestError) => {
-    if (onFailure) void Promise.resolve(failure).then(onFailure); // separate, so that its exception does not keep the app from asking the server
+    if (onFailure) void Promise.resolve(failure).then(onFailure); // separate, so that the server is queried also after its exception
   });
 }

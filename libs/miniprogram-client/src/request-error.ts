@@ -1,9 +1,9 @@
 import { assign } from './assign.js';
 
 /**
- * Why a call failed: an `Error` with the fields of the server's failure envelope.
+ * The error of a failed call: an `Error` with the fields of the server's failure envelope.
  *
- * `error` is the stable name to decide by. The server documents its names, such as `ERR_WECHAT_BLOCKED`.
+ * `error` is a stable name. Use it to distinguish errors. The server documents its names, such as `ERR_WECHAT_BLOCKED`.
  * This package adds five. All but `ERR_ANSWER` have `statusCode` 0:
  *
  * - `ERR_NETWORK`: no response. The server may or may not have carried out the request.
@@ -22,7 +22,7 @@ export interface RequestError extends Error {
   statusCode: number;
   /** Data of the failure, for example `{ phoneNumber, registrationTicket }` with `ERR_NOT_REGISTERED`. */
   data?: unknown;
-  /** How many milliseconds the server asked to wait (its `Retry-After`). */
+  /** The server's `Retry-After` in milliseconds. */
   retryAfter?: number;
 }
 

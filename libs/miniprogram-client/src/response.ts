@@ -2,13 +2,13 @@ import { assign } from './assign.js';
 import { RequestError, requestError } from './request-error.js';
 import { WxReply } from './wx.js';
 
-/** What `wx.request`, `wx.uploadFile` and `wx.downloadFile` pass to `success`: any response, whatever its status. */
+/** The argument of `success` of `wx.request`, `wx.uploadFile` and `wx.downloadFile`: a response with any status. */
 export interface Reply extends WxReply {
   data?: unknown;
   tempFilePath?: string;
 }
 
-/** What an own {@link SessionOptions.unwrap} gets. `data` is parsed if it is JSON, also of an upload, and of a binary request that got a JSON object. */
+/** The argument of {@link SessionOptions.unwrap}. `data` is parsed if it is JSON, also of an upload, and of a binary request that got a JSON object. */
 export interface ResponseToUnwrap {
   statusCode: number;
   data: unknown;
@@ -27,7 +27,7 @@ interface Envelope {
 }
 
 /**
- * Returns what the caller wants from a response: the path of a downloaded file, or what `unwrap` makes of the body.
+ * Returns the payload of a response: the path of a downloaded file, or the result of `unwrap`.
  * The caller names the type, and it is not checked.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters

@@ -28,7 +28,7 @@ describe('ensureScope', () => {
     expect(phone.calls['showModal']).toBeUndefined();
   });
 
-  it('leads a user who refused earlier to the settings', async () => {
+  it('opens the settings for a user who refused earlier', async () => {
     const phone = newPhone();
     phone.permissions['scope.record'] = false;
     expect(await record(phone)).toBe(true);
@@ -46,7 +46,7 @@ describe('ensureScope', () => {
     expect(await record(phone)).toBe(false);
   });
 
-  it('throws an error that only the developer can fix', async () => {
+  it('throws the errors that only the developer can fix', async () => {
     const phone = newPhone();
     phone.failNext('requirePrivacyAuthorize', {
       errMsg: 'api scope is not declared in the privacy agreement',

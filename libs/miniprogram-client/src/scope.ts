@@ -3,7 +3,7 @@ import { RequestError } from './request-error.js';
 import { Wx, WxSettings, wxOrGlobal } from './wx.js';
 import { WxPromise, callWx } from './wx-call.js';
 
-/** How a permission is asked for. */
+/** The options of `ensureScope`. */
 export interface ScopeOptions {
   /** The text of the dialog that leads to the settings after an earlier refusal. Say what the permission is for. */
   reason?: string;

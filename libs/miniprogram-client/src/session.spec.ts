@@ -40,12 +40,12 @@ describe('login', () => {
     ]);
   });
 
-  it('survives a restart of the mini program, and garbage in the storage is ignored', async () => {
+  it('survives a restart of the mini program, and invalid data in the storage is ignored', async () => {
     await over(me());
     start();
     expect(await over(me())).toMatchObject({ by: 'rd-1' });
-    for (const garbage of ['"old token"', '17', 'null', '{"token":"x"}', '[]']) {
-      phone.storage.set(`session_rd ${server.url}`, garbage);
+    for (const invalid of ['"old token"', '17', 'null', '{"token":"x"}', '[]']) {
+      phone.storage.set(`session_rd ${server.url}`, invalid);
       start();
       expect(session.state).toEqual({ signedIn: false });
     }
@@ -212,7 +212,7 @@ describe('a session that the server does not accept', () => {
     ]);
   });
 
-  it('goes along with the next login, so that the server can revoke it if a thief has refreshed it', async () => {
+  it('is sent with the next login, so that the server can revoke it if a thief has refreshed it', async () => {
     server.endAll();
     await over(me());
     start();
@@ -297,7 +297,7 @@ describe('an unavailable server', () => {
     expect(logins).toHaveLength(3);
   });
 
-  it('does not get a request again whose response was lost: only the caller knows whether that is safe', async () => {
+  it('gets no retry of a request whose response was lost, because it may have taken effect', async () => {
     server.next('/orders', 'lost');
     expect(await failureOf(session.request({ url: '/orders', method: 'POST' }))).toMatchObject({
       error: 'ERR_NETWORK',
@@ -640,7 +640,7 @@ describe('calls', () => {
     );
   });
 
-  it('throw if the options are invalid, and name the fix', () => {
+  it('throw if the options are invalid, with the fix in the message', () => {
     expect(() => createSession({ baseUrl: 'api.example.com', wx: phone.wx })).toThrow(
       'createSession needs a baseUrl like "https://api.example.com".',
     );

@@ -93,8 +93,8 @@ export function createSession(options: SessionOptions): Session {
   }
 
   /**
-   * Marks a session that the server does not accept as expired. Its token goes along with the next login: if a thief has refreshed
-   * the session, the server revokes it then. Does nothing if another request has already replaced `gone`.
+   * Marks a session that the server does not accept as expired. The next login sends its token: if a thief has refreshed
+   * the session, the server revokes it then. Does nothing if another request has already replaced `ended`.
    */
   function forget(gone: StoredSession): void {
     if (kept !== gone) return;
@@ -125,7 +125,7 @@ export function createSession(options: SessionOptions): Session {
     );
   }
 
-  /** Runs in the queue, so an earlier login in the queue may have brought a session. */
+  /** Runs in the queue, so an earlier login in the queue may have created a session. */
   function liveSessionOrLogin(): StoredSession | Promise<StoredSession> {
     const live = liveSession();
     if (live) return live;

@@ -5,9 +5,9 @@ import { PayOptions } from './pay.js';
 import { ResponseToUnwrap } from './response.js';
 import { Wx } from './wx.js';
 
-/** What `createSession` takes. Only `baseUrl` is required. */
+/** The options of `createSession`. Only `baseUrl` is required. */
 export interface SessionOptions {
-  /** The server's address, for example `https://api.example.com`. A `session_rd` is sent nowhere else. */
+  /** The server's address, for example `https://api.example.com`. A `session_rd` is sent to no other host. */
   baseUrl: string;
   /** Sent with the login, for a server that serves several mini programs. */
   appId?: string;
@@ -21,11 +21,11 @@ export interface SessionOptions {
   refreshPath?: string;
   /** @default '/auth/logout' */
   logoutPath?: string;
-  /** The route that returns what `wx.requestPayment` takes. @default '/orders/:id/pay' */
+  /** The route that returns the parameters of `wx.requestPayment`. @default '/orders/:id/pay' */
   payPath?: string;
-  /** The route that asks WeChat Pay for the state of an order, and returns the order. @default '/orders/:id/sync' */
+  /** The route that queries WeChat Pay for the state of an order, and returns the order. @default '/orders/:id/sync' */
   syncPath?: string;
-  /** Called after every login that succeeded, the silent ones included. */
+  /** Called after every successful login, also after an automatic one. */
   onLogin?: (response: LoginResponse) => void;
   /**
    * For a server with its own response format: returns the payload of a response, or throws an error. The error may set the fields
@@ -39,7 +39,7 @@ export interface SessionOptions {
   wx?: Wx;
 }
 
-/** The state of the session as the phone knows it. */
+/** The state of the session on the phone. */
 export interface SessionState {
   /** There is a session, and it has not expired by the phone's clock. */
   signedIn: boolean;
@@ -61,12 +61,12 @@ export interface Session {
   /** `wx.downloadFile` with the session. Resolves with the temporary path, for example for an audio player that cannot send headers. */
   downloadFile(options: DownloadOptions): AbortablePromise<string>;
   /**
-   * Pays an order: `POST /orders/:id/pay`, `wx.requestPayment`, then `POST /orders/:id/sync`, whatever `wx.requestPayment` said,
-   * because only the server knows whether the money has arrived. Both routes must be safe to repeat, since a lost response is
-   * requested again.
+   * Pays an order: `POST /orders/:id/pay`, `wx.requestPayment`, then `POST /orders/:id/sync`, also if `wx.requestPayment` failed,
+   * because only the server can find out whether the order is paid. Both routes must be idempotent, because the client repeats a
+   * request whose response was lost.
    *
-   * @returns the order as the server knows it then; it may be unpaid
-   * @throws RequestError the server's refusal of one of the two requests
+   * @returns the order as the sync route returns it; it may be unpaid
+   * @throws RequestError if the server refuses one of the two requests
    * @see https://developers.weixin.qq.com/miniprogram/dev/api/payment/wx.requestPayment.html
    * @experimental no real merchant has used it yet
    */

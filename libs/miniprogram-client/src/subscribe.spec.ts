@@ -7,7 +7,7 @@ const server = new FakeServer();
 const newPhone = () => createPhone({ send: server.send, login: server.wxLogin });
 
 describe('askToSubscribe', () => {
-  it('returns the answer for each template', async () => {
+  it('returns the decision for each template', async () => {
     const phone = newPhone();
     const results = phone.tap(() => askToSubscribe(['paid', 'ready'], { wx: phone.wx }));
     expect(await results).toEqual({ paid: 'accept', ready: 'accept' });
@@ -17,7 +17,7 @@ describe('askToSubscribe', () => {
     });
   });
 
-  it('asks within the tap, and an app that awaits something first gets ERR_WX', async () => {
+  it('asks during the tap, and an app that awaits a promise first gets ERR_WX', async () => {
     const phone = newPhone();
     const late = phone.tap(() =>
       Promise.resolve().then(() => askToSubscribe(['paid'], { wx: phone.wx })),

@@ -2,14 +2,14 @@ import { assign } from './assign.js';
 import { Wx, wxOrGlobal } from './wx.js';
 import { callWx } from './wx-call.js';
 
-/** How the user is asked. */
+/** The options of `askToSubscribe`. */
 export interface SubscribeOptions {
   /** `Taro`, or a test's own. @default the global `wx`, else the global `uni` */
   wx?: Wx;
 }
 
 /**
- * The user's answer for each template: `accept`, `reject`, `ban` (WeChat has banned the template) or `filter` (another template of
+ * The user's decision for each template: `accept`, `reject`, `ban` (WeChat has banned the template) or `filter` (another template of
  * the call has the same title).
  */
 export type SubscribeResults = Record<string, string>;

@@ -47,7 +47,7 @@ function start(): void {
   session = createSession({ baseUrl: server.url, wx: wx() });
 }
 
-/** Lets the time pass that every call may take at most. */
+/** Moves the clock by the maximum duration of every call. */
 async function outcomeOf(promise: Promise<unknown>, ms = LONGEST): Promise<Outcome> {
   const settled: Outcome[] = [];
   promise.then(
@@ -122,7 +122,7 @@ describe('a wx whose functions throw, never call back, or call back late or twic
     expect(await outcomeOf(naive)).toBe('pending');
   });
 
-  it('fails a login after 10 seconds, and what is behind it in the queue runs', async () => {
+  it('fails a login after 10 seconds, and the next call in the queue runs', async () => {
     start();
     pending = { login: ['never calls back'] };
     const login = session.login();
@@ -145,7 +145,7 @@ describe('a wx whose functions throw, never call back, or call back late or twic
     expect(seen.map(({ timeout }) => timeout)).toEqual([3_000, 3_000, 3_000, 90_000]);
   });
 
-  it.each(FAULTS)('that %s does not keep a permission pending', async (name) => {
+  it.each(FAULTS)('does not leave a permission pending if it %s', async (name) => {
     for (const call of ['requirePrivacyAuthorize', 'getSetting', 'authorize']) {
       pending = { [call]: [name] };
       expect(await outcomeOf(ensureScope('scope.record', { wx: wx() }))).not.toBe('pending');
@@ -165,7 +165,7 @@ describe('a wx whose functions throw, never call back, or call back late or twic
 });
 
 describe('a storage that cannot be read', () => {
-  it('does not keep the mini program from starting', async () => {
+  it('does not prevent the start of the mini program', async () => {
     pending = { getStorageSync: Array<WxFault>(9).fill('throws') };
     start();
     expect(session.state).toEqual({ signedIn: false });

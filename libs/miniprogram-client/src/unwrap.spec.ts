@@ -79,7 +79,7 @@ describe('a server with the envelope { code: 0, message, data } and status 200 f
     });
   });
 
-  it('logs in again when the code of a failure says that the session is gone', async () => {
+  it('logs in again if the code of a failure means that the session has ended', async () => {
     await over(me(session));
     server.endAll();
     expect(await over(me(session))).toMatchObject({ by: 'rd-2' });
@@ -92,7 +92,7 @@ describe('a server with the envelope { code: 0, message, data } and status 200 f
     expect([server.count('/auth/login'), server.count('/me')]).toEqual([2, 3]);
   });
 
-  it('reads the failure of a binary request, whatever its language', async () => {
+  it('reads the failure of a binary request in any language', async () => {
     server.next('/qrcodes', { statusCode: 400, code: 40169, error: 'ERR_WECHAT_SCENE' });
     const call = { url: '/qrcodes', method: 'POST', responseType: 'arraybuffer' } as const;
     expect(await failureOf(session.request(call))).toMatchObject({

@@ -1,4 +1,4 @@
-/** What a `wx` function passes to `fail`. */
+/** The argument of `fail` of a `wx` function. */
 export interface WxFailure {
   errMsg: string;
   /** WeChat's number for the cause; base library 2.24 and later. */
@@ -13,7 +13,7 @@ export interface WxCallbacks<T> {
   fail?(failure: WxFailure): void;
 }
 
-/** A response of the server, whatever its status. In uploads and downloads of some versions `header` is missing. */
+/** A response of the server with any status. In uploads and downloads of some versions `header` is missing. */
 export interface WxReply {
   statusCode: number;
   header?: Record<string, string | undefined>;
@@ -24,7 +24,7 @@ export interface WxSettings {
   authSetting: object;
 }
 
-/** The methods `wx.request` knows. PATCH is not one of them. */
+/** The methods that `wx.request` supports. It does not support PATCH. */
 export type WxMethod = 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT';
 
 /** What `wx.requestPayment` takes, as the server has signed it. */

@@ -22,7 +22,7 @@ const GRACE = 60_000;
 
 /**
  * The session half of the reference app's contract, without HTTP and without WeChat, on the test's clock:
- * codes work once, a session lives 30 minutes, a replaced one 60 seconds more, and a late reuse ends the login.
+ * codes work once, a session is valid for 30 minutes, a replaced one for 60 more seconds, and a late reuse revokes the session.
  */
 export class FakeServer {
   readonly url = 'https://api.example.com';
@@ -47,7 +47,7 @@ export class FakeServer {
   private readonly faults = new Map<string, Fault[]>();
   private readonly replies = new Map<string, unknown>();
 
-  /** Plays WeChat: returns a code that works once. */
+  /** Works as WeChat: returns a code that works once. */
   readonly wxLogin = async (): Promise<{ code: string }> => {
     const code = `code-${++this.codes}`;
     this.freshCodes.add(code);
@@ -59,7 +59,7 @@ export class FakeServer {
     this.faults.set(path, [...(this.faults.get(path) ?? []), ...faults]);
   }
 
-  /** Sets the response of a path. Other paths return what was sent and by which session. */
+  /** Sets the response of a path. Other paths return the request and its session. */
   reply(path: string, data: unknown): void {
     this.replies.set(path, data);
   }
@@ -140,7 +140,7 @@ export class FakeServer {
     });
   }
 
-  /** Returns the successor for the current token, and for a retry with the same key within the grace time. All else is reuse. */
+  /** Returns the successor for the current token, and for a retry with the same key within the grace time. Any other refresh is reuse. */
   private refresh(session_rd: string | undefined, refreshKey: string | undefined): HttpAnswer {
     const login = this.loginOf(session_rd);
     const token = login?.tokens.find((each) => each.session_rd === session_rd);

@@ -1,6 +1,6 @@
 import type { Wx, WxCallbacks, WxFailure } from '../src/wx.js';
 
-/** What a `wx` function can do instead of one callback with a result. */
+/** The faults of a `wx` function, in place of one callback with a result. */
 export const FAULTS = [
   'throws',
   'never calls back',

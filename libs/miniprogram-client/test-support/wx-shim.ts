@@ -187,7 +187,7 @@ export function createPhone(options: PhoneOptions): Phone {
         wxFunction('getSetting', given, () => ({ authSetting: { ...phone.permissions } })),
       authorize: (given) =>
         wxFunction('authorize', given, () => {
-          phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks once; later it repeats the decision
+          phone.permissions[given.scope] ??= phone.user.allows; // WeChat asks the user once, and returns the same decision later
           if (!phone.permissions[given.scope]) throw new Error('auth deny');
         }),
       openSetting: (given) =>
@@ -229,7 +229,7 @@ export function createPhone(options: PhoneOptions): Phone {
   return phone;
 }
 
-/** A transfer of the phone: the control of its connection, and who wants to know its progress. */
+/** A transfer of the phone: the control of its connection, and the listeners of its progress. */
 type Task = AbortController & { listeners: ((update: { progress: number }) => void)[] };
 
 function controlsOf(task: Task) {
