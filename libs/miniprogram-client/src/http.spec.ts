@@ -26,7 +26,7 @@ async function listen(fake: FakeServer) {
           body: text,
         })
         .then(
-          (answer) => response.writeHead(answer.statusCode, answer.header).end(answer.bytes),
+          (reply) => response.writeHead(reply.statusCode, reply.header).end(reply.bytes),
           () => request.socket.destroy(),
         );
     });

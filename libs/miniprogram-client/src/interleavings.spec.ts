@@ -81,12 +81,14 @@ class Story {
   /** Ends the faults. From any state, login() and a request must succeed then. */
   async end(): Promise<unknown> {
     this.server.recover();
-    let answer: unknown;
+    let response: unknown;
     this.follow(
-      this.session.login().then(async () => (answer = await this.session.request({ url: '/me' }))),
+      this.session
+        .login()
+        .then(async () => (response = await this.session.request({ url: '/me' }))),
     );
     await this.settled();
-    return answer;
+    return response;
   }
 
   /** Delivers one pending response, or moves the clock. */

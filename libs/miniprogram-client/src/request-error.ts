@@ -37,7 +37,7 @@ export function requestError(error: string, msg: string, code = 0, statusCode = 
 }
 
 /** The server does not accept the session: unknown, expired and revoked look the same. */
-export function isSessionGone(error: RequestError): boolean {
+export function isSessionEnded(error: RequestError): boolean {
   return error.error === 'ERR_WECHAT_SESSION';
 }
 

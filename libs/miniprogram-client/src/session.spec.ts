@@ -86,11 +86,11 @@ describe('login', () => {
   });
 
   it('sends the appId, and calls onLogin, whose exception does not fail the login', async () => {
-    const told: unknown[] = [];
-    start({ appId: 'wx1', onLogin: (answer) => told.push(answer) });
+    const logins: unknown[] = [];
+    start({ appId: 'wx1', onLogin: (response) => logins.push(response) });
     await over(me());
     expect(server.seen[0]?.body).toBe('{"code":"code-1","appId":"wx1"}');
-    expect(told).toEqual([
+    expect(logins).toEqual([
       expect.objectContaining({ session_rd: 'rd-1', isNewUser: false, user: { id: 'u1' } }),
     ]);
   });
@@ -173,8 +173,8 @@ describe('a session that the server does not accept', () => {
 
   it('costs one login for fifty requests, and each gets its response', async () => {
     server.endAll();
-    const answers = await over(Promise.all(Array.from({ length: 50 }, me)));
-    expect(answers.map((answer) => answer.by)).toEqual(Array(50).fill('rd-2'));
+    const responses = await over(Promise.all(Array.from({ length: 50 }, me)));
+    expect(responses.map((response) => response.by)).toEqual(Array(50).fill('rd-2'));
     expect(phone.calls['login']).toBe(2);
   });
 
@@ -223,9 +223,9 @@ describe('a session that the server does not accept', () => {
   });
 
   it('is replaced once per request, and the second 401 goes to the caller', async () => {
-    const gone = { statusCode: 401, code: 1000, error: 'ERR_WECHAT_SESSION' };
-    server.next('/me', gone, gone, gone);
-    expect(await failureOf(me())).toMatchObject(gone);
+    const ended = { statusCode: 401, code: 1000, error: 'ERR_WECHAT_SESSION' };
+    server.next('/me', ended, ended, ended);
+    expect(await failureOf(me())).toMatchObject(ended);
     expect(server.count('/me')).toBe(3);
     expect(phone.calls['login']).toBe(2);
   });
@@ -263,10 +263,10 @@ describe('an unavailable server', () => {
 
   it('gets the pause of its Retry-After', async () => {
     server.next('/me', { retryAfter: 4 });
-    const answer = me();
+    const response = me();
     await passes(3900);
     expect(server.count('/me')).toBe(2);
-    await over(answer);
+    await over(response);
     expect(server.count('/me')).toBe(3);
   });
 

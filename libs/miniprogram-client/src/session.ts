@@ -7,7 +7,7 @@ import { nothing } from './nothing.js';
 import { openPaySheet } from './pay.js';
 import {
   RequestError,
-  isSessionGone,
+  isSessionEnded,
   isTransient,
   isUnavailable,
   requestError,
@@ -46,7 +46,7 @@ export function createSession(options: SessionOptions): Session {
   /** Login, refresh and logout run one after the other. Each sees the result of the one before. */
   const queued = serialQueue();
 
-  let kept: StoredSession | undefined;
+  let stored: StoredSession | undefined;
   let signedOut = false;
   /** The state in memory is current: it was read from storage, or a login or logout has replaced it. */
   let isLoaded = false;
@@ -63,25 +63,25 @@ export function createSession(options: SessionOptions): Session {
   function load(): void {
     const found = isLoaded ? undefined : storage.read();
     if (!found) return;
-    kept = found.kept;
+    stored = found.kept;
     signedOut = found.signedOut;
     isLoaded = true;
   }
 
   function liveSession(): StoredSession | undefined {
     load();
-    return !signedOut && kept && Date.now() < kept.expiresAt ? kept : undefined;
+    return !signedOut && stored && Date.now() < stored.expiresAt ? stored : undefined;
   }
 
   function save(): void {
     isLoaded = true;
-    storage.write({ kept, signedOut });
+    storage.write({ kept: stored, signedOut });
   }
 
-  function keep(issued: IssuedSession): StoredSession {
+  function store(issued: IssuedSession): StoredSession {
     const now = Date.now();
     const life = issued.expiresIn * 1000;
-    kept = {
+    stored = {
       session_rd: issued.session_rd,
       expiresAt: now + life,
       refreshAt: now + Math.min(refreshEvery, (life * 2) / 3),
@@ -89,16 +89,16 @@ export function createSession(options: SessionOptions): Session {
     };
     save();
     scheduleRefresh();
-    return kept;
+    return stored;
   }
 
   /**
    * Marks a session that the server does not accept as expired. The next login sends its token: if a thief has refreshed
    * the session, the server revokes it then. Does nothing if another request has already replaced `ended`.
    */
-  function forget(gone: StoredSession): void {
-    if (kept !== gone) return;
-    kept = assign({}, gone, { expiresAt: 0 });
+  function forget(ended: StoredSession): void {
+    if (stored !== ended) return;
+    stored = assign({}, ended, { expiresAt: 0 });
     save();
   }
 
@@ -107,13 +107,13 @@ export function createSession(options: SessionOptions): Session {
   function startLogin(): Promise<StoredSession> {
     if (signedOut)
       throw requestError('ERR_SIGNED_OUT', 'Logged out. Call login() for a new session.');
-    const replaced = kept && kept.session_rd; // the server revokes it, so that one phone does not fill the user's list of devices
+    const replaced = stored && stored.session_rd; // the server revokes it, so that one phone does not fill the user's list of devices
     return logIn(wx, timeout, (code) =>
       post(options.loginPath || '/auth/login', replaced, { code, appId: options.appId }),
     ).then(
       (response) => {
         if (options.onLogin) void Promise.resolve(response).then(options.onLogin); // separate, so that its exception does not fail the login
-        return keep(response);
+        return store(response);
       },
       (error: RequestError) => {
         failedLogin = {
@@ -168,7 +168,7 @@ export function createSession(options: SessionOptions): Session {
     }
     return usableSession().then((first) =>
       sendWith(first).catch((error: RequestError) => {
-        if (!isSessionGone(error)) throw error;
+        if (!isSessionEnded(error)) throw error;
         forget(first);
         return usableSession().then(sendWith);
       }),
@@ -194,9 +194,9 @@ export function createSession(options: SessionOptions): Session {
     const current = liveSession();
     if (!current) return startLogin();
     return refreshSession(post, options.refreshPath || '/auth/refresh', current).then(
-      keep,
+      store,
       (error: RequestError) => {
-        if (!isSessionGone(error)) throw error;
+        if (!isSessionEnded(error)) throw error;
         forget(current);
         return startLogin();
       },
@@ -205,8 +205,8 @@ export function createSession(options: SessionOptions): Session {
 
   const refreshed = singleFlight(() => {
     load();
-    const seen = kept;
-    return queued(() => (kept === seen ? renew() : liveSessionOrLogin())); // an earlier login in the queue has replaced it
+    const seen = stored;
+    return queued(() => (stored === seen ? renew() : liveSessionOrLogin())); // an earlier login in the queue has replaced it
   });
 
   function refreshIn(ms: number): void {
@@ -216,7 +216,7 @@ export function createSession(options: SessionOptions): Session {
 
   function scheduleRefresh(): void {
     load();
-    if (kept) refreshIn(Math.min(Math.max(kept.refreshAt - Date.now(), 0), refreshEvery)); // bounded, because the phone's clock can be set back
+    if (stored) refreshIn(Math.min(Math.max(stored.refreshAt - Date.now(), 0), refreshEvery)); // bounded, because the phone's clock can be set back
   }
 
   /** An expired session is left to the next request. Without a request no login is needed. */
@@ -235,8 +235,8 @@ export function createSession(options: SessionOptions): Session {
     save();
     clearTimeout(refreshTimer);
     return queued(() => {
-      const last = kept;
-      kept = undefined;
+      const last = stored;
+      stored = undefined;
       save();
       return last && revokeOnServer(last);
     });
@@ -247,7 +247,7 @@ export function createSession(options: SessionOptions): Session {
       () => post(options.logoutPath || '/auth/logout', session_rd, {}),
       isTransient,
     ).then(nothing, (error: RequestError) => {
-      if (!isSessionGone(error)) throw error;
+      if (!isSessionEnded(error)) throw error;
     });
   }
 

@@ -37,8 +37,8 @@ export function askToSubscribe(
   return callWx<object | undefined>(
     (callbacks) => wx.requestSubscribeMessage(assign({ tmplIds: templateIds }, callbacks)),
     QUESTION_TIMEOUT,
-  ).then((answer) => {
-    const results = assign({}, answer || {}) as SubscribeResults & { errMsg?: string };
+  ).then((decisions) => {
+    const results = assign({}, decisions || {}) as SubscribeResults & { errMsg?: string };
     delete results.errMsg;
     return results;
   });

@@ -1,4 +1,4 @@
-import { HttpAnswer, HttpCall, HttpSend, UploadBody } from './http.js';
+import { HttpReply, HttpCall, HttpSend, UploadBody } from './http.js';
 
 /** A fault of one call. `lost`: the server carries it out, but the response is lost. `down`: it never reaches the server. */
 export type Fault =
@@ -85,10 +85,10 @@ export class FakeServer {
       await this.pause();
       const fault = this.faults.get(path)?.shift();
       if (fault === 'down') throw new Error('connection refused');
-      const answer = this.receive(path, call, fault);
+      const response = this.receive(path, call, fault);
       await this.pause();
       if (fault === 'lost') throw new Error('connection reset');
-      return answer;
+      return response;
     } finally {
       settled();
     }
@@ -106,7 +106,7 @@ export class FakeServer {
     return settled;
   }
 
-  private receive(path: string, call: HttpCall, fault: Fault | undefined): HttpAnswer {
+  private receive(path: string, call: HttpCall, fault: Fault | undefined): HttpReply {
     const session_rd = call.header['Authorization']?.replace(/^Bearer /, '');
     const refreshKey = call.header['Idempotency-Key'];
     this.seen.push({ method: call.method, path, session_rd, refreshKey, body: call.body });
@@ -126,7 +126,7 @@ export class FakeServer {
     });
   }
 
-  private login(call: HttpCall, replaces: string | undefined): HttpAnswer {
+  private login(call: HttpCall, replaces: string | undefined): HttpReply {
     const { code }: { code: string } = JSON.parse(typeof call.body === 'string' ? call.body : '{}');
     if (!this.freshCodes.delete(code)) return failure(401, 40029, 'ERR_WECHAT_CODE');
     this.endLoginOf(replaces);
@@ -141,7 +141,7 @@ export class FakeServer {
   }
 
   /** Returns the successor for the current token, and for a retry with the same key within the grace time. Any other refresh is reuse. */
-  private refresh(session_rd: string | undefined, refreshKey: string | undefined): HttpAnswer {
+  private refresh(session_rd: string | undefined, refreshKey: string | undefined): HttpReply {
     const login = this.loginOf(session_rd);
     const token = login?.tokens.find((each) => each.session_rd === session_rd);
     if (!login || !token || token.expiresAt <= Date.now()) return unauthorized();
@@ -167,7 +167,7 @@ export class FakeServer {
     });
   }
 
-  private logout(session_rd: string | undefined): HttpAnswer {
+  private logout(session_rd: string | undefined): HttpReply {
     this.endLoginOf(session_rd);
     return json(200, { code: 200, msg: 'ok', success: true, data: null });
   }
@@ -212,7 +212,7 @@ function sentBy(call: HttpCall): unknown {
   );
 }
 
-function faulty(fault: Exclude<Fault, string>): HttpAnswer {
+function faulty(fault: Exclude<Fault, string>): HttpReply {
   const header: Record<string, string> =
     fault.retryAfter === undefined ? {} : { 'Retry-After': String(fault.retryAfter) };
   if (fault.html)
@@ -229,18 +229,13 @@ function faulty(fault: Exclude<Fault, string>): HttpAnswer {
   };
 }
 
-const unauthorized = (): HttpAnswer => failure(401, 1000, 'ERR_WECHAT_SESSION');
+const unauthorized = (): HttpReply => failure(401, 1000, 'ERR_WECHAT_SESSION');
 
-function failure(
-  statusCode: number,
-  code: number,
-  error: string,
-  data: unknown = null,
-): HttpAnswer {
+function failure(statusCode: number, code: number, error: string, data: unknown = null): HttpReply {
   return json(statusCode, { code, msg: `failed with ${error}`, data, success: false, error });
 }
 
-function json(statusCode: number, body: object): HttpAnswer {
+function json(statusCode: number, body: object): HttpReply {
   return {
     statusCode,
     header: { 'content-type': 'application/json' },

@@ -16,14 +16,14 @@ export interface UploadBody {
   fields: Record<string, string>;
 }
 
-export interface HttpAnswer {
+export interface HttpReply {
   statusCode: number;
   header: Record<string, string>;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** Sends a call; rejects without a response. */
-export type HttpSend = (call: HttpCall) => Promise<HttpAnswer>;
+export type HttpSend = (call: HttpCall) => Promise<HttpReply>;
 
 /** Sends over HTTP, for tests against a running server. */
 export const httpSend: HttpSend = async ({ method, url, header, body, signal }) => {
@@ -33,9 +33,9 @@ export const httpSend: HttpSend = async ({ method, url, header, body, signal }) 
     headers: headersFor(body, header),
     body: bodyFor(method, body),
   };
-  const answer = await fetch(url, sent);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  return { statusCode: answer.status, header: Object.fromEntries(answer.headers), bytes };
+  const response = await fetch(url, sent);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return { statusCode: response.status, header: Object.fromEntries(response.headers), bytes };
 };
 
 function bodyFor(method: string, body: HttpCall['body']): string | FormData | undefined {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { RequestPayment, Wx, WxCallbacks, WxFailure, WxMethod } from '../src/wx.js';
-import { HttpAnswer, HttpCall, HttpSend } from './http.js';
+import { HttpReply, HttpCall, HttpSend } from './http.js';
 
 export interface PhoneOptions {
   /** The transport of the phone's requests: `send` of a fake server, or `httpSend` for a running server. */
@@ -10,7 +10,7 @@ export interface PhoneOptions {
   login(): Promise<{ code: string }>;
   /** What the user does with the pay sheet, for example the sandbox's `user.requestPayment`. @default the user pays */
   requestPayment?(params: RequestPayment): Promise<{ errMsg: string }>;
-  /** The user's answers, for example the sandbox's `user.requestSubscribeMessage`. @default the decision of `user.allows` for each template */
+  /** The user's decisions, for example the sandbox's `user.requestSubscribeMessage`. @default the decision of `user.allows` for each template */
   requestSubscribeMessage?(templateIds: string[]): Promise<{ errMsg: string }>;
 }
 
@@ -75,10 +75,10 @@ export function createPhone(options: PhoneOptions): Phone {
     return controlsOf(task);
   }
 
-  async function carry(call: HttpCall, task: Task, timeout = DEFAULT_TIMEOUT): Promise<HttpAnswer> {
+  async function carry(call: HttpCall, task: Task, timeout = DEFAULT_TIMEOUT): Promise<HttpReply> {
     const progressed = (progress: number) => task.listeners.forEach((tell) => tell({ progress }));
     if (running.size >= CONCURRENCY) await new Promise<void>((go) => waiting.push(go));
-    return new Promise<HttpAnswer>((resolve, reject) => {
+    return new Promise<HttpReply>((resolve, reject) => {
       const cutOff = (failure: WxFailure) => {
         finish(() => reject(asError(failure)));
         task.abort();
@@ -94,9 +94,9 @@ export function createPhone(options: PhoneOptions): Phone {
       task.signal.addEventListener('abort', () => cutOff({ errMsg: 'request:fail abort' }));
       progressed(40);
       options.send({ ...call, signal: task.signal }).then(
-        (answer) => {
+        (response) => {
           progressed(100);
-          finish(() => resolve(answer));
+          finish(() => resolve(response));
         },
         (error: Error) => cutOff({ errMsg: `request:fail ${error.message}` }),
       );
@@ -133,7 +133,7 @@ export function createPhone(options: PhoneOptions): Phone {
         wxFunction('request', given, async (task) => {
           const method = given.method ?? 'GET';
           if (!METHODS.includes(method)) throw new Error('method is invalid');
-          const answer = await carry(
+          const response = await carry(
             {
               method,
               url: withQuery(given.url, method, given.data),
@@ -143,9 +143,11 @@ export function createPhone(options: PhoneOptions): Phone {
             given.timeout,
           );
           return {
-            ...head(answer),
+            ...head(response),
             data:
-              given.responseType === 'arraybuffer' ? bufferOf(answer) : readJson(textOf(answer)),
+              given.responseType === 'arraybuffer'
+                ? bufferOf(response)
+                : readJson(textOf(response)),
           };
         }),
 
@@ -157,24 +159,24 @@ export function createPhone(options: PhoneOptions): Phone {
             Object.entries(given.formData ?? {}).map(([name, value]) => [name, String(value)]),
           );
           const body = { name: given.name, fileName: basename(given.filePath), bytes, fields };
-          const answer = await carry(
+          const response = await carry(
             { method: 'POST', url: given.url, header: { ...given.header }, body },
             task,
             given.timeout,
           );
-          return { statusCode: answer.statusCode, data: textOf(answer) }; // older base libraries return no header
+          return { statusCode: response.statusCode, data: textOf(response) }; // older base libraries return no header
         }),
 
       downloadFile: (given) =>
         wxFunction('downloadFile', given, async (task) => {
-          const answer = await carry(
+          const response = await carry(
             { method: 'GET', url: given.url, header: { ...given.header } },
             task,
             given.timeout,
           );
           const tempFilePath = `http://tmp/${phone.files.size + 1}`;
-          phone.files.set(tempFilePath, answer.bytes); // the body of a failure becomes a file too
-          return { ...head(answer), tempFilePath };
+          phone.files.set(tempFilePath, response.bytes); // the body of a failure becomes a file too
+          return { ...head(response), tempFilePath };
         }),
 
       getStorageSync: (key) => readJson(phone.storage.get(key) ?? '""'),
@@ -267,16 +269,16 @@ function sentBody(
     : { header, body: given.data === undefined ? '' : JSON.stringify(given.data) };
 }
 
-function head(answer: HttpAnswer): { statusCode: number; header: Record<string, string> } {
-  return { statusCode: answer.statusCode, header: answer.header };
+function head(response: HttpReply): { statusCode: number; header: Record<string, string> } {
+  return { statusCode: response.statusCode, header: response.header };
 }
 
-function textOf(answer: HttpAnswer): string {
-  return Buffer.from(answer.bytes).toString('utf8');
+function textOf(response: HttpReply): string {
+  return Buffer.from(response.bytes).toString('utf8');
 }
 
-function bufferOf(answer: HttpAnswer): ArrayBuffer {
-  return new Uint8Array(answer.bytes).buffer;
+function bufferOf(response: HttpReply): ArrayBuffer {
+  return new Uint8Array(response.bytes).buffer;
 }
 
 function readJson(text: string): unknown {
