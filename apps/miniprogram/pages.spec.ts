@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as client from '../../libs/miniprogram-client/src/index.js';
 import { FakeServer } from '../../libs/miniprogram-client/test-support/fake-server.js';
 import { Phone, createPhone } from '../../libs/miniprogram-client/test-support/wx-shim.js';
+import { openPage } from '../../test/support/mini-program.js';
 
 const root = join(__dirname, 'miniprogram');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -10,43 +10,20 @@ const app: { pages: string[]; tabBar: { list: { pagePath: string }[] } } = JSON.
   read('app.json'),
 );
 
-interface Page {
-  data: Record<string, any>;
-  setData(data: object): void;
-  [handler: string]: any;
-}
-
 let server: FakeServer;
 let phone: Phone;
 let toasts: string[];
+let opened: string[];
 let recorder: Record<string, jest.Mock>;
 let player: Record<string, any>;
 
-/** Loads a page as WeChat does: in a new program with the globals `wx` and `Page`. */
-function open(path: string): Page {
-  let page: Page | undefined;
-  Object.assign(globalThis, {
-    wx: phone.wx,
-    Page: (given: Page) =>
-      (page = {
-        ...given,
-        data: { ...given.data },
-        setData: (data) => void Object.assign(page?.data ?? {}, data),
-      }),
-  });
-  jest.isolateModules(() => {
-    jest.doMock('nestjs-wechat-miniprogram', () => client, { virtual: true });
-    require(join(root, path));
-  });
-  if (!page) throw new Error(`${path} calls no Page()`);
-  page['onLoad']?.();
-  return page;
-}
+const open = (path: string, query?: object) => openPage(phone, path, query);
 
 beforeEach(() => {
   server = new FakeServer();
   phone = createPhone({ send: server.send, login: server.wxLogin });
   toasts = [];
+  opened = [];
   recorder = {
     onStart: jest.fn(),
     onStop: jest.fn(),
@@ -58,6 +35,7 @@ beforeEach(() => {
   Object.assign(phone.wx, {
     getAccountInfoSync: () => ({ miniProgram: { envVersion: 'develop' } }),
     showToast: ({ title }: { title: string }) => toasts.push(title),
+    navigateTo: ({ url }: { url: string }) => opened.push(url),
     getRecorderManager: () => recorder,
     createInnerAudioContext: () => player,
     arrayBufferToBase64: (bytes: ArrayBuffer) => Buffer.from(bytes).toString('base64'),
@@ -82,8 +60,16 @@ describe('the project', () => {
     },
   );
 
-  it('has a tab for every page, and names only files that exist', () => {
-    expect(app.tabBar.list.map((tab) => tab.pagePath)).toEqual(app.pages);
+  it('has a tab for each of five pages, a link to every other page, and names only files that exist', () => {
+    const tabs = app.tabBar.list.map((tab) => tab.pagePath);
+    const links = app.pages.flatMap((path) =>
+      [...`${read(`${path}.wxml`)}${read(`${path}.js`)}`.matchAll(/["`: ]\/(pages\/[\w/]+)/g)].map(
+        (match) => match[1],
+      ),
+    );
+    expect(tabs).toHaveLength(5); // WeChat shows no more
+    expect(tabs).toEqual(app.pages.slice(0, 5));
+    expect(new Set(links)).toEqual(new Set(app.pages.slice(5)));
     for (const file of ['app.js', 'app.wxss', 'sitemap.json'])
       expect(existsSync(join(root, file))).toBe(true);
   });
@@ -220,5 +206,101 @@ describe('the pages', () => {
     server.next('/qrcodes', { statusCode: 429, error: 'ERR_WECHAT_RATE_LIMIT' });
     await page['create']({ detail: { value: { scene: 'id=1' } } });
     expect(toasts).toEqual(['操作太频繁 · Too many attempts']);
+  });
+
+  describe('of the shop', () => {
+    const ORDER = {
+      id: 'o1',
+      number: '20261120482910573641',
+      status: 'pending',
+      product: { id: 'latte', name: '拿铁', price: 2200 },
+      quantity: 1,
+      amount: 2200,
+      createdAt: '2026-11-20T08:00:00.000Z',
+    };
+    const inStatus = (status: string) => ({ ...ORDER, status });
+    const lastKey = () => server.seen.at(-1)?.refreshKey;
+
+    it('list the products and the orders, and order with a key that stays until the server has answered', async () => {
+      server.reply('/products', [ORDER.product]);
+      server.reply('/orders', [inStatus('paid')]);
+      const page = open('pages/shop/shop');
+      await page['onShow']();
+      expect(page.data).toMatchObject({
+        products: [{ id: 'latte', name: '拿铁', price: '¥22.00' }],
+        orders: [{ title: '拿铁 × 1', statusText: '已支付 · Paid', price: '¥22.00' }],
+      });
+
+      server.reply('/orders', ORDER);
+      server.next('/orders', 'lost');
+      const tapped = { currentTarget: { dataset: { id: 'latte' } } };
+      await page['order'](tapped);
+      expect([toasts, opened]).toEqual([['网络不通 · No network'], []]);
+      const key = lastKey();
+      await page['order'](tapped);
+      expect(server.seen.at(-1)).toMatchObject({
+        method: 'POST',
+        path: '/orders',
+        body: '{"productId":"latte","quantity":1}',
+      });
+      expect(key).toMatch(/^.{8,64}$/);
+      expect(lastKey()).toBe(key);
+      expect(opened).toEqual(['/pages/order/order?id=o1']);
+      await page['order'](tapped);
+      expect(lastKey()).not.toBe(key);
+    });
+
+    async function openOrder() {
+      server.reply('/orders/o1', ORDER);
+      const page = open('pages/order/order', { id: 'o1' });
+      await page['onShow']();
+      return page;
+    }
+
+    it.each([
+      ['cancel', 'cancel', 'closed', '已关闭 · Closed'],
+      ['refund', 'refund', 'refunding', '退款中 · Refunding'],
+      ['pickUp', 'pickup', 'picked-up', '已取货 · Picked up'],
+      ['sync', 'sync', 'refunded', '已退款 · Refunded'],
+    ])('send %s and show the status', async (handler, action, status, text) => {
+      const page = await openOrder();
+      expect(page.data['order']).toMatchObject({ statusText: '待支付 · To pay', price: '¥22.00' });
+      server.reply(`/orders/o1/${action}`, inStatus(status));
+      await page[handler]();
+      expect(server.seen.at(-1)).toMatchObject({ method: 'POST', path: `/orders/o1/${action}` });
+      expect(page.data['order']).toMatchObject({ statusText: text });
+    });
+
+    it('show what the server knows after the pay sheet, and the reason if it did not open', async () => {
+      const page = await openOrder();
+      server.reply('/orders/o1/sync', inStatus('paid'));
+      await page['pay']();
+      expect(page.data['order']).toMatchObject({ statusText: '已支付 · Paid' });
+
+      server.reply('/orders/o1/sync', ORDER);
+      phone.failNext('requestPayment', { errMsg: 'requestPayment:fail cancel' });
+      await page['pay']();
+      expect(toasts).toEqual([]);
+      phone.failNext('requestPayment', { errMsg: 'requestPayment:fail banned' });
+      await page['pay']();
+      expect(toasts).toEqual(['requestPayment:fail banned']);
+      expect(page.data['order']).toMatchObject({ statusText: '待支付 · To pay' });
+    });
+
+    it('ask for order news in the tap', async () => {
+      const page = await openOrder();
+      await phone.tap(() => page['allowNews']());
+      expect(page.data['newsAllowed']).toBe(true);
+      phone.user.allows = false;
+      await phone.tap(() => page['allowNews']());
+      expect(page.data['newsAllowed']).toBe(false);
+    });
+
+    it('show the server’s refusal', async () => {
+      const page = await openOrder();
+      server.next('/orders/o1/refund', { statusCode: 409, error: 'ERR_ORDER_STATE' });
+      await page['refund']();
+      expect(toasts).toEqual(['订单状态已变化 · The order has changed']);
+    });
   });
 });

@@ -10,7 +10,10 @@ interface Example {
     fetchMe(): client.AbortablePromise<unknown>;
     uploadAvatar(filePath: string, onProgress: (percent: number) => void): Promise<unknown>;
     mayRecord(): Promise<boolean>;
-    askForOrderNews(templateId: string): Promise<client.SubscribeResults>;
+  };
+  shop: {
+    pay(order: { id: string; status: string }): Promise<unknown>;
+    askForOrderNews(templateId: string): Promise<boolean>;
   };
 }
 
@@ -23,6 +26,7 @@ function load(folder: string, taro?: client.Wx): Example {
     const source = join(__dirname, '../../examples', folder, 'src');
     example.session = require(join(source, 'session')).session;
     example.profile = require(join(source, 'profile'));
+    example.shop = require(join(source, 'shop'));
   });
   return example as Example;
 }
@@ -66,8 +70,16 @@ describe.each([
     await expect(request).rejects.toMatchObject({ error: 'ERR_ABORTED' });
   });
 
-  it('asks for the microphone and for messages', async () => {
+  it('asks for the microphone', async () => {
     expect(await example.profile.mayRecord()).toBe(true);
-    expect(await phone.tap(() => example.profile.askForOrderNews('t'))).toEqual({ t: 'accept' });
+  });
+
+  it('pays, and asks for messages in a tap', async () => {
+    server.reply('/orders/1/pay', { package: 'prepay_id=wx20' });
+    server.reply('/orders/1/sync', { id: '1', status: 'paid' });
+    const order = { id: '1', status: 'pending' };
+    expect(await example.shop.pay(order)).toEqual({ id: '1', status: 'paid' });
+    expect(phone.calls['requestPayment']).toBe(1);
+    expect(await phone.tap(() => example.shop.askForOrderNews('t'))).toBe(true);
   });
 });

@@ -3,7 +3,12 @@ import type { SandboxUser } from 'nestjs-wechat-sandbox';
 import { createSession } from '../../libs/miniprogram-client/src/index.js';
 import { httpSend } from '../../libs/miniprogram-client/test-support/http.js';
 import { createPhone } from '../../libs/miniprogram-client/test-support/wx-shim.js';
+import type { Phone } from '../../libs/miniprogram-client/test-support/wx-shim.js';
 import { wav } from '../support/audio.js';
+import { startCoffeeShop } from '../support/coffee-shop.js';
+import type { CoffeeShop } from '../support/coffee-shop.js';
+import { openPage } from '../support/mini-program.js';
+import type { Page } from '../support/mini-program.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
@@ -96,5 +101,94 @@ describe('a mini program', () => {
       error: 'ERR_WECHAT_BLOCKED',
     });
     expect(phone.calls['login']).toBe(1);
+  });
+});
+
+/** The pages of `apps/miniprogram` against the running reference app, with the merchant of the sandbox. */
+describe('the shop in the mini program', () => {
+  let shop: CoffeeShop;
+  let phone: Phone;
+  let sheet: 'ok' | 'cancel';
+  let toasts: string[];
+  let opened: string[];
+
+  beforeAll(async () => {
+    shop = await startCoffeeShop();
+  });
+  afterAll(() => shop.close());
+  beforeEach(() => {
+    const user = shop.wechat.users.create();
+    sheet = 'ok';
+    toasts = [];
+    opened = [];
+    phone = createPhone({
+      send: (call) =>
+        httpSend({ ...call, url: call.url.replace('http://localhost:3000', shop.url) }),
+      login: () => user.login(),
+      requestPayment: (params) => user.requestPayment(params, { outcome: sheet }),
+    });
+    Object.assign(phone.wx, {
+      getAccountInfoSync: () => ({ miniProgram: { envVersion: 'develop' } }),
+      showToast: ({ title }: { title: string }) => toasts.push(title),
+      navigateTo: ({ url }: { url: string }) => opened.push(url),
+    });
+  });
+  afterEach(() => expect(toasts).toEqual([]));
+
+  async function orderCoffee(productId: string): Promise<Page> {
+    const page = openPage(phone, 'pages/shop/shop');
+    await page['onShow']();
+    expect(page.data['products']).toContainEqual({ id: 'latte', name: '拿铁', price: '¥22.00' });
+    await page['order']({ currentTarget: { dataset: { id: productId } } });
+    const order = openPage(phone, 'pages/order/order', { id: opened.at(-1)?.split('id=')[1] });
+    await order['onShow']();
+    return order;
+  }
+
+  it('orders, cancels the pay sheet, pays, and picks the coffee up', async () => {
+    const page = await orderCoffee('latte');
+    expect(page.data['order']).toMatchObject({ statusText: '待支付 · To pay', price: '¥22.00' });
+    sheet = 'cancel';
+    await page['pay']();
+    expect(page.data['order'].statusText).toBe('待支付 · To pay');
+    sheet = 'ok';
+    shop.wechat.clock.advance('3s'); // the server asks WeChat Pay at most every two seconds
+    await page['pay']();
+    expect(page.data['order'].statusText).toBe('已支付 · Paid');
+    await page['pickUp']();
+    expect(page.data['order'].statusText).toBe('已取货 · Picked up');
+
+    const list = openPage(phone, 'pages/shop/shop');
+    await list['onShow']();
+    expect(list.data['orders']).toMatchObject([
+      { title: '拿铁 × 1', statusText: '已取货 · Picked up' },
+    ]);
+  });
+
+  it('shows an order as paid at once, although the notification is lost', async () => {
+    shop.wechat.everyDelivery({ drop: true });
+    const page = await orderCoffee('americano');
+    await page['pay']();
+    expect(page.data['order'].statusText).toBe('已支付 · Paid');
+    shop.wechat.everyDelivery({});
+  });
+
+  it('refunds, and shows when WeChat Pay has returned the money', async () => {
+    const page = await orderCoffee('flat-white');
+    await page['pay']();
+    await page['refund']();
+    expect(page.data['order'].statusText).toBe('退款中 · Refunding');
+    await shop.pass('1m');
+    await page['sync']();
+    expect(page.data['order']).toMatchObject({
+      statusText: '已退款 · Refunded',
+      refund: { status: 'SUCCESS', amount: 2400 },
+    });
+  });
+
+  it('cancels an order that is not paid', async () => {
+    const page = await orderCoffee('latte');
+    await page['cancel']();
+    expect(page.data['order'].statusText).toBe('已关闭 · Closed');
   });
 });

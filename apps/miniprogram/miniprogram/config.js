@@ -5,6 +5,9 @@ const BASE_URLS = {
   release: 'https://api.example.com',
 };
 
+// The template id of the message that the server sends when an order is paid.
+const ORDER_PAID_TEMPLATE = 'order-paid';
+
 const { envVersion } = wx.getAccountInfoSync().miniProgram;
 
-module.exports = { baseUrl: BASE_URLS[envVersion] };
+module.exports = { baseUrl: BASE_URLS[envVersion], orderPaidTemplate: ORDER_PAID_TEMPLATE };

@@ -8,6 +8,8 @@ const TEXTS = {
   ERR_WECHAT_RATE_LIMIT: '操作太频繁 · Too many attempts',
   ERR_WECHAT_UNAVAILABLE: '服务繁忙 · Service is busy',
   ERR_STORE_UNAVAILABLE: '服务繁忙 · Service is busy',
+  ERR_ORDER_STATE: '订单状态已变化 · The order has changed',
+  ERR_PAY_REFUND: '退款被拒绝 · The refund was refused',
   ERR_PHONE_TAKEN: '手机号已被使用 · Phone in use',
 };
 

@@ -1,5 +1,5 @@
 import Taro from '@tarojs/taro';
-import { askToSubscribe, ensureScope } from 'nestjs-wechat-miniprogram';
+import { ensureScope } from 'nestjs-wechat-miniprogram';
 import { session } from './session';
 
 export interface Me {
@@ -13,6 +13,5 @@ export const fetchMe = () => session.request<Me>({ url: '/me' });
 export const uploadAvatar = (filePath: string, onProgress: (percent: number) => void) =>
   session.uploadFile<Me>({ url: '/me/avatar', filePath, onProgress });
 
-/** Call both in a tap handler. */
+/** Call it in a tap handler. */
 export const mayRecord = () => ensureScope('scope.record', { wx: Taro });
-export const askForOrderNews = (templateId: string) => askToSubscribe([templateId], { wx: Taro });
