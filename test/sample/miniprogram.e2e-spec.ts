@@ -109,7 +109,6 @@ describe('the shop in the mini program', () => {
   let shop: CoffeeShop;
   let phone: Phone;
   let sheet: 'ok' | 'cancel';
-  let toasts: string[];
   let opened: string[];
 
   beforeAll(async () => {
@@ -119,21 +118,22 @@ describe('the shop in the mini program', () => {
   beforeEach(() => {
     const user = shop.wechat.users.create();
     sheet = 'ok';
-    toasts = [];
     opened = [];
     phone = createPhone({
       send: (call) =>
         httpSend({ ...call, url: call.url.replace('http://localhost:3000', shop.url) }),
       login: () => user.login(),
       requestPayment: (params) => user.requestPayment(params, { outcome: sheet }),
+      requestSubscribeMessage: (ids) => user.requestSubscribeMessage(ids),
     });
     Object.assign(phone.wx, {
       getAccountInfoSync: () => ({ miniProgram: { envVersion: 'develop' } }),
-      showToast: ({ title }: { title: string }) => toasts.push(title),
+      showToast({ title }: { title: string }) {
+        throw new Error(title); // the pages show failures only
+      },
       navigateTo: ({ url }: { url: string }) => opened.push(url),
     });
   });
-  afterEach(() => expect(toasts).toEqual([]));
 
   async function orderCoffee(productId: string): Promise<Page> {
     const page = openPage(phone, 'pages/shop/shop');
@@ -184,6 +184,12 @@ describe('the shop in the mini program', () => {
       statusText: '已退款 · Refunded',
       refund: { status: 'SUCCESS', amount: 2400 },
     });
+  });
+
+  it('asks for order news', async () => {
+    const page = await orderCoffee('latte');
+    await phone.tap(() => page['allowNews']());
+    expect(page.data['newsAllowed']).toBe(true);
   });
 
   it('cancels an order that is not paid', async () => {

@@ -5,9 +5,16 @@ const BASE_URLS = {
   release: 'https://api.example.com',
 };
 
-// The template id of the message that the server sends when an order is paid.
-const ORDER_PAID_TEMPLATE = 'order-paid';
+// The template of the message that an order is paid, from 订阅消息 → 我的模板. The sandbox of `npm start` has the first one.
+const ORDER_PAID_TEMPLATES = {
+  develop: 'Sandbox_order_paid_0000000000000000000000000',
+  trial: 'ID_OF_YOUR_TEMPLATE',
+  release: 'ID_OF_YOUR_TEMPLATE',
+};
 
 const { envVersion } = wx.getAccountInfoSync().miniProgram;
 
-module.exports = { baseUrl: BASE_URLS[envVersion], orderPaidTemplate: ORDER_PAID_TEMPLATE };
+module.exports = {
+  baseUrl: BASE_URLS[envVersion],
+  orderPaidTemplate: ORDER_PAID_TEMPLATES[envVersion],
+};
