@@ -17,7 +17,7 @@ const SOCKET = `.s.PGSQL.${PORT}`;
 
 /**
  * PostgreSQL inside this process. The app uses the same driver for it as for a server, so there is one SQL dialect and nothing to
- * install. A lock beside the folder stops a second process.
+ * install. A lock file next to the folder stops a second process.
  */
 export class EmbeddedDatabase {
   private constructor(

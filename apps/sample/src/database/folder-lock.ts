@@ -12,7 +12,7 @@ export class FolderInUseError extends Error {
 }
 
 /**
- * Reserves a folder for a process. The id of the process is in a file beside the folder. A file of a dead process is replaced.
+ * Reserves a folder for a process. The id of the process is in a file next to the folder. The file of a process that has ended is replaced.
  * proper-lockfile makes sure that only one process at a time reads and writes that file. It does not hold the folder itself: its locks
  * need a timer, which PGlite blocks while it starts, and after a crash the next start would wait for the lock to expire.
  * @param pid the process that reserves it

@@ -5,7 +5,7 @@ import { AppError } from '../common/app-error.js';
 import { byteRange } from './byte-range.js';
 
 export interface SentFile {
-  /** It goes into a header, so it must not come from a client. */
+  /** The value of a response header, so it must not contain data of a client. */
   name: string;
   type: string;
   cacheControl: string;

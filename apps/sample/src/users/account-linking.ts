@@ -122,7 +122,7 @@ export async function detachIdentity(
 
 /**
  * Records the unionid that WeChat returned for an identity that is already known. If another account has the unionid, both
- * become one account. An identity that joined by phone alone leaves its account instead, and goes to the unionid's account.
+ * become one account. An identity that joined by phone alone leaves its account instead and moves to the unionid's account.
  */
 export async function recordUnionid(
   db: EntityManager,

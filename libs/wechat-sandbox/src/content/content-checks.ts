@@ -21,7 +21,7 @@ export interface ContentVerdictOptions {
   before?: boolean;
 }
 
-/** A file under check. */
+/** A file that WeChat is checking. */
 export interface MediaCheck {
   appId: string;
   openid: string;

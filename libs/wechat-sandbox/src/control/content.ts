@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ContentChecks } from '../content/content-checks.js';
 import { Fields } from './fields.js';
 
-/** The part of the sandbox behind this route. */
+/** The part of the sandbox that this route uses. */
 export interface ContentControlParts {
   content: ContentChecks;
 }

@@ -198,7 +198,7 @@ function assertMerchant(
   miniPrograms: readonly string[],
 ): void {
   if (!/^\d{8,10}$/.test(mchId))
-    throw new SandboxError(`The mchId ${JSON.stringify(mchId)} does not have 8 to 10 digits.`);
+    throw new SandboxError(`The mchId ${JSON.stringify(mchId)} is invalid. Use 8 to 10 digits.`);
   const unknown = appIds.find((appId) => !miniPrograms.includes(appId));
   if (unknown !== undefined)
     throw new SandboxError(

@@ -62,7 +62,7 @@ function decide(
   return redirectResponse(redirectUri.href);
 }
 
-/** Returns the request, or what is wrong with it. WeChat shows such errors to the user, not to the app. */
+/** Returns the request, or the text of its error. WeChat shows such errors to the user, not to the app. */
 function readRequest(
   world: World,
   { query }: PlatformRequest,

@@ -51,7 +51,7 @@ export function refusedPage(app: SandboxApp): string {
   );
 }
 
-/** The page that shows what is wrong with the app's request. */
+/** The page with the error of the app's request. */
 export function problemPage(problem: string): string {
   return page('出错了 Something is wrong', `<p role="alert">${escapeHtml(problem)}</p>`);
 }

@@ -9,7 +9,7 @@ interface Window {
 
 /** The conversation of one user with the customer service of one app. */
 interface Conversation {
-  /** The window that ends first comes first. */
+  /** Sorted by the end of the window, the earliest first. */
   windows: Window[];
   /** The last message in either direction. */
   lastMessageAt?: number;

@@ -9,7 +9,7 @@ export interface SubscribePhoneMessage {
   title: string;
   /** The values by the keys of the template. */
   data: Readonly<Record<string, string>>;
-  /** What a tap opens. Absent: the message cannot be tapped. */
+  /** The page that a tap opens. Absent: the message cannot be tapped. */
   page?: string;
   miniprogramState: string;
   lang: string;

@@ -1,7 +1,7 @@
 import type { Apps, SandboxApp } from './apps.js';
 import type { Template } from './templates.js';
 
-/** What the person does in the dialog of `wx.requestSubscribeMessage`, and in which mini program. */
+/** The user's decision in the dialog of `wx.requestSubscribeMessage`, and the mini program. */
 export interface RequestSubscribeOptions {
   /** @default 'accept' */
   choose?: 'accept' | 'reject';

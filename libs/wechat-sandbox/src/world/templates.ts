@@ -21,7 +21,7 @@ const KINDS =
   'thing number letter symbol character_string time date amount phone_number car_number name phrase enum_string';
 const KEY = new RegExp(`^(${KINDS.replaceAll(' ', '|')})\\d{1,3}$`);
 
-/** Fills in the defaults, or throws a SandboxError that says what is wrong. */
+/** Sets the defaults. Throws a SandboxError that names the invalid field. */
 export function templatesOf(appId: string, options: readonly TemplateOptions[]): Template[] {
   if (options.length > MOST_TEMPLATES || new Set(options.map(({ id }) => id)).size < options.length)
     throw new SandboxError(
@@ -60,7 +60,7 @@ const characters = (value: string): number => Array.from(value).length;
 const digits = (value: string): number => value.replace(/\D/g, '').length;
 const hasHan = matches(/\p{Script=Han}/u);
 
-/** What a value of each kind must be. A character is one of Unicode, not one byte. */
+/** The rule for the values of each kind. A character is a Unicode character, not a byte. */
 const RULES: Record<string, (value: string) => boolean> = {
   thing: (value) => characters(value) <= 20,
   number: (value) => matches(/^[+-]?\d+(\.\d+)?$/u)(value) && digits(value) <= 32,
