@@ -28,6 +28,8 @@ const SECRETS = new Set([
   'code',
   'signature',
   'payer',
+  'touser',
+  'openid',
   'bank_account',
   'real_name',
 ]);
