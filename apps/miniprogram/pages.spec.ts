@@ -186,6 +186,7 @@ describe('the pages', () => {
     });
     expect(page.data).toMatchObject({
       uploading: false,
+      percent: 100,
       recordings: [{ id: 'r1', seconds: 2, when: '2026-11-20 08:00' }],
     });
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { Phone, createPhone } from '../test-support/wx-shim.js';
 import { FakeServer, Fault } from '../test-support/fake-server.js';
-import { Session, createSession } from './index.js';
+import { AbortablePromise, Session, createSession } from './index.js';
 
 /** Events on a phone and on a server, in any order. */
 const EVENTS = [
@@ -9,6 +9,7 @@ const EVENTS = [
   'upload',
   'download',
   'pay',
+  'abort',
   'refresh',
   'login',
   'logout',
@@ -51,6 +52,7 @@ class Story {
     requestPayment: () => this.order.schedule(Promise.resolve({ errMsg: 'requestPayment:ok' })),
   });
   readonly session: Session = createSession({ baseUrl: this.server.url, wx: this.phone.wx });
+  private readonly calls: AbortablePromise<unknown>[] = [];
   private pending = 0;
 
   constructor(
@@ -99,10 +101,13 @@ class Story {
   }
 
   private async happens(event: string): Promise<void> {
-    if (event === 'request') this.follow(this.session.request({ url: '/me' }));
+    if (event === 'request') this.followCall(this.session.request({ url: '/me' }));
     if (event === 'upload')
-      this.follow(this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }));
-    if (event === 'download') this.follow(this.session.downloadFile({ url: '/recordings' }));
+      this.followCall(
+        this.session.uploadFile({ url: '/recordings', filePath: 'http://tmp/1.mp3' }),
+      );
+    if (event === 'download') this.followCall(this.session.downloadFile({ url: '/recordings' }));
+    if (event === 'abort') this.calls.pop()?.abort();
     if (event === 'pay') this.follow(this.session.pay({ id: '1' }));
     if (event === 'refresh') this.follow(this.session.refresh());
     if (event === 'login') this.follow(this.session.login());
@@ -113,6 +118,11 @@ class Story {
     if (event === 'the server loses its sessions') this.server.endAll();
     if (event === 'minutes pass') await jest.advanceTimersByTimeAsync(2 * 60_000);
     if (event === 'an hour passes') await jest.advanceTimersByTimeAsync(60 * 60_000);
+  }
+
+  private followCall(call: AbortablePromise<unknown>): void {
+    this.calls.push(call);
+    this.follow(call);
   }
 
   private follow(promise: Promise<unknown>): void {
@@ -137,7 +147,8 @@ describe('for all events, in any order of the responses', () => {
         timeRuns,
         faults,
         events,
-        async (order, time, going, happening) => {
+        async (order, time, going, chosen) => {
+          const happening = [...chosen, 'request']; // waits for a login that an aborted call has started
           const story = new Story(order, time, going);
           await story.run(happening);
 

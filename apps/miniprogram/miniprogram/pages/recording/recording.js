@@ -15,7 +15,7 @@ const recorder = wx.getRecorderManager(); // one for the whole mini program
 const player = wx.createInnerAudioContext();
 
 Page({
-  data: { recording: false, uploading: false, recordings: [] },
+  data: { recording: false, uploading: false, percent: 0, recordings: [] },
 
   onLoad() {
     recorder.onStart(() => this.setData({ recording: true }));
@@ -46,12 +46,13 @@ Page({
   },
 
   upload(voice) {
-    this.setData({ recording: false, uploading: true });
+    this.setData({ recording: false, uploading: true, percent: 0 });
     return session
       .uploadFile({
         url: '/recordings',
         filePath: voice.tempFilePath,
         formData: { duration: String(Math.round(voice.duration)) },
+        onProgress: (percent) => this.setData({ percent }),
       })
       .then(() => succeeded('已上传 Uploaded'))
       .then(() => this.list())
