@@ -1,18 +1,19 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = join(__dirname, '../..');
 const run = promisify(execFile);
 
-/** The files that `import name` loads, from the library's sources and from node_modules. */
-async function filesOf(name: string): Promise<string[]> {
+/** The files that `import name` and the statements load, from the library's sources and from node_modules. */
+async function filesOf(name: string, statements = ''): Promise<string[]> {
   const { stdout } = await run(
     process.execPath,
     [
       ...['--import', join(ROOT, 'test/faults/workers/register.mjs')],
       ...['--import', join(ROOT, 'test/support/loaded-files.mjs')],
-      ...['--input-type=module', '--eval', `import '${name}';`],
+      ...['--input-type=module', '--eval', `import * as library from '${name}';${statements}`],
     ],
     { cwd: ROOT, maxBuffer: 16 << 20 },
   );
@@ -33,6 +34,16 @@ describe('an application that imports', () => {
     const files = await filesOf(name);
     expect(files.filter((file) => unused.some((pattern) => pattern.test(file)))).toEqual([]);
     expect(files.filter((file) => used.test(file)).length).toBeGreaterThan(5); // control
+  });
+
+  it('nestjs-wechat, and opens a push in XML, loads the parser: control', async () => {
+    const body = `Buffer.from('<xml><MsgType>text</MsgType></xml>')`;
+    const query = `{ timestamp: '1', nonce: '', signature: '${createHash('sha1').update('1AAAAA').digest('hex')}' }`;
+    const files = await filesOf(
+      'nestjs-wechat',
+      `library.openPush({ token: 'AAAAA', appId: 'wx', query: ${query}, body: ${body}, maxAge: 0 })`,
+    );
+    expect(files.some((file) => XML.test(file))).toBe(true);
   });
 
   it('nestjs-wechat/passport loads Passport: control', async () => {

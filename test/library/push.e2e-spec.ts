@@ -26,6 +26,7 @@ import type { WechatMessage } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Request, Response as ExpressResponse } from 'express';
+import { CountingStore } from '../support/counting-store.js';
 import { PLAIN, pushOptions, startPushApp, startPushServices } from '../support/push-app.js';
 import type { PushApp, PushAppOptions } from '../support/push-app.js';
 import {
@@ -492,6 +493,89 @@ describe('a reply', () => {
     app.received.handle = () => Object.assign(Object.create(null), { a: 1 });
     expect(await (await app.push(plainPush(textMessage()))).text()).toBe('{"a":1}');
     await app.close();
+  });
+});
+
+describe('a repeated push', () => {
+  const HOUR = 3_600_000;
+
+  it('gets the same reply for 60 s, then success, and runs again after 24 h 30 m', async () => {
+    let now = Date.now();
+    const store = new CountingStore(() => now);
+    const app = await startPushServices(pushOptions(undefined, { store }));
+    app.received.handle = () => ({ n: app.received.messages.length });
+    const push = securePush(textMessage());
+    const replyAfter = async (ms: number): Promise<string> => {
+      now += ms;
+      const { body } = await app.pushes.handle(push);
+      return body === 'success' ? body : decrypt((JSON.parse(body) as { Encrypt: string }).Encrypt);
+    };
+    expect(await replyAfter(0)).toBe('{"n":0}');
+    expect(await replyAfter(59_000)).toBe('{"n":0}');
+    expect(await replyAfter(2_000)).toBe('success');
+    expect(await replyAfter(24 * HOUR)).toBe('success');
+    expect(app.received.messages).toHaveLength(1);
+    expect(await replyAfter(HOUR)).toBe('{"n":1}');
+    expect([...store.keys].every((key) => /^wx:push:[mr]:[\w-]{43}$/.test(key))).toBe(true);
+    await app.close();
+  });
+
+  it('without a reply costs one read of the store', async () => {
+    const store = new CountingStore();
+    const app = await startPushServices(pushOptions(undefined, { store }));
+    const push = securePush(textMessage());
+    await app.pushes.handle(push);
+    store.calls = 0;
+    expect(await app.pushes.handle(push)).toMatchObject({ body: 'success' });
+    expect(store.calls).toBe(1);
+    await app.close();
+  });
+});
+
+describe('app.close()', () => {
+  it('waits for a handler for 10 s at most, then its push is 503', async () => {
+    const app = await startPushServices();
+    const started = new Promise<void>((resolve) => {
+      app.received.handle = () => {
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
+    const reply = app.pushes.handle(securePush(textMessage()));
+    await started;
+    const startedAt = performance.now();
+    await app.close();
+    expect((await reply).status).toBe(503);
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect([seconds > 9.9, seconds < 13]).toEqual([true, true]);
+  });
+});
+
+describe('without the package @rgrove/parse-xml', () => {
+  it('XML is 500 with one error line that has the command, and JSON works', async () => {
+    jest.resetModules();
+    jest.doMock('@rgrove/parse-xml', () => {
+      throw new Error("Cannot find module '@rgrove/parse-xml'");
+    });
+    const support = await import('../support/push-app.js');
+    const { Logger: FreshLogger } = await import('@nestjs/common');
+    const error = jest.spyOn(FreshLogger.prototype, 'error').mockImplementation();
+    const app = await support.startPushServices();
+    for (let i = 0; i < 3; i++)
+      expect(await app.pushes.handle(securePush(textMessage(), { format: 'xml' }))).toEqual({
+        status: 500,
+        headers: { 'Cache-Control': 'no-store' },
+        body: '',
+      });
+    expect(await app.pushes.handle(securePush(textMessage()))).toMatchObject({ body: 'success' });
+    expect(await app.pushes.handle(securePush('<xml>', { aesKey: PUSH.oldKey }))).toMatchObject({
+      status: 403,
+    });
+    const lines = error.mock.calls.map(([text]) => String(text));
+    error.mockRestore();
+    await app.close();
+    jest.dontMock('@rgrove/parse-xml');
+    expect(lines).toEqual([expect.stringContaining('npm install @rgrove/parse-xml')]);
   });
 });
 

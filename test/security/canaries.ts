@@ -14,7 +14,10 @@ export type Secret =
   | 'encryptionKey'
   | 'privateKey'
   | 'apiV3Key'
-  | 'prepayId';
+  | 'prepayId'
+  | 'aesKey'
+  | 'message'
+  | 'reply';
 
 /** Unique secrets, each with all encodings in which it could leak. */
 export class Canaries {

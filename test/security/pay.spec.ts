@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import fc from 'fast-check';
-import { WechatStore } from 'nestjs-wechat';
 import type {
   PaymentService,
   PayNotificationService,
@@ -10,7 +9,7 @@ import type {
 } from 'nestjs-wechat/pay';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MemoryStore } from '../../libs/wechat/src/store/memory.store.js';
+import { CountingStore } from '../support/counting-store.js';
 import {
   encryptedResource,
   MERCHANT,
@@ -27,26 +26,6 @@ import type { Shop } from '../support/shop-app.js';
 
 const RUNS = 100;
 const FLIPS = 10_000;
-
-/** Counts the calls of the store. */
-class CountingStore extends WechatStore {
-  calls = 0;
-  private readonly inner = new MemoryStore();
-  get = (key: string) => this.counted(() => this.inner.get(key));
-  add = (key: string, value: Buffer, ttl: number) =>
-    this.counted(() => this.inner.add(key, value, ttl));
-  replace = (key: string, expected: Buffer, value: Buffer, ttl: number) =>
-    this.counted(() => this.inner.replace(key, expected, value, ttl));
-  remove = (key: string, expected?: Buffer) => this.counted(() => this.inner.remove(key, expected));
-  take = (key: string) => this.counted(() => this.inner.take(key));
-  count = (key: string, by: number, ttl: number) =>
-    this.counted(() => this.inner.count(key, by, ttl));
-
-  private counted<T>(work: () => T): T {
-    this.calls++;
-    return work();
-  }
-}
 
 describe('bad input to WeChat Pay', () => {
   const store = new CountingStore();
