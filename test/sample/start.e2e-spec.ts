@@ -49,12 +49,11 @@ describe('the compiled app', () => {
           .filter((line) => line.startsWith('  ') && /curl/.test(line))
           .join('\n');
         const { stdout } = await promisify(execFile)('sh', ['-c', walk]);
-        expect(JSON.parse(stdout)).toMatchObject({
-          code: 200,
-          success: true,
-          data: { id: expect.any(String) },
-        });
-        ids.push(JSON.parse(stdout).data.id);
+        const [me, payment, order] = stdout.split(/(?<=\})(?=\{)/).map((json) => JSON.parse(json));
+        expect(me).toMatchObject({ code: 200, success: true, data: { id: expect.any(String) } });
+        expect(payment).toEqual({ errMsg: 'requestPayment:ok' });
+        expect(order).toMatchObject({ code: 200, data: { status: 'paid', amount: 2200 } });
+        ids.push(me.data.id);
         expect(await app.stop('SIGINT')).toBe(0);
         expect(app.output()).toBe(output); // only the welcome text
       }

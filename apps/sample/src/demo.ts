@@ -4,6 +4,7 @@ import { createApp, listen, runCommand } from './app.js';
 import { loadEnvironment, readConfig } from './config.js';
 import type { Environment } from './config.js';
 
+const DEFAULT_PORT = 3000;
 const SANDBOX_PORT = 3001;
 /** The loopback address, because every client of the sandbox can log in as every user. */
 const HOST = '127.0.0.1';
@@ -18,12 +19,14 @@ function startSandbox(): Promise<WechatSandbox> {
 }
 
 /** Takes ports, log level and durations from the environment, but no apps, servers, keys or paths. */
-function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Environment {
+function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): Environment {
   const of = (kind: SandboxApp['kind']): SandboxApp | undefined =>
     apps.find((app) => app.kind === kind);
+  const notifyUrl = `http://${HOST}:${env['PORT'] ?? DEFAULT_PORT}/wechat/pay/notify`;
   return {
     LOG_LEVEL: 'warn',
-    ...env,
+    ...withoutPay(env),
+    ...pay.merchant.env({ notifyUrl }),
     NODE_ENV: 'development',
     WECHAT_API_BASE_URL: url,
     WECHAT_MINI_APP_ID: of('mini-program')?.appId,
@@ -38,6 +41,13 @@ function demoEnvironment(env: Environment, { apps, url }: WechatSandbox): Enviro
   };
 }
 
+/** The sandbox's merchant has other variables than one in a `.env` file, and some exclude each other. */
+function withoutPay(env: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !name.startsWith('WECHAT_PAY_')),
+  );
+}
+
 const welcome = (app: string, sandbox: string, simulator: string): string => `
 nestjs-wechat is running, together with a fake WeChat platform.
 
@@ -50,6 +60,13 @@ Log in as alice with curl:
   code=$(curl -s -X POST ${sandbox}/sandbox/users/alice/login | sed 's/.*"code":"\\([^"]*\\)".*/\\1/')
   session_rd=$(curl -s ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
   curl -s ${app}/me -H "Authorization: Bearer $session_rd"
+
+Buy a coffee with curl:
+
+  order=$(curl -s ${app}/orders -H "Authorization: Bearer $session_rd" -H 'Content-Type: application/json' -d '{"productId":"latte","quantity":1}' | sed 's/.*"id":"\\([^"]*\\)","number".*/\\1/')
+  params=$(curl -s -X POST ${app}/orders/$order/pay -H "Authorization: Bearer $session_rd" | sed 's/.*"data":\\({[^}]*}\\).*/\\1/')
+  curl -s ${sandbox}/sandbox/users/alice/requestPayment -H 'Content-Type: application/json' -d "{\\"params\\":$params}"
+  curl -s -X POST ${app}/orders/$order/sync -H "Authorization: Bearer $session_rd"
 
 Ctrl-C stops it. The users stay in ./var/db, and their files in ./var/demo-uploads.
 `;

@@ -90,6 +90,7 @@ export class Reconciliation implements BeforeApplicationShutdown {
     const now = this.clock.now();
     const lease = new Date(now.getTime() + LEASE_MS);
     const [claimed] = await this.rows.query<[{ id: string }[], number]>(CLAIM, [now, lease]);
+    if (claimed.length === 0) return [];
     return this.rows.findBy({ id: In(claimed.map(({ id }) => id)) });
   }
 
