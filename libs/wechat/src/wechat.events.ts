@@ -1,5 +1,5 @@
-import { EventEmitter } from 'node:events';
 import { Injectable, Logger } from '@nestjs/common';
+import { EventEmitter } from 'node:events';
 import type { WechatSession } from './wechat-session.js';
 
 /**

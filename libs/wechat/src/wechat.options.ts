@@ -1,11 +1,11 @@
 import type { Type } from '@nestjs/common';
 /** @ts-ignore: without the optional package `redis`, these two types are `any` */
 import type { RedisClientType, RedisClusterType } from 'redis';
-import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
-import type { WechatStore } from './store/wechat.store.js';
 import { hideSecrets } from './hide-secrets.js';
+import type { WechatStore } from './store/wechat.store.js';
+import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 
 /**

@@ -1,8 +1,8 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { Injectable, Logger } from '@nestjs/common';
-import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { accessTokenChannel, traced } from '../diagnostics.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';

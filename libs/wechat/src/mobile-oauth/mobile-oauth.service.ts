@@ -1,6 +1,6 @@
+import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
-import { Injectable } from '@nestjs/common';
 import { Keyring } from '../crypto/keyring.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { SessionKeyService } from '../session/session-key.service.js';
 import { hashOfUser } from '../session/user.repository.js';
-import type { WechatSession } from '../wechat-session.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
+import type { WechatSession } from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
   WechatDecryptError,

@@ -1,5 +1,5 @@
-import { createCipheriv, createHmac } from 'node:crypto';
 import fc from 'fast-check';
+import { createCipheriv, createHmac } from 'node:crypto';
 import {
   decryptOpenData,
   signWithSessionKey,

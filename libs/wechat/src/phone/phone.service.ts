@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import { CryptoService } from '../open-data/crypto.service.js';
 import type { EncryptedOpenData } from '../open-data/open-data.js';
+import { requireCode } from '../platform/wechat-text.js';
 import type { WechatSession } from '../wechat-session.js';
 import { WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
-import { requireCode } from '../platform/wechat-text.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /**

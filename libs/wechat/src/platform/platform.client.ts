@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
+import { inspect } from 'node:util';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
 import { parseExactJson } from '../exact-json.js';

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { hash } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatCache } from '../wechat.cache.js';

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
+import type { WechatSession } from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
 import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
 import { WechatEvents } from '../wechat.events.js';
-import type { WechatSession } from '../wechat-session.js';
 import { isSessionKey } from './code2session.js';
 import { UserRepository } from './user.repository.js';
 

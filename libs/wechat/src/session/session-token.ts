@@ -1,5 +1,5 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Keyring, RingKey } from '../crypto/keyring.js';
 
 /**

@@ -12,10 +12,10 @@ import {
   switchMap,
   take,
 } from 'rxjs';
+import type { WechatSession } from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
-import type { WechatSession } from '../wechat-session.js';
 import { SessionRepository } from './session.repository.js';
 
 /** The longest delay of `setTimeout`, in milliseconds. A longer one would fire at once. */

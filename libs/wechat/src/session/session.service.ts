@@ -8,6 +8,12 @@ import type { Duration } from '../duration.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { requireCode } from '../platform/wechat-text.js';
 import { SingleFlight } from '../single-flight.js';
+import type {
+  IssuedSession,
+  WechatSession,
+  WechatSessionInfo,
+  WechatUserKey,
+} from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
 import {
   StoreUnavailableError,
@@ -17,12 +23,6 @@ import {
 import { WechatEvents } from '../wechat.events.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import type { WechatApp } from '../wechat.options.js';
-import type {
-  IssuedSession,
-  WechatSession,
-  WechatSessionInfo,
-  WechatUserKey,
-} from '../wechat-session.js';
 import { code2Session } from './code2session.js';
 import { isSameRequest, requestHashOf } from './request-id.js';
 import { SessionKeyService } from './session-key.service.js';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { WechatSessionInfo, WechatUserKey } from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
 import { WechatSessionError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
-import type { WechatSessionInfo, WechatUserKey } from '../wechat-session.js';
 import { SessionRepository } from './session.repository.js';
 import { UserRepository, withSessionKey } from './user.repository.js';
 import type { ListedSession, UserRecord } from './user.repository.js';

@@ -4,8 +4,8 @@ import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { SealedRepository } from '../store/sealed.repository.js';
 import { WechatStore } from '../store/wechat.store.js';
-import { WechatClock } from '../wechat.clock.js';
 import type { WechatUserKey } from '../wechat-session.js';
+import { WechatClock } from '../wechat.clock.js';
 import { BinaryReader, timeBytes } from './binary-record.js';
 import { SESSION_ID_BYTES } from './session-token.js';
 

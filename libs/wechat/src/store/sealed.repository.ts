@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Keyring, RingKey } from '../crypto/keyring.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 import { MinuteLog } from '../minute-log.js';
