@@ -288,26 +288,3 @@ export function isAccessTokenRefused(error: unknown): boolean {
 function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {
   return new WechatResponseError(`${call.endpoint} returned ${call.errcode}: ${errmsg}`, call);
 }
-
-/**
- * Prepares WeChat's errmsg for errors and logs. Control characters, which could forge a log line, become spaces. Secrets become
- * `***`. The text is cut after 200 characters.
- * @param secrets texts of the request. They are also masked if they are percent-encoded or escaped as in JSON
- */
-export function cleanErrmsg(
-  errmsg: unknown,
-  secrets: string[] = [],
-): { text: string; rid?: string } {
-  let text = typeof errmsg === 'string' ? errmsg : '';
-  const longestFirst = secrets.flatMap(formsOf).toSorted((one, other) => other.length - one.length);
-  for (const secret of longestFirst) text = text.replaceAll(secret, '***');
-  text = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').slice(0, 200);
-  const [, rid] = /rid: ([0-9a-f]+(?:-[0-9a-f]+){2})/.exec(text) ?? [];
-  return { text, rid };
-}
-
-/** Returns a text as WeChat could repeat it: as it is, percent-encoded, and escaped as in JSON. */
-function formsOf(text: string): string[] {
-  const wellFormed = Buffer.from(text).toString(); // encodeURIComponent throws for a lone surrogate
-  return [text, encodeURIComponent(wellFormed), JSON.stringify(text).slice(1, -1)];
-}

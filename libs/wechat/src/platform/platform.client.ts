@@ -9,15 +9,12 @@ import { HttpTransport } from '../transport/http.transport.js';
 import type { HttpResponse } from '../transport/http.transport.js';
 import { withRetries } from '../transport/retry.js';
 import { TransportError } from '../transport/transport-error.js';
-import type { TransportFailure } from '../transport/transport-error.js';
-import {
-  WechatConfigError,
-  WechatError,
-  WechatResponseError,
-  WechatUnavailableError,
-} from '../wechat.errors.js';
+import { WechatConfigError, WechatError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
-import { cleanErrmsg, errorFor } from './errcode.js';
+import { errorFor } from './errcode.js';
+import { cleanErrmsg } from './errmsg.js';
+import { delayOf, FailedAttempt, invalid, withoutResponse } from './failed-attempt.js';
+import type { CallInfo, RetryRule } from './failed-attempt.js';
 
 export interface PlatformRequest {
   method: 'GET' | 'POST';
@@ -26,8 +23,7 @@ export interface PlatformRequest {
   query?: Record<string, string>;
   /** Sent as JSON. */
   body?: object;
-  /** `single-use`: WeChat may have used up the code, so a request that may have arrived is not repeated. */
-  retry: 'single-use' | 'idempotent';
+  retry: RetryRule;
   /** When the call fails, retries included, by `performance.now()`. @default 1.8 times the timeout from now */
   deadline?: number;
 }
@@ -47,59 +43,24 @@ export interface PlatformFile {
   contentType: string;
 }
 
-/**
- * Why an attempt failed:
- * - `unsent`: no connection was made
- * - `lost`: the request was sent, and there is no complete response
- * - `busy`: HTTP 5xx or errcode -1
- * - `invalid`: the response violates the protocol
- * - `refused`: any other errcode or HTTP status
- */
-type Failure = 'unsent' | 'lost' | 'busy' | 'invalid' | 'refused';
-
-class FailedAttempt extends Error {
-  constructor(
-    readonly failure: Failure,
-    readonly error: WechatError,
-  ) {
-    super(error.message);
-  }
-}
-
-/** The maximum number of retries after each failure. */
-const MAX_RETRIES: Record<PlatformRequest['retry'], Record<Failure, number>> = {
-  'single-use': { unsent: 1, busy: 1, lost: 0, invalid: 0, refused: 0 },
-  idempotent: { unsent: 2, busy: 2, lost: 1, invalid: 1, refused: 0 },
-};
-const FAILURE_OF: Record<TransportFailure, Failure> = {
-  unsent: 'unsent',
-  timeout: 'lost',
-  lost: 'lost',
-  'too-large': 'invalid',
-  malformed: 'invalid',
-};
 /** WeChat's second host. It is used if no connection to the first host can be made, but not if another base URL is configured. */
 const SPARE_BASE_URL = 'https://api2.weixin.qq.com';
-const MAX_JSON_BYTES = 64 * 1024;
-const MAX_FILE_BYTES = 2 * 1024 * 1024;
 
-interface Attempt {
-  /** From 1. */
-  number: number;
-  baseUrl: string;
-  /** By `performance.now()`. */
-  deadline: number;
+/** A request with the deadline of its call. */
+type TimedRequest = PlatformRequest & { deadline: number };
+
+/** The kind of response that a call expects. */
+interface Expected<T> {
   maxBytes: number;
+  /**
+   * Returns the result of a response with HTTP 200.
+   * @throws FailedAttempt
+   */
+  read(response: HttpResponse, info: CallInfo, request: PlatformRequest): T;
 }
 
-/** What an error says about an attempt. `ms` is the time until now. */
-type CallInfo = { endpoint: string; attempt: number; readonly ms: number };
-
-/**
- * Returns the result of a response with HTTP 200.
- * @throws FailedAttempt
- */
-type Read<T> = (response: HttpResponse, info: CallInfo, request: PlatformRequest) => T;
+const JSON_OBJECT: Expected<PlatformJson> = { maxBytes: 64 * 1024, read: readJson };
+const FILE: Expected<PlatformFile> = { maxBytes: 2 * 1024 * 1024, read: readFile };
 
 /** The only client of WeChat's API. Every call has one deadline, retries included. */
 @Injectable()
@@ -122,12 +83,12 @@ export class PlatformClient {
 
   /** Sends a call that returns JSON. */
   json(request: PlatformRequest): Promise<PlatformJson> {
-    return this.send(request, MAX_JSON_BYTES, readJson);
+    return this.send(request, JSON_OBJECT);
   }
 
   /** Sends a call that returns a file. WeChat reports its errors as JSON. */
   file(request: PlatformRequest): Promise<PlatformFile> {
-    return this.send(request, MAX_FILE_BYTES, readFile);
+    return this.send(request, FILE);
   }
 
   /** The options hold the app secrets. */
@@ -139,31 +100,28 @@ export class PlatformClient {
     return {};
   }
 
-  private send<T>(request: PlatformRequest, maxBytes: number, read: Read<T>): Promise<T> {
+  private send<T>(request: PlatformRequest, expected: Expected<T>): Promise<T> {
     const call: WechatCall = { endpoint: request.path };
+    const timed = { ...request, deadline: request.deadline ?? this.deadline() };
     return traced(callChannel, call, () =>
-      this.breakerOf(request.path).execute(() =>
-        this.sendWithRetries(call, request, maxBytes, read),
-      ),
+      this.breakerOf(request.path).execute(() => this.sendWithRetries(timed, expected, call)),
     );
   }
 
   private async sendWithRetries<T>(
+    request: TimedRequest,
+    expected: Expected<T>,
     call: WechatCall,
-    request: PlatformRequest,
-    maxBytes: number,
-    read: Read<T>,
   ): Promise<T> {
-    const deadline = request.deadline ?? this.deadline();
     let { baseUrl } = this.options.api;
     try {
       const result = await withRetries(
-        (number) => this.attempt(request, { number, baseUrl, deadline, maxBytes }, read),
+        (attempt) => this.attempt(request, expected, attempt, baseUrl),
         {
-          deadline,
+          deadline: request.deadline,
           delayMs: (error, attempt) =>
             error instanceof FailedAttempt
-              ? delayOf(request.retry, error.failure, attempt)
+              ? delayOf(error.failure, request.retry, attempt)
               : undefined,
           onRetry: (error) => {
             const { failure, error: reason } = error as FailedAttempt;
@@ -180,15 +138,16 @@ export class PlatformClient {
   }
 
   private async attempt<T>(
-    request: PlatformRequest,
-    { number, baseUrl, deadline, maxBytes }: Attempt,
-    read: Read<T>,
+    request: TimedRequest,
+    { maxBytes, read }: Expected<T>,
+    attempt: number,
+    baseUrl: string,
   ): Promise<T> {
-    const { method, path, query, body } = request;
+    const { method, path, query, body, deadline } = request;
     const startedAt = performance.now();
     const info: CallInfo = {
       endpoint: path,
-      attempt: number,
+      attempt,
       get ms() {
         return Math.round(performance.now() - startedAt);
       },
@@ -241,22 +200,6 @@ export class PlatformClient {
   }
 }
 
-/**
- * Returns the milliseconds until the next attempt. The jitter keeps instances from retrying together.
- * @returns `undefined` if no further attempt is allowed
- */
-function delayOf(
-  retry: PlatformRequest['retry'],
-  failure: Failure,
-  attempt: number,
-): number | undefined {
-  if (attempt > MAX_RETRIES[retry][failure]) return undefined;
-  if (failure !== 'busy') return 0;
-  return retry === 'single-use'
-    ? 100 + Math.random() * 200
-    : Math.random() * Math.min(200 * 2 ** (attempt - 1), 2000);
-}
-
 function readJson({ body }: HttpResponse, info: CallInfo, request: PlatformRequest): PlatformJson {
   const json = parseJson(body);
   if (!json) throw invalid('a response that is not a JSON object', info);
@@ -292,11 +235,15 @@ function parseJson(data: Buffer): PlatformJson | undefined {
  * Returns `json` if it has errcode 0 or none. Some pages of WeChat's documentation show the errcode as text.
  * @throws FailedAttempt for any other errcode
  */
-function checked(json: PlatformJson, info: CallInfo, request: PlatformRequest): PlatformJson {
+function checked(
+  json: PlatformJson,
+  info: CallInfo,
+  { query, body }: PlatformRequest,
+): PlatformJson {
   const errcode = json['errcode'] === undefined ? 0 : Number(json['errcode']);
   if (errcode === 0) return json;
   if (!Number.isInteger(errcode)) throw invalid('an errcode that is not a number', info);
-  const { text, rid } = cleanErrmsg(json['errmsg'], secretsOf(request));
+  const { text, rid } = cleanErrmsg(json['errmsg'], { query, body });
   throw new FailedAttempt(
     errcode === -1 ? 'busy' : 'refused',
     errorFor(errcode, text, { ...info, rid }),
@@ -307,46 +254,5 @@ function statusError({ status, body }: HttpResponse, info: CallInfo): FailedAtte
   const call = { ...info, rid: cleanErrmsg(parseJson(body)?.['errmsg']).rid };
   return status >= 500
     ? new FailedAttempt('busy', new WechatUnavailableError(`WeChat returned HTTP ${status}.`, call))
-    : new FailedAttempt('refused', invalidResponse(`HTTP ${status}`, call));
-}
-
-/** Converts the error of a request without a usable response. */
-function withoutResponse(
-  { failure, message, cause }: TransportError,
-  info: CallInfo,
-): FailedAttempt {
-  return FAILURE_OF[failure] === 'invalid'
-    ? invalid('a malformed or too large response', info)
-    : new FailedAttempt(
-        FAILURE_OF[failure],
-        new WechatUnavailableError(`WeChat did not respond: ${message}.`, { ...info, cause }),
-      );
-}
-
-function invalid(what: string, info: CallInfo): FailedAttempt {
-  return new FailedAttempt('invalid', invalidResponse(what, info));
-}
-
-function invalidResponse(what: string, info: CallInfo): WechatResponseError {
-  return new WechatResponseError(
-    `${info.endpoint} returned ${what}, which its protocol does not allow.`,
-    info,
-  );
-}
-
-/** Shorter values are not masked. They occur in ordinary text, such as a language. */
-const MIN_SECRET_LENGTH = 8;
-const PUBLIC_PARAMETERS = new Set(['appid', 'grant_type', 'sig_method']);
-
-/** Returns every text of the request at any depth, except public parameters and short texts. */
-function secretsOf({ query, body }: PlatformRequest): string[] {
-  return textsIn([query, body]).filter((text) => text.length >= MIN_SECRET_LENGTH);
-}
-
-function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, nested]) =>
-    PUBLIC_PARAMETERS.has(name) ? [] : textsIn(nested),
-  );
+    : invalid(`HTTP ${status}`, call, 'refused');
 }
