@@ -56,7 +56,7 @@ interface Expected<T> {
    * Returns the result of a response with HTTP 200.
    * @throws FailedAttempt
    */
-  read(response: HttpResponse, info: CallInfo, request: PlatformRequest): T;
+  read: (response: HttpResponse, info: CallInfo, request: PlatformRequest) => T;
 }
 
 const JSON_OBJECT: Expected<PlatformJson> = { maxBytes: 64 * 1024, read: readJson };
