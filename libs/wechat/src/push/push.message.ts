@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseExactJson } from '../exact-json.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 import { MAX_DEPTH, readXml } from './push.xml.js';
 
@@ -48,10 +49,6 @@ export interface PushContent {
 
 /** Ids that JavaScript must not round, whatever their size is. */
 const ID_FIELDS = new Set(['MsgId', 'MsgID', 'msgid', 'trace_id']);
-const LONG_DIGITS = /\d{16}/;
-/** Texts, so that they are skipped, and numbers. */
-const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-const LONG_INTEGER = /^-?\d{16,}$/;
 /** Around the list of a subscribe event in XML. */
 const LIST_WRAPPER = /^SubscribeMsg\w+Event$/;
 
@@ -110,19 +107,14 @@ const sha256 = (data: string | Buffer): string =>
 
 function readJson(text: string): Record<string, unknown> {
   const json = parseJson(text);
-  // The first parse has shown that every text ends, so the pattern runs in linear time.
-  const exact = LONG_DIGITS.test(text) ? parseJson(text.replace(TOKENS, quoteLong)) : json;
-  if (!isObject(exact))
-    throw new WechatBadRequestError('the push is neither a JSON object nor XML');
-  checkFields(exact, 1);
-  return exact;
+  if (!isObject(json)) throw new WechatBadRequestError('the push is neither a JSON object nor XML');
+  checkFields(json, 1);
+  return json;
 }
-
-const quoteLong = (token: string): string => (LONG_INTEGER.test(token) ? `"${token}"` : token);
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch {
     throw new WechatBadRequestError('the push is neither JSON nor XML');
   }

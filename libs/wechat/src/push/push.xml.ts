@@ -11,7 +11,7 @@ let parser: Parser | undefined;
 /** The parser is loaded at the first XML push, so that applications without XML need no parser. */
 function loadParser(): Parser {
   try {
-    const module = createRequire(import.meta.url)('@rgrove/parse-xml') as { parseXml: Parser };
+    const module = createRequire(__filename)('@rgrove/parse-xml') as { parseXml: Parser };
     return module.parseXml;
   } catch {
     throw new WechatConfigError([
