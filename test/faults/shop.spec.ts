@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
-import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import type { RequestPaymentParams, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer, Order } from '../support/coffee-shop.js';
 import { onPostgres } from '../support/databases.js';
@@ -82,7 +82,7 @@ onPostgres('the shop on two instances with one database', (bin) => {
     return made;
   }
 
-  it(`Q6 finds every payment within one step of the schedule if no notification ever comes, each by one query${often(LOST)}`, async () => {
+  it(`Q6 finds every payment and refund within one step of the schedule if no notification ever comes, each payment by one query${often(LOST)}`, async () => {
     wechat.everyDelivery({ drop: true });
     const orders = await many(LOST, (i) => alice[i % 2]!.buy());
     const before = wechat.pay.orders.length;
@@ -95,6 +95,12 @@ onPostgres('the shop on two instances with one database', (bin) => {
       ({ method, path }) => method === 'GET' && numbers.has(path.split('/').at(-1)!),
     );
     expect(queries).toHaveLength(LOST);
+    await many(LOST, (i) => alice[i % 2]!.on(orders[i]!, 'refund'));
+    wechat.clock.advance('61s');
+    await wechat.settle();
+    await reconcile();
+    const refunded = await many(LOST, (i) => alice[1].statusOf(orders[i]!));
+    expect(new Set(refunded)).toEqual(new Set(['refunded']));
   });
 
   it(`Q7 changes no order for a payment that is forged, stale, tampered or does not fit${often(FORGED * 9)}`, async () => {
@@ -129,13 +135,10 @@ onPostgres('the shop on two instances with one database', (bin) => {
       const acts: (() => Promise<unknown>)[] = [
         () => alice[0].on(order, 'cancel'),
         () => alice[1].on(order, 'cancel'),
-        async () => {
-          await sleep(Math.random() * 600); // the phone is in this process, so it would always be first
-          await user.requestPayment(params);
-        },
         () => alice[0].on(order, 'sync'),
         () => alice[1].on(order, 'pay'),
       ];
+      if (i % 4 > 1) acts.push(() => payAfter(i % 4 === 2 ? 0 : Math.random() * 600, params));
       await Promise.all(shuffled(acts).map((act) => act()));
       if (i % 4 === 0) crossPayment(order);
       return order;
@@ -173,6 +176,12 @@ onPostgres('the shop on two instances with one database', (bin) => {
       ]);
     });
   });
+
+  /** The phone is in this process, so without a delay it would always be first. */
+  async function payAfter(ms: number, params: RequestPaymentParams): Promise<void> {
+    await sleep(ms);
+    await user.requestPayment(params);
+  }
 
   /** The payment and the close cross at WeChat Pay: a closed order is paid. */
   function crossPayment({ number }: Order): void {
