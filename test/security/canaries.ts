@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
 
 /** The kinds of secrets. */
@@ -43,6 +44,24 @@ export class Canaries {
     );
     return [...new Set(found.map(({ kind }) => kind))];
   }
+}
+
+/** Everything that a log or a debugger would print of a value. */
+function printsOf(value: unknown): string[] {
+  const prints = [inspect(value, { depth: 20 })];
+  try {
+    prints.push(JSON.stringify(value) ?? '');
+  } catch {
+    // JSON refuses a cycle and prints nothing
+  }
+  return prints;
+}
+
+/** The secrets that can be read in the prints of these values, by name. */
+export function leaksOf(values: [name: string, value: unknown][], canaries: Canaries): string[] {
+  return values.flatMap(([name, value]) =>
+    printsOf(value).flatMap((print) => canaries.in(print).map((kind) => `${name}: ${kind}`)),
+  );
 }
 
 /** Adds the secrets in WeChat's responses before the application gets them. */

@@ -6,27 +6,9 @@ import * as library from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { optionsFor } from '../support/team-app.js';
-import { Canaries, recordSecrets } from './canaries.js';
+import { Canaries, leaksOf, recordSecrets } from './canaries.js';
 
 const { AccessTokenService, MobileOAuthService, SessionService, WechatModule } = library;
-
-/** Everything that a log or a debugger would print of a value. */
-function printsOf(value: unknown): string[] {
-  const prints = [inspect(value, { depth: 20 })];
-  try {
-    prints.push(JSON.stringify(value) ?? '');
-  } catch {
-    // JSON refuses a cycle and prints nothing
-  }
-  return prints;
-}
-
-/** The secrets that can be read in the prints of these values, by name. */
-function leaksOf(values: [name: string, value: unknown][], canaries: Canaries): string[] {
-  return values.flatMap(([name, value]) =>
-    printsOf(value).flatMap((print) => canaries.in(print).map((kind) => `${name}: ${kind}`)),
-  );
-}
 
 let wechat: WechatSandbox;
 beforeAll(async () => {

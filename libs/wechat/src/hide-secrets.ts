@@ -1,3 +1,4 @@
+import type { Provider } from '@nestjs/common';
 import { inspect } from 'node:util';
 
 /**
@@ -17,4 +18,25 @@ export function hideSecrets<T extends object>(object: T, ...secrets: string[]): 
     toJSON: { value: print, configurable: true },
     [inspect.custom]: { value: print, configurable: true },
   });
+}
+
+/**
+ * Returns the provider of a module's options as they were passed, printed without secrets. Other providers are returned unchanged.
+ *
+ * @param token of the options
+ * @param hide returns a copy of the options that does not print its secrets
+ */
+export function withHiddenOptions<Options>(
+  provider: Provider,
+  token: string | symbol,
+  hide: (options: Options) => Options,
+): Provider {
+  if (typeof provider === 'function' || provider.provide !== token) return provider;
+  if ('useValue' in provider) return { ...provider, useValue: hide(provider.useValue as Options) };
+  if (!('useFactory' in provider)) return provider;
+  const { useFactory } = provider;
+  return {
+    ...provider,
+    useFactory: async (...args: unknown[]) => hide((await useFactory(...args)) as Options),
+  };
 }

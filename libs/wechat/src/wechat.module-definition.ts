@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { Provider } from '@nestjs/common';
+import { withHiddenOptions } from './hide-secrets.js';
 import { withHiddenSecrets } from './wechat.options.js';
 import type { WechatModuleOptions } from './wechat.options.js';
 
@@ -11,21 +12,11 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setFactoryMethodName('createWechatOptions')
     .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({
       ...definition,
-      providers: definition.providers?.map(withoutPrintedSecrets),
+      providers: definition.providers?.map(hideOptions),
       global: isGlobal,
     }))
     .build();
 
-/** The provider of the options as they were passed, printed without secrets. */
-function withoutPrintedSecrets(provider: Provider): Provider {
-  if (typeof provider === 'function' || provider.provide !== MODULE_OPTIONS_TOKEN) return provider;
-  if ('useValue' in provider)
-    return { ...provider, useValue: withHiddenSecrets(provider.useValue as WechatModuleOptions) };
-  if (!('useFactory' in provider)) return provider;
-  const { useFactory } = provider;
-  return {
-    ...provider,
-    useFactory: async (...args: unknown[]) =>
-      withHiddenSecrets((await useFactory(...args)) as WechatModuleOptions),
-  };
+function hideOptions(provider: Provider): Provider {
+  return withHiddenOptions<WechatModuleOptions>(provider, MODULE_OPTIONS_TOKEN, withHiddenSecrets);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Duration } from '../duration.js';
 import { WechatConfigError } from '../wechat.errors.js';
-import { ResolvedPayOptions } from './pay.options.js';
+import { ResolvedPayOptions, withHiddenPaySecrets } from './pay.options.js';
 import type { WechatPayOptions } from './pay.options.js';
 
 /** Variables that may name a file instead: `WECHAT_PAY_PRIVATE_KEY_FILE`. */
@@ -85,7 +85,7 @@ export function wechatPayOptionsFromEnv(
     for (const problem of error.problems) problems.addSentence(problem);
   }
   problems.throwIfAny();
-  return options;
+  return withHiddenPaySecrets(options);
 }
 
 /** The variable of an option: the one of the file, if the value comes from a file. */

@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
+import { hideSecrets } from '../hide-secrets.js';
 import type { WechatStore } from '../store/wechat.store.js';
 import { WechatConfigError } from '../wechat.errors.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
@@ -216,6 +217,13 @@ export class ResolvedPayOptions {
   toJSON(): object {
     return { mchId: this.mchId };
   }
+}
+
+/** Returns a copy of the options that does not print its secrets. The module is imported without options if Pay is off. */
+export function withHiddenPaySecrets<Options extends WechatPayOptions | undefined>(
+  options: Options,
+): Options {
+  return options && hideSecrets({ ...options }, 'privateKey', 'apiV3Key', 'redis', 'store');
 }
 
 function readKey(read: () => KeyObject): KeyObject | undefined {
