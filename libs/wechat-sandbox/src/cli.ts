@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /* eslint-disable no-console -- a command writes to the console */
 import { parseArgs } from 'node:util';
+import { writeEnvFile } from './env-file.js';
 import { startWechatSandbox } from './sandbox.js';
 import type { WechatSandbox } from './sandbox.js';
 import { DEFAULT_APPS } from './world/apps.js';
@@ -9,13 +10,16 @@ import type { PushOptions } from './world/push.js';
 const USAGE = `Usage: nestjs-wechat-sandbox [--port 3100] [--host 127.0.0.1] [--app http://127.0.0.1:3000]
                              [--allow-origin http://localhost:5173]
                              [--push-url http://127.0.0.1:3000/wechat/push --push-token TOKEN]
+                             [--pay-env FILE]
 
 Starts a fake WeChat platform for development. It needs no account and no network, and stores nothing.
 --host          the name or address to listen on; clients use it or a loopback name
 --app           the URL of your server, which the simulator, a phone in the browser, calls
 --allow-origin  a page of this origin may call the control plane; can be repeated
 --push-url      where the pushes of the first mini program go; with --push-token, and optionally --push-aes-key,
-                --push-mode plain|compatible|secure and --push-format json|xml`;
+                --push-mode plain|compatible|secure and --push-format json|xml
+--pay-env       writes the WECHAT_PAY_ variables of the merchant to this file, for your server. Its notifications go to
+                /wechat/pay/notify of --app`;
 
 run().catch((error: unknown) => {
   console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
@@ -29,6 +33,7 @@ async function run(): Promise<void> {
     app,
     help,
     'allow-origin': allowedOrigins,
+    'pay-env': payEnv,
     ...push
   } = parseArgs({
     options: {
@@ -41,6 +46,7 @@ async function run(): Promise<void> {
       'push-aes-key': { type: 'string' },
       'push-mode': { type: 'string' },
       'push-format': { type: 'string' },
+      'pay-env': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   }).values;
@@ -57,6 +63,10 @@ async function run(): Promise<void> {
     demoUsers: true,
     ...(app && { simulator: { appBaseUrl: app } }),
   });
+  if (payEnv !== undefined) {
+    const notifyUrl = new URL('/wechat/pay/notify', app ?? 'http://127.0.0.1:3000').href;
+    writeEnvFile(payEnv, wechat.pay.merchant.env({ notifyUrl }));
+  }
   console.log(welcome(wechat));
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void wechat.close());

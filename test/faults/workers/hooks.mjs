@@ -20,8 +20,13 @@ const SWC = {
   },
   module: { type: 'es6' },
 };
+/** What a .cts file uses of CommonJS. */
+const COMMONJS_NAMES = `import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+const __dirname = import.meta.dirname;
+`;
 
-/** Resolves `nestjs-wechat` to its source, and `./x.js` to `./x.ts` if that file exists. */
+/** Resolves `nestjs-wechat` to its source, and `./x.js` to `./x.ts`, and `./x.cjs` to `./x.cts`, if that file exists. */
 export async function resolve(specifier, context, next) {
   if (Object.hasOwn(paths, specifier))
     return next(new URL(paths[specifier][0], ROOT).href, context);
@@ -30,15 +35,15 @@ export async function resolve(specifier, context, next) {
 }
 
 export async function load(url, context, next) {
-  if (!url.endsWith('.ts')) return next(url, context);
+  if (!/\.c?ts$/.test(url)) return next(url, context);
   const filename = fileURLToPath(url);
   const { code } = await transform(await readFile(filename, 'utf8'), { ...SWC, filename });
-  return { format: 'module', source: code, shortCircuit: true };
+  const source = url.endsWith('.cts') ? COMMONJS_NAMES + code : code;
+  return { format: 'module', source, shortCircuit: true };
 }
 
 function sourceOf(specifier, parentURL) {
-  if (!specifier.startsWith('.') || !specifier.endsWith('.js') || !parentURL?.endsWith('.ts'))
-    return undefined;
-  const file = fileURLToPath(new URL(specifier, parentURL)).replace(/\.js$/, '.ts');
+  if (!/^\..*\.c?js$/.test(specifier) || !parentURL?.endsWith('.ts')) return undefined;
+  const file = fileURLToPath(new URL(specifier, parentURL)).replace(/js$/, 'ts');
   return existsSync(file) ? pathToFileURL(file).href : undefined;
 }
