@@ -36,6 +36,7 @@ const TWINS = [
   ['docs/observability.md', 'docs/zh-CN/observability.md'],
   ['docs/messages.md', 'docs/zh-CN/messages.md'],
   ['docs/payments.md', 'docs/zh-CN/payments.md'],
+  ['docs/shop.md', 'docs/zh-CN/shop.md'],
   ['docs/subscribe-messages.md', 'docs/zh-CN/subscribe-messages.md'],
   ['docs/content-safety.md', 'docs/zh-CN/content-safety.md'],
   ['docs/shipping.md', 'docs/zh-CN/shipping.md'],
