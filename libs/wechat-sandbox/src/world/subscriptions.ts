@@ -1,4 +1,6 @@
 import type { Apps, SandboxApp } from './apps.js';
+import { unixSeconds } from './clock.js';
+import type { PushContent } from './push.js';
 import type { Template } from './templates.js';
 
 /** The user's decision in the dialog of `wx.requestSubscribeMessage`, and the mini program. */
@@ -73,3 +75,22 @@ const fail = (errCode: number, reason: string): SubscribeResult => ({
   errMsg: `requestSubscribeMessage:fail ${reason}`,
   errCode,
 });
+
+/** The push after the dialog, `subscribe_msg_popup_event`. A list of one template is an object without an array. */
+export function popupEvent(
+  openid: string,
+  { errMsg: _errMsg, ...choices }: SubscribeResult,
+): PushContent {
+  const list = Object.entries(choices).map(([TemplateId, choice]) => ({
+    TemplateId,
+    SubscribeStatusString: choice,
+    PopupScene: '0',
+  }));
+  return {
+    FromUserName: openid,
+    CreateTime: String(unixSeconds(Date.now())),
+    MsgType: 'event',
+    Event: 'subscribe_msg_popup_event',
+    List: list.length === 1 ? list[0] : list,
+  };
+}

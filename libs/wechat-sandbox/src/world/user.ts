@@ -12,6 +12,7 @@ import type { PushEmitter } from './push.js';
 import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
+import { popupEvent } from './subscriptions.js';
 import type { RequestSubscribeOptions, SubscribeResult, Subscriptions } from './subscriptions.js';
 
 /** The user and app of a login code or phone code. */
@@ -180,7 +181,8 @@ export class SandboxUser implements UserProfile {
     this.tap(app);
     const openid = this.openid(app.appId);
     const result = this.world.subscriptions.request(app, openid, templateIds, choose);
-    this.pushChoices(app.appId, openid, result);
+    if (result.errCode === undefined)
+      void this.world.pushes?.emit(app.appId, popupEvent(openid, result));
     return result;
   }
 
@@ -324,24 +326,6 @@ export class SandboxUser implements UserProfile {
       signature,
       ...this.encrypt({ ...ids, ...info }, app.appId),
     };
-  }
-
-  /** `subscribe_msg_popup_event`. A list of one template is an object without an array. */
-  private pushChoices(appId: string, openid: string, choices: SubscribeResult): void {
-    const { errMsg: _errMsg, errCode, ...byTemplate } = choices;
-    if (errCode !== undefined) return;
-    const list = Object.entries(byTemplate).map(([TemplateId, choice]) => ({
-      TemplateId,
-      SubscribeStatusString: choice,
-      PopupScene: '0',
-    }));
-    void this.world.pushes?.emit(appId, {
-      FromUserName: openid,
-      CreateTime: String(unixSeconds(Date.now())),
-      MsgType: 'event',
-      Event: 'subscribe_msg_popup_event',
-      List: list.length === 1 ? list[0] : list,
-    });
   }
 
   /** The user is in the mini program and taps. */
