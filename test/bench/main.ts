@@ -13,6 +13,7 @@ import { guardSuite } from './suites/guard.js';
 import { loginSuite } from './suites/login.js';
 import { memorySuite } from './suites/memory.js';
 import { paySuite } from './suites/pay.js';
+import { pushSuite } from './suites/push.js';
 import { soakSuite } from './suites/soak.js';
 import { startSuite } from './suites/start.js';
 import { tokenSuite } from './suites/token.js';
@@ -27,6 +28,7 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   start: startSuite,
   soak: soakSuite,
   pay: paySuite,
+  push: pushSuite,
 };
 /** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];

@@ -11,9 +11,10 @@ import { UserRepository } from '../../libs/wechat/src/session/user.repository.js
 import { serveTasks } from './child.js';
 import { APP, newOpenid, optionsOn } from './library.js';
 import { timesOfDecryption } from './decryption.js';
+import { timesOfPushes } from './push-opening.js';
 
 /** Measures parts of the library without HTTP, in a separate process. */
-serveTasks({ timesOfDecryption, fill, someTokens, findTime });
+serveTasks({ timesOfDecryption, timesOfPushes, fill, someTokens, findTime });
 
 const DAY = 86_400_000;
 const BATCH = 200;

@@ -38,7 +38,7 @@ describe('an application that imports', () => {
 
   it('nestjs-wechat, and opens a push in XML, loads the parser: control', async () => {
     const body = `Buffer.from('<xml><MsgType>text</MsgType></xml>')`;
-    const query = `{ timestamp: '1', nonce: '', signature: '${createHash('sha1').update('1AAAAA').digest('hex')}' }`;
+    const query = `{ timestamp: '1', nonce: '2', signature: '${createHash('sha1').update('12AAAAA').digest('hex')}' }`;
     const files = await filesOf(
       'nestjs-wechat',
       `library.openPush({ token: 'AAAAA', appId: 'wx', query: ${query}, body: ${body}, maxAge: 0 })`,

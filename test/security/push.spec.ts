@@ -350,6 +350,25 @@ describe('bad input to message push', () => {
 });
 
 describe('controls', () => {
+  it('control: a ciphertext whose start was moved into the nonce has a right signature, and is refused', async () => {
+    const services = await startPushServices();
+    const nonce = 'a';
+    const isAfterNonce = (text: string): boolean => text[0]! >= 'b';
+    let encrypted: string;
+    do encrypted = encrypt(Buffer.from(JSON.stringify(textMessage())));
+    while (!isAfterNonce(encrypted) || !isAfterNonce(encrypted.slice(64)));
+    const query = signedQuery(encrypted, { nonce });
+    const [moved, rest] = [nonce + encrypted.slice(0, 64), encrypted.slice(64)];
+    expect(sha1(PUSH.token, query['timestamp']!, moved, rest)).toBe(query['msg_signature']);
+    const body = Buffer.from(JSON.stringify({ Encrypt: rest }));
+    const cut = services.pushes.open({ query: { ...query, nonce: moved }, body });
+    await expect(cut).rejects.toThrow('its nonce is missing or too long');
+    await expect(services.pushes.open(securePush(textMessage(), { nonce: '' }))).rejects.toThrow(
+      'nonce',
+    );
+    await services.close();
+  });
+
   it('control: the unchanged push is handled', async () => {
     const services = await startPushServices();
     for (const format of FORMATS)

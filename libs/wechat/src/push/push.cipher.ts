@@ -57,7 +57,7 @@ export class PushCipher {
     const bytes = Buffer.from(encrypted, 'base64');
     if (bytes.length < PADDING_BLOCK || bytes.length % AES_BLOCK !== 0) return undefined;
     const decipher = createDecipheriv('aes-256-cbc', this.#key, this.#iv).setAutoPadding(false);
-    const frame = Buffer.concat([decipher.update(bytes), decipher.final()]);
+    const frame = decipher.update(bytes); // whole blocks without padding: nothing is left for final()
     const end = frame.length - paddingOf(frame);
     if (end < HEADER_BYTES || end === frame.length) return undefined;
     const appIdAt = HEADER_BYTES + frame.readUInt32BE(RANDOM_BYTES);
@@ -70,5 +70,7 @@ export class PushCipher {
 function paddingOf(frame: Buffer): number {
   const padding = frame.at(-1) ?? 0;
   if (padding > PADDING_BLOCK || padding > frame.length) return 0;
-  return frame.subarray(-padding).every((byte) => byte === padding) ? padding : 0;
+  for (let at = frame.length - padding; at < frame.length; at++)
+    if (frame[at] !== padding) return 0;
+  return padding;
 }

@@ -27,6 +27,7 @@ export interface VerifiedPush {
 
 const MAX_FUTURE_MS = 5 * 60_000;
 const MAX_ECHOSTR = 256;
+const MAX_NONCE = 60;
 const SECONDS = /^\d{1,12}$/;
 /** WeChat's base64. In XML it is the only part of the frame that is signed, so the rest is not read at all. */
 const ENCRYPT_START = '<Encrypt>';
@@ -108,7 +109,10 @@ export class PushKeys {
 
   /** @param name of the signature. `signature` does not cover the body, so it says nothing about an encrypted push */
   private verify(values: Map<string, string>, name: string, ...signed: string[]): void {
-    const { timestamp = '', nonce = '' } = Object.fromEntries(values);
+    const timestamp = values.get('timestamp') ?? '';
+    const nonce = values.get('nonce') ?? '';
+    // The texts are signed without a separator. A long nonce could be the start of the ciphertext, cut off.
+    if (nonce === '' || nonce.length > MAX_NONCE) throw refused('its nonce is missing or too long');
     const expected = pushSignature(this.#token, timestamp, nonce, ...signed);
     if (!isSameSignature(expected, values.get(name)))
       throw refused(`its ${name} is missing or wrong`);
@@ -139,7 +143,7 @@ function checkAge(timestamp: string | undefined, now: number, maxAgeMs: number):
 
 /** The value of `Encrypt`. These bytes are not verified yet, so no XML parser reads them. */
 function encryptedPart(body: Buffer): string | undefined {
-  const text = body.toString();
+  const text = body.toString('latin1'); // base64 is ASCII, and nothing else of it is read
   if (!text.trimStart().startsWith('<')) return encryptedField(text);
   const at = text.lastIndexOf(ENCRYPT_START); // the last one: a text of a user is before it
   const isElement = at > 0 && text.trimStart().startsWith('<xml>');
