@@ -89,11 +89,12 @@ export type { WechatUserInfo } from './mobile-oauth/oauth-api.js';
 // Message push
 export { OnWechatMessage } from './push/on-wechat-message.decorator.js';
 export { MessagePushService } from './push/message-push.service.js';
-export type { PushRequest, PushResponse } from './push/message-push.service.js';
+export type { PushRequest } from './push/message-push.service.js';
 export { openPush } from './push/open-push.js';
 export type { OpenPushInput } from './push/open-push.js';
 export type { PushQuery } from './push/push.keys.js';
 export type { WechatMessage } from './push/push.message.js';
+export type { PushResponse } from './push/push.response.js';
 
 // Guards and decorators
 export { OptionalSessionGuard, Public, SessionGuard } from './auth/session.guard.js';

@@ -1,17 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { hideSecrets } from '../hide-secrets.js';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
-import type { MessageHandler } from '../inbox/handler-registry.js';
 import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
 import type { HttpEndpoint } from '../inbox/http-endpoint.js';
-import { Inbox, InboxBusyError } from '../inbox/inbox.js';
+import { InboxBusyError } from '../inbox/inbox.js';
 import { MinuteLog } from '../minute-log.js';
-import { SingleFlight } from '../single-flight.js';
-import { KEY_PREFIX } from '../store/keys.js';
 import { WechatStore } from '../store/wechat.store.js';
 import { WechatAppError, WechatConfigError, WechatError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
@@ -19,9 +14,11 @@ import { KeptReplies } from './kept-replies.js';
 import { handlerKey, PUSH_HANDLER } from './on-wechat-message.decorator.js';
 import { PushKeys } from './push.keys.js';
 import type { PushQuery, VerifiedPush } from './push.keys.js';
-import { identityOf, isObject, readContent, toMessage } from './push.message.js';
-import type { PushContent, WechatMessage } from './push.message.js';
-import { writeXml } from './push.xml.js';
+import { identityOf, readContent, toMessage } from './push.message.js';
+import type { WechatMessage } from './push.message.js';
+import { NO_STORE, refuse, reply, text } from './push.response.js';
+import type { PushResponse } from './push.response.js';
+import { HandlerError, LateError, PushRunner } from './push.runner.js';
 
 /**
  * A push that your own controller received.
@@ -43,32 +40,11 @@ export interface PushRequest {
   appId?: string;
 }
 
-/**
- * The response to WeChat, which `MessagePushService.handle` returns.
- *
- * @experimental
- * @example
- * ```ts
- * const { status, headers, body } = await pushes.handle(request);
- * response.status(status).set(headers).send(body);
- * ```
- */
-export interface PushResponse {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-}
-
-/** From the start of a run. WeChat's third and last delivery ends about 15 s after the first one has started. */
-const RESPOND_WITHIN_MS = 14_000;
-const SHUTDOWN_MS = 10_000;
-/** What the inbox remembers of a handled push: whether there was a reply. */
-const WITHOUT_REPLY = Buffer.alloc(0);
-const WITH_REPLY = Buffer.of(1);
 /** Of a message that a warning names: in plain mode the text is not signed. */
 const KIND = /^[\w', ]{1,100}$/;
 /** How the container platform of WeChat (云托管) checks the path. */
 const PROBE = 'CheckContainerPath';
+const SUCCESS = text('success');
 
 /**
  * Receives the messages and events that WeChat pushes (消息推送) at `push.path`, and calls the method with `@OnWechatMessage`.
@@ -85,13 +61,10 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   private readonly logger = new Logger('WechatPush');
   /** For lines that any sender can cause. */
   private readonly minuteLog = new MinuteLog('WechatPush');
-  private readonly inbox: Inbox;
-  /** Deliveries of one push share one response, with one deadline. */
-  private readonly responses = new SingleFlight<string | undefined>();
+  private readonly runner: PushRunner;
   private readonly apps = new Map<string, PushKeys>();
   private readonly endpoint?: HttpEndpoint;
   private readonly unhandled = new Set<string>();
-  private readonly closing = new AbortController();
   private handlers?: HandlerRegistry<WechatMessage>;
   private isClosing = false;
   private hasReportedParser = false;
@@ -100,16 +73,15 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   constructor(
     private readonly options: ResolvedWechatOptions,
     store: WechatStore,
-    private readonly kept: KeptReplies,
+    kept: KeptReplies,
     private readonly host: HttpAdapterHost,
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
   ) {
-    this.inbox = new Inbox(store, KEY_PREFIX.push, { longestWait: RESPOND_WITHIN_MS });
-    setMaxListeners(0, this.closing.signal); // any number of pushes may be handled at once
+    this.runner = new PushRunner(store, kept, this.logger);
     for (const { appId, push } of options.apps)
       if (push) this.apps.set(appId, new PushKeys(appId, push));
-    hideSecrets(this, 'host', 'discovery', 'kept'); // they reference the whole application
+    hideSecrets(this, 'host', 'discovery', 'runner'); // they reference the whole application
     const { path } = options.push;
     if (path === undefined || this.apps.size === 0) return;
     this.endpoint = this.endpointAt(path);
@@ -135,8 +107,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   /** Waits for running handlers for 10 s. New pushes are 503 meanwhile. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isClosing = true;
-    await Promise.race([this.inbox.settled(), sleep(SHUTDOWN_MS, undefined, { ref: false })]);
-    this.closing.abort();
+    await this.runner.close();
   }
 
   /**
@@ -212,8 +183,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
     push: VerifiedPush,
     handlers: HandlerRegistry<WechatMessage>,
   ): Promise<PushResponse> {
-    const content = readContent(push.bytes.toString());
-    const { format, data } = content;
+    const { format, data } = readContent(push.bytes.toString());
     if (data['MsgType'] === undefined && data['action'] === PROBE) return SUCCESS;
     const message = toMessage(app.appId, push.encrypted, data);
     const handler = handlers.find(
@@ -225,71 +195,10 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
       return SUCCESS;
     }
     const identity = identityOf(message, push.bytes);
-    const reply = await this.responses.run(identity, () =>
-      this.inTime(this.run(identity, handler, message, content)),
-    );
-    if (reply === undefined) return SUCCESS;
-    const body = push.encrypted ? app.seal(format, reply, push.nonce, Date.now()) : reply;
-    return { status: 200, headers: { ...NO_STORE, 'Content-Type': TYPES[format] }, body };
-  }
-
-  /** The reply of the run, now or within the last minute. */
-  private async run(
-    identity: string,
-    handler: MessageHandler<WechatMessage>,
-    message: WechatMessage,
-    content: PushContent,
-  ): Promise<string | undefined> {
-    let own: { reply?: string } | undefined;
-    const mark = await this.inbox.process(identity, async () => {
-      own = { reply: await this.runHandler(handler, message, content) };
-      if (own.reply === undefined) return WITHOUT_REPLY;
-      await this.kept.keep(message.appId, identity, own.reply);
-      return WITH_REPLY;
-    });
-    if (own) return own.reply;
-    return mark.equals(WITH_REPLY) ? this.kept.find(identity) : undefined;
-  }
-
-  /** It may fail after the response, so its failure is logged here. */
-  private async runHandler(
-    handler: MessageHandler<WechatMessage>,
-    message: WechatMessage,
-    { format }: PushContent,
-  ): Promise<string | undefined> {
-    let result: unknown;
-    try {
-      result = await handler.handle(message);
-    } catch (error) {
-      this.logger.error(
-        `${handler.name} failed, and WeChat may not repeat the push: ${String(error)}`,
-        error instanceof Error ? error.stack : undefined,
-      );
-      throw new HandlerError();
-    }
-    try {
-      return replyOf(result, format);
-    } catch {
-      this.logger.error(
-        `${handler.name} returned a value that is not a reply, so WeChat gets success. Return nothing, or a plain object of JSON values whose names are names of XML elements.`,
-      );
-      return undefined;
-    }
-  }
-
-  /** Nothing is sent while the handler runs: only a missing response makes WeChat deliver the push again. */
-  private inTime<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.closing;
-    return new Promise((resolve, reject) => {
-      const stop = (): void => reject(new LateError(503));
-      const late = setTimeout(() => reject(new LateError(500)), RESPOND_WITHIN_MS).unref();
-      signal.addEventListener('abort', stop, { once: true });
-      const done = (): void => {
-        clearTimeout(late);
-        signal.removeEventListener('abort', stop);
-      };
-      work.finally(done).then(resolve, reject);
-    });
+    const replied = await this.runner.run({ identity, handler, message, format });
+    if (replied === undefined) return SUCCESS;
+    const { encrypted, nonce } = push;
+    return reply(format, encrypted ? app.seal(format, replied, nonce, Date.now()) : replied);
   }
 
   /** A refused request can come from anyone, so the log has nothing of it. */
@@ -325,46 +234,9 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   }
 }
 
-class HandlerError extends Error {}
-
-/** The handler still runs. */
-class LateError extends Error {
-  constructor(readonly status: 500 | 503) {
-    super();
-  }
-}
-
-const NO_STORE = { 'Cache-Control': 'no-store' };
-const TYPES = { json: 'application/json', xml: 'text/xml' };
-const SUCCESS = text('success');
-
-/** The console's echostr is repeated here, so no browser may take it for a page. */
-function text(body: string): PushResponse {
-  const headers = { 'Content-Type': 'text/plain', 'X-Content-Type-Options': 'nosniff' };
-  return { status: 200, headers: { ...NO_STORE, ...headers }, body };
-}
-
-function refuse(status: number): PushResponse {
-  return { status, headers: NO_STORE, body: '' };
-}
-
 function requireBytes(body: unknown): void {
   if (Buffer.isBuffer(body)) return;
   throw new WechatConfigError([
     'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
   ]);
-}
-
-/** @throws TypeError if it is not a plain object of JSON values */
-function replyOf(result: unknown, format: PushContent['format']): string | undefined {
-  if (result === undefined || result === null) return undefined;
-  if (!isPlainObject(result)) throw new TypeError('not a plain object');
-  const json = JSON.stringify(result);
-  return format === 'json' ? json : writeXml(JSON.parse(json) as object);
-}
-
-function isPlainObject(value: unknown): value is object {
-  if (!isObject(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
