@@ -1,6 +1,6 @@
 import type { parseXml, XmlElement } from '@rgrove/parse-xml';
-import { createRequire } from 'node:module';
 import { WechatBadRequestError, WechatConfigError } from '../wechat.errors.js';
+import { requireXmlParser } from './xml-parser.cjs';
 
 /** The root element is level 1. */
 export const MAX_DEPTH = 16;
@@ -11,8 +11,7 @@ let parser: Parser | undefined;
 /** The parser is loaded at the first XML push, so that applications without XML need no parser. */
 function loadParser(): Parser {
   try {
-    const module = createRequire(__filename)('@rgrove/parse-xml') as { parseXml: Parser };
-    return module.parseXml;
+    return requireXmlParser().parseXml;
   } catch {
     throw new WechatConfigError([
       'WeChat pushes XML, and the package that reads it is not installed. Run: npm install @rgrove/parse-xml. Or set 数据格式 to JSON in the console',
