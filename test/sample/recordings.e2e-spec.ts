@@ -106,6 +106,7 @@ describeOnEachDatabase('recordings', (database) => {
           format,
           fileSize: sound.length,
           duration: expect.any(Number),
+          status: 'ok',
           createdAt: expect.any(String),
         },
         success: true,

@@ -3,7 +3,7 @@ import { Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
 import { Waiting } from '../../apps/sample/src/shop/waiting.js';
 import { Order as OrderRow } from '../../apps/sample/src/shop/order.entity.js';
 import { PaymentConflict } from '../../apps/sample/src/shop/payment-conflict.entity.js';
-import { ShopClock } from '../../apps/sample/src/shop/shop-clock.js';
+import { AppClock } from '../../apps/sample/src/common/app-clock.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer, Order } from '../support/coffee-shop.js';
@@ -137,7 +137,7 @@ describeOnEachDatabase('the operation of the shop', (database) => {
     const waiting = new Waiting(
       data.getRepository(OrderRow),
       data.getRepository(PaymentConflict),
-      shop.app.get(ShopClock),
+      shop.app.get(AppClock),
     );
     const lines = await waiting.list();
     expect(lines.filter((line) => line.includes(abnormal.number))).toEqual([

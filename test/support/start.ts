@@ -9,6 +9,7 @@ import { readConfig } from '../../apps/sample/src/config.js';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { clientOf } from './http.js';
 import type { AppResponse, Call } from './http.js';
+import { PUSH } from './push-messages.js';
 import { freePort } from './redis.js';
 
 /** The running reference app and its sandbox. */
@@ -40,6 +41,8 @@ export interface StartOptions {
   wechat?: WechatSandbox;
   /** Whether the sandbox's first merchant is the merchant of the app, so that the shop is open. @default false */
   shop?: boolean;
+  /** Whether the default mini program pushes messages to the app, in secure mode; `plain`: without encryption. @default false */
+  push?: boolean | 'plain';
 }
 
 /** Starts the reference app with its own sandbox. The app uses the sandbox's clock for sessions. */
@@ -49,10 +52,11 @@ export async function start({
   sandbox = {},
   wechat: shared,
   shop = false,
+  push = false,
 }: StartOptions = {}): Promise<Started> {
   const wechat = shared ?? (await startWechatSandbox(sandbox));
   const closeSandbox = async (): Promise<void> => (shared ? undefined : wechat.close());
-  const port = shop ? await freePort() : 0;
+  const port = shop || push ? await freePort() : 0;
   const uploads = await mkdtemp(join(tmpdir(), 'nestjs-wechat-uploads-'));
   const config = readConfig({
     LOG_LEVEL: 'silent',
@@ -60,6 +64,7 @@ export async function start({
     UPLOAD_DIR: uploads,
     ...environmentFor(wechat),
     ...(shop && merchantOf(wechat, port)),
+    ...(push && pushTo(wechat, port, push === 'plain')),
     ...env,
   });
   const log: string[] = [];
@@ -97,6 +102,15 @@ export async function start({
 function merchantOf({ pay }: WechatSandbox, port: number): Record<string, string | undefined> {
   const PUBLIC_URL = `http://127.0.0.1:${port}`;
   return { ...pay.merchant.env({ notifyUrl: '' }), WECHAT_PAY_NOTIFY_URL: undefined, PUBLIC_URL };
+}
+
+/** Fills in the page 消息推送 of the console. Returns the variables of the app. */
+function pushTo(wechat: WechatSandbox, port: number, isPlain: boolean): Record<string, string> {
+  const PUBLIC_URL = `http://127.0.0.1:${port}`;
+  const appId = wechat.apps.find(({ kind }) => kind === 'mini-program')?.appId ?? '';
+  const { token, aesKey } = { token: PUSH.token, ...(!isPlain && { aesKey: PUSH.aesKey }) };
+  wechat.configurePush(appId, { url: `${PUBLIC_URL}/wechat/push`, token, aesKey });
+  return { PUBLIC_URL, WECHAT_PUSH_TOKEN: token, WECHAT_PUSH_AES_KEY: aesKey ?? '' };
 }
 
 /** The variables that connect the app to a sandbox. */

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
 import { WechatModule } from 'nestjs-wechat';
 import { AccountModule } from './account/account.module.js';
 import { AuthModule } from './auth/auth.module.js';
@@ -7,6 +8,7 @@ import { redisCacheModule } from './cache/cache.module.js';
 import { CentralModule } from './central/central.module.js';
 import { AppConfig } from './config.js';
 import { ConfigModule } from './config.module.js';
+import { ContentModule } from './content/content.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MeModule } from './me/me.module.js';
@@ -26,7 +28,9 @@ export class AppModule {
         DatabaseModule,
         ...(config.cacheRedisUrl === undefined ? [] : [redisCacheModule]),
         WechatModule.forRoot({ ...config.wechat, users: UsersService }),
+        ScheduleModule.forRoot(),
         UsersModule,
+        ContentModule,
         AuthModule,
         MeModule,
         AccountModule,

@@ -14,7 +14,7 @@ import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-wechat';
-import type { WechatModuleOptions } from 'nestjs-wechat';
+import type { WechatApp, WechatModuleOptions } from 'nestjs-wechat';
 import { wechatPayOptionsFromEnv } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { parseSize } from './common/size.js';
@@ -23,6 +23,9 @@ export type Environment = Record<string, string | undefined>;
 
 /** A PostgreSQL server, or an embedded database in a folder. */
 export type DatabaseConfig = { url: string } | { dir: string };
+
+/** `on`: nicknames, pictures and recordings. `text`: nicknames. */
+export type ContentCheck = 'on' | 'text' | 'off';
 
 type TrustProxy = FastifyServerOptions['trustProxy'];
 
@@ -37,6 +40,8 @@ export class AppConfig {
   readonly pay?: WechatPayOptions;
   /** When an unpaid order is closed, in milliseconds after it was made. */
   readonly orderTtl: number;
+  /** What WeChat checks before other users get it. `text`: nicknames only. */
+  readonly contentCheck: ContentCheck;
   readonly database: DatabaseConfig;
   /** The Redis of the cache. If it is not set, the library caches in this process. */
   readonly cacheRedisUrl?: string;
@@ -159,6 +164,10 @@ class Variables {
   @IsDuration("ORDER_TTL must be a duration from '1m' to '7d'", ORDER_TTL_LIMITS)
   ORDER_TTL = '15m';
 
+  @IsOptional()
+  @IsIn(['on', 'text', 'off'], { message: 'CONTENT_CHECK must be on, text or off' })
+  CONTENT_CHECK?: ContentCheck;
+
   UPLOAD_DIR = './var/uploads';
 
   @IsSize("UPLOAD_QUOTA is not a size such as '200MB' or '1GB'")
@@ -213,6 +222,12 @@ export function readConfig(env: Environment): AppConfig {
   );
   const wechat = collecting(problems, () => wechatOptionsFromEnv(env));
   const pay = collecting(problems, () => wechatPayOptionsFromEnv(withNotifyUrl(present(env))));
+  const receivesVerdicts =
+    variables.PUBLIC_URL !== undefined && wechat?.apps.find(isMiniProgram)?.push !== undefined;
+  if (variables.CONTENT_CHECK === 'on' && wechat && !receivesVerdicts)
+    problems.push(
+      'CONTENT_CHECK=on needs PUBLIC_URL and WECHAT_PUSH_TOKEN: WeChat downloads the files from the one and pushes its verdicts by the other',
+    );
   if (problems.length > 0 || !wechat) throw new ConfigError(problems);
   const production = variables.NODE_ENV === 'production';
   return new AppConfig({
@@ -221,6 +236,7 @@ export function readConfig(env: Environment): AppConfig {
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     wechat,
     pay,
+    contentCheck: variables.CONTENT_CHECK ?? (receivesVerdicts ? 'on' : 'off'),
     orderTtl: parseDuration(variables.ORDER_TTL) ?? 0,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
     cacheRedisUrl: variables.CACHE_REDIS_URL,
@@ -244,6 +260,8 @@ export function readConfig(env: Environment): AppConfig {
     telemetry: variables.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,
   });
 }
+
+const isMiniProgram = ({ kind }: WechatApp): boolean => kind === 'mini-program';
 
 function collecting<Options>(problems: string[], read: () => Options): Options | undefined {
   try {

@@ -7,7 +7,7 @@ import { loadEnvironment, readConfig } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { Order } from './shop/order.entity.js';
 import { PaymentConflict } from './shop/payment-conflict.entity.js';
-import { ShopClock } from './shop/shop-clock.js';
+import { AppClock } from './common/app-clock.js';
 import { Waiting } from './shop/waiting.js';
 
 const USAGE = `Usage: npm run orders -- conflicts
@@ -31,7 +31,7 @@ await runCommand(async () => {
       DatabaseModule,
       TypeOrmModule.forFeature([Order, PaymentConflict]),
     ],
-    providers: [ShopClock, Waiting],
+    providers: [AppClock, Waiting],
   };
   const context = await NestFactory.createApplicationContext(operator, {
     logger: ['error'],

@@ -30,11 +30,12 @@ export class AccountService {
    * @throws AccountDeletedError, StoreUnavailableError
    */
   async close({ user }: Account): Promise<void> {
-    const { recordings, identities } = await this.dataSource.transaction((db) =>
-      removeRows(db, user, this.now()),
-    );
-    await this.recordings.removeFiles(recordings);
-    await this.avatars.removeOf(user);
+    const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => ({
+      pictures: await this.avatars.filesOf(db, user.id),
+      ...(await removeRows(db, user, this.now())),
+    }));
+    await this.recordings.remove(recordings.map(({ id }) => id));
+    await this.avatars.remove(pictures);
     await Promise.all(
       identities.map(({ appId, openid }) => this.sessions.revokeAll({ appId, openid })),
     );

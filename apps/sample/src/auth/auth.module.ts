@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
+import { ContentModule } from '../content/content.module.js';
 import { RateLimitModule } from '../common/rate-limit.module.js';
 import { PhoneModule } from '../phone/phone.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
@@ -12,7 +13,7 @@ import { SessionStrategy } from './wechat-session.strategy.js';
 import { WhoamiController } from './whoami.controller.js';
 
 @Module({
-  imports: [UsersModule, AvatarsModule, PhoneModule, TokensModule, RateLimitModule],
+  imports: [UsersModule, AvatarsModule, ContentModule, PhoneModule, TokensModule, RateLimitModule],
   controllers: [AuthController, PhoneLoginController, WhoamiController],
   providers: [PhoneLoginService, RegistrationTickets, SessionStrategy],
 })

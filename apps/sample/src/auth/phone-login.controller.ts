@@ -55,7 +55,10 @@ export class PhoneLoginController {
       'The ticket works once, for ten minutes, for the user who got it. It sets the user’s phone number. If another account has the number: 409, or with `takeOverNumber` that account loses it.',
   })
   @ApiEnvelope(TokenResponse)
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_PHONE_TAKEN')
+  @ApiErrors(
+    ...(['ERR_BAD_REQUEST', 'ERR_CONTENT_REFUSED', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND'] as const),
+    ...(['ERR_PHONE_TAKEN', 'ERR_WECHAT_NOT_VISITED', 'ERR_WECHAT_UNAVAILABLE'] as const),
+  )
   register(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,

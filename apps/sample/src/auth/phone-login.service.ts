@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { WechatSession } from 'nestjs-wechat';
 import { NotRegisteredError } from '../common/app-error.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
+import { NickNames } from '../content/nick-names.js';
 import type { PhoneDto } from '../phone/phone.dto.js';
 import { PhoneVerifier } from '../phone/phone-verifier.js';
 import { AppTokens } from '../tokens/app-tokens.js';
@@ -20,6 +21,7 @@ export class PhoneLoginService {
     private readonly avatars: AvatarsService,
     private readonly tickets: RegistrationTickets,
     private readonly tokens: AppTokens,
+    private readonly nickNames: NickNames,
   ) {}
 
   async login(session: WechatSession, user: User, dto: PhoneDto): Promise<PhoneLoginResponse> {
@@ -42,9 +44,10 @@ export class PhoneLoginService {
     user: User,
     { registrationTicket, takeOverNumber: takeOver, ...profile }: RegisterDto,
   ): Promise<TokenResponse> {
+    const changes = await this.nickNames.check(session, profile); // first, so that a refused name does not use the ticket
     const phone = await this.tickets.redeem(session, registrationTicket);
     const account = await this.numbers.setNumber(session, user, phone, { takeOver });
-    return this.tokenFor(await this.avatars.saveUser(account, profile), session);
+    return this.tokenFor(await this.avatars.saveUser(account, changes), session);
   }
 
   private async tokenFor(user: User, session: WechatSession): Promise<TokenResponse> {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ContentModule } from '../content/content.module.js';
 import { FilesModule } from '../files/upload-folders.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
@@ -8,7 +9,7 @@ import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
 
 @Module({
-  imports: [UsersModule, FilesModule, TypeOrmModule.forFeature([User])],
+  imports: [UsersModule, FilesModule, ContentModule, TypeOrmModule.forFeature([User])],
   controllers: [AvatarsController],
   providers: [AvatarsService, AvatarUrlSubscriber],
   exports: [AvatarsService],

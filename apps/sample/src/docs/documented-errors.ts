@@ -6,6 +6,7 @@ import {
   WechatConfigError,
   WechatDecryptError,
   WechatError,
+  WechatNotVisitedError,
   WechatPageError,
   WechatPayRefundError,
   WechatRateLimitError,
@@ -23,6 +24,12 @@ import {
   ScopeError,
   UnauthorizedError,
 } from '../common/app-error.js';
+import {
+  ContentBlockedError,
+  ContentCheckingError,
+  ContentRefusedError,
+  ContentUnsupportedError,
+} from '../content/content.errors.js';
 import { TooLargeError, UnsupportedMediaTypeError } from '../files/multipart.js';
 import { RangeNotSatisfiableError } from '../files/send-file.js';
 import { FileMissingError, StorageUnavailableError } from '../files/storage-errors.js';
@@ -51,6 +58,11 @@ export const DOCUMENTED_ERRORS = {
     { bytes: 209_000_000, files: 57 },
     { bytes: 200 * MB, files: 200 },
   ),
+  ERR_CONTENT_REFUSED: new ContentRefusedError(),
+  ERR_CONTENT_CHECKING: new ContentCheckingError(),
+  ERR_CONTENT_UNSUPPORTED: new ContentUnsupportedError(),
+  ERR_CONTENT_BLOCKED: new ContentBlockedError(),
+  ERR_WECHAT_NOT_VISITED: new WechatNotVisitedError(),
   ERR_ORDER_STATE: new OrderStateError('closed'),
   ERR_IDEMPOTENCY_CONFLICT: new IdempotencyConflictError(),
   ERR_PAY_REFUND: new WechatPayRefundError('NOT_ENOUGH'),

@@ -16,6 +16,7 @@ import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { LoginRateLimit } from '../common/rate-limit.module.js';
+import { NickNames } from '../content/nick-names.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import { PhoneDto } from '../phone/phone.dto.js';
@@ -43,6 +44,7 @@ export class MeController {
     private readonly phones: PhoneVerifier,
     private readonly numbers: PhoneNumbersService,
     private readonly users: UsersService,
+    private readonly nickNames: NickNames,
     private readonly rateLimit: LoginRateLimit,
   ) {}
 
@@ -75,17 +77,40 @@ export class MeController {
   @Patch()
   @ApiOperation({ summary: 'Change my name', description: 'Fields that are absent do not change.' })
   @ApiEnvelope(UserView)
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
-  async change(@CurrentUser() user: User, @Body() { nickName }: NickNameDto): Promise<UserView> {
-    return UserView.of(await this.users.save(user, { nickName }));
+  @ApiErrors(
+    'ERR_BAD_REQUEST',
+    'ERR_CONTENT_REFUSED',
+    'ERR_WECHAT_SESSION',
+    'ERR_WECHAT_NOT_VISITED',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
+  )
+  async change(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() { nickName }: NickNameDto,
+  ): Promise<UserView> {
+    const changes = await this.nickNames.check(session, { nickName });
+    return UserView.of(await this.users.save(user, changes));
   }
 
   @Put()
   @ApiOperation({ summary: 'Change my name, from a mini program', description: NO_PATCH })
   @ApiEnvelope(UserView)
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
-  put(@CurrentUser() user: User, @Body() changes: NickNameDto): Promise<UserView> {
-    return this.change(user, changes);
+  @ApiErrors(
+    'ERR_BAD_REQUEST',
+    'ERR_CONTENT_REFUSED',
+    'ERR_WECHAT_SESSION',
+    'ERR_WECHAT_NOT_VISITED',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
+  )
+  put(
+    @CurrentSession() session: WechatSession,
+    @CurrentUser() user: User,
+    @Body() changes: NickNameDto,
+  ): Promise<UserView> {
+    return this.change(session, user, changes);
   }
 
   @Put('avatar')
@@ -93,7 +118,7 @@ export class MeController {
   @ApiOperation({
     summary: 'Change my picture',
     description:
-      'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl of the response is its address.',
+      'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl of the response is its address, or still the old one while the picture is checked: GET /me/content.',
   })
   @ApiEnvelope(UserView)
   @ApiErrors(

@@ -31,6 +31,7 @@ export async function checkQuota(
 /**
  * Inserts a recording if the quota allows it. The row of the user is locked, so that uploads of one user are counted one after the other,
  * on whichever instance they arrive.
+ * @param alsoInsert inserts further rows in the same transaction
  * @returns false if the account has been deleted
  * @throws QuotaExceededError
  */
@@ -38,6 +39,7 @@ export function insertWithinQuota(
   db: EntityManager,
   recording: Recording,
   allowed: Usage,
+  alsoInsert: (db: EntityManager) => Promise<unknown>,
 ): Promise<boolean> {
   return db.transaction(async (transaction) => {
     const { userId, fileSize } = recording;
@@ -48,6 +50,7 @@ export function insertWithinQuota(
     if (owners.length === 0) return false;
     await checkQuota(transaction, userId, allowed, fileSize);
     await transaction.insert(Recording, recording);
+    await alsoInsert(transaction);
     return true;
   });
 }

@@ -3,6 +3,7 @@ import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import { NotFoundError } from '../common/app-error.js';
+import type { ContentStatus } from '../content/content.entity.js';
 import { AUDIO_TYPES } from './audio.js';
 import type { AudioFormat } from './audio.js';
 import type { Recording } from './recording.entity.js';
@@ -23,6 +24,13 @@ export class RecordingView {
   @ApiProperty({ description: 'Milliseconds' })
   duration: number;
 
+  @ApiProperty({
+    enum: ['checking', 'ok', 'review', 'blocked', 'unchecked'],
+    description:
+      'Only a recording that is ok can be shared. WeChat cannot check m4a and files over 10 MB: unchecked',
+  })
+  status: ContentStatus;
+
   @ApiProperty()
   createdAt: Date;
 
@@ -31,11 +39,14 @@ export class RecordingView {
     format: 'mp3',
     fileSize: 48_128,
     duration: 8020,
+    status: 'ok',
     createdAt: '2026-11-20T08:00:00.000Z',
   };
 
-  static of({ id, format, fileSize, duration, createdAt }: Recording): RecordingView {
-    return { id, format, fileSize, duration, createdAt };
+  /** @param status without one the recording is not shared */
+  static of(recording: Recording, status: ContentStatus = 'unchecked'): RecordingView {
+    const { id, format, fileSize, duration, createdAt } = recording;
+    return { id, format, fileSize, duration, status, createdAt };
   }
 }
 
@@ -46,4 +57,13 @@ export class RecordingIdPipe implements PipeTransform<string, string> {
     if (!isUUID(id)) throw new NotFoundError();
     return id;
   }
+}
+
+export class ShareView {
+  @ApiProperty({ description: 'Below PUBLIC_URL; a path of this API if that is not set' })
+  url: string;
+
+  static readonly example = {
+    url: 'https://api.example.com/shared/recordings/9f86d081884c7d659a2feaa0c55ad015',
+  };
 }

@@ -14,6 +14,7 @@ import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES } from './audio.js';
+import type { Recording } from './recording.entity.js';
 import { RecordingIdPipe, RecordingView } from './recording.dto.js';
 import { RecordingsService } from './recordings.service.js';
 
@@ -49,7 +50,7 @@ export class RecordingsController {
     'ERR_WECHAT_RATE_LIMIT',
   )
   async add(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<RecordingView> {
-    return RecordingView.of(await this.recordings.add(user, request));
+    return this.view(await this.recordings.add(user, request));
   }
 
   @Get()
@@ -57,7 +58,9 @@ export class RecordingsController {
   @ApiEnvelope([RecordingView])
   @ApiErrors('ERR_WECHAT_SESSION')
   async list(@CurrentUser() user: User): Promise<RecordingView[]> {
-    return (await this.recordings.list(user)).map((recording) => RecordingView.of(recording));
+    const recordings = await this.recordings.list(user);
+    const statuses = await this.recordings.statusesOf(recordings);
+    return recordings.map((one) => RecordingView.of(one, statuses.get(one.id)));
   }
 
   @Get(':id')
@@ -68,7 +71,7 @@ export class RecordingsController {
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,
   ): Promise<RecordingView> {
-    return RecordingView.of(await this.recordings.find(user, id));
+    return this.view(await this.recordings.find(user, id));
   }
 
   @Get(':id/content')
@@ -81,7 +84,13 @@ export class RecordingsController {
   @ApiProduces(...Object.values(AUDIO_TYPES))
   @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
   @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
-  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_FILE_MISSING', 'RANGE_OUTSIDE')
+  @ApiErrors(
+    'ERR_WECHAT_SESSION',
+    'ERR_CONTENT_BLOCKED',
+    'ERR_NOT_FOUND',
+    'ERR_FILE_MISSING',
+    'RANGE_OUTSIDE',
+  )
   content(
     @CurrentUser() user: User,
     @Param('id', RecordingIdPipe) id: string,
@@ -95,6 +104,11 @@ export class RecordingsController {
   @ApiEnvelope(null)
   @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
   remove(@CurrentUser() user: User, @Param('id', RecordingIdPipe) id: string): Promise<void> {
-    return this.recordings.remove(user, id);
+    return this.recordings.delete(user, id);
+  }
+
+  private async view(recording: Recording): Promise<RecordingView> {
+    const statuses = await this.recordings.statusesOf([recording]);
+    return RecordingView.of(recording, statuses.get(recording.id));
   }
 }

@@ -7,6 +7,10 @@ import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
+import { ContentBlockedError } from '../content/content.errors.js';
+import type { Content, ContentStatus } from '../content/content.entity.js';
+import { Contents } from '../content/contents.js';
+import type { ContentHolder } from '../content/contents.js';
 import type { FileFolder } from '../files/file-folder.js';
 import type { FileIndex } from '../files/file-index.js';
 import { receiveUpload } from '../files/multipart.js';
@@ -15,18 +19,21 @@ import { FileMissingError } from '../files/storage-errors.js';
 import { UploadFolders } from '../files/upload-folders.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES, readAudio } from './audio.js';
+import type { AudioFormat } from './audio.js';
 import { checkQuota, insertWithinQuota } from './recording-quota.js';
 import type { Usage } from './recording-quota.js';
 import { Recording } from './recording.entity.js';
 import { describeDifferences, readReportedValues } from './reported-values.js';
 
 const MAX_BYTES = 20 * 1024 * 1024;
+/** WeChat checks files of at most 10 MB, and no m4a. */
+const MAX_CHECKED_BYTES = 10 * 1024 * 1024;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Recorded audio (录音): a file and its row. Another user's recording is 404. */
 @Injectable()
-export class RecordingsService implements FileIndex {
+export class RecordingsService implements FileIndex, ContentHolder {
   private readonly folder: FileFolder;
   private readonly allowed: Usage;
   private readonly logger = new Logger(RecordingsService.name);
@@ -34,17 +41,20 @@ export class RecordingsService implements FileIndex {
   constructor(
     @InjectRepository(Recording) private readonly rows: Repository<Recording>,
     private readonly folders: UploadFolders,
+    private readonly contents: Contents,
     { uploadQuota, uploadMaxFiles }: AppConfig,
   ) {
     this.allowed = { bytes: uploadQuota, files: uploadMaxFiles };
     this.folder = folders.add('recordings', this);
+    contents.hold('recording', this);
   }
 
-  add({ id }: User, request: FastifyRequest): Promise<Recording> {
-    return this.folders.inTurn(id, request, () => this.receive(id, request));
+  add(user: User, request: FastifyRequest): Promise<Recording> {
+    return this.folders.inTurn(user.id, request, () => this.receive(user, request));
   }
 
-  private async receive(userId: string, request: FastifyRequest): Promise<Recording> {
+  private async receive(user: User, request: FastifyRequest): Promise<Recording> {
+    const { id: userId } = user;
     const { folder, folders, allowed } = this;
     const check = (): Promise<void> => checkQuota(this.rows.manager, userId, allowed, 1);
     const upload = { folders, folder, maxBytes: MAX_BYTES, check };
@@ -56,7 +66,7 @@ export class RecordingsService implements FileIndex {
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
     for (const difference of describeDifferences(reported, recording))
       this.logger.warn(`A client reported wrong values for a recording: ${difference}.`);
-    return folder.store(file, recording.id, () => this.insert(recording));
+    return folder.store(file, recording.id, () => this.insert(recording, user));
   }
 
   /** Recordings whose file is missing are in the list, so that their owner can delete them. */
@@ -73,9 +83,21 @@ export class RecordingsService implements FileIndex {
     return recording;
   }
 
-  /** @throws NotFoundError, or FileMissingError if there is no file */
+  /** The statuses by the ids of the recordings. */
+  statusesOf(recordings: Recording[]): Promise<Map<string | null, ContentStatus>> {
+    return this.contents.statusesOf(recordings.map(({ id }) => id));
+  }
+
+  /** @throws NotFoundError, ContentBlockedError, or FileMissingError if there is no file */
   async send(reply: FastifyReply, user: User, recordingId: string): Promise<StreamableFile> {
-    const { id, format } = await this.find(user, recordingId);
+    const recording = await this.find(user, recordingId);
+    const status = (await this.statusesOf([recording])).get(recording.id);
+    if (status === 'blocked') throw new ContentBlockedError();
+    return this.sendAudio(reply, recording);
+  }
+
+  /** @throws FileMissingError */
+  async sendAudio(reply: FastifyReply, { id, format }: Recording): Promise<StreamableFile> {
     const file = await this.folder.open(id);
     if (!file) throw new FileMissingError();
     return sendFile(reply, file, {
@@ -85,16 +107,25 @@ export class RecordingsService implements FileIndex {
     });
   }
 
+  async open({ recordingId, extension }: Content): ReturnType<ContentHolder['open']> {
+    const file = recordingId === null ? undefined : await this.folder.open(recordingId);
+    return file && { file, type: AUDIO_TYPES[extension as AudioFormat] };
+  }
+
+  /** A blocked recording stays until its owner deletes it. No status needs other rows. */
+  async decided(): Promise<string[]> {
+    return [];
+  }
+
+  async remove(ids: string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.folder.remove(id)));
+  }
+
   /** Deletes the row first. A file without a row cannot be reached, and moves to the trash if this is interrupted. */
-  async remove({ id: userId }: User, id: string): Promise<void> {
+  async delete({ id: userId }: User, id: string): Promise<void> {
     const { affected } = await this.rows.delete({ id, userId });
     if (!affected) throw new NotFoundError();
     await this.folder.remove(id);
-  }
-
-  /** Removes the files of rows that are deleted already. */
-  async removeFiles(recordings: Pick<Recording, 'id'>[]): Promise<void> {
-    await Promise.all(recordings.map(({ id }) => this.folder.remove(id)));
   }
 
   async page(db: EntityManager, after: string, take: number): Promise<string[]> {
@@ -137,8 +168,18 @@ export class RecordingsService implements FileIndex {
     return recording;
   }
 
-  private async insert(recording: Recording): Promise<Recording> {
-    const inserted = await insertWithinQuota(this.rows.manager, recording, this.allowed);
+  private async insert(recording: Recording, user: User): Promise<Recording> {
+    const { id, format, fileSize } = recording;
+    const content = {
+      kind: 'recording',
+      file: id,
+      recordingId: id,
+      extension: format,
+      isCheckable: format !== 'm4a' && fileSize <= MAX_CHECKED_BYTES,
+    } as const;
+    const inserted = await insertWithinQuota(this.rows.manager, recording, this.allowed, (db) =>
+      this.contents.add(db, { ...content, user }),
+    );
     if (!inserted) throw new AccountDeletedError(); // the account was deleted while the file was received
     return recording;
   }

@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { randomUUID } from 'node:crypto';
 import { Repository } from 'typeorm';
 import { PaymentConflict } from './payment-conflict.entity.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 export type NewConflict = Omit<PaymentConflict, 'id' | 'createdAt'>;
 
@@ -14,7 +14,7 @@ export class Conflicts {
 
   constructor(
     @InjectRepository(PaymentConflict) private readonly rows: Repository<PaymentConflict>,
-    private readonly clock: ShopClock,
+    private readonly clock: AppClock,
   ) {}
 
   async record(conflict: NewConflict): Promise<void> {

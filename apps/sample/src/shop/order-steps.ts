@@ -7,7 +7,7 @@ import { NotFoundError } from '../common/app-error.js';
 import { dueAfter } from './order-schedule.js';
 import { Order } from './order.entity.js';
 import type { RefundStatus } from './order.entity.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 /** The request of `POST /orders/:id/refund` or of the job sends the refund in this time. After it the job repeats the request. */
 const REFUND_LEASE_MS = 10_000;
@@ -20,7 +20,7 @@ const REFUND_LEASE_MS = 10_000;
 export class OrderSteps {
   constructor(
     @InjectRepository(Order) private readonly rows: Repository<Order>,
-    private readonly clock: ShopClock,
+    private readonly clock: AppClock,
   ) {}
 
   find(where: FindOptionsWhere<Order>): Promise<Order | null> {

@@ -17,7 +17,7 @@ import type { OrderStatus } from './order.entity.js';
 import { Payments } from './payments.js';
 import { PRODUCTS } from './products.js';
 import { Refunds } from './refunds.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 /** WeChat accepts a prepay id for two hours. */
 const PREPAY_ID_LIFE_MS = 90 * 60_000;
@@ -34,7 +34,7 @@ export class OrdersService {
   constructor(
     @InjectRepository(Order) private readonly rows: Repository<Order>,
     private readonly config: AppConfig,
-    private readonly clock: ShopClock,
+    private readonly clock: AppClock,
     private readonly steps: OrderSteps,
     private readonly payments: Payments,
     private readonly refunds: Refunds,

@@ -9,7 +9,7 @@ import { OrderSteps } from './order-steps.js';
 import { Order } from './order.entity.js';
 import { Payments } from './payments.js';
 import { Refunds } from './refunds.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 /** The name of the timer. */
 export const ORDERS_JOB = 'orders';
@@ -48,7 +48,7 @@ export class Reconciliation implements BeforeApplicationShutdown {
 
   constructor(
     @InjectRepository(Order) private readonly rows: Repository<Order>,
-    private readonly clock: ShopClock,
+    private readonly clock: AppClock,
     private readonly steps: OrderSteps,
     private readonly payments: Payments,
     private readonly refunds: Refunds,

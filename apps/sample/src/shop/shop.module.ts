@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { ScheduleModule } from '@nestjs/schedule';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { WechatPayModule } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
@@ -16,7 +15,7 @@ import { Payments } from './payments.js';
 import { ProductsController } from './products.controller.js';
 import { Reconciliation } from './reconciliation.js';
 import { Refunds } from './refunds.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 /** The coffee shop. Without WeChat Pay it is closed: its routes are 404. */
 @Module({})
@@ -26,12 +25,11 @@ export class ShopModule {
       module: ShopModule,
       imports: [
         WechatPayModule.forRoot({ ...pay, clock: wechat.clock }),
-        ScheduleModule.forRoot(),
         TypeOrmModule.forFeature([Order, PaymentConflict]),
       ],
       controllers: [ProductsController, OrdersController],
       providers: [
-        ShopClock,
+        AppClock,
         OrderSteps,
         Conflicts,
         Payments,

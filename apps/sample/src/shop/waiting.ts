@@ -4,7 +4,7 @@ import { IsNull, LessThan, Repository } from 'typeorm';
 import type { FindOptionsWhere } from 'typeorm';
 import { Order } from './order.entity.js';
 import { PaymentConflict } from './payment-conflict.entity.js';
-import { ShopClock } from './shop-clock.js';
+import { AppClock } from '../common/app-clock.js';
 
 const HOUR_MS = 3600_000;
 /** WeChat Pay settles a refund in three working days, seldom later. */
@@ -16,7 +16,7 @@ export class Waiting {
   constructor(
     @InjectRepository(Order) private readonly orders: Repository<Order>,
     @InjectRepository(PaymentConflict) private readonly conflicts: Repository<PaymentConflict>,
-    private readonly clock: ShopClock,
+    private readonly clock: AppClock,
   ) {}
 
   /** One line for each conflict and each order, the oldest first. */

@@ -5,13 +5,13 @@ import { Identity } from './identity.entity.js';
 import { User } from './user.entity.js';
 
 /** The tables with a `user_id`. Their rows move when two accounts are merged. Add your own tables here. */
-const OWNED_TABLES = ['identities', 'recordings'];
+const OWNED_TABLES = ['identities', 'recordings', 'contents'];
 
 /** Fields that a merged account takes from the removed one if it has none itself. Each group is taken together. */
 const INHERITED_FIELDS = [
   ['unionid'],
   ['phoneNumber', 'phoneE164', 'phoneVerifiedAt'],
-  ['nickName'],
+  ['nickName', 'nickNameCheckedAt'],
   ['avatarUrl', 'avatarFile'],
   ['gender', 'country', 'province', 'city', 'language'],
 ] as const satisfies (keyof User)[][];

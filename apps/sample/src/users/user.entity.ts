@@ -32,6 +32,10 @@ export class User {
   @Column({ name: 'nick_name', type: 'text', nullable: true })
   nickName: string | null;
 
+  /** When WeChat passed the name; `null` if it was not checked. */
+  @Column({ name: 'nick_name_checked_at', type: 'timestamptz', nullable: true })
+  nickNameCheckedAt: Date | null;
+
   @Column({ name: 'avatar_url', type: 'text', nullable: true })
   avatarUrl: string | null;
 

@@ -10,7 +10,14 @@ import { User } from './user.entity.js';
 
 export type Profile = Pick<
   User,
-  'nickName' | 'avatarUrl' | 'gender' | 'country' | 'province' | 'city' | 'language'
+  | 'nickName'
+  | 'nickNameCheckedAt'
+  | 'avatarUrl'
+  | 'gender'
+  | 'country'
+  | 'province'
+  | 'city'
+  | 'language'
 >;
 
 export interface Registration {

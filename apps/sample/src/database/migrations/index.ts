@@ -3,6 +3,7 @@ import { OnePerson1763700000000 } from './1763700000000-one-person.js';
 import { MissingFiles1763850000000 } from './1763850000000-missing-files.js';
 import { PhoneTrust1764000000000 } from './1764000000000-phone-trust.js';
 import { CreateOrders1764500000000 } from './1764500000000-create-orders.js';
+import { CreateContents1764600000000 } from './1764600000000-create-contents.js';
 
 /** In the order of their dates. A list, not a glob: the same in TypeScript, in dist/ and under jest. */
 export const MIGRATIONS = [
@@ -11,4 +12,5 @@ export const MIGRATIONS = [
   MissingFiles1763850000000,
   PhoneTrust1764000000000,
   CreateOrders1764500000000,
+  CreateContents1764600000000,
 ];

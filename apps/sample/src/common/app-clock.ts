@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config.js';
 
-/** The time of orders. Tests and `npm start` move it, so SQL's `now()` is never used for an order. */
+/** The time of everything that becomes due. Tests and `npm start` move it, so SQL's `now()` is never used for a due time. */
 @Injectable()
-export class ShopClock {
+export class AppClock {
   private readonly clock: () => number;
 
   constructor({ wechat }: AppConfig) {
@@ -12,5 +12,10 @@ export class ShopClock {
 
   now(): Date {
     return new Date(this.clock());
+  }
+
+  /** @param ms milliseconds */
+  in(ms: number): Date {
+    return new Date(this.clock() + ms);
   }
 }

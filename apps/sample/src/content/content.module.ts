@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AppClock } from '../common/app-clock.js';
+import { ContentController } from './content.controller.js';
+import { Content } from './content.entity.js';
+import { Contents } from './contents.js';
+import { MediaChecks } from './media-checks.js';
+import { NickNames } from './nick-names.js';
+import { Verdicts } from './verdicts.js';
+
+/** Nothing that a user uploads reaches other users before WeChat has passed it, if CONTENT_CHECK is on. */
+@Module({
+  imports: [TypeOrmModule.forFeature([Content])],
+  controllers: [ContentController],
+  providers: [AppClock, Contents, NickNames, MediaChecks, Verdicts],
+  exports: [Contents, NickNames],
+})
+export class ContentModule {}
