@@ -41,7 +41,7 @@ import { ResolvedWechatOptions } from './wechat.options.js';
 import type { WechatModuleOptions } from './wechat.options.js';
 
 /**
- * Everything a NestJS application needs for WeChat. Import it once, in the root module; it is global unless told otherwise.
+ * Everything a NestJS application needs for WeChat. Import it once, in the root module; it is global unless `isGlobal` is false.
  *
  * @example
  * ```ts

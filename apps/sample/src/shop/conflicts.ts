@@ -7,7 +7,7 @@ import { AppClock } from '../common/app-clock.js';
 
 export type NewConflict = Omit<PaymentConflict, 'id' | 'createdAt'>;
 
-/** Keeps what no order can take, once, with one error line for the operator. `npm run orders -- conflicts` lists it. */
+/** Stores payments and refunds that fit no order, each once, and logs one error line for the operator. `npm run orders -- conflicts` lists it. */
 @Injectable()
 export class Conflicts {
   private readonly logger = new Logger('Shop');

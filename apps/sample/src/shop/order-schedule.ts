@@ -37,7 +37,7 @@ export function mustClose({ payBefore, closingSince, userId }: Scheduled, now: D
   return payBefore <= now || closingSince !== null || userId === null;
 }
 
-/** When the reconciliation looks at an order next, after it has just been worked on; `null`: never. */
+/** Returns when the reconciliation takes the order again, or `null` for never. */
 export function dueAfter(order: Scheduled, now: Date): Date | null {
   switch (order.status) {
     case 'pending':

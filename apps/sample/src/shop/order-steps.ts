@@ -9,7 +9,7 @@ import { Order } from './order.entity.js';
 import type { RefundStatus } from './order.entity.js';
 import { AppClock } from '../common/app-clock.js';
 
-/** The request of `POST /orders/:id/refund` or of the job sends the refund in this time. After it the job repeats the request. */
+/** The time in which the request that started the refund should send it. After it the job sends it. */
 const REFUND_LEASE_MS = 10_000;
 
 /**
@@ -34,7 +34,7 @@ export class OrderSteps {
     return order;
   }
 
-  /** Before a prepay is sent. The first one decides the description and the notify URL of all. */
+  /** Stores the fields of a prepay before it is sent. Every later prepay of the order repeats them. */
   async requestPay(
     order: Order,
     description: string,
@@ -61,7 +61,7 @@ export class OrderSteps {
     return this.change(order, {}, { prepayId, prepayIdAt: this.clock.now() });
   }
 
-  /** The user has cancelled. The job goes on if WeChat Pay does not respond now. */
+  /** Stores that the user has cancelled. The job closes the order if WeChat Pay does not respond now. */
   requestClose(order: Order): Promise<Order | undefined> {
     const changes = { closingSince: this.clock.now() };
     return this.change(order, { status: 'pending' }, this.planned(order, changes));
@@ -113,7 +113,7 @@ export class OrderSteps {
     return this.change(order, this.currentRefund(order), this.newRefund(order));
   }
 
-  /** What WeChat Pay says of a refund that has not ended. */
+  /** Stores the status of a refund that is not settled. */
   noteRefund(
     order: Order,
     refundId: string,
@@ -166,7 +166,7 @@ export class OrderSteps {
     return this.change(order, when, this.planned(order, changes));
   }
 
-  /** Of the callers within `everyMs` one may ask WeChat Pay. */
+  /** Returns true for one caller within `everyMs`. This caller may query WeChat Pay. */
   async claimQuery({ id }: Order, everyMs: number): Promise<boolean> {
     const now = this.clock.now();
     const { affected } = await this.rows
@@ -181,7 +181,7 @@ export class OrderSteps {
     return affected === 1;
   }
 
-  /** Plans the next look at an order after work that did not change it. `dueAt` is what the caller read; a later plan wins. */
+  /** Sets the time of the next reconciliation of an order that has not changed. Does nothing if `dueAt` is no longer the stored time. */
   async plan(order: Order): Promise<void> {
     const { id, dueAt } = order;
     const current = await this.get(order);

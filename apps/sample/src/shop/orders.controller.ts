@@ -106,7 +106,7 @@ export class OrdersController {
   @ApiOperation({
     summary: 'Ask WeChat Pay for the payment or the refund',
     description:
-      'Call it whenever wx.requestPayment has returned, whatever it returned. WeChat Pay is asked at most every two seconds.',
+      'Call it after wx.requestPayment, also if it failed or was cancelled. WeChat Pay is queried at most every two seconds.',
   })
   @ApiEnvelope(OrderView)
   @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE')

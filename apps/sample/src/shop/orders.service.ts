@@ -28,7 +28,7 @@ export interface NewOrder {
   quantity: number;
 }
 
-/** What a user does with their orders. Another user's order is 404. */
+/** The actions of a user on their orders. An order of another user is 404. */
 @Injectable()
 export class OrdersService {
   constructor(
@@ -42,8 +42,8 @@ export class OrdersService {
   ) {}
 
   /**
-   * Makes an order. The price is the shop's.
-   * @param idempotencyKey a repeat with the same key and body returns the order that the first request made
+   * Creates an order. The price comes from `products.ts`, not from the request.
+   * @param idempotencyKey a repeat with the same key and body returns the order that the first request created
    * @throws IdempotencyConflictError, AccountDeletedError
    */
   async create(
@@ -84,7 +84,7 @@ export class OrdersService {
   /**
    * @param before the id of an order of the user; the list begins after it
    * @returns the newest first
-   * @throws NotFoundError if `before` is no order of the user
+   * @throws NotFoundError if `before` is not an order of the user
    */
   async list(user: User, limit: number, before?: string): Promise<Order[]> {
     const query = this.rows
@@ -140,7 +140,7 @@ export class OrdersService {
     return order.status === 'refunding' ? this.refunds.settle(order) : this.payments.query(order);
   }
 
-  /** @throws OrderStateError, and what `PaymentService.close` throws: the order is pending then, and the job goes on */
+  /** @throws OrderStateError, and what `PaymentService.close` throws: the order is pending then, and the job closes it */
   async cancel(user: User, id: string): Promise<Order> {
     const order = await this.find(user, id);
     const closing = await this.steps.requestClose(order);
@@ -172,7 +172,7 @@ export class OrdersService {
     return this.config.pay?.notify.url ?? '';
   }
 
-  /** If WeChat Pay says that the order is paid or closed, the order is brought in line. */
+  /** Updates the order if WeChat Pay reports it as paid or closed. */
   private async prepay(order: Order, openid: string): Promise<string> {
     const { appId, number, amount, prepayId, prepayIdAt, payBefore, description, notifyUrl } =
       order;
@@ -217,7 +217,7 @@ export class OrdersService {
   }
 }
 
-/** A date and 12 random digits, so that numbers tell nothing about how much the shop sells. */
+/** A date and 12 random digits. A sequence would show how many orders the shop has. */
 function newNumber(at: Date): string {
   const digits = String(randomInt(1e12)).padStart(12, '0');
   return at.toISOString().slice(0, 10).replaceAll('-', '') + digits;

@@ -8,7 +8,7 @@ export type ConflictKind =
   /** A refund that the shop did not request. */
   | 'refund';
 
-/** Something that WeChat Pay has signed and that no order can take. An operator decides. */
+/** A payment or refund that WeChat Pay has signed and that fits no order. An operator decides. */
 @Entity('payment_conflicts')
 export class PaymentConflict {
   @PrimaryColumn('uuid')

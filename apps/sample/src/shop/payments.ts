@@ -7,7 +7,7 @@ import { Conflicts } from './conflicts.js';
 import { OrderSteps } from './order-steps.js';
 import type { Order } from './order.entity.js';
 
-/** The payment of an order at WeChat Pay: what a signed response or notification says of it, and closing. */
+/** Queries and closes the payment of an order at WeChat Pay, and applies signed responses and notifications to the order. */
 @Injectable()
 export class Payments {
   constructor(
@@ -29,7 +29,7 @@ export class Payments {
   }
 
   /**
-   * Brings an order in line with a payment. A payment that does not fit changes nothing and is a conflict.
+   * Applies a payment to an order. A payment that does not fit changes no order and is stored as a conflict.
    * @param payment of a verified response or notification
    */
   async apply(order: Order, payment: PayTransaction): Promise<Order> {
@@ -51,7 +51,7 @@ export class Payments {
     }
   }
 
-  /** A payment whose number no order has. */
+  /** Handles a payment whose number belongs to no order. */
   recordUnknown(payment: PayTransaction): Promise<void> {
     return this.recordConflict(payment, 'no order has this number');
   }

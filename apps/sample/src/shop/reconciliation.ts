@@ -38,7 +38,8 @@ const FORGET_OPENIDS = `
     status = 'refunded' OR (status = 'closed' AND closed_at <= $1) OR account_deleted_at <= $2)`;
 
 /**
- * Looks after orders whose notification is lost, whose time is over, or whose refund is not settled. Any number of instances may run it.
+ * Queries orders whose notification may be lost, closes expired ones, and follows refunds until they are settled. Any number of
+ * instances may run it.
  */
 @Injectable()
 export class Reconciliation implements BeforeApplicationShutdown {
@@ -110,7 +111,7 @@ export class Reconciliation implements BeforeApplicationShutdown {
     else if (order.payRequestedAt !== null) await this.payments.query(order);
   }
 
-  /** It is tried again, so WeChat Pay being unavailable is a warning. */
+  /** Logs a warning, not an error, if WeChat Pay is unavailable, because the work is repeated. */
   private report({ number, status }: Order, error: unknown): void {
     const text = `Order ${number} (${status}) is tried again later`;
     if (isWechatError(error)) this.logger.warn(`${text}: ${error.code} ${error.message}`);

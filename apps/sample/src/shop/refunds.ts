@@ -8,7 +8,7 @@ import { OrderSteps } from './order-steps.js';
 import type { Order, RefundStatus } from './order.entity.js';
 import { Payments } from './payments.js';
 
-/** The refund of an order at WeChat Pay: its request, and what a signed response or notification says of it. */
+/** Requests and queries the refund of an order at WeChat Pay, and applies signed responses and notifications to the order. */
 @Injectable()
 export class Refunds {
   private readonly logger = new Logger('Shop');
@@ -63,7 +63,7 @@ export class Refunds {
   }
 
   /**
-   * Brings an order in line with a refund. Only its current refund changes a `refunding` order.
+   * Applies a refund to an order. Only its current refund changes a `refunding` order.
    * @param refund of a verified response or notification
    */
   async apply(order: Order, refund: PayRefund): Promise<Order> {
@@ -80,7 +80,7 @@ export class Refunds {
     return (await this.applyCurrent(order, refund)) ?? this.steps.get(order);
   }
 
-  /** A refund of a payment that no order has. */
+  /** Handles a refund of a payment that belongs to no order. */
   recordUnknown(refund: PayRefund): Promise<void> {
     return this.recordConflict(refund, 'no order has the number of its payment');
   }

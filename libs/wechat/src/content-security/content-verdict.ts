@@ -34,7 +34,7 @@ export interface ContentVerdict {
 export interface MediaVerdict {
   /** The id that `checkMedia` returned. Compare it: a verdict is valid for its own check only. */
   traceId: string;
-  /** Whether WeChat has judged the file, whatever it says. */
+  /** Whether the push contains a verdict: `pass`, `review` or `risky`. */
   ok: boolean;
   /** Present if `ok`. */
   verdict?: ContentVerdict;

@@ -146,7 +146,7 @@ async function serve(
   response.end(body);
 }
 
-/** Returns `undefined` if the client is gone. */
+/** Returns `undefined` if the client has closed the connection. */
 async function responseTo(
   endpoint: HttpEndpoint,
   url: string,

@@ -29,7 +29,7 @@ export const REFUND_PATH = '/v3/refund/domestic/refunds';
 const RETRY_AFTER_SECONDS = 60;
 
 /**
- * The error of a refusal. The one place that knows WeChat Pay's words.
+ * Converts a refusal of WeChat Pay to an error of this library. No other file knows the meaning of WeChat Pay's codes.
  * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791842
  */
 export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError {

@@ -41,7 +41,7 @@ export interface PayNotificationResponse {
 /** WeChat Pay waits for 5 s. */
 const RESPOND_WITHIN_MS = 4_000;
 const SHUTDOWN_MS = 10_000;
-/** One body per status: a refusal tells the sender nothing else. */
+/** One body for each status. It contains nothing of the request, so a sender learns only the status. */
 const REFUSALS: Record<number, string> = {
   400: '{"code":"FAIL","message":"bad request"}',
   401: '{"code":"FAIL","message":"not authenticated"}',

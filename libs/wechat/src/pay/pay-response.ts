@@ -4,8 +4,8 @@ import type { PayRefusal } from './pay-error.js';
 import { isObject } from './pay.types.js';
 
 /**
- * The path with `*` for what is not WeChat Pay's own word, for the circuit breaker, logs, errors and spans: they hold no order
- * numbers. `/v3/pay/transactions/out-trade-no/ORDER-1/close` is `/v3/pay/transactions/out-trade-no/*\/close`.
+ * Returns the path with `*` in place of order numbers and ids. The circuit breaker, logs, errors and spans use it.
+ * `/v3/pay/transactions/out-trade-no/ORDER-1/close` is `/v3/pay/transactions/out-trade-no/*\/close`.
  */
 export function endpointOf(path: string): string {
   const [bare = ''] = path.split('?');

@@ -47,7 +47,7 @@ export interface PushContent {
   data: Record<string, unknown>;
 }
 
-/** Ids that JavaScript must not round, whatever their size is. */
+/** Ids that are always strings, because JavaScript rounds large integers. */
 const ID_FIELDS = new Set(['MsgId', 'MsgID', 'msgid', 'trace_id']);
 /** Around the list of a subscribe event in XML. */
 const LIST_WRAPPER = /^SubscribeMsg\w+Event$/;

@@ -104,7 +104,7 @@ export class SessionService {
    * A client that lost the response repeats the refresh within the grace time and gets the same successor, if it repeats
    * with the same `requestId`. A refresh with a replaced token and another `requestId`, or with a token that was replaced
    * earlier, is reuse: the session is revoked and `reuse` is emitted. If neither the refresh nor its repetition has a
-   * `requestId`, a copy of the token cannot be told from the client during the grace time.
+   * `requestId`, a thief with a copy of the token cannot be distinguished from the client during the grace time.
    *
    * @param options.requestId made by the client for this refresh, at random; 1 to 128 printable ASCII characters
    * @throws WechatBadRequestError, WechatSessionError, StoreUnavailableError

@@ -120,7 +120,7 @@ export class SealedRepository<T, Id = string> {
     });
   }
 
-  /** Removes the record, whatever it is now. Returns whether there was one. */
+  /** Removes the record without a comparison. Returns whether there was one. */
   remove(id: Id): Promise<boolean> {
     return this.store.remove(this.keyOf(id));
   }

@@ -58,7 +58,7 @@ export class HttpTransport implements OnApplicationShutdown {
   }
 
   /**
-   * Sends a request and returns its response, whatever the status.
+   * Sends a request and returns its response, also if the status is an error.
    * @throws TransportError if there is no complete response
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
