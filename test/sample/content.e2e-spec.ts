@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import { ContentOperator } from '../../apps/sample/src/content/content-operator.js';
 import { m4a, mp3 } from '../support/audio.js';
 import { startContentApp } from '../support/content-app.js';
 import type { Author, ContentApp } from '../support/content-app.js';
@@ -207,6 +208,25 @@ describeOnEachDatabase('content of users', (database) => {
     await s.ask();
     expect(await statusOf(id)).toBe('review');
     expect((await share(id)).body.error).toBe('ERR_CONTENT_CHECKING');
+  });
+
+  it('publishes what a person approves, and hides what a person blocks', async () => {
+    const operator = s.app.get(ContentOperator);
+    s.wechat.contentVerdict('*', { suggest: 'review' });
+    await me.upload('PUT /me/avatar', PNG_PICTURE);
+    await s.ask();
+    await s.pass('2s');
+    const line = (await operator.list()).split('\n').at(-1)!;
+    const [id = ''] = line.split('  ');
+    expect([line.includes('  avatar  avatars/'), await avatarUrl()]).toEqual([true, null]);
+    expect(await operator.approve(id)).toBe(`${id} is now ok.`);
+    expect([await me.statusOf('avatar'), await avatarUrl()]).toEqual([
+      'ok',
+      expect.stringContaining('/avatars/'),
+    ]);
+    expect(await operator.block(id)).toBe(`${id} is now blocked.`);
+    expect(await operator.approve(id)).toBe(`${id} is unchanged: blocked.`);
+    expect([await me.statusOf('avatar'), await avatarUrl()]).toEqual(['blocked', null]);
   });
 
   it('deletes the pictures under check with the account', async () => {

@@ -17,6 +17,8 @@ import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-w
 import type { WechatApp, WechatModuleOptions } from 'nestjs-wechat';
 import { wechatPayOptionsFromEnv } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
+import { readPaidMessage } from './shop/paid-message.js';
+import type { PaidMessage } from './shop/paid-message.js';
 import { parseSize } from './common/size.js';
 
 export type Environment = Record<string, string | undefined>;
@@ -40,6 +42,8 @@ export class AppConfig {
   readonly pay?: WechatPayOptions;
   /** When an unpaid order is closed, in milliseconds after it was made. */
   readonly orderTtl: number;
+  /** The subscribe message of a paid order; `undefined`: none is sent. */
+  readonly paidMessage?: PaidMessage;
   /** What WeChat checks before other users get it. `text`: nicknames only. */
   readonly contentCheck: ContentCheck;
   readonly database: DatabaseConfig;
@@ -164,6 +168,8 @@ class Variables {
   @IsDuration("ORDER_TTL must be a duration from '1m' to '7d'", ORDER_TTL_LIMITS)
   ORDER_TTL = '15m';
 
+  SUBSCRIBE_ORDER_PAID?: string;
+
   @IsOptional()
   @IsIn(['on', 'text', 'off'], { message: 'CONTENT_CHECK must be on, text or off' })
   CONTENT_CHECK?: ContentCheck;
@@ -222,6 +228,7 @@ export function readConfig(env: Environment): AppConfig {
   );
   const wechat = collecting(problems, () => wechatOptionsFromEnv(env));
   const pay = collecting(problems, () => wechatPayOptionsFromEnv(withNotifyUrl(present(env))));
+  const paidMessage = collecting(problems, () => readPaidMessage(variables.SUBSCRIBE_ORDER_PAID));
   const receivesVerdicts =
     variables.PUBLIC_URL !== undefined && wechat?.apps.find(isMiniProgram)?.push !== undefined;
   if (variables.CONTENT_CHECK === 'on' && wechat && !receivesVerdicts)
@@ -236,6 +243,7 @@ export function readConfig(env: Environment): AppConfig {
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     wechat,
     pay,
+    paidMessage,
     contentCheck: variables.CONTENT_CHECK ?? (receivesVerdicts ? 'on' : 'off'),
     orderTtl: parseDuration(variables.ORDER_TTL) ?? 0,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxApp, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { createApp, listen, runCommand } from './app.js';
@@ -11,6 +12,13 @@ const HOST = '127.0.0.1';
 /** Never the UPLOAD_DIR of a `.env` file: it may be the folder of a production database. */
 const UPLOAD_DIR = './var/demo-uploads';
 
+/** The page 消息推送 of the console, in 安全模式 (secure mode). */
+const PUSH = {
+  token: randomBytes(16).toString('hex'),
+  aesKey: randomBytes(32).toString('hex').slice(0, 43),
+};
+const PUSH_PATH = '/wechat/push';
+
 function startSandbox(): Promise<WechatSandbox> {
   const options = { host: HOST, demoUsers: true };
   return startWechatSandbox({ ...options, port: SANDBOX_PORT }).catch(() =>
@@ -22,12 +30,18 @@ function startSandbox(): Promise<WechatSandbox> {
 function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): Environment {
   const of = (kind: SandboxApp['kind']): SandboxApp | undefined =>
     apps.find((app) => app.kind === kind);
-  const notifyUrl = `http://${HOST}:${env['PORT'] ?? DEFAULT_PORT}/wechat/pay/notify`;
+  const publicUrl = publicUrlOf(env);
+  const notifyUrl = `${publicUrl}/wechat/pay/notify`;
   return {
     LOG_LEVEL: 'warn',
     ...withoutPay(env),
     ...pay.merchant.env({ notifyUrl }),
     NODE_ENV: 'development',
+    PUBLIC_URL: publicUrl,
+    WECHAT_PUSH_TOKEN: PUSH.token,
+    WECHAT_PUSH_AES_KEY: PUSH.aesKey,
+    WECHAT_PUSH_PATH: PUSH_PATH,
+    CONTENT_CHECK: 'on',
     WECHAT_API_BASE_URL: url,
     WECHAT_MINI_APP_ID: of('mini-program')?.appId,
     WECHAT_MINI_APP_SECRET: of('mini-program')?.secret,
@@ -40,6 +54,8 @@ function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): E
     UPLOAD_DIR,
   };
 }
+
+const publicUrlOf = (env: Environment): string => `http://${HOST}:${env['PORT'] ?? DEFAULT_PORT}`;
 
 /** The sandbox's merchant has other variables than one in a `.env` file, and some exclude each other. */
 function withoutPay(env: Environment): Environment {
@@ -76,6 +92,12 @@ await runCommand(async () => {
   const environment = loadEnvironment();
   const wechat = await startSandbox();
   const config = readConfig(demoEnvironment(environment, wechat));
+  const [miniProgram] = config.wechat.apps;
+  if (miniProgram)
+    wechat.configurePush(miniProgram.appId, {
+      ...PUSH,
+      url: `${publicUrlOf(environment)}${PUSH_PATH}`,
+    });
   config.wechat.clock = wechat.clock.now; // the simulator moves time
   const app = await createApp(config);
   const url = await listen(app, config.port, HOST);

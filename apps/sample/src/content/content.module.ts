@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppClock } from '../common/app-clock.js';
+import { ContentOperator } from './content-operator.js';
 import { ContentController } from './content.controller.js';
 import { Content } from './content.entity.js';
 import { Contents } from './contents.js';
@@ -12,7 +13,7 @@ import { Verdicts } from './verdicts.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Content])],
   controllers: [ContentController],
-  providers: [AppClock, Contents, NickNames, MediaChecks, Verdicts],
+  providers: [AppClock, Contents, NickNames, MediaChecks, Verdicts, ContentOperator],
   exports: [Contents, NickNames],
 })
 export class ContentModule {}

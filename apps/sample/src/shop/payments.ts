@@ -4,6 +4,7 @@ import type { PayTransaction } from 'nestjs-wechat/pay';
 import { WechatPayOrderPaidError } from 'nestjs-wechat';
 import { AppConfig } from '../config.js';
 import { Conflicts } from './conflicts.js';
+import { OrderMessages } from './order-messages.js';
 import { OrderSteps } from './order-steps.js';
 import type { Order } from './order.entity.js';
 
@@ -15,6 +16,7 @@ export class Payments {
     private readonly steps: OrderSteps,
     private readonly conflicts: Conflicts,
     private readonly payments: PaymentService,
+    private readonly messages: OrderMessages,
   ) {}
 
   /**
@@ -85,7 +87,10 @@ export class Payments {
   /** A pending order of a deleted account is closed first, so that its payment is refunded like a late one. */
   private async applySuccess(order: Order, payment: PayTransaction): Promise<Order> {
     const paid = await this.steps.pay(order, payment);
-    if (paid) return paid;
+    if (paid) {
+      this.messages.paid(paid);
+      return paid;
+    }
     let current = await this.steps.get(order);
     if (current.status === 'pending')
       current = (await this.steps.close(current)) ?? (await this.steps.get(current));

@@ -5,6 +5,7 @@ import { WechatPayModule } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import type { AppConfig } from '../config.js';
 import { Conflicts } from './conflicts.js';
+import { OrderMessages } from './order-messages.js';
 import { OrderSteps } from './order-steps.js';
 import { Order } from './order.entity.js';
 import { OrdersController } from './orders.controller.js';
@@ -32,6 +33,7 @@ export class ShopModule {
         AppClock,
         OrderSteps,
         Conflicts,
+        OrderMessages,
         Payments,
         Refunds,
         OrdersService,
