@@ -15,6 +15,7 @@ import type { PushVerification } from './push/pushes.js';
 import { platformRoutes } from './platform/routes.js';
 import { appAddress } from './simulator/app-address.js';
 import { recordControlCalls } from './simulator/control-traffic.js';
+import { recordAttempts } from './simulator/delivery-traffic.js';
 import { recordPlatformCall } from './simulator/platform-traffic.js';
 import { QrContents } from './simulator/qr-contents.js';
 import { simulator } from './simulator/simulator.js';
@@ -122,7 +123,13 @@ export class WechatSandbox {
     ({ clock: this.clock, users: this.users, accessTokens: this.accessTokens } = world);
     this.apps = world.apps.all;
     this.agenda = new Agenda(this.clock);
-    this.deliveryQueue = new Deliveries(this.clock, this.agenda, this.closing.signal);
+    const traffic = new Traffic(this.clock);
+    this.deliveryQueue = new Deliveries(
+      this.clock,
+      this.agenda,
+      this.closing.signal,
+      recordAttempts(traffic),
+    );
     this.pay = new WechatPay(
       world,
       this.deliveryQueue,
@@ -156,7 +163,6 @@ export class WechatSandbox {
       clock,
       closing: this.closing.signal,
     };
-    const traffic = new Traffic(clock);
     const qrContents = new QrContents();
     const { host = LOOPBACK_ADDRESS, allowedOrigins = [] } = options;
     assertOrigins(allowedOrigins);
@@ -165,7 +171,7 @@ export class WechatSandbox {
     this.server.register(
       async (server) => {
         requireOwnOrigin(server, allowedOrigins);
-        recordControlCalls(server, traffic);
+        recordControlCalls(server, traffic, this.users);
         const { pay: wechatPay, deliveryQueue: deliveries, pushes } = this;
         const url = (): string => this.baseUrl;
         controlPlane(server, {
@@ -184,7 +190,14 @@ export class WechatSandbox {
     this.server.register(
       async (server) => {
         requireOwnOrigin(server);
-        simulator(server, { world, traffic, qrContents, app: () => this.app });
+        simulator(server, {
+          world,
+          pay: this.pay,
+          traffic,
+          qrContents,
+          app: () => this.app,
+          closing: this.closing.signal,
+        });
       },
       { prefix: '/simulator' },
     );

@@ -29,6 +29,7 @@ export const PAY_CONTROL_ROUTES = [
   'POST /sandbox/every-delivery {drop?, duplicate?, delay?, tamper?, signTest?}',
   'GET /sandbox/pay/orders',
   'POST /sandbox/pay/notify {outTradeNo, event?, over?, age?, serial?, mchId?}',
+  'POST /sandbox/pay/forge {outTradeNo}',
   'POST /sandbox/pay/settle-refund {outRefundNo, status}',
   'POST /sandbox/pay/switch {percent, mchId?}',
 ];
@@ -59,6 +60,7 @@ export function payControl(server: FastifyInstance, { pay, deliveries }: PayCont
       mchId: fields.text('mchId'),
     });
   });
+  server.post<Post>('/pay/forge', ({ body }) => pay.forge(new Fields(body).need('outTradeNo')));
   server.post<Post>('/pay/settle-refund', ({ body }) => {
     const fields = new Fields(body);
     const status = fields.choice('status', OUTCOMES) ?? 'SUCCESS';

@@ -99,6 +99,17 @@ describe('a notification', () => {
     expect(wechat.deliveries[0]!.attempts).toHaveLength(3);
   });
 
+  it('is sent once and with a wrong signature if it is forged', async () => {
+    await buy();
+    await wechat.settle();
+    shop.responses.push(401);
+    await wechat.pay.forge(wechat.pay.orders[0]!.outTradeNo);
+    wechat.clock.advance('2d');
+    await wechat.settle();
+    expect(isSigned()).toEqual([true, false]);
+    expect(wechat.deliveries[1]).toMatchObject({ done: false, attempts: [{ status: 401 }] });
+  });
+
   it('is delayed by a fault, by the clock of the sandbox', async () => {
     wechat.nextDelivery({ delay: '10m' });
     await buy();

@@ -18,6 +18,19 @@ const KEPT = 10_000;
 /** The maximum number of stored attempts of a delivery. `again` can add any number of attempts to those of the schedule. */
 const KEPT_ATTEMPTS = 200;
 const QUEUED_FAULTS = 1000;
+/** Note of an attempt that a fault has dropped. */
+export const DROPPED = 'dropped';
+
+/**
+ * Sees the start of each attempt.
+ *
+ * @param number 1 for the first attempt
+ * @returns the function that is called with the result
+ */
+export type AttemptObserver = (
+  delivery: Pick<Delivery, 'kind' | 'title'>,
+  number: number,
+) => (attempt: DeliveryAttempt) => void;
 
 /** A delivery with its state. */
 class Parcel implements Delivery {
@@ -30,14 +43,24 @@ class Parcel implements Delivery {
   nextAt?: Date;
   /** The number of scheduled attempts so far. */
   scheduled = 0;
+  /** The number of all attempts so far. */
+  private started = 0;
 
-  constructor(readonly message: Message) {
+  constructor(
+    readonly message: Message,
+    private readonly observe: AttemptObserver,
+  ) {
     ({ kind: this.kind, title: this.title, url: this.url } = message);
   }
 
-  add(attempt: DeliveryAttempt): void {
-    this.attempts.push(attempt);
-    if (this.attempts.length > KEPT_ATTEMPTS) this.attempts.shift();
+  /** Starts an attempt. Returns the function that stores its result. */
+  begin(): (attempt: DeliveryAttempt) => void {
+    const seen = this.observe(this, ++this.started);
+    return (attempt) => {
+      this.attempts.push(attempt);
+      if (this.attempts.length > KEPT_ATTEMPTS) this.attempts.shift();
+      seen(attempt);
+    };
   }
 
   view(): Delivery {
@@ -57,6 +80,7 @@ export class Deliveries {
     private readonly clock: SandboxClock,
     private readonly agenda: Agenda,
     private readonly closing: AbortSignal,
+    private readonly observe: AttemptObserver = () => () => undefined,
   ) {}
 
   /** All deliveries, the oldest first. */
@@ -66,7 +90,7 @@ export class Deliveries {
 
   /** Starts a delivery. Resolves after its first attempt. */
   async send(message: Message): Promise<Delivery> {
-    const parcel = new Parcel(message);
+    const parcel = new Parcel(message, this.observe);
     this.parcels.set(parcel.id, parcel);
     const [oldest] = this.parcels.keys();
     if (oldest !== undefined && this.parcels.size > KEPT) this.parcels.delete(oldest);
@@ -144,7 +168,7 @@ export class Deliveries {
   ): Promise<number | undefined> {
     const tampering = signTest ? 'signTest' : tamper;
     if (drop) {
-      parcel.add({ at: new Date(at), status: 0, ms: 0, note: 'dropped' });
+      parcel.begin()({ at: new Date(at), status: 0, ms: 0, note: DROPPED });
       return 0;
     }
     const letters = Array.from({ length: duplicate }, () => parcel.message.write(tampering));
@@ -163,13 +187,14 @@ export class Deliveries {
     letter: Letter,
     tampering: string | undefined,
   ): Promise<DeliveryAttempt> {
+    const end = parcel.begin();
     const started = performance.now();
     const { status, body, note } = await exchange('POST', parcel.url, letter, this.closing);
     const ms = Math.round(performance.now() - started);
     const read = status === 200 ? parcel.message.read?.(body) : undefined;
     const notes = { note: note ?? read?.note ?? tampering };
     const attempt = { at: new Date(at), status, ms, ...read, ...(notes.note && notes) };
-    parcel.add(attempt);
+    end(attempt);
     return attempt;
   }
 

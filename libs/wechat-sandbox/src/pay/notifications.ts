@@ -52,6 +52,8 @@ export interface NotificationContent {
   age?: Duration;
   /** Replaces `Wechatpay-Serial`. @default the serial of the key that signs */
   serial?: string;
+  /** The signature is wrong, and no attempt follows. @default false */
+  forged?: boolean;
 }
 
 /** Encrypts, signs and sends WeChat Pay's notifications. */
@@ -72,7 +74,7 @@ class Notification implements Message {
   readonly kind = 'pay';
   readonly title: string;
   readonly url: string;
-  readonly repeatAfter = REPEAT_AFTER;
+  readonly repeatAfter: readonly number[];
   private readonly body: Buffer;
 
   constructor(
@@ -83,6 +85,7 @@ class Notification implements Message {
     const { title, url, event, originalType, summary, resource } = content;
     this.title = title;
     this.url = url;
+    this.repeatAfter = content.forged ? [] : REPEAT_AFTER;
     const encrypted = encryptResource(JSON.stringify(resource), originalType, merchant.apiV3Key);
     this.body = jsonBytes({
       id: randomUUID(),
@@ -102,7 +105,8 @@ class Notification implements Message {
     return true;
   }
 
-  write(tampering?: Tampering | 'signTest'): Letter {
+  write(fault?: Tampering | 'signTest'): Letter {
+    const tampering = this.content.forged ? 'signature' : fault;
     const key = this.merchant.notificationKey;
     const body = tampering === 'ciphertext' ? withBrokenCiphertext(this.body) : this.body;
     const signed = this.sign(key, tampering === 'signature' ? Buffer.from('{}') : body);

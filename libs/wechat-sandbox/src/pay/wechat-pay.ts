@@ -145,6 +145,20 @@ export class WechatPay {
    * @returns the delivery after its first attempt
    */
   async notify(outTradeNo: string, options: NotifyOptions = {}): Promise<Delivery> {
+    return this.startNotification(outTradeNo, options);
+  }
+
+  /** @internal Sends a notification that says that an order is paid, with a wrong signature and once. */
+  async forge(outTradeNo: string): Promise<Delivery> {
+    const over = { trade_state: 'SUCCESS', transaction_id: '4200000000000000000000000000' };
+    return this.startNotification(outTradeNo, { over }, true);
+  }
+
+  private startNotification(
+    outTradeNo: string,
+    options: NotifyOptions,
+    forged = false,
+  ): Promise<Delivery> {
     const { event = 'TRANSACTION.SUCCESS', over = {}, age, serial, mchId } = options;
     const order = this.findOrder(outTradeNo, mchId);
     const refund = event.startsWith('REFUND.') && this.refundBook.of(order).at(-1);
@@ -157,6 +171,7 @@ export class WechatPay {
       resource: overlay(refund ? refund.notice() : order.transaction(), over),
       age,
       serial,
+      forged,
     });
   }
 

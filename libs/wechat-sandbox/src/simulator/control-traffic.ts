@@ -1,28 +1,35 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../transport/request.js';
+import { USER_ACTIONS } from '../control/users.js';
+import type { Users } from '../world/users.js';
 import { masked } from './masking.js';
-import type { Traffic } from './traffic.js';
+import type { NumberedMessage, Traffic } from './traffic.js';
 
 /** Adds the calls of the control plane to the diagram: actions on a phone as calls to WeChat, all others as remarks at WeChat. */
-export function recordControlCalls(server: FastifyInstance, traffic: Traffic): void {
+export function recordControlCalls(server: FastifyInstance, traffic: Traffic, users: Users): void {
+  const calls = new WeakMap<FastifyRequest, NumberedMessage>();
+  server.addHook('preHandler', async (request) => {
+    const { id: user, action } = paramsOf(request);
+    if (request.method !== 'POST' || !user || !action || action === 'rotateSessionKey') return;
+    if (!users.get(user) || !USER_ACTIONS.includes(action)) return;
+    // before the action, which may send a notification at once
+    const title = titleOf(action);
+    calls.set(request, traffic.add({ from: 'client', to: 'wechat', title, user }));
+  });
   server.addHook('preSerialization', async (request, reply, payload) => {
-    if (request.method === 'POST' && reply.statusCode < 300) record(traffic, request, payload);
+    const call = calls.get(request);
+    const { statusCode: status } = reply;
+    if (call) traffic.respond(call, { status, body: masked(payload) });
+    else if (request.method === 'POST' && status < 300) remark(traffic, request);
     return payload;
   });
 }
 
-function record(
-  traffic: Traffic,
-  { params, body, routeOptions }: FastifyRequest,
-  payload: unknown,
-): void {
-  const { id: user, action } = params as { id?: string; action?: string };
-  if (user && action && action !== 'rotateSessionKey') {
-    const title = titleOf(action);
-    const request = traffic.add({ from: 'client', to: 'wechat', title, user });
-    traffic.respond(request, { status: 200, body: masked(payload) });
-    return;
-  }
+const paramsOf = ({ params }: FastifyRequest): { id?: string; action?: string } => params as object;
+
+function remark(traffic: Traffic, request: FastifyRequest): void {
+  const { body, routeOptions } = request;
+  const { id: user, action } = paramsOf(request);
   traffic.add({
     from: 'wechat',
     to: 'wechat',

@@ -11,7 +11,7 @@ import type { NumberedMessage } from './traffic.js';
 
 let wechat: WechatSandbox;
 let app: Server;
-let handle: RequestListener;
+let handle: RequestListener = (_request, response) => response.writeHead(404).end();
 
 const page = { 'simulator-user': 'alice' };
 

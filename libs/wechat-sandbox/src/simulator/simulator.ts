@@ -1,5 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { exchange } from '../deliveries/exchange.js';
+import type { WechatPay } from '../pay/wechat-pay.js';
 import { readBody } from '../transport/request.js';
 import type { World } from '../world/world.js';
 import { forward, refuse } from './app-proxy.js';
@@ -12,10 +14,13 @@ import { Website } from './website.js';
 /** The parts of the sandbox that the simulator shows. */
 export interface SimulatorParts {
   world: World;
+  pay: WechatPay;
   traffic: Traffic;
   qrContents: QrContents;
   /** The server under test, if one is connected. */
   app: () => URL | undefined;
+  /** Aborted when the sandbox closes. */
+  closing: AbortSignal;
 }
 
 const NO_APP =
@@ -68,11 +73,19 @@ function servePage(server: FastifyInstance, token: string): void {
   server.get('/website/callback', (_request, reply) => sendPageFile(reply, 'callback.html'));
 }
 
-function serveTraffic(server: FastifyInstance, { world, traffic, app }: SimulatorParts): void {
-  server.get('/world', () => ({
+function serveTraffic(server: FastifyInstance, parts: SimulatorParts): void {
+  const { world, pay, traffic, app } = parts;
+  server.get('/world', async () => ({
     now: world.clock.now(),
-    apps: world.apps.all.map(({ appId, kind, name }) => ({ appId, kind, name })),
+    apps: world.apps.all.map(({ appId, kind, name, templates }) => ({
+      appId,
+      kind,
+      name,
+      templates: templates.map(({ id, title }) => ({ id, title })),
+    })),
     app: app()?.href,
+    mchId: pay.merchants[0]?.mchId,
+    hasShop: await hasShop(parts),
   }));
   server.get('/events', ({ raw }, reply) => {
     if (traffic.followers < MOST_FOLLOWERS) {
@@ -82,6 +95,14 @@ function serveTraffic(server: FastifyInstance, { world, traffic, app }: Simulato
       void reply.code(503).send({ error: 'Too many pages follow the traffic. Close some.' });
     }
   });
+}
+
+/** Whether the server has the route of the shop. The page shows no shop to a server without one. */
+async function hasShop({ app, closing }: SimulatorParts): Promise<boolean> {
+  const address = app();
+  if (!address) return false;
+  const url = `${address.href.replace(/\/$/, '')}/products`;
+  return (await exchange('GET', url, {}, closing)).status === 200;
 }
 
 function serveScanner(server: FastifyInstance, { qrContents }: SimulatorParts): void {

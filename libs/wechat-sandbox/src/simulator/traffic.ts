@@ -21,6 +21,19 @@ export interface Message {
   headers?: object;
   query?: object;
   body?: unknown;
+  /** Of a notification or push. */
+  delivery?: DeliveryStep;
+}
+
+/** One attempt to deliver a notification or push. */
+export interface DeliveryStep {
+  kind: 'pay' | 'push';
+  /** The number of the order or refund, or the rest of the push's title. */
+  subject: string;
+  /** 1 for the first attempt. */
+  attempt: number;
+  /** A fault has dropped the attempt, so there is no response. */
+  lost?: boolean;
 }
 
 /** A message with its number and its time. */
@@ -67,10 +80,18 @@ export class Traffic {
 
   /** Adds the response to a request. */
   respond(
-    { id, from, to, title, user }: NumberedMessage,
+    { id, from, to, title, user, delivery }: NumberedMessage,
     response: Pick<Message, 'status' | 'durationMs' | 'body'>,
   ): void {
-    this.add({ from: to, to: from, title, ...(user && { user }), responseTo: id, ...response });
+    this.add({
+      from: to,
+      to: from,
+      title,
+      ...(user && { user }),
+      ...(delivery && { delivery }),
+      responseTo: id,
+      ...response,
+    });
   }
 
   /** Calls the listener for every message after number `after`, and for every new one. Returns a function that stops it. */

@@ -12,6 +12,10 @@ async function post(path, body = {}) {
   return json;
 }
 
+/** The messages on a user's phone, the oldest first. */
+export const messagesOf = async (userId) =>
+  (await fetch(`/sandbox/users/${userId}/messages`)).json();
+
 const setTime = (now) => update({ clockOffset: new Date(now).getTime() - Date.now() });
 
 export const sandbox = {
@@ -20,6 +24,10 @@ export const sandbox = {
   advance: async (by) => setTime((await post('clock/advance', { by })).now),
   rotateSessionKey: (userId) => post(`users/${userId}/rotateSessionKey`),
   invalidateAccessToken: () => post('access-tokens/invalidate'),
+  /** Applies a fault to the next notification. */
+  nextDelivery: (fault) => post('next-delivery', fault),
+  /** Sends a forged notification that the order with this number is paid. */
+  forge: (outTradeNo) => post('pay/forge', { outTradeNo }),
   setNextErrcode: (path, errcode) => post('next', { path, errcode }),
   /** Makes WeChat available, slow or unavailable for all calls, until the next change. */
   async setCondition(condition) {

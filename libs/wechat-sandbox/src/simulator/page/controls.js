@@ -1,5 +1,7 @@
 import { html } from '../vendor/lit-html.js';
 import { sandbox } from './control-api.js';
+import { perform } from './perform.js';
+import { shopControls } from './shop-controls.js';
 import { currentPhone, now, state, update } from './state.js';
 import { clockTime, t } from './texts.js';
 
@@ -14,21 +16,11 @@ const PATHS = [
 const ERRCODES = [-1, 40001, 40013, 40029, 40163, 40226, 45009, 45011];
 const CONDITIONS = ['well', 'slow', 'dead'];
 
-/** Runs an action of the control plane and shows a notice. */
-async function perform(action, ...done) {
-  try {
-    await action();
-    update({ notice: t(...done) });
-  } catch (error) {
-    update({ notice: error.message });
-  }
-}
-
 /** The controls of the sandbox. */
 export function controls() {
   return html`<section class="card" id="controls" aria-labelledby="controls-title" tabindex="-1">
     <header class="card-head"><h2 id="controls-title">${t('controls')}</h2></header>
-    ${clock()} ${keys()} ${nextResponse()} ${condition()}
+    ${shopControls()} ${clock()} ${keys()} ${nextResponse()} ${condition()}
     <p class="notice" role="status">${state.notice}</p>
   </section>`;
 }

@@ -61,11 +61,11 @@ function remark({ title, user, body }) {
 }
 
 function arrow(message) {
-  const { from, to, responseTo } = message;
+  const { from, to, responseTo, delivery } = message;
   const span = [from, to].toSorted((a, b) => LIFELINES.indexOf(a) - LIFELINES.indexOf(b)).join('-');
   const way = LIFELINES.indexOf(from) < LIFELINES.indexOf(to) ? 'right' : 'left';
   return html`<li
-    class="message ${span} ${way} ${from} ${responseTo ? 'response' : 'request'} ${failed(message) ? 'failed' : ''}"
+    class="message ${span} ${way} ${from} ${responseTo ? 'response' : 'request'} ${failed(message) ? 'failed' : ''} ${delivery?.lost ? 'lost' : ''}"
   >
     <details @toggle=${({ target }) => target.open && opened(target, message)}>
       <summary>
@@ -78,8 +78,10 @@ function arrow(message) {
   </li>`;
 }
 
-const failed = ({ responseTo, status, body }) =>
-  Boolean(responseTo) && (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0);
+const failed = ({ responseTo, status, body, delivery }) =>
+  (delivery?.lost ?? false) ||
+  (Boolean(responseTo) &&
+    (status === 0 || status >= 400 || body?.errcode > 0 || body?.errcode < 0));
 
 function opened(details, { title, responseTo }) {
   details.scrollIntoView({ block: 'nearest' });
@@ -87,10 +89,19 @@ function opened(details, { title, responseTo }) {
   update();
 }
 
-const requestLabel = ({ title, user }) =>
-  html`${user ? html`<span class="who">${nameOf(user).split(' ')[0]}</span>` : nothing}<code
-      >${breakable(title)}</code
-    >`;
+const requestLabel = ({ title, user, delivery }) =>
+  html`${user ? html`<span class="who">${nameOf(user).split(' ')[0]}</span>` : nothing}<code>${breakable(title)}</code>${delivery ? html`<span class="attempt">${attemptLabel(delivery)}</span>` : nothing}`;
+
+const attemptLabel = ({ attempt, lost }) =>
+  [t('attempt', { n: attempt }), ...(lost ? [t('lost')] : [])].join(' · ');
+
+/** Whether the server has accepted the signature of a notification or push, as its status says. */
+function signatureResult({ delivery, status }) {
+  if (!delivery) return nothing;
+  if (status >= 200 && status < 300) return t('signature.accepted');
+  const refused = delivery.kind === 'pay' ? [401] : [401, 403];
+  return refused.includes(status) ? t('signature.refused') : nothing;
+}
 
 const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
 
@@ -98,12 +109,13 @@ const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
 const breakable = (title) =>
   title
     .replaceAll(UUID, '$1…')
-    .split(/(?<=\/)/)
+    .split(/(?<=[/.])/)
     .map((part) => html`${part}<wbr />`);
 
 function responseLabel(message) {
   const { status, durationMs } = message;
   return html`<span class="status">${status === 0 ? t('noResponse') : status}</span>
+    <span class="signature">${signatureResult(message)}</span>
     <span class="gist">${summaryOf(message)}</span>
     ${durationMs > 300 ? html`<span class="took">${t('took', { ms: durationMs })}</span>` : nothing}`;
 }

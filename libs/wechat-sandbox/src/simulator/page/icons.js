@@ -8,6 +8,7 @@ const SHAPES = {
   phone: svg`<path d="M6.500 4h3l1.500 4-2 1.500a11 11 0 0 0 5.500 5.500l1.500-2 4 1.500v3c0 1-.8 1.800-1.800 1.700C10.500 18.700 5.300 13.500 4.800 5.800 4.700 4.800 5.500 4 6.500 4Z" />`,
   record: svg`<rect x="9" y="3" width="6" height="11" rx="3" /><path d="M5.500 11.500a6.500 6.500 0 0 0 13 0M12 18v3" />`,
   code: svg`<rect x="4" y="4" width="6" height="6" rx="1" /><rect x="14" y="4" width="6" height="6" rx="1" /><rect x="4" y="14" width="6" height="6" rx="1" /><path d="M14 14h2.500v2.500H14zM20 14v6h-4" />`,
+  shop: svg`<path d="M5 9h11v6.500a4 4 0 0 1-4 4H9a4 4 0 0 1-4-4V9ZM16 10.500h1.500a2.500 2.500 0 0 1 0 5H16M8.500 3v2.500M12.500 3v2.500" />`,
 };
 
 export const icon = (name) =>

@@ -2,6 +2,8 @@ import { render } from '../vendor/lit-html.js';
 import { followNewest } from './diagram.js';
 import { page } from './page.js';
 import { followTraffic, loadWorld } from './control-api.js';
+import { followMessages } from './messages.js';
+import { followOrder } from './shop.js';
 import { onChange, restorePhones, state, storePhones, update } from './state.js';
 import { t } from './texts.js';
 import { markDone } from './tour-steps.js';
@@ -19,6 +21,10 @@ restorePhones();
 await loadWorld();
 onChange(draw);
 draw();
-followTraffic((message) => markDone(({ done }) => done?.(message)));
+followTraffic((message) => {
+  markDone(({ done }) => done?.(message));
+  followOrder(message);
+  void followMessages(message);
+});
 window.addEventListener('pagehide', storePhones);
 setInterval(update, 1000); // for the progress bars and clocks

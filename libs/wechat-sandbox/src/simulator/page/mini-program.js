@@ -1,3 +1,4 @@
+import { shopActions } from './shop-actions.js';
 import { now, phoneOf, update } from './state.js';
 import { createWavFile } from './wav.js';
 import { createWx } from './wx.js';
@@ -90,6 +91,8 @@ export function miniProgramOf(userId) {
   }
 
   const actions = {
+    ...shopActions({ userId, wx, call }),
+
     async login() {
       const { code } = await wx.login();
       const response = await call('POST', '/auth/login', { code });

@@ -128,10 +128,14 @@ function saveName(event, app) {
   return app.saveNickName(new FormData(event.target).get('nickName'));
 }
 
-function clip(shown, { id, format, fileSize, duration }, n, app) {
+/** The result of WeChat's content check, if the server has one. */
+const contentStatus = (status) =>
+  status ? html`<span class="tag ${status}">${t(`content.${status}`)}</span>` : nothing;
+
+function clip(shown, { id, format, fileSize, duration, status }, n, app) {
   return html`<li class=${shown.fresh === id ? 'fresh' : ''}>
     <span
-      >${t('clip', { n })}
+      >${t('clip', { n })} ${contentStatus(status)}
       <span class="small"
         >${format} · ${Math.round(fileSize / 1024)} KB · ${(duration / 1000).toFixed(1)} s</span
       ></span

@@ -37,6 +37,12 @@ export function phoneOf(userId) {
       me: undefined,
       result: undefined,
       busy: '',
+      /** The open page of the shop. */
+      shop: undefined,
+      /** The open dialog of WeChat. */
+      dialog: undefined,
+      /** The message that has arrived. */
+      banner: undefined,
     });
   return state.phones.get(userId);
 }

@@ -1,3 +1,5 @@
+import { html } from '../vendor/lit-html.js';
+import { SHOP_BUTTONS, SHOP_TEXTS } from './shop-texts.js';
 import { state } from './state.js';
 
 /** The texts of the page in Chinese and English. `{name}` is replaced by a value. */
@@ -291,6 +293,8 @@ const TEXTS = {
     'Too many calls. Wait a moment and try again.',
   ],
   'cure.ERR_NOT_FOUND': ['服务器没有这个接口。', 'The server has no such route.'],
+
+  ...SHOP_TEXTS,
 };
 
 export function t(key, values = {}) {
@@ -312,7 +316,14 @@ export const BUTTONS = {
   record: ['录音', 'Record'],
   code: ['小程序码', 'QR code'],
   logout: ['退出登录', 'Log out'],
+  ...SHOP_BUTTONS,
 };
+
+/** The name of a button in both languages, so that every reader finds it. */
+export function bilingual(name) {
+  const [chinese, english] = BUTTONS[name];
+  return html`<span><b lang="zh-CN">${chinese}</b><i> / </i><b lang="en">${english}</b></span>`;
+}
 
 const two = (n) => String(n).padStart(2, '0');
 

@@ -1,4 +1,5 @@
 import { sandbox } from './control-api.js';
+import { ask } from './dialogs.js';
 import { ownFetch } from './own-fetch.js';
 
 /**
@@ -12,6 +13,22 @@ export function createWx(userId) {
     getUserInfo: () => sandbox.act(userId, 'getUserInfo'),
     /** The event of `<button open-type="getPhoneNumber">`. */
     getPhoneNumber: () => sandbox.act(userId, 'getPhoneNumber'),
+
+    /**
+     * Shows the pay sheet, then pays. Resolves with the `errMsg` of success and of failure.
+     * @param order with the `amount` that the sheet shows. WeChat's own sheet reads it from the prepay id
+     */
+    async requestPayment(params, { amount }) {
+      const outcome = await ask(userId, { kind: 'pay', amount });
+      return sandbox.act(userId, 'requestPayment', { params, outcome });
+    },
+
+    /** Shows the prompt for messages. @param templates with `id` and `title`. The real function has the ids only */
+    async requestSubscribeMessage(templates) {
+      const choose = await ask(userId, { kind: 'subscribe', templates });
+      const templateIds = templates.map(({ id }) => id);
+      return sandbox.act(userId, 'requestSubscribeMessage', { templateIds, choose });
+    },
 
     /** Resolves for every status, like the real one. It rejects only if the server cannot be reached. */
     async request({ url, method = 'GET', data, header = {}, responseType = 'text' }) {

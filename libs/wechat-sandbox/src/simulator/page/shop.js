@@ -1,0 +1,121 @@
+import { html, nothing } from '../vendor/lit-html.js';
+import { miniProgramOf } from './mini-program.js';
+import { yuan } from './money.js';
+import { result } from './results.js';
+import { miniProgram, phoneOf, state, update } from './state.js';
+import { bilingual, dayTime, t } from './texts.js';
+
+/** The open page of the shop: the menu or one order. */
+export function shopPage(phone, app) {
+  const { shop } = phone;
+  return html`<div class="shop">
+    ${shop.page === 'menu' ? menu(shop, app) : orderPage(phone, app)}
+    <div aria-live="polite">
+      ${phone.busy && !phone.dialog ? html`<p class="busy">${t('busy')}</p>` : nothing}
+      ${phone.result ? result(phone, app) : nothing}
+    </div>
+  </div>`;
+}
+
+/** Closes the shop. */
+export function leaveShop(phone) {
+  phone.shop = undefined;
+  phone.result = undefined;
+  update();
+}
+
+function menu(shop, app) {
+  return html`<fieldset class="menu">
+      <legend>${t('menu')}</legend>
+      ${shop.products.map((product) => choice(shop, product))}
+    </fieldset>
+    ${action('pay', () => app.buy(shop), 'primary big')}
+    ${shop.orders.length > 0 ? earlierOrders(shop.orders, app) : nothing}`;
+}
+
+function choice(shop, { id, name, price }) {
+  return html`<label class="product"
+    ><input
+      type="radio"
+      name="product"
+      value=${id}
+      .checked=${id === shop.productId}
+      @change=${() => choose(shop, id)}
+    /><span lang="zh-CN">${name}</span><b>${yuan(price)}</b></label
+  >`;
+}
+
+/** Another product is another order, so it gets another key. */
+function choose(shop, productId) {
+  Object.assign(shop, { productId, orderKey: crypto.randomUUID() });
+  update();
+}
+
+function earlierOrders(orders, app) {
+  return html`<section class="earlier">
+    <h3>${t('myOrders')}</h3>
+    ${orders.map(
+      ({ id, product, status, createdAt }) =>
+        html`<button class="order-row" @click=${() => app.openOrder(id)}>
+          <span lang="zh-CN">${product.name}</span>
+          <span class="small">${dayTime(createdAt)}</span>
+          ${statusTag(status)}
+        </button>`,
+    )}
+  </section>`;
+}
+
+const statusTag = (status) => html`<span class="tag ${status}">${t(`order.${status}`)}</span>`;
+
+function orderPage({ shop: { order, said }, news }, app) {
+  const { product, quantity, amount, number, status, refund } = order;
+  return html`<section class="order" aria-label=${t('order')}>
+      <p class="order-status ${status}" role="status">
+        <b>${t(`order.${status}`)}</b>
+      </p>
+      <p class="small">${t(`hint.${status}`)}</p>
+      <dl class="fields">
+        ${field('status', html`<code>${status}</code>`)}
+        ${field('coffee', html`<span lang="zh-CN">${product.name}</span> × ${quantity}`)}
+        ${field('amount', yuan(amount))} ${field('number', html`<code>${number}</code>`)}
+        ${refund ? field('refund', html`<code>${refund.status}</code>`) : nothing}
+        ${said ? field('said', html`<code>${said}</code>`) : nothing}
+      </dl>
+    </section>
+    <div class="pair">${(ACTIONS[status] ?? (() => nothing))(order, app)}</div>
+    ${action('sync', () => app.sync(order))}
+    ${news ? html`<p class="small news">${t(news)}</p>` : nothing}
+    ${miniProgram().templates?.length > 0 ? action('news', app.allowNews) : nothing}`;
+}
+
+const field = (name, value) =>
+  html`<div>
+    <dt>${t(`order-field.${name}`)}</dt>
+    <dd>${value}</dd>
+  </div>`;
+
+/** The buttons of an order by its status. */
+const ACTIONS = {
+  pending: (order, app) =>
+    html`${action('cancelOrder', () => app.cancelOrder(order))}
+    ${action('pay', () => app.pay(order), 'primary')}`,
+  paid: (order, app) =>
+    html`${action('refund', () => app.refund(order))}
+    ${action('pickUp', () => app.pickUp(order), 'primary')}`,
+};
+
+const action = (name, onClick, look = '') =>
+  html`<button class="act ${look}" @click=${onClick}>${bilingual(name)}</button>`;
+
+const RENEW_AFTER_MS = 300;
+let renewal;
+
+/** Reads the open order again after the server has had a notification or a response of WeChat Pay. */
+export function followOrder({ from, delivery, responseTo, title }) {
+  const fromPay = from === 'wechat' && title.includes(' /v3/');
+  if (!responseTo || !(delivery || fromPay)) return;
+  clearTimeout(renewal);
+  renewal = setTimeout(() => {
+    if (phoneOf(state.userId).shop?.page === 'order') void miniProgramOf(state.userId).renewOrder();
+  }, RENEW_AFTER_MS);
+}
