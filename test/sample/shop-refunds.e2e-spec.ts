@@ -181,6 +181,30 @@ describeOnEachDatabase('refunds of the shop', (database) => {
     expect(reasons).toEqual(['first', 'first']);
   });
 
+  it('stays refunding if WeChat Pay refuses a repeat of a refund that it has accepted', async () => {
+    const order = await alice.buy();
+    shop.wechat.next(REFUNDS, { reset: 'after-work' });
+    shop.wechat.next(REFUNDS, { payCode: 'NOT_ENOUGH' });
+    const asked = await alice.on(order, 'refund');
+    expect([asked.status, asked.body.data.status]).toEqual([200, 'refunding']);
+    expect((await alice.on(order, 'pickup')).status).toBe(409);
+    await shop.pass('3s');
+    expect(await alice.statusOf(order)).toBe('refunded');
+  });
+
+  it('stays refunding after a refusal while the query fails', async () => {
+    const order = await alice.buy();
+    shop.wechat.next(REFUNDS, { payCode: 'NOT_ENOUGH' });
+    shop.wechat.always(REFUND_QUERY, { status: 502 });
+    const asked = await alice.on(order, 'refund');
+    expect([asked.status, asked.body.error]).toEqual([503, 'ERR_WECHAT_UNAVAILABLE']);
+    expect((await alice.on(order, 'pickup')).status).toBe(409);
+    shop.wechat.clear();
+    await shop.pass('61s');
+    await shop.pass('3s');
+    expect(await alice.statusOf(order)).toBe('refunded');
+  });
+
   it.each([
     ['a lost response', { reset: 'after-work' as const }],
     ['HTTP 502', { status: 502 }],
@@ -286,13 +310,28 @@ describeOnEachDatabase('refunds of the shop', (database) => {
       expect(await conflictsOf(order)).toMatchObject([{ kind: 'refund', amount: -100 }]);
     });
 
-    it('while refunding is a conflict', async () => {
+    it('while refunding ends the order, so that a refusal of its own refund does not allow the pick-up', async () => {
       const order = await alice.buy();
       shop.wechat.always(REFUNDS, { status: 502 });
       await alice.on(order, 'refund');
       await refundThere(order);
+      expect(await show(order)).toMatchObject({
+        status: 'refunded',
+        refund: { number: expect.stringMatching(/^console-/), amount: 2200 },
+      });
+      shop.wechat.clear();
+      await shop.pass('61s');
+      expect(await alice.on(order, 'pickup')).toMatchObject({ status: 409 });
+      expect([refundsOf(order).length, await conflictsOf(order)]).toEqual([1, []]);
+    });
+
+    it('of a part while refunding is a conflict', async () => {
+      const order = await alice.buy();
+      shop.wechat.always(REFUNDS, { status: 502 });
+      await alice.on(order, 'refund');
+      await refundThere(order, 100);
       expect(await alice.statusOf(order)).toBe('refunding');
-      expect(await conflictsOf(order)).toMatchObject([{ kind: 'refund', amount: -2200 }]);
+      expect(await conflictsOf(order)).toMatchObject([{ kind: 'refund', amount: -100 }]);
     });
 
     it('is not believed before a query confirms it', async () => {

@@ -152,7 +152,10 @@ export class OrderSteps {
     return this.change(order, when, this.planned(order, changes));
   }
 
-  /** `paid` or `picked-up` → `refunded`: a refund of the whole amount that the shop did not request. */
+  /**
+   * `paid`, `picked-up` or `refunding` → `refunded`: a refund of the whole amount that the shop did not request. WeChat Pay refunds no more
+   * than the payment, so the shop's own refund cannot succeed any more.
+   */
   bookRefund(order: Order, refund: PayRefund): Promise<Order | undefined> {
     const changes = {
       status: 'refunded',
@@ -162,7 +165,7 @@ export class OrderSteps {
       refundAmount: refund.amount.refund,
       refundSucceededAt: refund.succeededAt ?? this.clock.now(),
     } as const;
-    const when = { status: In(['paid', 'picked-up']) };
+    const when = { status: In(['paid', 'picked-up', 'refunding']) };
     return this.change(order, when, this.planned(order, changes));
   }
 

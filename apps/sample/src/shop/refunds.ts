@@ -37,8 +37,8 @@ export class Refunds {
       });
       return await this.apply(order, refund);
     } catch (error) {
-      if (error instanceof WechatPayRefundError) await this.refuse(order, error);
-      else await this.steps.plan(order);
+      if (error instanceof WechatPayRefundError) return this.refuse(order, refundNumber, error);
+      await this.steps.plan(order);
       throw error;
     }
   }
@@ -128,9 +128,17 @@ export class Refunds {
     return this.steps.get(order);
   }
 
-  private async refuse(order: Order, error: WechatPayRefundError): Promise<void> {
+  /** A refusal is not signed, and another request of the same refund may have been accepted. So a query decides. */
+  private async refuse(
+    order: Order,
+    refundNumber: string,
+    error: WechatPayRefundError,
+  ): Promise<Order> {
+    const refund = await this.refunds.query(refundNumber);
+    if (refund) return this.apply(order, refund);
     if (await this.steps.refuseRefund(order))
-      this.logger.error(`Refund ${order.refundNumber} is refused: ${error.message}`);
+      this.logger.error(`Refund ${refundNumber} is refused: ${error.message}`);
+    throw error;
   }
 
   private recordConflict(refund: PayRefund, problem: string): Promise<void> {
