@@ -87,6 +87,11 @@ describeBrowser('the shop in the simulator', () => {
     await press('让时间过去');
     await orderIs('refunded');
     await step(/REFUND\.SUCCESS/);
+    for (let n = 1; n < 11; n++) await press('下一步');
+    await page.getByRole('heading', { name: '丢失的通知' }).waitFor();
+    await page.locator('.task.done').waitFor();
+    await page.locator('.message summary').filter({ hasText: 'REFUND.SUCCESS' }).click();
+    await shows('微信支付通知服务器：钱已退回');
     await screenshot(page, 'refunded');
   });
 

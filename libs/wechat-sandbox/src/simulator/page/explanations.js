@@ -1,7 +1,9 @@
+import { SHOP_EXPLANATIONS } from './shop-explanations.js';
 import { state } from './state.js';
 
 /** Explains each kind of step: first the request, then the response, in Chinese and English. */
 const EXPLANATIONS = {
+  ...SHOP_EXPLANATIONS,
   'wx.login': [
     [
       '小程序向微信要一个 code，它代表现在使用手机的用户。',
@@ -213,9 +215,13 @@ const EXPLANATIONS = {
   ],
 };
 
+/** The title of a step without the ids and numbers of orders. */
+const kindOf = (title) =>
+  title.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '{id}').replace(/\d{20}/, '{number}');
+
 /** Returns the explanation of a step, or undefined. */
 export function explanationOf({ title, responseTo, status }) {
-  const pair = EXPLANATIONS[title]?.[responseTo ? 1 : 0];
+  const pair = EXPLANATIONS[kindOf(title)]?.[responseTo ? 1 : 0];
   const succeeded = !responseTo || (status >= 200 && status < 400);
   return pair && succeeded ? pair[state.lang === 'zh' ? 0 : 1] : undefined;
 }

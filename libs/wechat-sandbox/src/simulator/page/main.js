@@ -1,4 +1,5 @@
 import { render } from '../vendor/lit-html.js';
+import { followContent } from './content.js';
 import { followNewest } from './diagram.js';
 import { page } from './page.js';
 import { followTraffic, loadWorld } from './control-api.js';
@@ -23,6 +24,7 @@ onChange(draw);
 draw();
 followTraffic((message) => {
   markDone(({ done }) => done?.(message));
+  followContent(message);
   followOrder(message);
   void followMessages(message);
 });

@@ -1,5 +1,6 @@
 import { shopActions } from './shop-actions.js';
 import { now, phoneOf, update } from './state.js';
+import { createPicture } from './picture.js';
 import { createWavFile } from './wav.js';
 import { createWx } from './wx.js';
 
@@ -90,6 +91,11 @@ export function miniProgramOf(userId) {
     }
   }
 
+  async function pictureStatus() {
+    const contents = await call('GET', '/me/content').catch(() => []);
+    return contents.find(({ kind }) => kind === 'avatar')?.status;
+  }
+
   const actions = {
     ...shopActions({ userId, wx, call }),
 
@@ -152,6 +158,27 @@ export function miniProgramOf(userId) {
     async saveNickName(nickName) {
       phone.me = await call('PATCH', '/me', { nickName });
       return { kind: 'profile', me: phone.me };
+    },
+
+    /** The picture of `<button open-type="chooseAvatar">`. Without content checks the server has no status of it. */
+    async savePicture() {
+      const filePath = await createPicture();
+      const token = phone.session?.session_rd;
+      const upload = { url: '/me/avatar', filePath, name: 'file' };
+      phone.me = unwrap(
+        await wx.uploadFile({ ...upload, fileName: 'tmp_avatar.png', header: bearer(token) }),
+        token,
+      );
+      return { kind: 'profile', me: phone.me, pictureStatus: await pictureStatus() };
+    },
+
+    /** Reads the results of content checks again, after a push of WeChat. */
+    async renewContent() {
+      const { result } = phone;
+      if (result?.kind === 'recordings')
+        return { ...result, list: await call('GET', '/recordings') };
+      if (result?.pictureStatus) return { ...result, pictureStatus: await pictureStatus() };
+      return result;
     },
 
     async phoneNumber(encrypted) {

@@ -22,10 +22,14 @@ const SCREENS = {
     html`<h3>${t('sessionTold')}</h3>
       ${fields(json)}`,
 
-  profile: ({ me }, app) =>
+  profile: ({ me, pictureStatus }, app) =>
     html`<h3>${t('profileSaved')}</h3>
       <p class="large">${me.nickName || t('noName')}</p>
       ${me.avatarUrl ? html`<p class="small">avatarUrl <code>${me.avatarUrl}</code></p>` : nothing}
+      <p class="row">
+        <button @click=${app.savePicture}>${t('uploadPicture')}</button>
+        ${contentStatus(pictureStatus)}
+      </p>
       <form class="row" @submit=${(event) => saveName(event, app)}>
         <label class="field"
           ><span>${t('todaysWay')}</span
@@ -130,7 +134,9 @@ function saveName(event, app) {
 
 /** The result of WeChat's content check, if the server has one. */
 const contentStatus = (status) =>
-  status ? html`<span class="tag ${status}">${t(`content.${status}`)}</span>` : nothing;
+  status
+    ? html`<span class="tag ${status}" role="status">${t(`content.${status}`)}</span>`
+    : nothing;
 
 function clip(shown, { id, format, fileSize, duration, status }, n, app) {
   return html`<li class=${shown.fresh === id ? 'fresh' : ''}>

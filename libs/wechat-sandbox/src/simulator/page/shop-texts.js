@@ -62,6 +62,7 @@ export const SHOP_TEXTS = {
   'note.next-delivery': ['下一条通知会出错', 'The next notification gets a fault'],
   'note.pay/forge': ['有人伪造了一条通知', 'Someone has forged a notification'],
 
+  uploadPicture: ['上传头像', 'Upload a picture'],
   'content.checking': ['检查中', 'checking'],
   'content.ok': ['已通过', 'ok'],
   'content.review': ['待人工审核', 'in review'],

@@ -6,7 +6,7 @@ const ok = (m, title) => m.title === title && m.responseTo && m.status === 200;
  * The steps of the guided tour. A step is done when `done` returns true for a message. In the texts, `[…]` is a button of the page
  * and `` `…` `` a name of the protocol.
  */
-export const STEPS = [
+const STEPS = [
   {
     title: ['三方对话', 'Three parties'],
     text: [
@@ -119,7 +119,23 @@ export const STEPS = [
     ],
     done: (m) => m.title === 'POST /auth/login' && m.responseTo && m.status === 503,
   },
+  {
+    ofShop: true,
+    title: ['丢失的通知', 'A lost notification'],
+    text: [
+      '付款以后，微信支付通知服务器。通知可能丢失、重复，也可能是伪造的。所以服务器验证签名，并且自己去问微信支付：`sync`，以及定时的对账。',
+      'After a payment WeChat Pay notifies the server. A notification may be lost, repeated or forged. So the server verifies signatures, and it also queries WeChat Pay itself: with `sync`, and by a job that reconciles orders.',
+    ],
+    task: [
+      '在控制台点 [丢掉下一条通知]，在手机上买一杯咖啡，然后退款。',
+      'Press [Lose the next notification] in the controls, buy a coffee on the phone, then refund it.',
+    ],
+    done: (m) => m.title === 'REFUND.SUCCESS' && m.responseTo && m.status === 204,
+  },
 ];
+
+/** The steps that fit the server. Those of the shop are the last. */
+export const tourSteps = () => STEPS.filter(({ ofShop }) => !ofShop || state.world.hasShop);
 
 /** Marks the steps that the reader has just tried, also if another step is shown. */
 export function markDone(isDone) {

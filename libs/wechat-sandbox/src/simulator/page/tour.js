@@ -1,17 +1,18 @@
 import { html, nothing } from '../vendor/lit-html.js';
 import { state, update } from './state.js';
 import { t } from './texts.js';
-import { STEPS } from './tour-steps.js';
+import { tourSteps } from './tour-steps.js';
 
 /** The guided tour: one step at a time, with a tick when the reader has tried it. */
 export function tour() {
   const { step, done } = state.tour;
-  const { title, text, task } = STEPS[step];
+  const steps = tourSteps();
+  const { title, text, task } = steps[step];
   const language = state.lang === 'zh' ? 0 : 1;
   return html`<section class="card tour" id="tour" aria-labelledby="tour-title" tabindex="-1">
     <header class="card-head">
       <h2 id="tour-title">${t('tour')}</h2>
-      <span class="small">${t('tourStep', { n: step + 1, all: STEPS.length })}</span>
+      <span class="small">${t('tourStep', { n: step + 1, all: steps.length })}</span>
     </header>
     <div class="tour-text" aria-live="polite">
       <h3>${title[language]}</h3>
@@ -28,9 +29,9 @@ export function tour() {
     <div class="row tour-foot">
       <button @click=${() => go(step - 1)} ?disabled=${step === 0}>${t('tourBack')}</button>
       <span class="dots" aria-hidden="true"
-        >${STEPS.map((_, i) => html`<i class="${i === step ? 'here' : ''} ${done.has(i) ? 'done' : ''}"></i>`)}</span
+        >${steps.map((_, i) => html`<i class="${i === step ? 'here' : ''} ${done.has(i) ? 'done' : ''}"></i>`)}</span
       >
-      <button class="primary" @click=${() => go(step + 1)} ?disabled=${step === STEPS.length - 1}>
+      <button class="primary" @click=${() => go(step + 1)} ?disabled=${step === steps.length - 1}>
         ${t('tourNext')}
       </button>
     </div>
