@@ -1,3 +1,4 @@
+import { RefundService } from 'nestjs-wechat/pay';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer, Order } from '../support/coffee-shop.js';
@@ -190,6 +191,19 @@ describeOnEachDatabase('refunds of the shop', (database) => {
     expect((await alice.on(order, 'pickup')).status).toBe(409);
     await shop.pass('3s');
     expect(await alice.statusOf(order)).toBe('refunded');
+  });
+
+  it('that arrives after its refusal and the pick-up is booked, and is a conflict for the operator', async () => {
+    const order = await alice.buy();
+    shop.wechat.next(REFUNDS, { payCode: 'NOT_ENOUGH' });
+    expect((await alice.on(order, 'refund')).status).toBe(409);
+    expect((await alice.on(order, 'pickup')).status).toBe(200);
+    const outRefundNo = numberOf(order, 1);
+    const money = { refund: 2200, total: 2200 };
+    await shop.app.get(RefundService).create({ outRefundNo, outTradeNo: order.number, ...money });
+    await shop.pass('3s');
+    expect(await alice.statusOf(order)).toBe('refunded');
+    expect(await conflictsOf(order)).toMatchObject([{ kind: 'refund', amount: 0 }]);
   });
 
   it('stays refunding after a refusal while the query fails', async () => {

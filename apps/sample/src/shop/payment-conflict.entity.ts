@@ -5,7 +5,7 @@ export type ConflictKind =
   | 'payment'
   /** An order was refunded in the merchant console before its payment was known here. */
   | 'refunded-early'
-  /** A refund that the shop did not request. */
+  /** A refund that the shop did not request, or one that succeeded after the pick-up. */
   | 'refund';
 
 /** A payment or refund that WeChat Pay has signed and that fits no order. An operator decides. */

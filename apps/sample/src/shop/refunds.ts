@@ -119,11 +119,15 @@ export class Refunds {
       throw new UnavailableError('WeChat Pay does not confirm the refund yet'); // the notification is repeated
     if (refund.status !== 'SUCCESS' || refund.outTradeNo !== order.number) return order;
     const known = order.status === 'pending' ? await this.payments.query(order) : order;
-    const isOlder =
-      outRefundNo.startsWith(`${order.number}-R`) && outRefundNo !== order.refundNumber;
+    const isOwn = outRefundNo.startsWith(`${order.number}-R`);
+    const isOlder = isOwn && outRefundNo !== order.refundNumber;
     const isWhole = refund.amount.refund === order.amount;
     const booked = isWhole && !isOlder ? await this.steps.bookRefund(known, refund) : undefined;
-    if (booked) return booked;
+    if (booked) {
+      if (isOwn && booked.pickedUpAt !== null)
+        await this.recordConflict(refund, 'the order was picked up after its refusal', 0); // the order contains the amount
+      return booked;
+    }
     await this.recordConflict(refund, `the ${known.status} order did not request it`);
     return this.steps.get(order);
   }
@@ -141,12 +145,16 @@ export class Refunds {
     throw error;
   }
 
-  private recordConflict(refund: PayRefund, problem: string): Promise<void> {
+  private recordConflict(
+    refund: PayRefund,
+    problem: string,
+    amount = -refund.amount.refund,
+  ): Promise<void> {
     return this.conflicts.record({
       orderNumber: refund.outTradeNo,
       kind: 'refund',
       reference: refund.outRefundNo,
-      amount: -refund.amount.refund,
+      amount,
       problem: `refund ${refund.outRefundNo} of ${refund.amount.refund} fen: ${problem}`,
     });
   }
