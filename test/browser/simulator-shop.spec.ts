@@ -193,8 +193,8 @@ describeBrowser('the shop in the simulator', () => {
   it('is hidden if the server has no shop', async () => {
     const other = s.wechat.simulate(s.wechat.url);
     ({ page, complaints } = await visit(browser, other));
-    s.wechat.simulate(s.url);
     await button(LOGIN).waitFor();
+    s.wechat.simulate(s.url);
     expect(await button(ORDER_COFFEE).count()).toBe(0);
     expect(await button('伪造一条通知').count()).toBe(0);
   });
