@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import fc from 'fast-check';
+import { openPush } from 'nestjs-wechat';
 import type { MessagePushService, PushRequest } from 'nestjs-wechat';
 import { createDecipheriv } from 'node:crypto';
 import { CountingStore } from '../support/counting-store.js';
@@ -419,4 +420,15 @@ describe('controls', () => {
     expect(services.received.messages).toEqual([]);
     await services.close();
   });
+});
+
+it('a limit that the docs name: a copy of a push is accepted again at the time that its nonce is', () => {
+  const later = Math.floor(Date.now() / 1000) + 30 * 24 * 3600;
+  const { query, body } = securePush(textMessage(), { nonce: String(later) });
+  const input = { token: PUSH.token, aesKeys: [PUSH.aesKey], appId: PUSH.appId, body };
+  const now = new Date(later * 1000);
+  expect(() => openPush({ ...input, query, now })).toThrow('too old');
+  const swapped = { ...query, timestamp: query['nonce'], nonce: query['timestamp'] };
+  const { createdAt } = openPush({ ...input, query: swapped, now });
+  expect(createdAt.getTime()).toBeLessThan(later * 1000 - 29 * 24 * 3600_000);
 });
