@@ -29,7 +29,7 @@ export class AccountService {
    * revoked expire.
    * @throws AccountDeletedError, StoreUnavailableError
    */
-  async close({ user }: Account): Promise<void> {
+  async close({ user }: Pick<Account, 'user'>): Promise<void> {
     const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => ({
       pictures: await this.avatars.filesOf(db, user.id),
       ...(await removeRows(db, user, this.now())),

@@ -37,7 +37,8 @@ export class NickNames {
         'avatarUrl is not accepted, because pictures are checked; upload the picture with PUT /me/avatar',
       );
     if (nickName === undefined) return { avatarUrl };
-    if (contentCheck === 'off') return { nickName, nickNameCheckedAt: null, avatarUrl };
+    if (contentCheck === 'off')
+      return { nickName, nickNameCheckedAt: null, profileStale: false, avatarUrl };
     const { suggest } = await this.security.checkText({
       content: nickName,
       scene: 'profile',
@@ -45,6 +46,6 @@ export class NickNames {
       appId,
     });
     if (suggest !== 'pass') throw new ContentRefusedError();
-    return { nickName, nickNameCheckedAt: this.clock.now(), avatarUrl };
+    return { nickName, nickNameCheckedAt: this.clock.now(), profileStale: false, avatarUrl };
   }
 }

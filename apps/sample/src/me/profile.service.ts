@@ -41,6 +41,7 @@ function profileFrom({
 }: Partial<WechatUserProfile>): Profile {
   return {
     nickName: textOrNull(nickName),
+    profileStale: false,
     nickNameCheckedAt: null, // WeChat has signed it
     avatarUrl: textOrNull(avatarUrl),
     gender: gender === 0 || gender === 1 || gender === 2 ? gender : null,

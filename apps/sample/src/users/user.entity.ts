@@ -36,6 +36,10 @@ export class User {
   @Column({ name: 'nick_name_checked_at', type: 'timestamptz', nullable: true })
   nickNameCheckedAt: Date | null;
 
+  /** WeChat has changed the profile, so the mini program asks the user for it again. */
+  @Column({ name: 'profile_stale', type: 'boolean', default: false })
+  profileStale: boolean;
+
   @Column({ name: 'avatar_url', type: 'text', nullable: true })
   avatarUrl: string | null;
 

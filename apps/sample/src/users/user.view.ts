@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { User } from './user.entity.js';
 
 const TEXT = { type: String, nullable: true } as const;
@@ -46,6 +46,11 @@ export class UserView {
   @ApiProperty(TEXT)
   language: string | null;
 
+  @ApiPropertyOptional({
+    description: 'true: WeChat has changed the profile; ask the user for name and picture again',
+  })
+  profileStale?: boolean;
+
   @ApiProperty()
   createdAt: Date;
 
@@ -85,6 +90,7 @@ export class UserView {
       province,
       city,
       language,
+      profileStale,
       createdAt,
       updatedAt,
     } = user;
@@ -99,6 +105,7 @@ export class UserView {
       province,
       city,
       language,
+      ...(profileStale && { profileStale }),
       createdAt,
       updatedAt,
     };

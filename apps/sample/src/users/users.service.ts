@@ -12,6 +12,7 @@ export type Profile = Pick<
   User,
   | 'nickName'
   | 'nickNameCheckedAt'
+  | 'profileStale'
   | 'avatarUrl'
   | 'gender'
   | 'country'

@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { InjectRepository } from '@nestjs/typeorm';
+import { OnWechatMessage } from 'nestjs-wechat';
+import type { WechatMessage } from 'nestjs-wechat';
+import { randomUUID } from 'node:crypto';
+import { Repository } from 'typeorm';
+import { AvatarsService } from '../avatars/avatars.service.js';
+import { AppClock } from '../common/app-clock.js';
+import { DueJob, LOOK_EVERY_MS } from '../common/due-job.js';
+import { RecordingsService } from '../recordings/recordings.service.js';
+import type { User } from '../users/user.entity.js';
+import { UsersService } from '../users/users.service.js';
+import { AccountPush } from './account-push.entity.js';
+import { AccountService } from './account.service.js';
+
+/** The name of the timer. */
+export const ACCOUNT_JOB = 'account pushes';
+
+const REVOKE = 'user_authorization_revoke';
+const CANCEL = 'user_authorization_cancellation';
+const MODIFIED = 'user_info_modified';
+
+/** `RevokeInfo`. @see https://developers.weixin.qq.com/miniprogram/dev/framework/security.html */
+const PROFILE_CODES = ['6', '19', '20'];
+const PHONE_CODE = '8';
+const RECORDING_CODE = '5';
+
+type AboutUser = WechatMessage<{ OpenID?: unknown; RevokeInfo?: unknown }>;
+
+/**
+ * Takes what WeChat pushes about users. A push is stored first, because WeChat delivers it three times at most. A job does the work, and
+ * repeats it until it has succeeded.
+ */
+@Injectable()
+export class AccountPushes extends DueJob<AccountPush> {
+  constructor(
+    @InjectRepository(AccountPush) rows: Repository<AccountPush>,
+    clock: AppClock,
+    private readonly accounts: AccountService,
+    private readonly users: UsersService,
+    private readonly avatars: AvatarsService,
+    private readonly recordings: RecordingsService,
+  ) {
+    super(rows, clock);
+  }
+
+  @OnWechatMessage('event', REVOKE)
+  revoked(message: AboutUser): Promise<void> {
+    return this.keep(message);
+  }
+
+  @OnWechatMessage('event', CANCEL)
+  cancelled(message: AboutUser): Promise<void> {
+    return this.keep(message);
+  }
+
+  @OnWechatMessage('event', MODIFIED)
+  modified(message: AboutUser): Promise<void> {
+    return this.keep(message);
+  }
+
+  @Interval(ACCOUNT_JOB, LOOK_EVERY_MS)
+  override run(): Promise<void> {
+    return super.run();
+  }
+
+  protected async workOn(push: AccountPush): Promise<void> {
+    const user = await this.users.resolve(push);
+    if (user) await this.apply(push, user);
+    await this.rows.delete(push.id);
+  }
+
+  /** The user is `OpenID`. `FromUserName` may be another id. */
+  private async keep({ event = '', appId, encrypted, data }: AboutUser): Promise<void> {
+    const { OpenID: openid, RevokeInfo: revoked } = data;
+    if (typeof openid !== 'string' || openid === '') return;
+    await this.rows.insert({
+      id: randomUUID(),
+      event,
+      appId,
+      openid,
+      revoked: revoked === undefined ? null : String(revoked as string | number),
+      encrypted,
+      dueAt: this.clock.now(),
+    });
+  }
+
+  /** WeChat does not sign the content of a plain push, so a plain push deletes nothing. */
+  private async apply({ event, revoked, encrypted }: AccountPush, user: User): Promise<void> {
+    if (event === MODIFIED) {
+      await this.users.save(user, { profileStale: true });
+    } else if (!encrypted) {
+      this.logger.warn(
+        `A push ${event} was not encrypted, so no data was deleted. Switch the message push to secure mode (安全模式) in the console.`,
+      );
+    } else if (event === CANCEL) {
+      await this.accounts.close({ user });
+    } else {
+      await this.deleteRevoked(user, revoked ?? '');
+    }
+  }
+
+  private async deleteRevoked(user: User, code: string): Promise<void> {
+    if (PROFILE_CODES.includes(code)) {
+      const none = { nickName: null, nickNameCheckedAt: null, avatarUrl: null };
+      await this.avatars.saveUser(user, none);
+    } else if (code === PHONE_CODE) {
+      const none = { phoneNumber: null, phoneE164: null, phoneVerifiedAt: null };
+      await this.users.save(user, none);
+    } else if (code === RECORDING_CODE) {
+      for (const { id } of await this.recordings.list(user)) await this.recordings.delete(user, id);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { ACCOUNT_JOB, AccountPushes } from '../../apps/sample/src/account/account-pushes.js';
+import { mp3 } from '../support/audio.js';
+import { startContentApp } from '../support/content-app.js';
+import type { Author, ContentApp } from '../support/content-app.js';
+import { registered } from '../support/people.js';
+import { PNG_PICTURE } from '../support/pictures.js';
+import type { StartOptions } from '../support/start.js';
+
+const CANCEL = { Event: 'user_authorization_cancellation' };
+const revoke = (RevokeInfo: string) => ({ Event: 'user_authorization_revoke', RevokeInfo });
+
+describe.each([
+  ['encrypted', true],
+  ['plain', 'plain'],
+] as [string, StartOptions['push']][])('pushes about users, %s', (mode, push) => {
+  let s: ContentApp;
+  let me: Author;
+  beforeAll(async () => {
+    s = await startContentApp({ push, env: { CONTENT_CHECK: 'off', LOG_LEVEL: 'warn' } });
+    s.app.get(SchedulerRegistry).deleteInterval(ACCOUNT_JOB);
+  });
+  beforeEach(async () => {
+    me = await s.author();
+    await registered(s, me);
+    await s.call('PATCH /me', { token: me.session_rd, body: { nickName: '小明' } });
+    await me.upload('PUT /me/avatar', PNG_PICTURE);
+    await me.upload('POST /recordings', mp3(1000));
+  });
+  afterAll(() => s.close());
+
+  const receive = async (content: object): Promise<void> => {
+    const [{ appId }] = s.wechat.apps as [{ appId: string }];
+    const { attempts } = await s.wechat.push(appId, { OpenID: me.wechat.openid(), ...content });
+    expect(attempts.at(-1)?.status).toBe(200);
+    await s.app.get(AccountPushes).run();
+  };
+  /** What the account has: name, picture, phone number, recordings. */
+  const owned = async (): Promise<boolean[]> => {
+    const { nickName, avatarUrl, phoneNumber } = (await me.get('/me')).body.data;
+    const recordings = (await me.get('/recordings')).body.data.length > 0;
+    return [nickName !== null, avatarUrl !== null, phoneNumber !== null, recordings];
+  };
+  const isPlain = mode === 'plain'; // the control: nothing is deleted
+
+  it.each([
+    ['6', [false, false, true, true]],
+    ['20', [false, false, true, true]],
+    ['8', [true, true, false, true]],
+    ['5', [true, true, true, false]],
+    ['1', [true, true, true, true]],
+  ])('revoke with RevokeInfo %s', async (code, expected) => {
+    await receive(revoke(code));
+    expect(await owned()).toEqual(isPlain ? [true, true, true, true] : expected);
+  });
+
+  it('cancellation', async () => {
+    await receive(CANCEL);
+    expect((await me.get('/me')).status).toBe(isPlain ? 200 : 401);
+    if (isPlain) expect(s.log.join('')).toContain('安全模式');
+  });
+
+  it('a modified profile is stale until a name is saved', async () => {
+    await receive({ Event: 'user_info_modified' });
+    expect((await me.get('/me')).body.data.profileStale).toBe(true);
+    await s.call('PATCH /me', { token: me.session_rd, body: { nickName: 'new' } });
+    expect((await me.get('/me')).body.data.profileStale).toBeUndefined();
+    expect(await owned()).toEqual([true, true, true, true]);
+  });
+
+  it('pushes about an unknown user change nothing', async () => {
+    await receive({ ...CANCEL, OpenID: 'unknown' });
+    expect(await owned()).toEqual([true, true, true, true]);
+  });
+});
