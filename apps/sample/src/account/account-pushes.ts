@@ -80,7 +80,7 @@ export class AccountPushes extends DueJob<AccountPush> {
       event,
       appId,
       openid,
-      revoked: revoked === undefined ? null : String(revoked as string | number),
+      revoked: typeof revoked === 'string' ? revoked : null,
       encrypted,
       dueAt: this.clock.now(),
     });
