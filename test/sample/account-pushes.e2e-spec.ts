@@ -30,7 +30,7 @@ describe.each([
   afterAll(() => s.close());
 
   const receive = async (content: object): Promise<void> => {
-    const [{ appId }] = s.wechat.apps as [{ appId: string }];
+    const appId = s.wechat.apps[0]?.appId ?? '';
     const { attempts } = await s.wechat.push(appId, { OpenID: me.wechat.openid(), ...content });
     expect(attempts.at(-1)?.status).toBe(200);
     await s.app.get(AccountPushes).run();
