@@ -1,7 +1,7 @@
+// #region controller
 import { Body, Controller, Module, Param, Post } from '@nestjs/common';
 import * as pay from 'nestjs-wechat/pay';
 
-// #region controller
 const PRICE = 2200; // fen: 22.00 yuan
 
 @Controller('orders')

@@ -1,3 +1,4 @@
+// #region app
 import { Body, Controller, Get, Headers, Module, Post, Put, UseGuards } from '@nestjs/common';
 import {
   CurrentSession,
@@ -11,30 +12,17 @@ import {
 } from 'nestjs-wechat';
 import type { IssuedSession, WechatPhone, WechatSession } from 'nestjs-wechat';
 
-// #region controller
 @Controller()
 export class AppController {
-  constructor(private readonly sessions: SessionService) {}
+  constructor(
+    private readonly sessions: SessionService,
+    private readonly phones: PhoneService,
+  ) {}
 
   @Post('auth/login')
   login(@Body('code') code: string): Promise<IssuedSession> {
     return this.sessions.login(code);
   }
-
-  @Get('me')
-  @UseGuards(SessionGuard)
-  me(@CurrentUser() user: { openid: string }) {
-    return user;
-  }
-}
-// #endregion controller
-
-@Controller()
-export class AccountController {
-  constructor(
-    private readonly sessions: SessionService,
-    private readonly phones: PhoneService,
-  ) {}
 
   @Post('auth/refresh')
   refresh(
@@ -49,6 +37,12 @@ export class AccountController {
     return this.sessions.revoke(sessionRd);
   }
 
+  @Get('me')
+  @UseGuards(SessionGuard)
+  me(@CurrentUser() user: { openid: string }) {
+    return user;
+  }
+
   @Put('me/phone')
   @UseGuards(SessionGuard)
   phone(
@@ -59,10 +53,9 @@ export class AccountController {
   }
 }
 
-// #region module
 @Module({
   imports: [WechatModule.forRootAsync({ useFactory: () => wechatOptionsFromEnv(process.env) })],
-  controllers: [AppController, AccountController],
+  controllers: [AppController],
 })
 export class AppModule {}
-// #endregion module
+// #endregion app

@@ -68,6 +68,7 @@ async function run(): Promise<void> {
     writeEnvFile(payEnv, wechat.pay.merchant.env({ notifyUrl }));
   }
   console.log(welcome(wechat));
+  if (payEnv !== undefined) console.log(`Merchant's variables:              ${payEnv}`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void wechat.close());
 }
@@ -90,8 +91,13 @@ function welcome({ url, apps, users }: WechatSandbox): string {
   const userLines = users.all.map(
     (user) => `  ${user.id.padEnd(12)}  ${user.phoneNumber}  ${user.nickName}`,
   );
-  return `WeChat sandbox on ${url}  (WECHAT_API_BASE_URL=${url})
+  const [miniProgram] = apps;
+  return `WeChat sandbox on ${url}
 
+Variables of your server
+  WECHAT_API_BASE_URL=${url}
+  WECHAT_MINI_APP_ID=${miniProgram?.appId}
+  WECHAT_MINI_APP_SECRET=${miniProgram?.secret}
 Apps
 ${appLines.join('\n')}
 Users

@@ -1,4 +1,4 @@
-import { WechatConfigError } from './wechat.errors.js';
+import { ENV_FILE_HINT, WechatConfigError } from './wechat.errors.js';
 import { ResolvedWechatOptions, withHiddenSecrets } from './wechat.options.js';
 import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
 
@@ -72,13 +72,15 @@ export function wechatOptionsFromEnv(
   };
 
   problems.push(
-    ...problemsOf(options, (option) => variableOf(option, prefixes, pushApp)).filter(
-      (problem) => !(hasAppProblem && problem.includes('at least one app')),
-    ),
+    ...problemsOf(options, (option) => variableOf(option, prefixes, pushApp))
+      .filter((problem) => !(hasAppProblem && isWithoutApp(problem)))
+      .map((problem) => (isWithoutApp(problem) ? `${problem}. ${ENV_FILE_HINT}` : problem)),
   );
   if (problems.length > 0) throw new WechatConfigError(problems);
   return withHiddenSecrets(options);
 }
+
+const isWithoutApp = (problem: string): boolean => problem.includes('at least one app');
 
 function problemsOf(options: WechatModuleOptions, nameOf: (option: string) => string): string[] {
   try {

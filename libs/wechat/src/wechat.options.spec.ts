@@ -235,7 +235,7 @@ describe('the environment', () => {
   it('is refused with an error that names the missing variables if it has no app', () => {
     expect(problemsOf(() => wechatOptionsFromEnv({}))).toEqual([
       expect.stringMatching(
-        /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_WEBSITE_APP_ID, WECHAT_APPS must name at least one app/,
+        /^WECHAT_MINI_APP_ID, WECHAT_MOBILE_APP_ID, WECHAT_WEBSITE_APP_ID, WECHAT_APPS must name at least one app.*--env-file=\.env/,
       ),
     ]);
     expect(

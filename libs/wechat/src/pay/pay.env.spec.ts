@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WechatConfigError } from '../wechat.errors.js';
 import { wechatPayOptionsFromEnv } from './pay.env.js';
+import { ResolvedPayOptions } from './pay.options.js';
 
 type Environment = Record<string, string | undefined>;
 
@@ -84,6 +85,13 @@ describe('wechatPayOptionsFromEnv', () => {
           [`WECHAT_PAY_${name}_FILE`]: folder,
         }),
       ).toContain(`WECHAT_PAY_${name}_FILE cannot be read`);
+  });
+
+  it('is named as the cause if the module gets no options because no variable is set', () => {
+    const options = { ...wechatPayOptionsFromEnv({})! };
+    expect(() => new ResolvedPayOptions(options)).toThrow(
+      /mchId, privateKey and apiV3Key are missing.*no WECHAT_PAY_ variable is set.*--env-file/,
+    );
   });
 
   it('lists everything that is missing of a part of the set', () => {

@@ -5,7 +5,7 @@ import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { hideSecrets } from '../hide-secrets.js';
 import type { WechatStore } from '../store/wechat.store.js';
-import { WechatConfigError } from '../wechat.errors.js';
+import { ENV_FILE_HINT, WechatConfigError } from '../wechat.errors.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
 import { API_V3_KEY_BYTES } from './pay.resource.js';
 import type { PayVerificationKey } from './pay.signature.js';
@@ -86,6 +86,10 @@ export class ResolvedPayOptions {
 
   /** @param nameOf how a problem names an option; the environment names the variable */
   constructor(options: WechatPayOptions, nameOf: (option: string) => string = (option) => option) {
+    if ([options.mchId, options.privateKey, options.apiV3Key].every((one) => one === undefined))
+      throw new WechatConfigError([
+        `mchId, privateKey and apiV3Key are missing: if they come from wechatPayOptionsFromEnv, no WECHAT_PAY_ variable is set. ${ENV_FILE_HINT}`,
+      ]);
     const problems: string[] = [];
     const expect = (ok: boolean, option: string, problem: string): void => {
       if (!ok) problems.push(`${nameOf(option)} ${problem}`);
