@@ -1,4 +1,5 @@
-import { ENV_FILE_HINT, WechatConfigError } from './wechat.errors.js';
+import { ENV_FILE_HINT } from './env-file-hint.js';
+import { WechatConfigError } from './wechat.errors.js';
 import { ResolvedWechatOptions, withHiddenSecrets } from './wechat.options.js';
 import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
 

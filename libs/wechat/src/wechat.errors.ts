@@ -445,10 +445,6 @@ export class WechatRateLimitError extends WechatError<'ERR_WECHAT_RATE_LIMIT'> {
   }
 }
 
-/** The usual reason why every variable is missing. */
-export const ENV_FILE_HINT =
-  'Nest does not read .env files: start with node --env-file=.env dist/main';
-
 /**
  * The configuration of the module is wrong. Thrown at the start, and when WeChat refuses the credentials or the IP address of
  * the server.
