@@ -99,7 +99,7 @@ async function nest11(ours) {
 /** The project of most teams: CommonJS, ts-jest, `"module": "commonjs"`, and no setting for this package. */
 async function nest11AsNestNewWroteIt(ours) {
   const app = freshFolder('nest-new');
-  cpSync(join(root, 'test/packages/consumers/nest-new'), app, { recursive: true });
+  cpSync(join(root, 'test/packages/nest-new'), app, { recursive: true });
   const jest = {
     moduleFileExtensions: ['js', 'json', 'ts'],
     rootDir: 'src',

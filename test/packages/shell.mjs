@@ -27,11 +27,16 @@ export async function run(cwd, command, ...args) {
   return stdout;
 }
 
-/** Creates a folder outside of the repository, so that its node_modules cannot be found. It is removed when the process exits. */
+const folders = [];
+process.once('exit', () => {
+  if (!process.env.KEEP)
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A fresh folder outside of the repository, so that nothing of its node_modules helps. It is removed when the process ends. */
 export function freshFolder(name) {
   const folder = mkdtempSync(join(tmpdir(), `nestjs-wechat-${name}-`));
-  if (!process.env.KEEP)
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
