@@ -7,12 +7,33 @@ const root = join(import.meta.dirname, '..');
 const read = (file) => readFileSync(join(root, file), 'utf8');
 const byName = (one, other) => one.localeCompare(other);
 const RESULTS = 'etc/faults.json';
-const PAGES = ['docs/reliability.md', 'docs/zh-CN/reliability.md'];
 
 /** The text of each row, and the least number of trials in a full run. */
 const ROWS = JSON.parse(read('test/faults/rows.json'));
 /** The tests that prove each promise of SECURITY.md: a file, and the beginnings of titles. */
 const PROMISES = JSON.parse(read('test/security/promises.json'));
+
+/** The two languages of the page: the texts of the rows, and the words of the tables. */
+const PAGES = [
+  {
+    page: 'docs/reliability.md',
+    says: Object.fromEntries(Object.entries(ROWS).map(([id, { says }]) => [id, says])),
+    promises: 'SECURITY.md',
+    root: '..',
+    head: '| | promise | proved by | trials | failed | last run |',
+    of: (trials, required) => `${trials} of ${required}`,
+    units: { minutes: 'minutes' },
+  },
+  {
+    page: 'docs/zh-CN/reliability.md',
+    says: JSON.parse(read('test/faults/rows.zh-CN.json')),
+    promises: 'SECURITY.zh-CN.md',
+    root: '../..',
+    head: '| | 承诺 | 证明 | 次数 | 失败 | 上次运行 |',
+    of: (trials, required) => `${trials}（要求 ${required}）`,
+    units: { minutes: '分钟' },
+  },
+];
 
 /** The rows of each table, by the name of its marker in the page. */
 const TABLES = {
@@ -86,35 +107,36 @@ export function writeResults(results) {
     order.flatMap((id) => (results[id] ? [[id, results[id]]] : [])),
   );
   writeFileSync(join(root, RESULTS), `${JSON.stringify(sorted, null, 2)}\n`);
-  for (const page of PAGES) writeFileSync(join(root, page), withTables(read(page), sorted));
+  for (const language of PAGES)
+    writeFileSync(join(root, language.page), withTables(language, sorted));
 }
 
-function withTables(page, results) {
+function withTables(language, results) {
   return Object.entries(TABLES).reduce(
     (text, [name, ids]) =>
       text.replace(
         between(name),
-        (_, start, __, end) => `${start}\n${tableOf(ids, results)}\n${end}`,
+        (_, start, __, end) => `${start}\n${tableOf(ids, results, language)}\n${end}`,
       ),
-    page,
+    read(language.page),
   );
 }
 
 const between = (name) => new RegExp(`(<!-- ${name} -->)\n(.*?)(<!-- /${name} -->)`, 's');
 
-function tableOf(ids, results) {
+function tableOf(ids, results, language) {
   const lines = ids.map((id) => {
     const { trials, violations, date } = sumOf(results[id] ?? {});
-    return `| ${id} | ${saysOf(id)} | ${linksTo(id)} | ${numberOf(trials, ROWS[id])} | ${violations ?? '–'} | ${date ?? '–'} |`;
+    return `| ${id} | ${saysOf(id, language)} | ${linksTo(id, language)} | ${numberOf(trials, ROWS[id], language)} | ${violations ?? '–'} | ${date ?? '–'} |`;
   });
-  return `| | promise | proved by | trials | failed | last run |\n|---|---|---|---:|---:|---|\n${lines.join('\n')}`;
+  return `${language.head}\n|---|---|---|---:|---:|---|\n${lines.join('\n')}`;
 }
 
 /** The number of trials. A row that counts minutes shows both numbers if the run was shortened. */
-function numberOf(trials, { unit, trials: required } = {}) {
+function numberOf(trials, { unit, trials: required } = {}, { of, units }) {
   if (trials === undefined) return '–';
   return unit
-    ? `${trials < required ? `${trials} of ${required}` : trials} ${unit}`
+    ? `${trials < required ? of(trials, required) : trials} ${units[unit]}`
     : trials.toLocaleString('en');
 }
 
@@ -130,15 +152,14 @@ function sumOf(ofFiles) {
   };
 }
 
-function saysOf(id) {
-  if (ROWS[id]) return ROWS[id].says;
-  return new RegExp(`^\\| ${id} \\| ([^|]+?) \\|`, 'm').exec(read('SECURITY.md'))?.[1];
+function saysOf(id, { says, promises }) {
+  return says[id] ?? new RegExp(`^\\| ${id} \\| ([^|]+?) \\|`, 'm').exec(read(promises))?.[1];
 }
 
-function linksTo(id) {
+function linksTo(id, language) {
   return [...proofs().get(id)]
     .toSorted(byName)
-    .map((file) => `[${basename(file).replace(/\.(e2e-)?spec\.ts$/, '')}](../${file})`)
+    .map((file) => `[${basename(file).replace(/\.(e2e-)?spec\.ts$/, '')}](${language.root}/${file})`)
     .join(', ');
 }
 
@@ -147,12 +168,21 @@ export function problems() {
   const results = readResults();
   return [
     ...[...proofs()].filter(([, files]) => files.size === 0).map(([id]) => `${id} has no test.`),
-    ...Object.keys(PROMISES).filter((id) => !saysOf(id)).map((id) => `${id} has no row in SECURITY.md.`), // prettier-ignore
+    ...PAGES.flatMap(withoutText),
     ...Object.entries(results).flatMap(([id, files]) => gone(id, Object.keys(files))),
     ...Object.keys(ROWS).flatMap((id) => triedTooRarely(id, sumOf(results[id] ?? {}).trials)),
-    ...PAGES.filter((page) => withTables(read(page), results) !== read(page)).map(
-      (page) => `${page} differs from ${RESULTS}. Run: node tools/faults.mjs --update`,
+    ...PAGES.filter((language) => withTables(language, results) !== read(language.page)).map(
+      ({ page }) => `${page} differs from ${RESULTS}. Run: node tools/faults.mjs --update`,
     ),
+  ];
+}
+
+/** The rows that one language does not describe. */
+function withoutText(language) {
+  const missing = (ids) => ids.filter((id) => !saysOf(id, language));
+  return [
+    ...missing(Object.keys(PROMISES)).map((id) => `${id} has no row in ${language.promises}.`),
+    ...missing(Object.keys(ROWS)).map((id) => `${id} has no text for ${language.page}.`),
   ];
 }
 

@@ -4,7 +4,6 @@ import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 import {
   blocksOf,
-  headingsOf,
   linesOfTables,
   proseOf,
   regionOf,
@@ -30,21 +29,9 @@ const FILES = filesIn('').toSorted();
 const glob = (pattern: RegExp): string[] => FILES.filter((path) => pattern.test(path));
 
 const DOCUMENTS = glob(/^([^/]+|docs\/(?!api\/).+|(libs|apps|examples)\/[^/]+\/README)\.md$/);
-const TWINS = [
-  ['README.md', 'README.zh-CN.md'],
-  ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'],
-  ['docs/observability.md', 'docs/zh-CN/observability.md'],
-  ['docs/messages.md', 'docs/zh-CN/messages.md'],
-  ['docs/payments.md', 'docs/zh-CN/payments.md'],
-  ['docs/shop.md', 'docs/zh-CN/shop.md'],
-  ['docs/subscribe-messages.md', 'docs/zh-CN/subscribe-messages.md'],
-  ['docs/content-safety.md', 'docs/zh-CN/content-safety.md'],
-  ['docs/shipping.md', 'docs/zh-CN/shipping.md'],
-  ['docs/customer-messages.md', 'docs/zh-CN/customer-messages.md'],
-  ['docs/account-linking.md', 'docs/zh-CN/account-linking.md'],
-] as const;
+const READMES = ['README.md', 'README.zh-CN.md'];
 const MANUAL = 'libs/wechat/README.md';
-const TROUBLESHOOTING = 'docs/troubleshooting.md';
+const TROUBLESHOOTING = ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'];
 const REFERENCE_APP = 'docs/reference-app.md';
 
 /** `npm run docs:update` writes the regions into the documents; without it the tests compare them. */
@@ -130,7 +117,7 @@ describe('the walk in the READMEs', () => {
         .replaceAll('\\\\', '\\'),
     );
 
-  it.each(TWINS[0])('of %s is the one that npm start prints', (document) => {
+  it.each(READMES)('of %s is the one that npm start prints', (document) => {
     expect(walk.length).toBeGreaterThan(2);
     for (const line of walk) expect(read(document)).toContain(line);
   });
@@ -192,7 +179,7 @@ describe('nothing is missing', () => {
     const all = [...ofLibrary, ...codesIn(/^apps\/sample\/src\//)].filter(
       (code) => code !== 'ERR_CANCELED',
     );
-    for (const page of [TROUBLESHOOTING, TWINS[1][1]])
+    for (const page of TROUBLESHOOTING)
       expect(all.filter((code) => !within(page, `\`${code}\``))).toEqual([]);
     const ofClient = codesIn(/^libs\/miniprogram-client\/src\/(?!.*spec).*\.ts$/);
     const known = read('libs/miniprogram-client/README.md') + read(MANUAL);
@@ -204,7 +191,7 @@ describe('nothing is missing', () => {
       ([, number = '']) => number,
     );
     expect(numbers.length).toBeGreaterThan(20);
-    for (const page of [TROUBLESHOOTING, TWINS[1][1]]) {
+    for (const page of TROUBLESHOOTING) {
       const rows = linesOfTables(read(page)).join('\n');
       expect(
         numbers.filter((number) => !new RegExp(`(?<![\\d-])${number}(?!\\d)`).test(rows)),
@@ -241,22 +228,6 @@ describe('SECURITY.md', () => {
   });
 });
 
-describe('the two languages', () => {
-  it.each(TWINS)('%s and %s say the same', (english, chinese) => {
-    const [en, zh] = [read(english), read(chinese)];
-    expect(headingsOf(zh).map(({ level }) => level)).toEqual(
-      headingsOf(en).map(({ level }) => level),
-    );
-    expect(blocksOf(zh).map(({ language, source }) => [language, source])).toEqual(
-      blocksOf(en).map(({ language, source }) => [language, source]),
-    );
-    expect(blocksOf(zh).map(({ code }) => withoutComments(code))).toEqual(
-      blocksOf(en).map(({ code }) => withoutComments(code)),
-    );
-    expect(linesOfTables(zh)).toHaveLength(linesOfTables(en).length);
-  });
-});
-
 describe('links', () => {
   const links = DOCUMENTS.flatMap((document) =>
     [...proseOf(read(document)).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g)].map(
@@ -283,7 +254,7 @@ describe('links', () => {
   });
 
   it('reach every document in docs/ from its index', () => {
-    const index = ['docs/README.md', 'README.md', 'README.zh-CN.md'].map(read).join('\n');
+    const index = ['docs/README.md', ...READMES].map(read).join('\n');
     const unreachable = glob(/^docs\/[^/]+\.md$/).filter(
       (page) => page !== 'docs/README.md' && !index.includes(page.replace('docs/', '')),
     );
@@ -370,8 +341,4 @@ function valuesExportedBy(file: string): string[] {
 /** Returns whether a spec contains this title, with any quotes. */
 function mentions(spec: string, title: string): boolean {
   return spec.replaceAll('\\', '').includes(title);
-}
-
-function withoutComments(code: string): string {
-  return code.replace(/(#|\/\/|\/\*\*?).*$/gm, '').replace(/[ \t]+$/gm, '');
 }

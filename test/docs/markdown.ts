@@ -1,3 +1,5 @@
+import { slugOf } from '../../site/pages.js';
+
 /** A fenced block of code. */
 export interface Block {
   language: string;
@@ -44,13 +46,7 @@ export function headingsOf(markdown: string): { level: number; text: string }[] 
 
 /** Anchors as GitHub makes them. */
 export function slugsOf(markdown: string): string[] {
-  return headingsOf(markdown).map(({ text }) =>
-    text
-      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+  return headingsOf(markdown).map(({ text }) => slugOf(text));
 }
 
 export function linesOfTables(markdown: string): string[] {

@@ -1,0 +1,88 @@
+import { renderMermaidSVG } from 'beautiful-mermaid';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { MarkdownItAsync, MarkdownOptions } from 'vitepress';
+import { addressOf, englishOf, PAGES, ROOT, slugOf, targetOf } from './pages.js';
+
+/*
+ * Makes pages of the site from Markdown that is written for the repository: links between files become links between pages, and
+ * diagrams become pictures.
+ */
+
+type Parser = Parameters<NonNullable<MarkdownOptions['config']>>[0];
+type State = Parameters<Parameters<Parser['core']['ruler']['push']>[1]>[0];
+type Token = State['tokens'][number];
+
+/** @param repository the URL of the public repository, if there is one */
+export function markdownOptions(repository: string | undefined): MarkdownOptions {
+  return {
+    anchor: { slugify: slugOf },
+    attrs: { disable: true }, // braces are text
+    config: (md) => {
+      md.core.ruler.push('home', shortenHome);
+      md.core.ruler.push('links', (state) => linkPages(state, repository));
+      md.core.ruler.push('tasks', showTasks);
+      drawDiagrams(md);
+    },
+  };
+}
+
+const sourceOf = ({ env }: State): string => relative(ROOT, env.realPath ?? env.path);
+
+/** The hero of the home page shows the beginning of the README, so only the picture of it stays. */
+function shortenHome(state: State): void {
+  if (englishOf(sourceOf(state)) !== 'README.md') return;
+  const { tokens } = state;
+  const start = tokens.findIndex(({ type, tag }) => type === 'heading_open' && tag === 'h2');
+  const picture = tokens.findIndex(({ children }) => children?.[0]?.type === 'image');
+  state.tokens = [...tokens.slice(picture - 1, picture + 2), ...tokens.slice(start)];
+}
+
+/** A link to a file that is not a page leads to the public repository. Without one it becomes plain text. */
+function linkPages(state: State, repository: string | undefined): void {
+  const page = sourceOf(state);
+  for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
+    const href = token.type === 'link_open' ? String(token.attrGet('href')) : '';
+    if (href === '' || /^(#|[a-z]+:)/.test(href)) continue;
+    const [path = '', anchor] = href.split('#');
+    const target = targetOf(page, decodeURIComponent(path));
+    if (!existsSync(join(ROOT, target))) throw new Error(`${page}: ${href} leads nowhere.`);
+    if (PAGES.includes(target))
+      token.attrSet('href', `/${addressOf(target)}${anchor === undefined ? '' : `#${anchor}`}`);
+    else if (repository !== undefined) token.attrSet('href', `${repository}/blob/main/${target}`);
+    else makeSpan(token, state);
+  }
+}
+
+function makeSpan(open: Token, state: State): void {
+  const siblings = state.tokens.find(({ children }) => children?.includes(open))?.children ?? [];
+  const close = siblings.slice(siblings.indexOf(open)).find(({ type }) => type === 'link_close');
+  for (const token of [open, close]) if (token) token.tag = 'span';
+  open.attrs = null;
+}
+
+/** `- [ ]` is a box on GitHub. */
+function showTasks({ tokens }: State): void {
+  for (const { children } of tokens) {
+    const [first] = children ?? [];
+    if (first?.type === 'text') first.content = first.content.replace(/^\[ \] /, '☐ ');
+  }
+}
+
+/** The colours are variables of the theme, so that a diagram follows the dark mode. */
+const COLOURS = {
+  bg: 'var(--vp-c-bg)',
+  fg: 'var(--vp-c-text-1)',
+  accent: 'var(--vp-c-brand-1)',
+  transparent: true,
+};
+
+function drawDiagrams(md: MarkdownItAsync): void {
+  const fence = md.renderer.rules.fence;
+  md.renderer.rules.fence = (tokens, index, options, env, self) => {
+    const { info = '', content = '' } = tokens[index] ?? {};
+    if (info.trim() === 'mermaid')
+      return `<div class="diagram" v-pre>${renderMermaidSVG(content, COLOURS)}</div>`;
+    return fence?.(tokens, index, options, env, self) ?? '';
+  };
+}

@@ -1,0 +1,46 @@
+import type { DefaultTheme } from 'vitepress';
+
+/**
+ * Splits a text into the terms of the index: words, and each pair of adjacent characters of Chinese text, which has no spaces. Pairs find
+ * a word wherever it is, because no dictionary has to know it. This function also runs in the browser, so it uses nothing from outside.
+ */
+export function termsOf(text: string): string[] {
+  const words = text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
+  const parts = words.flatMap((word) => word.match(/\p{Script=Han}+|\P{Script=Han}+/gu) ?? []);
+  return parts.flatMap((part) =>
+    /\p{Script=Han}{2}/u.test(part)
+      ? Array.from(part).flatMap((character, i, all) =>
+          i === 0 ? [] : [`${all[i - 1]}${character}`],
+        )
+      : [part],
+  );
+}
+
+/** The search of VitePress. Its index is a file of the site, so it works without a network. */
+export const SEARCH: DefaultTheme.Config['search'] = {
+  provider: 'local',
+  options: {
+    miniSearch: { options: { tokenize: termsOf } },
+    locales: {
+      zh: {
+        translations: {
+          button: { buttonText: '搜索', buttonAriaLabel: '搜索' },
+          modal: {
+            resetButtonTitle: '清除',
+            backButtonTitle: '关闭搜索',
+            noResultsText: '没有结果：',
+            footer: {
+              selectText: '选择',
+              selectKeyAriaLabel: '回车',
+              navigateText: '切换',
+              navigateUpKeyAriaLabel: '上箭头',
+              navigateDownKeyAriaLabel: '下箭头',
+              closeText: '关闭',
+              closeKeyAriaLabel: 'Esc',
+            },
+          },
+        },
+      },
+    },
+  },
+};
