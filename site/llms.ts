@@ -9,9 +9,7 @@ import { addressOf, isReference, read, sectionsOf } from './pages.js';
 export function writeLlms(out: string, description: string): void {
   const sections = sectionsOf('docs/README.md');
   const list = sections.map(({ title, pages }) => {
-    const rows = pages.map(
-      (page) => `- [${page.title}](${addressOf(page.source)}): ${page.about}`,
-    );
+    const rows = pages.map((page) => `- [${page.title}](${addressOf(page.source)}): ${page.about}`);
     return `## ${title}\n\n${rows.join('\n')}\n`;
   });
   writeFileSync(

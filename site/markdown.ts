@@ -1,7 +1,7 @@
 import { renderMermaidSVG } from 'beautiful-mermaid';
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { MarkdownItAsync, MarkdownOptions } from 'vitepress';
+import type { MarkdownOptions } from 'vitepress';
 import { addressOf, englishOf, PAGES, ROOT, slugOf, targetOf } from './pages.js';
 
 /*
@@ -22,6 +22,7 @@ export function markdownOptions(repository: string | undefined): MarkdownOptions
       md.core.ruler.push('home', shortenHome);
       md.core.ruler.push('links', (state) => linkPages(state, repository));
       md.core.ruler.push('tasks', showTasks);
+      md.core.ruler.push('literals', keepBraces);
       drawDiagrams(md);
     },
   };
@@ -69,6 +70,12 @@ function showTasks({ tokens }: State): void {
   }
 }
 
+/** Vue would evaluate `{{…}}` in code. */
+function keepBraces({ tokens }: State): void {
+  for (const token of tokens.flatMap(({ children }) => children ?? []))
+    if (token.type === 'code_inline') token.attrSet('v-pre', '');
+}
+
 /** The colours are variables of the theme, so that a diagram follows the dark mode. */
 const COLOURS = {
   bg: 'var(--vp-c-bg)',
@@ -77,7 +84,7 @@ const COLOURS = {
   transparent: true,
 };
 
-function drawDiagrams(md: MarkdownItAsync): void {
+function drawDiagrams(md: Parser): void {
   const fence = md.renderer.rules.fence;
   md.renderer.rules.fence = (tokens, index, options, env, self) => {
     const { info = '', content = '' } = tokens[index] ?? {};

@@ -1,6 +1,12 @@
 import type { DefaultTheme } from 'vitepress';
 
 /**
+ * The key of the Chinese locale. The search of VitePress 1.6 takes it as a pattern for the file of a page, not for its address, so it matches
+ * `/zh/…` (addresses), `docs/zh-CN/…` and `README.zh-CN.md`.
+ */
+export const CHINESE = 'zh|zh-CN|zh';
+
+/**
  * Splits a text into the terms of the index: words, and each pair of adjacent characters of Chinese text, which has no spaces. Pairs find
  * a word wherever it is, because no dictionary has to know it. This function also runs in the browser, so it uses nothing from outside.
  */
@@ -22,7 +28,7 @@ export const SEARCH: DefaultTheme.Config['search'] = {
   options: {
     miniSearch: { options: { tokenize: termsOf } },
     locales: {
-      zh: {
+      [CHINESE]: {
         translations: {
           button: { buttonText: '搜索', buttonAriaLabel: '搜索' },
           modal: {

@@ -159,7 +159,9 @@ function saysOf(id, { says, promises }) {
 function linksTo(id, language) {
   return [...proofs().get(id)]
     .toSorted(byName)
-    .map((file) => `[${basename(file).replace(/\.(e2e-)?spec\.ts$/, '')}](${language.root}/${file})`)
+    .map(
+      (file) => `[${basename(file).replace(/\.(e2e-)?spec\.ts$/, '')}](${language.root}/${file})`,
+    )
     .join(', ');
 }
 

@@ -4,8 +4,17 @@ import type { DefaultTheme, PageData } from 'vitepress';
 import { homeOf } from '../home.js';
 import { writeLlms } from '../llms.js';
 import { markdownOptions } from '../markdown.js';
-import { addressOf, englishOf, isChinese, isReference, PAGES, read, ROOT, sectionsOf } from '../pages.js';
-import { SEARCH } from '../search.js';
+import {
+  addressOf,
+  englishOf,
+  isChinese,
+  isReference,
+  PAGES,
+  read,
+  ROOT,
+  sectionsOf,
+} from '../pages.js';
+import { CHINESE, SEARCH } from '../search.js';
 
 const { version, description } = JSON.parse(read('libs/wechat/package.json'));
 /** The public repository, if package.json names it: `"repository": "https://…"`. Without it the site has no links to it. */
@@ -57,9 +66,7 @@ const navOf = (language: 'en' | 'zh'): DefaultTheme.NavItem[] => {
 };
 
 const editLinkOf = (text: string): Pick<DefaultTheme.Config, 'editLink'> =>
-  repository === undefined
-    ? {}
-    : { editLink: { pattern: `${repository}/edit/main/:path`, text } };
+  repository === undefined ? {} : { editLink: { pattern: `${repository}/edit/main/:path`, text } };
 
 export default defineConfig({
   base,
@@ -98,8 +105,9 @@ export default defineConfig({
         ...editLinkOf('Edit this page'),
       },
     },
-    zh: {
+    [CHINESE]: {
       label: '简体中文',
+      link: '/zh/',
       lang: 'zh-CN',
       themeConfig: {
         nav: navOf('zh'),

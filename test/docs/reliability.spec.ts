@@ -19,7 +19,14 @@ describe('docs/reliability.md', () => {
     let copy: string;
     beforeEach(() => {
       copy = mkdtempSync(join(tmpdir(), 'reliability-'));
-      for (const each of ['tools/faults.mjs', 'test', 'etc', 'docs', 'SECURITY.md', 'SECURITY.zh-CN.md'])
+      for (const each of [
+        'tools/faults.mjs',
+        'test',
+        'etc',
+        'docs',
+        'SECURITY.md',
+        'SECURITY.zh-CN.md',
+      ])
         cpSync(join(ROOT, each), join(copy, each), { recursive: true });
       for (const each of ['apps', 'libs']) symlinkSync(join(ROOT, each), join(copy, each));
     });

@@ -35,7 +35,9 @@ function deadLinks(pages: Record<string, string>, isFile: (path: string) => bool
       .filter((link) => {
         if (/^(https?|mailto|data):/.test(link)) return false;
         const { pathname, hash } = new URL(link, `http://site/${path}`);
-        const target = decodeURIComponent(pathname).slice(1).replace(/(^|\/)$/, '$1index.html');
+        const target = decodeURIComponent(pathname)
+          .slice(1)
+          .replace(/(^|\/)$/, '$1index.html');
         if (anchors[target] === undefined) return !isFile(target);
         return hash !== '' && !anchors[target].has(decodeURIComponent(hash.slice(1)));
       })
@@ -54,7 +56,9 @@ const htmlPages = (): Record<string, string> =>
 describe('the site', () => {
   it('has every page', () => {
     expect(PAGES.map(htmlOf).filter((page) => !existsSync(join(SITE, page)))).toEqual([]);
-    expect(Object.keys(htmlPages())).toHaveLength(PAGES.length);
+    const pages = Object.entries(htmlPages());
+    expect(pages).toHaveLength(PAGES.length);
+    expect(pages.flatMap(([page, html]) => (html.includes('<h1') ? [] : [page]))).toEqual([]);
   });
 
   it('has no dead link, to pages, to headings and to files', () => {

@@ -8,7 +8,9 @@ export function differencesOf(english: string, chinese: string): string[] {
     const first = expected.findIndex((each, i) => each !== actual[i]);
     if (first < 0 && expected.length === actual.length) return [];
     const at = first < 0 ? expected.length : first;
-    return [`${part} ${at + 1}: ${shown(expected[at])} in English, ${shown(actual[at])} in Chinese`];
+    return [
+      `${part} ${at + 1}: ${shown(expected[at])} in English, ${shown(actual[at])} in Chinese`,
+    ];
   });
 }
 
@@ -38,6 +40,8 @@ export function linksToEnglish(page: string, markdown: string, pages: string[]):
     .map(([, link = '']) => link)
     .filter((link) => {
       const target = targetOf(page, link);
-      return !isReference(target) && chineseOf(target) !== page && pages.includes(chineseOf(target));
+      return (
+        !isReference(target) && chineseOf(target) !== page && pages.includes(chineseOf(target))
+      );
     });
 }

@@ -2,8 +2,10 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { WechatModule, wechatOptionsFromEnv } from 'nestjs-wechat';
-import { AuthController } from './auth.controller.js';
+import { LoginController } from './login.controller.js';
+import { LogoutController } from './logout.controller.js';
 import { MeController } from './me.controller.js';
+import { RefreshController } from './refresh.controller.js';
 import { User } from './user.entity.js';
 import { UsersService } from './users.service.js';
 
@@ -22,7 +24,7 @@ import { UsersService } from './users.service.js';
       useFactory: () => ({ ...wechatOptionsFromEnv(process.env), users: UsersService }),
     }),
   ],
-  controllers: [AuthController, MeController],
+  controllers: [LoginController, RefreshController, LogoutController, MeController],
   providers: [UsersService],
 })
 export class AppModule {}
