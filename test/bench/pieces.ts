@@ -31,10 +31,11 @@ async function fill({
   count: number;
 }): Promise<void> {
   const app = await start(redis);
+  const format = new TokenFormat(app.get(Keyring), 'srd');
   const tokens: string[] = [];
   while (tokens.length < count) {
     const batch = Array.from({ length: Math.min(BATCH, count - tokens.length) }, () =>
-      withRetries(() => addLogin(app)),
+      withRetries(() => addLogin(app, format)),
     );
     tokens.push(...(await Promise.all(batch)));
   }
@@ -47,8 +48,7 @@ function start(redis: string | undefined): Promise<INestApplicationContext> {
   return NestFactory.createApplicationContext(PiecesModule, { logger: false });
 }
 
-async function addLogin(app: INestApplicationContext): Promise<string> {
-  const tokens = new TokenFormat(app.get(Keyring), 'srd');
+async function addLogin(app: INestApplicationContext, tokens: TokenFormat): Promise<string> {
   const [token, openid, now] = [tokens.create(), newOpenid(), app.get(WechatClock).now()];
   const [{ id }, loginExpiresAt] = [token, now + 7 * DAY];
   const times = { issuedAt: now, refreshedAt: now, expiresAt: now + DAY, loginExpiresAt };

@@ -2,7 +2,14 @@ import { Body, Controller, Get, HttpCode, Inject, Post, UseGuards } from '@nestj
 import { SpanKind } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { CurrentSession, PhoneService, SessionGuard, SessionService } from 'nestjs-wechat';
+import {
+  CurrentSession,
+  MessagePushService,
+  OnWechatMessage,
+  PhoneService,
+  SessionGuard,
+  SessionService,
+} from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
@@ -11,6 +18,7 @@ import { join } from 'node:path';
 import { traceRequests } from '../../apps/sample/src/telemetry.js';
 import { observe } from '../support/observed.js';
 import type { Observed } from '../support/observed.js';
+import { plainPush, PUSH } from '../support/push-messages.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
@@ -44,6 +52,9 @@ class ShopController {
     return { openid };
   }
 
+  @OnWechatMessage('text')
+  handle(): void {}
+
   @Post('me/phone')
   @HttpCode(200)
   @UseGuards(SessionGuard)
@@ -59,7 +70,14 @@ beforeEach(async () => {
   observed = observe();
   wechat = await startWechatSandbox();
   const prepare = (nest: unknown): void => traceRequests(nest as NestFastifyApplication);
-  app = await startTeamApp(optionsFor(wechat), { controllers: [ShopController], prepare });
+  const apps = wechat.apps.map(({ appId, secret, kind }) => ({
+    ...{ appId, secret, kind },
+    ...(kind === 'mini-program' && { push: { token: PUSH.token } }),
+  }));
+  app = await startTeamApp(optionsFor(wechat, { apps }), {
+    controllers: [ShopController],
+    prepare,
+  });
 });
 afterEach(async () => {
   await closeTeamApps();
@@ -147,6 +165,7 @@ describe('the dashboard', () => {
     await app.get(SessionService).refresh(session_rd);
     await app.as(session_rd, '/me');
     await app.get(PhoneService).getByCode((await anna.getPhoneNumber()).code);
+    await app.get(MessagePushService).handle(plainPush({ MsgType: 'text', MsgId: '1' }));
     const resourceMetrics = await observed.metrics();
     const metrics = resourceMetrics.scopeMetrics
       .filter(({ scope }) => scope.name === 'nestjs-wechat')
@@ -180,6 +199,7 @@ describe('the dashboard', () => {
       'wechat.access_token.fetches',
       'wechat.call.duration',
       'wechat.call.retries',
+      'wechat.handler.duration',
       'wechat.session.operations',
       'wechat.store.duration',
     ]);

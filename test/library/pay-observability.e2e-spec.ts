@@ -1,9 +1,11 @@
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { callChannel } from '../../libs/wechat/src/diagnostics.js';
 import { endpointOf } from '../../libs/wechat/src/pay/pay-response.js';
 import { observe } from '../support/observed.js';
 import type { Observed } from '../support/observed.js';
+import { notification, payOptions } from '../support/pay-messages.js';
 import { sandboxPayOptions, startPayServices } from '../support/pay-services.js';
 import type { PayServices } from '../support/pay-services.js';
 
@@ -79,6 +81,33 @@ describe('spans and metrics of WeChat Pay, without WechatModule', () => {
       outcome: 'ERR_WECHAT_CONFIG',
       pay_code: 'NO_AUTH',
     });
+  });
+
+  it('show the run of a handler once, with its outcome, and the work of the handler below it', async () => {
+    await pay.close();
+    pay = await startPayServices(payOptions());
+    const failed = notification();
+    pay.shop.handle = () => {
+      trace.getTracer('shop').startSpan('update of the order').end();
+      throw new Error('the database is down');
+    };
+    expect((await pay.notifications.handle(failed)).status).toBe(500);
+    pay.shop.handle = () => undefined;
+    expect((await pay.notifications.handle(failed)).status).toBe(204);
+    expect((await pay.notifications.handle(failed)).status).toBe(204); // no further run
+    const spans = observed.spans();
+    const runs = spans.filter(({ name }) => name === 'wechat handle *');
+    expect(runs.map(({ kind, status }) => [kind, status.code])).toEqual([
+      [SpanKind.CONSUMER, SpanStatusCode.ERROR],
+      [SpanKind.CONSUMER, SpanStatusCode.UNSET],
+    ]);
+    const [update] = spans.filter(({ name }) => name === 'update of the order');
+    expect(update!.parentSpanContext?.spanId).toBe(runs[0]!.spanContext().spanId);
+    const points = await observed.points('wechat.handler.duration');
+    expect(points.map(({ attributes }) => attributes)).toEqual([
+      { event: '*', outcome: 'ERR_UNKNOWN' },
+      { event: '*', outcome: 'ok' },
+    ]);
   });
 
   it('end with the application', async () => {

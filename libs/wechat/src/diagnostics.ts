@@ -28,6 +28,12 @@ export interface AccessTokenFetch {
   mode: string;
 }
 
+/** One run of a handler of `@OnPayNotification` or `@OnWechatMessage`. */
+export interface HandlerRun {
+  /** As in the decorator, so `*` for a message that has no handler of its own. */
+  event: string;
+}
+
 /*
  * The diagnostics channels of this library. They belong to the process, not to one Nest application.
  * Messages contain endpoints, verbs and errors, and never a secret.
@@ -36,6 +42,7 @@ export const sessionChannel = tracing<SessionOperation>('nestjs-wechat:session')
 export const storeChannel = tracing<StoreOperation>('nestjs-wechat:store');
 export const callChannel = tracing<WechatCall>('nestjs-wechat:call');
 export const accessTokenChannel = tracing<AccessTokenFetch>('nestjs-wechat:access-token');
+export const handlerChannel = tracing<HandlerRun>('nestjs-wechat:handler');
 export const retryChannel: Channel = channel('nestjs-wechat:call:retry');
 
 export type Tracing<Message extends object> = TracingChannel<unknown, Message>;

@@ -14,6 +14,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   accessTokenChannel,
   callChannel,
+  handlerChannel,
   retryChannel,
   sessionChannel,
   storeChannel,
@@ -31,7 +32,7 @@ let unsubscribe: (() => void) | undefined;
 
 /**
  * Converts the messages of the diagnostics channels to OpenTelemetry spans and metrics. It subscribes only if an SDK was started
- * before the application. Attributes are endpoints, verbs, numbers and codes. No attribute is a URL, a token, an openid or a text
+ * before the application. Attributes are endpoints, verbs, events, numbers and codes. No attribute is a URL, a token, an openid or a text
  * of a client or of WeChat.
  */
 @Injectable()
@@ -63,6 +64,10 @@ function subscribe(): () => void {
   const fetches = meter.createCounter('wechat.access_token.fetches', {
     description: 'Access tokens fetched, by mode and outcome',
   });
+  const handlers = meter.createHistogram('wechat.handler.duration', {
+    unit: 'ms',
+    description: 'Handlers of notifications and pushes, by event and outcome',
+  });
   const sessions = meter.createCounter('wechat.session.operations', {
     description: 'Logins, refreshes and lookups, by outcome',
   });
@@ -90,6 +95,10 @@ function subscribe(): () => void {
     observe(accessTokenChannel, {
       span: ({ mode }) => ({ name: 'wechat access token', attributes: { 'wechat.mode': mode } }),
       record: ({ mode }, outcome) => fetches.add(1, { mode, ...outcome }),
+    }),
+    observe(handlerChannel, {
+      span: ({ event }) => ({ name: `wechat handle ${event}`, kind: SpanKind.CONSUMER }),
+      record: ({ event }, outcome, ms) => handlers.record(ms, { event, ...outcome }),
     }),
     // Every guarded request finds a session and reads the store once. Both are measured, but have no span.
     observe(sessionChannel, {

@@ -77,7 +77,7 @@ function overOf({ over }: Record<string, unknown>): Record<string, unknown> | un
   throw new SandboxError('over must be an object: {"amount": 1}.');
 }
 
-const masked = (order: PayOrder): object => ({
+const masked = ({ openid, ...order }: PayOrder): object => ({
   ...order,
-  openid: `${order.openid.slice(0, 4)}…${order.openid.slice(-2)}`,
+  ...(openid !== undefined && { openid: `${openid.slice(0, 4)}…${openid.slice(-2)}` }),
 });

@@ -21,6 +21,10 @@ const ACTIONS: Record<string, (user: SandboxUser, fields: Fields) => Promise<obj
       outcome: fields.choice('outcome', ['ok', 'cancel', 'fail']),
       appId: fields.text('appId'),
     }),
+  scanPayCode: (user, fields) =>
+    user.scanPayCode(fields.need('codeUrl'), {
+      outcome: fields.choice('outcome', ['ok', 'cancel', 'fail']),
+    }),
   requestSubscribeMessage: (user, fields) =>
     user.requestSubscribeMessage(fields.texts('templateIds'), {
       choose: fields.choice('choose', ['accept', 'reject']),

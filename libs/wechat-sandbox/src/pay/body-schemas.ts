@@ -31,51 +31,62 @@ const goods = (names: object): object => ({
   items: object({ merchant_goods_id: text(32), wechatpay_goods_id: optionalText(32), ...names }),
 });
 
+/** The fields of every order. */
+const ORDER = {
+  appid: text(32),
+  mchid: text(32),
+  description: text(127),
+  out_trade_no: OUT_TRADE_NO,
+  time_expire: TIME,
+  attach: optionalText(128),
+  notify_url: notifyUrl(255),
+  goods_tag: optionalText(32),
+  support_fapiao: { type: 'boolean' },
+  amount: object({ total: FEN, currency: CNY }, ['total']),
+  detail: object({
+    cost_price: AMOUNT_OF_NOTHING,
+    invoice_id: optionalText(32),
+    goods_detail: goods({
+      goods_name: optionalText(256),
+      quantity: FEN,
+      unit_price: AMOUNT_OF_NOTHING,
+    }),
+  }),
+  scene_info: object(
+    {
+      payer_client_ip: text(45),
+      device_id: optionalText(32),
+      store_info: object(
+        {
+          id: text(32),
+          name: optionalText(256),
+          area_code: optionalText(32),
+          address: optionalText(512),
+        },
+        ['id'],
+      ),
+    },
+    ['payer_client_ip'],
+  ),
+  settle_info: object({ profit_sharing: { type: 'boolean' } }),
+  limit_pay: { type: 'array', items: { enum: ['no_credit', 'no_debit', 'no_balance'] } },
+};
+const REQUIRED_OF_ORDER = [
+  'appid',
+  'mchid',
+  'description',
+  'out_trade_no',
+  'notify_url',
+  'amount',
+] as const;
+
 /** The schemas of all request bodies. */
 const SCHEMAS = {
-  prepay: object(
-    {
-      appid: text(32),
-      mchid: text(32),
-      description: text(127),
-      out_trade_no: OUT_TRADE_NO,
-      time_expire: TIME,
-      attach: optionalText(128),
-      notify_url: notifyUrl(255),
-      goods_tag: optionalText(32),
-      support_fapiao: { type: 'boolean' },
-      amount: object({ total: FEN, currency: CNY }, ['total']),
-      payer: object({ openid: text(128) }, ['openid']),
-      detail: object({
-        cost_price: AMOUNT_OF_NOTHING,
-        invoice_id: optionalText(32),
-        goods_detail: goods({
-          goods_name: optionalText(256),
-          quantity: FEN,
-          unit_price: AMOUNT_OF_NOTHING,
-        }),
-      }),
-      scene_info: object(
-        {
-          payer_client_ip: text(45),
-          device_id: optionalText(32),
-          store_info: object(
-            {
-              id: text(32),
-              name: optionalText(256),
-              area_code: optionalText(32),
-              address: optionalText(512),
-            },
-            ['id'],
-          ),
-        },
-        ['payer_client_ip'],
-      ),
-      settle_info: object({ profit_sharing: { type: 'boolean' } }),
-      limit_pay: { type: 'array', items: { enum: ['no_credit', 'no_debit', 'no_balance'] } },
-    },
-    ['appid', 'mchid', 'description', 'out_trade_no', 'notify_url', 'amount', 'payer'],
-  ),
+  jsapi: object({ ...ORDER, payer: object({ openid: text(128) }, ['openid']) }, [
+    ...REQUIRED_OF_ORDER,
+    'payer',
+  ]),
+  native: object(ORDER, REQUIRED_OF_ORDER),
   close: object({ mchid: text(32) }, ['mchid']),
   refund: object(
     {
@@ -129,8 +140,8 @@ const SCHEMAS = {
   ),
 } satisfies Record<string, Schema>;
 
-/** The body of a prepay. */
-export interface PrepayBody {
+/** The body of an order. */
+export interface OrderBody {
   appid: string;
   mchid: string;
   description: string;
@@ -139,7 +150,8 @@ export interface PrepayBody {
   attach?: string;
   notify_url: string;
   amount: { total: number; currency?: string };
-  payer: { openid: string };
+  /** Absent in a Native order: anyone may scan its code. */
+  payer?: { openid: string };
 }
 
 /** The body of a refund. */
@@ -154,7 +166,8 @@ export interface RefundBody {
 }
 
 interface Bodies {
-  prepay: PrepayBody;
+  jsapi: OrderBody;
+  native: OrderBody;
   close: { mchid: string };
   refund: RefundBody;
   abnormalRefund: {

@@ -12,6 +12,10 @@ const beijingDigits = (at: number, length: number): string =>
 export const newPrepayId = (at: number): string =>
   `wx${beijingDigits(at, 14)}${randomBytes(10).toString('hex')}`;
 
+/** The content of the QR code of a Native order. */
+export const newCodeUrl = (): string =>
+  `weixin://wxpay/bizpayurl?pr=${randomBytes(6).toString('base64url')}`;
+
 /** 28 digits, the date among them. */
 export const newTransactionId = (at: number): string =>
   `4200${digits(6)}${beijingDigits(at, 8)}${digits(10)}`;

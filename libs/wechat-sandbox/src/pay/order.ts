@@ -1,8 +1,8 @@
-import type { PrepayBody } from './body-schemas.js';
+import type { OrderBody } from './body-schemas.js';
 import type { PayMerchant } from './merchant.js';
 import { beijingTime } from './signing.js';
 
-/** `trade_state` of an order of a mini program. */
+/** `trade_state` of an order. */
 export type TradeState = 'NOTPAY' | 'SUCCESS' | 'REFUND' | 'CLOSED';
 
 const STATE_TEXTS: Record<TradeState, string> = {
@@ -17,7 +17,8 @@ export interface PayOrder {
   readonly mchId: string;
   readonly outTradeNo: string;
   readonly appId: string;
-  readonly openid: string;
+  /** Absent in a Native order that is not paid. */
+  readonly openid?: string;
   readonly description: string;
   /** Fen. */
   readonly amount: number;
@@ -36,7 +37,7 @@ export class OrderRecord implements PayOrder {
   readonly mchId: string;
   readonly outTradeNo: string;
   readonly appId: string;
-  readonly openid: string;
+  openid?: string;
   readonly description: string;
   readonly amount: number;
   readonly notifyUrl: string;
@@ -48,18 +49,22 @@ export class OrderRecord implements PayOrder {
   constructor(
     readonly merchant: PayMerchant,
     /** The body of the first prepay. A repeat must be equal. */
-    readonly body: PrepayBody,
+    readonly body: OrderBody,
     readonly createdAt: Date,
     readonly expiresAt: Date,
   ) {
     this.mchId = merchant.mchId;
     this.outTradeNo = body.out_trade_no;
     this.appId = body.appid;
-    this.openid = body.payer.openid;
+    this.openid = body.payer?.openid;
     this.description = body.description;
     this.amount = body.amount.total;
     this.notifyUrl = body.notify_url;
     this.attach = body.attach;
+  }
+
+  get tradeType(): 'JSAPI' | 'NATIVE' {
+    return this.body.payer ? 'JSAPI' : 'NATIVE';
   }
 
   get isPaid(): boolean {
@@ -86,7 +91,7 @@ export class OrderRecord implements PayOrder {
     return {
       ...common,
       transaction_id: this.transactionId,
-      trade_type: 'JSAPI',
+      trade_type: this.tradeType,
       bank_type: 'OTHERS',
       success_time: beijingTime(this.paidAt!.getTime()),
       payer: { openid: this.openid },

@@ -25,6 +25,44 @@ afterEach(async () => {
   await shop.stop();
 });
 
+describe('a Native order', () => {
+  it('is paid by the person who scans its code, once', async () => {
+    const { json } = await client.native({ notify_url: shop.url });
+    expect(json.code_url).toMatch(/^weixin:\/\/wxpay\/bizpayurl\?pr=[\w-]{8}$/);
+    expect(await alice.scanPayCode(json.code_url, { outcome: 'cancel' })).toEqual({
+      errMsg: 'scanPayCode:fail cancel',
+    });
+    expect(await alice.scanPayCode(json.code_url)).toEqual({ errMsg: 'scanPayCode:ok' });
+    await wechat.settle();
+    expect((await client.query()).json).toMatchObject({
+      trade_state: 'SUCCESS',
+      trade_type: 'NATIVE',
+      payer: payer.payer,
+    });
+    expect(shop.arrived).toHaveLength(1);
+    const again = await wechat.users.get('bob')!.scanPayCode(json.code_url);
+    expect(again.errMsg).toBe('scanPayCode:fail 该订单已支付');
+  });
+
+  it('takes no payer, and its code pays no order of a mini program', async () => {
+    const refused = await client.native({ ...payer, notify_url: shop.url });
+    expect(refused.status).toBe(400);
+    const { json } = await client.prepay({ ...payer, notify_url: shop.url });
+    expect((await alice.scanPayCode(json.prepay_id)).errMsg).toMatch('fail');
+    const native = await client.native({ out_trade_no: 'order-0002', notify_url: shop.url });
+    const paid = await alice.requestPayment(client.params(native.json.code_url));
+    expect(paid.errMsg).toMatch('fail');
+  });
+
+  it('has a code that expires after two hours', async () => {
+    const { json } = await client.native({ notify_url: shop.url });
+    wechat.clock.advance('2h');
+    expect((await alice.scanPayCode(json.code_url)).errMsg).toBe(
+      'scanPayCode:fail 二维码无效或已过期',
+    );
+  });
+});
+
 describe('an order', () => {
   it('is paid on the phone, notified and queried', async () => {
     const prepaid = await client.prepay({ ...payer, notify_url: shop.url, attach: 'table 5' });

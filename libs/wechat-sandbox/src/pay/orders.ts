@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Apps } from '../world/apps.js';
 import type { SandboxClock } from '../world/clock.js';
 import type { Users } from '../world/users.js';
-import { fieldFailure, type PrepayBody } from './body-schemas.js';
-import { newPrepayId, newTransactionId } from './ids.js';
+import { fieldFailure, type OrderBody } from './body-schemas.js';
+import { newCodeUrl, newPrepayId, newTransactionId } from './ids.js';
 import { BoundedMap } from '../world/bounded-map.js';
 import type { PayMerchant } from './merchant.js';
 import { OrderRecord, type PayOrder } from './order.js';
@@ -15,11 +15,12 @@ const DAY = 86_400_000;
 const DEFAULT_LIFE = 7 * DAY;
 const LONGEST_LIFE = 90 * DAY;
 const SHORTEST_LIFE = 60_000;
-const PREPAY_ID_LIFE = 2 * 3600_000;
+/** Of a prepay id and of a code. */
+const TICKET_LIFE = 2 * 3600_000;
 const KEPT = 20_000;
 
-/** A prepay id that was issued. */
-interface PrepayId {
+/** A prepay id or the URL of a code, with which a phone pays an order. */
+interface PayTicket {
   order: OrderRecord;
   /** Milliseconds by the sandbox's clock. */
   until: number;
@@ -29,7 +30,7 @@ interface PrepayId {
 export class Orders {
   private readonly orders = new BoundedMap<string, OrderRecord>(KEPT);
   private readonly byTransaction = new BoundedMap<string, OrderRecord>(KEPT);
-  private readonly prepayIds = new BoundedMap<string, PrepayId>(KEPT);
+  private readonly tickets = new BoundedMap<string, PayTicket>(KEPT);
   /** Numbers that were closed before a prepay. They can never be used for an order. */
   private readonly closedUnused = new BoundedMap<string, true>(KEPT);
 
@@ -44,8 +45,17 @@ export class Orders {
     return [...this.orders.values()].map((order) => this.current(order).view());
   }
 
-  /** Creates an order. An identical repeat returns another prepay id of the same order. */
-  prepay(merchant: PayMerchant, body: PrepayBody): { prepay_id: string } {
+  /** Creates an order of a mini program. An identical repeat returns another prepay id of the same order. */
+  prepay(merchant: PayMerchant, body: OrderBody): { prepay_id: string } {
+    return { prepay_id: this.issue(this.place(merchant, body), newPrepayId(this.clock.now())) };
+  }
+
+  /** Creates an order that is paid by a code. An identical repeat returns another code of the same order. */
+  native(merchant: PayMerchant, body: OrderBody): { code_url: string } {
+    return { code_url: this.issue(this.place(merchant, body), newCodeUrl()) };
+  }
+
+  private place(merchant: PayMerchant, body: OrderBody): OrderRecord {
     if (body.mchid !== merchant.mchId)
       throw fieldFailure('/mchid', body.mchid, 'http header中的mchid与post payload中的mchid不匹配');
     if (!merchant.appIds.includes(body.appid)) throw new PayFailure('APPID_MCHID_NOT_MATCH');
@@ -58,9 +68,12 @@ export class Orders {
         message: '请求重入时，参数与首次请求时不一致',
         suffix: 268498688,
       });
-    const prepayId = newPrepayId(this.clock.now());
-    this.prepayIds.set(prepayId, { order, until: this.clock.now() + PREPAY_ID_LIFE });
-    return { prepay_id: prepayId };
+    return order;
+  }
+
+  private issue(order: OrderRecord, ticket: string): string {
+    this.tickets.set(ticket, { order, until: this.clock.now() + TICKET_LIFE });
+    return ticket;
   }
 
   /** The order with this number of the merchant. */
@@ -82,9 +95,9 @@ export class Orders {
     else order.state = 'CLOSED';
   }
 
-  /** The order of a prepay id that is still usable. */
-  findByPrepayId(prepayId: string): OrderRecord | undefined {
-    const found = this.prepayIds.get(prepayId);
+  /** The order of a prepay id or of the URL of a code, if it is still usable. */
+  findByTicket(ticket: string): OrderRecord | undefined {
+    const found = this.tickets.get(ticket);
     if (!found || this.clock.now() >= found.until) return undefined;
     return this.current(found.order);
   }
@@ -99,16 +112,17 @@ export class Orders {
     order.state = refunds.some(({ status }) => status !== 'CLOSED') ? 'REFUND' : 'SUCCESS';
   }
 
-  /** Pays an order. */
-  pay(order: OrderRecord): void {
+  /** @param openid the payer's, in the app of the order; only a Native order needs it */
+  pay(order: OrderRecord, openid = order.openid): void {
     const now = this.clock.now();
     order.transactionId = newTransactionId(now);
     order.paidAt = new Date(now);
     order.state = 'SUCCESS';
+    order.openid = openid;
     this.byTransaction.set(order.transactionId, order);
   }
 
-  private create(merchant: PayMerchant, body: PrepayBody): OrderRecord {
+  private create(merchant: PayMerchant, body: OrderBody): OrderRecord {
     const key = keyOf(merchant, body.out_trade_no);
     if (this.closedUnused.get(key)) throw new PayFailure('ORDER_CLOSED');
     const now = this.clock.now();
@@ -118,7 +132,7 @@ export class Orders {
   }
 
   /** Returns the expiry of an order. WeChat limits it to at least one minute and at most 90 days from now. */
-  private expiry({ time_expire: timeExpire }: PrepayBody, now: number): Date {
+  private expiry({ time_expire: timeExpire }: OrderBody, now: number): Date {
     if (timeExpire === undefined) return new Date(now + DEFAULT_LIFE);
     const at = Date.parse(timeExpire);
     if (!(at > now))
@@ -126,7 +140,9 @@ export class Orders {
     return new Date(Math.min(Math.max(at, now + SHORTEST_LIFE), now + LONGEST_LIFE));
   }
 
-  private checkPayer({ appid, payer: { openid } }: PrepayBody): void {
+  private checkPayer({ appid, payer }: OrderBody): void {
+    if (!payer) return;
+    const { openid } = payer;
     if (this.users.findByOpenid(appid, openid)) return;
     if (this.apps.all.some(({ appId }) => this.users.findByOpenid(appId, openid)))
       throw new PayFailure('OPENID_MISMATCH');

@@ -10,6 +10,7 @@ interface ReplyJson {
   message: string;
   detail: Record<string, unknown>;
   prepay_id: string;
+  code_url: string;
   trade_state: string;
   transaction_id: string;
   refund_id: string;
@@ -81,6 +82,11 @@ export class PayClient {
 
   prepay(changed: object = {}, wrong?: Wrong): Promise<PayReply> {
     return this.call('POST', '/v3/pay/transactions/jsapi', this.prepayBody(changed), wrong);
+  }
+
+  native(changed: object = {}): Promise<PayReply> {
+    const { payer: _payer, ...body } = this.prepayBody();
+    return this.call('POST', '/v3/pay/transactions/native', { ...body, ...changed });
   }
 
   prepayBody(changed: object = {}): Record<string, unknown> {

@@ -126,7 +126,12 @@ function orderRoutes({ orderBook }: WechatPay): PayRoute[] {
     {
       method: 'POST',
       path: `${TRANSACTIONS}/jsapi`,
-      handle: ({ merchant, body }) => orderBook.prepay(merchant, parseBody('prepay', body)),
+      handle: ({ merchant, body }) => orderBook.prepay(merchant, parseBody('jsapi', body)),
+    },
+    {
+      method: 'POST',
+      path: `${TRANSACTIONS}/native`,
+      handle: ({ merchant, body }) => orderBook.native(merchant, parseBody('native', body)),
     },
     {
       method: 'GET',

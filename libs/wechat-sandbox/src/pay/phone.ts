@@ -23,13 +23,20 @@ export function openPaySheet(
   const { timeStamp, nonceStr, package: prepay, paySign } = params;
   if (Math.abs(unixSeconds(Date.now()) - Number(timeStamp)) > TOLERANCE)
     return { refusal: '支付参数已过期' };
-  const order = orders.findByPrepayId(prepay.slice('prepay_id='.length));
+  const order = orders.findByTicket(prepay.slice('prepay_id='.length));
   if (!order) return { refusal: 'prepay_id无效或已过期' };
   const signed = lines(appId, timeStamp, nonceStr, prepay);
   if (order.appId !== appId || !rsaVerify(signed, paySign, order.merchant.ownKeys.publicKey))
     return { refusal: '支付验证签名失败' };
   if (order.openid !== user.openid(appId))
     return { refusal: '下单账号与支付账号不一致，请核实后再支付' };
+  return order.state === 'NOTPAY' ? { order } : { refusal: unpayable(order) };
+}
+
+/** Finds the order of a code that a phone scans. */
+export function openScannedCode(orders: Orders, codeUrl: string): PaySheet {
+  const order = orders.findByTicket(codeUrl);
+  if (!order || order.body.payer) return { refusal: '二维码无效或已过期' };
   return order.state === 'NOTPAY' ? { order } : { refusal: unpayable(order) };
 }
 

@@ -3,7 +3,11 @@ import type { Deliveries } from '../deliveries/deliveries.js';
 import type { Delivery } from '../deliveries/delivery.js';
 import type { Agenda } from '../world/agenda.js';
 import type { Duration } from '../world/clock.js';
-import type { RequestPaymentOptions, RequestPaymentParams } from '../world/request-payment.js';
+import type {
+  PayOutcome,
+  RequestPaymentOptions,
+  RequestPaymentParams,
+} from '../world/request-payment.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import type { SandboxUser } from '../world/user.js';
 import type { World } from '../world/world.js';
@@ -13,7 +17,7 @@ import { Notifications } from './notifications.js';
 import type { OrderRecord, PayOrder } from './order.js';
 import { Orders } from './orders.js';
 import { PayFailure } from './pay-failure.js';
-import { openPaySheet } from './phone.js';
+import { openPaySheet, openScannedCode, type PaySheet } from './phone.js';
 import type { PayRefund, RefundRecord, RefundStatus } from './refund.js';
 import { Refunds } from './refunds.js';
 import { Shipments } from './shipments.js';
@@ -195,13 +199,25 @@ export class WechatPay {
   ): { errMsg: string } {
     const app = this.world.apps.pick('mini-program', appId);
     const sheet = openPaySheet(this.orderBook, user, app.appId, params);
-    if ('refusal' in sheet) return { errMsg: `requestPayment:fail ${sheet.refusal}` };
-    if (outcome === 'cancel') return { errMsg: 'requestPayment:fail cancel' };
-    if (outcome === 'fail') return { errMsg: 'requestPayment:fail 支付失败' };
-    this.orderBook.pay(sheet.order);
-    this.shipments.onPaid(sheet.order);
-    void this.notify(sheet.order.outTradeNo, { mchId: sheet.order.mchId });
-    return { errMsg: 'requestPayment:ok' };
+    return { errMsg: `requestPayment:${this.decide(user, sheet, outcome)}` };
+  }
+
+  /** @internal The camera of WeChat on the code of a Native order. */
+  scanPayCode(user: SandboxUser, codeUrl: string, outcome: PayOutcome): { errMsg: string } {
+    const sheet = openScannedCode(this.orderBook, codeUrl);
+    return { errMsg: `scanPayCode:${this.decide(user, sheet, outcome)}` };
+  }
+
+  /** The user's decision in the pay sheet. */
+  private decide(user: SandboxUser, sheet: PaySheet, outcome: PayOutcome): string {
+    if ('refusal' in sheet) return `fail ${sheet.refusal}`;
+    if (outcome === 'cancel') return 'fail cancel';
+    if (outcome === 'fail') return 'fail 支付失败';
+    const { order } = sheet;
+    this.orderBook.pay(order, user.openid(order.appId));
+    this.shipments.onPaid(order);
+    void this.notify(order.outTradeNo, { mchId: order.mchId });
+    return 'ok';
   }
 
   private notifyRefund(refund: RefundRecord): void {

@@ -7,10 +7,13 @@ export interface RequestPaymentParams {
   paySign: string;
 }
 
-/** The user's decision in the pay sheet, and the mini program. */
+/** The user's decision in the pay sheet. `ok`: confirms; `cancel`: closes the sheet; `fail`: the bank refuses. */
+export type PayOutcome = 'ok' | 'cancel' | 'fail';
+
+/** The user's decision, and the mini program. */
 export interface RequestPaymentOptions {
-  /** `ok`: confirms; `cancel`: closes the sheet; `fail`: the bank refuses. @default 'ok' */
-  outcome?: 'ok' | 'cancel' | 'fail';
+  /** @default 'ok' */
+  outcome?: PayOutcome;
   /** @default the first mini program */
   appId?: string;
 }

@@ -9,7 +9,7 @@ import { encryptOpenData, signRawData } from './open-data.js';
 import type { EncryptedData } from './open-data.js';
 import type { PhoneMessage } from './phone-message.js';
 import type { PushEmitter } from './push.js';
-import type { RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
+import type { PayOutcome, RequestPaymentOptions, RequestPaymentParams } from './request-payment.js';
 import { SandboxError } from './sandbox-error.js';
 import type { SessionKeys } from './session-keys.js';
 import { popupEvent } from './subscriptions.js';
@@ -57,6 +57,7 @@ export interface UserWorld {
       params: RequestPaymentParams,
       options: RequestPaymentOptions,
     ): { errMsg: string };
+    scanPayCode(user: SandboxUser, codeUrl: string, outcome: PayOutcome): { errMsg: string };
   };
 }
 
@@ -166,6 +167,18 @@ export class SandboxUser implements UserProfile {
     options: RequestPaymentOptions = {},
   ): Promise<{ errMsg: string }> {
     return this.world.pay.requestPayment(this, params, options);
+  }
+
+  /**
+   * Scans the code of a Native order (`code_url`) with WeChat and pays it. WeChat notifies the server afterwards.
+   *
+   * @returns `errMsg` is `scanPayCode:ok`, or `scanPayCode:fail` with the reason
+   */
+  async scanPayCode(
+    codeUrl: string,
+    { outcome = 'ok' }: { outcome?: PayOutcome } = {},
+  ): Promise<{ errMsg: string }> {
+    return this.world.pay.scanPayCode(this, codeUrl, outcome);
   }
 
   /**

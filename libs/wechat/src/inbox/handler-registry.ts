@@ -1,12 +1,13 @@
 import { Scope } from '@nestjs/common';
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { handlerChannel, tracedMethod } from '../diagnostics.js';
 import { WechatConfigError } from '../wechat.errors.js';
 
 /** A method that handles messages. It is called directly, without guards, pipes or interceptors. */
 export interface MessageHandler<Message> {
   /** `Class.method of Module`, for errors and logs. */
   name: string;
-  handle(message: Message): unknown;
+  handle(message: Message): Promise<unknown>;
 }
 
 /** Takes the messages that no other handler takes. */
@@ -61,7 +62,8 @@ export class HandlerRegistry<Message> {
             problems.push(
               `${decorator}('${event}') is on ${other.name} and on ${name}; one event has one handler`,
             );
-          this.handlers.set(event, { name, handle: (message) => instance[method]?.(message) });
+          const run = async (message: Message): Promise<unknown> => instance[method]?.(message);
+          this.handlers.set(event, { name, handle: tracedMethod(handlerChannel, { event }, run) });
         }
       }
     }
