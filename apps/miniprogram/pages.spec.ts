@@ -14,6 +14,7 @@ let server: FakeServer;
 let phone: Phone;
 let toasts: string[];
 let opened: string[];
+let copied: string[];
 let recorder: Record<string, jest.Mock>;
 let player: Record<string, any>;
 
@@ -24,6 +25,7 @@ beforeEach(() => {
   phone = createPhone({ send: server.send, login: server.wxLogin });
   toasts = [];
   opened = [];
+  copied = [];
   recorder = {
     onStart: jest.fn(),
     onStop: jest.fn(),
@@ -35,6 +37,7 @@ beforeEach(() => {
   Object.assign(phone.wx, {
     getAccountInfoSync: () => ({ miniProgram: { envVersion: 'develop' } }),
     showToast: ({ title }: { title: string }) => toasts.push(title),
+    setClipboardData: ({ data }: { data: string }) => copied.push(data),
     navigateTo: ({ url }: { url: string }) => opened.push(url),
     getRecorderManager: () => recorder,
     createInnerAudioContext: () => player,
@@ -97,10 +100,12 @@ describe('the pages', () => {
   it('send the chosen avatar and the nickname', async () => {
     const page = open('pages/profile/profile');
     phone.files.set('http://tmp/avatar.jpg', new Uint8Array(5));
+    server.reply('/me/content', []);
     await page['chooseAvatar']({ detail: { avatarUrl: 'http://tmp/avatar.jpg' } });
     await page['saveNickName']({ detail: { value: { nickName: '小明' } } });
     expect(server.seen.slice(1)).toMatchObject([
       { method: 'POST', path: '/me/avatar', body: { fileName: 'avatar.jpg' } },
+      { method: 'GET', path: '/me/content' },
       { method: 'PUT', path: '/me', body: '{"nickName":"小明"}' },
     ]);
   });
@@ -113,6 +118,7 @@ describe('the pages', () => {
       [null, ''],
     ]) {
       server.reply('/me', { nickName: null, avatarUrl });
+      server.reply('/me/content', []);
       await page['onShow']();
       expect(page.data['avatar']).toBe(shown);
     }
@@ -120,6 +126,46 @@ describe('the pages', () => {
     server.reply('/me/avatar', { avatarUrl: '/avatars/b.jpg' });
     await page['chooseAvatar']({ detail: { avatarUrl: 'http://tmp/avatar.jpg' } });
     expect(page.data['avatar']).toBe('http://localhost:3000/avatars/b.jpg');
+  });
+
+  it('show what WeChat thinks of the picture, and that the profile has changed in WeChat', async () => {
+    const page = open('pages/profile/profile');
+    server.reply('/me', { nickName: '小明', avatarUrl: null, profileStale: true });
+    server.reply('/me/content', [
+      { kind: 'nickname', status: 'ok' },
+      { kind: 'avatar', status: 'checking' },
+    ]);
+    await page['onShow']();
+    expect(page.data).toMatchObject({ avatarStatusText: '检查中 · Checking', stale: true });
+    await page['saveNickName']({ detail: { value: { nickName: '小明' } } });
+    expect(page.data['stale']).toBe(false);
+    phone.files.set('http://tmp/avatar.jpg', new Uint8Array(5));
+    server.reply('/me/content', [{ kind: 'avatar', status: 'blocked' }]);
+    await page['chooseAvatar']({ detail: { avatarUrl: 'http://tmp/avatar.jpg' } });
+    expect(page.data['avatarStatusText']).toBe('已屏蔽 · Blocked');
+  });
+
+  it('show what WeChat thinks of a recording, and share one that has passed', async () => {
+    const page = open('pages/recording/recording');
+    const recording = { id: 'r1', duration: 1000, createdAt: '2026-11-20T08:00:00.000Z' };
+    for (const [status, statusText] of [
+      ['checking', '检查中 · Checking'],
+      ['review', '待人工审核 · In review'],
+      ['blocked', '已屏蔽 · Blocked'],
+      ['unchecked', '未检查 · Not checked'],
+      ['ok', '已通过 · OK'],
+    ]) {
+      server.reply('/recordings', [{ ...recording, status }]);
+      await page['onShow']();
+      expect(page.data['recordings']).toMatchObject([{ status, statusText }]);
+    }
+    const tapped = { currentTarget: { dataset: { id: 'r1' } } };
+    server.reply('/recordings/r1/share', { url: 'https://api.example.com/shared/recordings/x' });
+    await page['share'](tapped);
+    expect(copied).toEqual(['https://api.example.com/shared/recordings/x']);
+    server.next('/recordings/r1/share', { statusCode: 409, error: 'ERR_CONTENT_CHECKING' });
+    await page['share'](tapped);
+    expect(toasts).toEqual(['还在检查 · Still being checked']);
   });
 
   it('offer to register a phone number that no account has', async () => {

@@ -116,7 +116,8 @@ export class FakeServer {
     if (path === '/auth/refresh') return this.refresh(session_rd, refreshKey);
     if (!token) return unauthorized();
     if (path === '/auth/logout') return this.logout(session_rd);
-    if (path === '/qrcodes' || (call.method === 'GET' && path.endsWith('/content')))
+    const isFile = call.method === 'GET' && /^\/recordings\/.*\/content$/.test(path);
+    if (path === '/qrcodes' || isFile)
       return { statusCode: 200, header: {}, bytes: new Uint8Array([1, 2, 3]) };
     return json(200, {
       code: 200,

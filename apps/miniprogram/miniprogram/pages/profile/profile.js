@@ -1,5 +1,6 @@
 const { baseUrl } = require('../../config');
 const session = require('../../session');
+const { statusText } = require('../../contents');
 const { succeeded, failed } = require('../../notice');
 
 /** The server returns a path of its API if its PUBLIC_URL is not set. */
@@ -8,13 +9,31 @@ function addressOf(avatarUrl) {
 }
 
 Page({
-  data: { avatar: '', nickName: '' },
+  data: { avatar: '', nickName: '', avatarStatus: '', avatarStatusText: '', stale: false },
 
   onShow() {
     return session
       .request({ url: '/me' })
-      .then((me) => this.setData({ nickName: me.nickName || '', avatar: addressOf(me.avatarUrl) }))
+      .then((me) => {
+        this.setData({
+          nickName: me.nickName || '',
+          avatar: addressOf(me.avatarUrl),
+          stale: Boolean(me.profileStale), // the user has changed the profile in WeChat
+        });
+        return this.showStatus();
+      })
       .catch(failed);
+  },
+
+  // A picture that WeChat still checks or has blocked is not the avatar yet: the server keeps the earlier one.
+  showStatus() {
+    return session.request({ url: '/me/content' }).then((contents) => {
+      const picture = contents.find(({ kind }) => kind === 'avatar');
+      this.setData({
+        avatarStatus: picture ? picture.status : '',
+        avatarStatusText: picture ? statusText(picture.status) : '',
+      });
+    });
   },
 
   // WeChat returns a temporary file that only this phone can read: show it, and upload it.
@@ -26,6 +45,7 @@ Page({
       .then((me) => {
         this.setData({ avatar: addressOf(me.avatarUrl) });
         succeeded('已保存 Saved');
+        return this.showStatus();
       })
       .catch(failed);
   },
@@ -37,7 +57,10 @@ Page({
     // PUT: wx.request has no PATCH.
     return session
       .request({ url: '/me', method: 'PUT', data: { nickName } })
-      .then(() => succeeded('已保存 Saved'))
+      .then(() => {
+        this.setData({ stale: false });
+        succeeded('已保存 Saved');
+      })
       .catch(failed);
   },
 });

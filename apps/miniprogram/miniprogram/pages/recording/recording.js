@@ -1,5 +1,6 @@
 const { ensureScope } = require('nestjs-wechat-miniprogram');
 const session = require('../../session');
+const { statusText } = require('../../contents');
 const { succeeded, failed } = require('../../notice');
 
 // 16 kHz mono is enough for a voice. WeChat requires 24 to 96 kbit/s for that rate. Ten minutes is the maximum of WeChat and of the server.
@@ -78,6 +79,14 @@ Page({
       .catch(failed);
   },
 
+  // The server shares a recording only after WeChat has passed it.
+  share(event) {
+    return session
+      .request({ url: `/recordings/${event.currentTarget.dataset.id}/share`, method: 'POST' })
+      .then(({ url }) => wx.setClipboardData({ data: url }))
+      .catch(failed);
+  },
+
   remove(event) {
     return session
       .request({ url: `/recordings/${event.currentTarget.dataset.id}`, method: 'DELETE' })
@@ -90,9 +99,11 @@ Page({
   },
 });
 
-function readable({ id, duration, createdAt }) {
+function readable({ id, duration, status, createdAt }) {
   return {
     id,
+    status,
+    statusText: statusText(status),
     seconds: duration ? Math.round(duration / 1000) : '?',
     when: createdAt.slice(0, 16).replace('T', ' '),
   };
