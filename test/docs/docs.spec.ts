@@ -123,6 +123,13 @@ describe('the walk in the READMEs', () => {
   });
 });
 
+describe('docs/images/order.svg', () => {
+  it("shows the steps of the shop's code", () => {
+    const check = ['tools/order-picture.mjs', '--check'];
+    expect(spawnSync('node', check, { cwd: ROOT, encoding: 'utf8' }).stderr).toBe('');
+  });
+});
+
 describe('nothing is missing', () => {
   const within = (document: string, what: string): boolean => read(document).includes(what);
 
