@@ -110,6 +110,8 @@ describeBrowser('the shop in the simulator', () => {
     await orderIs('paid');
     await press(PICKED_UP);
     await orderIs('picked-up');
+    await step(/POST \/wxa\/sec\/order\/upload_shipping_info/);
+    await shows('已上传到微信');
     await press('返回');
     await press(ORDER_COFFEE);
     await page.locator('.order-row').filter({ hasText: '已取货' }).click();

@@ -11,6 +11,7 @@ import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
 import { startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
+import { PUSH } from '../support/push-messages.js';
 import { freePort, until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 import { isFull } from './rows.js';
@@ -43,9 +44,33 @@ const POINTS: [Step, string][] = [
   ['refunded', 'OrderSteps.endRefund before'],
   ['refunded', 'OrderSteps.endRefund after'],
 ];
-const SOME = ['PaymentService.prepay after', 'OrderSteps.pay before', 'RefundService.create after'];
+const SHIPPING_POINTS = [
+  'OrderSteps.pickUp after',
+  'OrderSteps.startShipping after',
+  'ShippingService.upload after',
+  'OrderSteps.endShipping after',
+];
+const REVOCATION_POINTS = [
+  'AccountPushes.keep after',
+  'AccountPushes.workOn before',
+  'AccountPushes.apply before',
+  'AccountPushes.apply after',
+];
+/** The points of a run that is not full. */
+const SOME = [
+  'PaymentService.prepay after',
+  'OrderSteps.pay after',
+  'RefundService.create after',
+  'ShippingService.upload after',
+  'AccountPushes.workOn before',
+];
+const chosen = (points: string[]): string[] =>
+  points.filter((point) => isFull || SOME.includes(point));
 
-onPostgres('the shop after kill -9', (bin) => {
+const TEMPLATE = { id: 'order_paid', title: '付款成功', keys: ['amount2'] };
+const PAID_MESSAGE = JSON.stringify({ templateId: TEMPLATE.id, data: { amount2: '{amount}' } });
+
+onPostgres('the reference app after kill -9', (bin) => {
   let postgres: Postgres;
   let uploads: string;
   const children = new Set<ChildProcess>();
@@ -77,32 +102,59 @@ onPostgres('the shop after kill -9', (bin) => {
     return { child, call: (route, body) => send(route, { token, body }) };
   }
 
-  it.each(isFull ? POINTS : POINTS.filter(([, point]) => SOME.includes(point)))(
+  /** A sandbox, its user, and the variables of the instances, which have one database. */
+  async function prepare(): Promise<Prepared> {
+    const port = await freePort();
+    const app = { appId: PUSH.appId, secret: 'a'.repeat(32), templates: [TEMPLATE] };
+    const wechat = await startWechatSandbox({ apps: [app] });
+    const { appId, token, aesKey } = PUSH;
+    wechat.configurePush(appId, { url: `http://127.0.0.1:${port}/wechat/push`, token, aesKey });
+    const env = {
+      ...environmentFor(wechat),
+      ...wechat.pay.merchant.env({ notifyUrl: `http://127.0.0.1:${port}/wechat/pay/notify` }),
+      WECHAT_PUSH_TOKEN: token,
+      WECHAT_PUSH_AES_KEY: aesKey,
+      SUBSCRIBE_ORDER_PAID: PAID_MESSAGE,
+      DATABASE_URL: await postgres.createDatabase(),
+      PORT: String(port),
+      UPLOAD_DIR: mkdtempSync(join(uploads, 'of-')),
+      LOG_LEVEL: 'silent',
+    };
+    return { wechat, env, user: wechat.users.create() };
+  }
+
+  /** Runs an instance that kills itself, and then another one, to which it returns the client. */
+  async function replaceKilled(
+    { wechat, env, user }: Prepared,
+    killAt: string,
+    act: (doomed: Instance) => Promise<unknown>,
+  ): Promise<Instance> {
+    const doomed = await startInstance(env, user, { skewMs: 0, killAt });
+    const killed = once(doomed.child, 'exit');
+    await act(doomed).catch(() => undefined); // the connection ends with the process
+    expect((await killed)[1]).toBe('SIGKILL');
+    wechat.clock.advance(DOWNTIME_MS);
+    return startInstance(env, user, { skewMs: DOWNTIME_MS });
+  }
+
+  const newOrder = async ({ call }: Instance) =>
+    (await call('POST /orders', { productId: 'latte', quantity: 1 })).body.data;
+
+  it.each(POINTS.filter(([, point]) => chosen([point]).length > 0))(
     'Q9 loses no money in the step "%s" at %s',
     async (step, killAt) => {
-      const port = await freePort();
-      const wechat: WechatSandbox = await startWechatSandbox();
-      const user = wechat.users.create();
-      const env = {
-        ...environmentFor(wechat),
-        ...wechat.pay.merchant.env({ notifyUrl: `http://127.0.0.1:${port}/wechat/pay/notify` }),
-        DATABASE_URL: await postgres.createDatabase(),
-        PORT: String(port),
-        UPLOAD_DIR: mkdtempSync(join(uploads, 'of-')),
-        LOG_LEVEL: 'silent',
-      };
-      const doomed = await startInstance(env, user, { skewMs: 0, killAt });
-      const killed = once(doomed.child, 'exit');
-      const { id, number } = (
-        await doomed.call('POST /orders', { productId: 'latte', quantity: 1 })
-      ).body.data;
-      await actUntil(step, { wechat, user, instance: doomed, id }).catch(() => undefined); // the connection ends with the process
-      expect((await killed)[1]).toBe('SIGKILL');
-
-      wechat.clock.advance(DOWNTIME_MS);
-      const { call, child } = await startInstance(env, user, { skewMs: DOWNTIME_MS });
+      const prepared = await prepare();
+      const { wechat, user } = prepared;
+      await user.requestSubscribeMessage([TEMPLATE.id]);
+      let order = { id: '', number: '' };
+      const instance = await replaceKilled(prepared, killAt, async (doomed) => {
+        order = await newOrder(doomed);
+        await actUntil(step, { wechat, user, instance: doomed, id: order.id });
+      });
+      const { call } = instance;
+      const { id, number } = order;
       const statusOf = async () => (await call(`GET /orders/${id}`)).body.data.status;
-      if (step === 'pay') await pay({ wechat, user, instance: { call, child }, id });
+      if (step === 'pay') await pay({ wechat, user, instance, id });
       await until(async () => (await statusOf()) !== 'pending');
       if ((await statusOf()) === 'paid') await call(`POST /orders/${id}/refund`, {});
       wechat.clock.advance('4s');
@@ -113,11 +165,57 @@ onPostgres('the shop after kill -9', (bin) => {
       const refunds = wechat.pay.refunds.map(({ outRefundNo, status }) => [outRefundNo, status]);
       expect(refunds).toEqual([[`${number}-R1`, 'SUCCESS']]);
       expect(wechat.pay.orders).toHaveLength(1);
+      await until(async () => user.messages.length > 0); // the intention to send it survives
+      expect(user.messages).toMatchObject([{ data: { amount2: '22.00' } }]);
+      instance.child.kill('SIGKILL');
+      await wechat.close();
+    },
+  );
+
+  it.each(chosen(SHIPPING_POINTS))(
+    'Q9 uploads the shipping information of a picked-up order once at %s',
+    async (killAt) => {
+      const prepared = await prepare();
+      const { wechat, user } = prepared;
+      let id = '';
+      const { call, child } = await replaceKilled(prepared, killAt, async (doomed) => {
+        ({ id } = await newOrder(doomed));
+        await pay({ wechat, user, instance: doomed, id });
+        await doomed.call(`POST /orders/${id}/pickup`);
+      });
+      await until(async () => (await call(`GET /orders/${id}`)).body.data.shipped === true);
+      const { orderBook, merchant, shipments, orders } = wechat.pay;
+      const shipment = shipments.of(orderBook.find(merchant, orders[0]!.outTradeNo)!);
+      expect(shipment).toMatchObject({ isComplete: true, isCorrected: false });
+      expect(wechat.requestsTo('/wxa/sec/order/upload_shipping_info').length).toBeLessThan(3);
+      child.kill('SIGKILL');
+      await wechat.close();
+    },
+  );
+
+  it.each(chosen(REVOCATION_POINTS))(
+    'Q11 deletes what a user has withdrawn, once WeChat has a response to its push, at %s',
+    async (killAt) => {
+      const prepared = await prepare();
+      const { wechat, user } = prepared;
+      const { call, child } = await replaceKilled(prepared, killAt, async (doomed) => {
+        await doomed.call('PUT /me', { nickName: '小明' });
+        const revoke = { Event: 'user_authorization_revoke', RevokeInfo: '6' };
+        await wechat.push(PUSH.appId, { ...revoke, OpenID: user.openid() });
+      });
+      const nameOf = async () => (await call('GET /me')).body.data.nickName;
+      await until(async () => (await nameOf()) === null);
       child.kill('SIGKILL');
       await wechat.close();
     },
   );
 });
+
+interface Prepared {
+  wechat: WechatSandbox;
+  env: Record<string, string>;
+  user: SandboxUser;
+}
 
 interface Act {
   wechat: WechatSandbox;

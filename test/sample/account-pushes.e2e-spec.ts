@@ -68,6 +68,16 @@ describe.each([
     expect(await owned()).toEqual([true, true, true, true]);
   });
 
+  it('of which many are plain warn once an hour', async () => {
+    const warnings = () => s.log.filter((line) => line.includes('安全模式')).length;
+    for (const code of ['6', '8', '5']) await receive(revoke(code));
+    const before = warnings();
+    s.wechat.clock.advance('1h');
+    await receive(revoke('6'));
+    await receive(revoke('8'));
+    expect([before, warnings()]).toEqual(isPlain ? [1, 2] : [0, 0]);
+  });
+
   it('pushes about an unknown user change nothing', async () => {
     await receive({ ...CANCEL, OpenID: 'unknown' });
     expect(await owned()).toEqual([true, true, true, true]);

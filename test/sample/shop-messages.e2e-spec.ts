@@ -32,7 +32,7 @@ describe('the message that an order is paid', () => {
   afterAll(() => shop.close());
 
   const sends = () => shop.wechat.requestsTo('/cgi-bin/message/subscribe/send').length;
-  /** The message is sent after the response to WeChat Pay. */
+  /** A job sends the message. */
   const until = async (isReached: () => boolean): Promise<void> => {
     for (let round = 0; round < 500 && !isReached(); round++)
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,11 +1,7 @@
 import { DataSource } from 'typeorm';
 import { Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
-import { Waiting } from '../../apps/sample/src/shop/waiting.js';
-import { Order as OrderRow } from '../../apps/sample/src/shop/order.entity.js';
-import { PaymentConflict } from '../../apps/sample/src/shop/payment-conflict.entity.js';
-import { AppClock } from '../../apps/sample/src/common/app-clock.js';
 import { describeOnEachDatabase } from '../support/databases.js';
-import { startCoffeeShop } from '../support/coffee-shop.js';
+import { startCoffeeShop, waitingOf } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer, Order } from '../support/coffee-shop.js';
 import { until } from '../support/redis.js';
 
@@ -133,13 +129,7 @@ describeOnEachDatabase('the operation of the shop', (database) => {
     await shop.wechat.settle();
     const order = await dave.buy();
     await shop.wechat.pay.notify(order.number, { over: { amount: 1 } });
-    const data = shop.app.get(DataSource);
-    const waiting = new Waiting(
-      data.getRepository(OrderRow),
-      data.getRepository(PaymentConflict),
-      shop.app.get(AppClock),
-    );
-    const lines = await waiting.list();
+    const lines = await waitingOf(shop);
     expect(lines.filter((line) => line.includes(abnormal.number))).toEqual([
       expect.stringMatching(/^order .* refunding {2}2200 fen {2}refund \d+-R1 ABNORMAL$/),
     ]);

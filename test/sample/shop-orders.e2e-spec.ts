@@ -1,9 +1,17 @@
+import { DataSource } from 'typeorm';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer } from '../support/coffee-shop.js';
 import { readConfig } from '../../apps/sample/src/config.js';
 import { statusesOf } from '../support/http.js';
+import type { Call } from '../support/http.js';
 import { start } from '../support/start.js';
+
+/** Copies an order. */
+const MANY_PENDING = `
+  INSERT INTO orders (id, number, user_id, app_id, openid, product_id, product_name, quantity, amount, status, created_at, pay_before)
+  SELECT gen_random_uuid(), 'copy-' || copy, user_id, app_id, openid, product_id, product_name, quantity, amount, status, created_at, pay_before
+  FROM orders, generate_series(1, $2::integer) AS copy WHERE id = $1`;
 
 describeOnEachDatabase('the shop', (database) => {
   let shop: CoffeeShop;
@@ -122,6 +130,25 @@ describeOnEachDatabase('the shop', (database) => {
       expect((await alice.call(`GET /orders?${query}`)).status).toBe(400);
     },
   );
+
+  it('lets a user have 2,000 pending orders, and still repeats earlier ones', async () => {
+    const dave = await shop.customer();
+    const body = { productId: 'latte', quantity: 1 };
+    const headers = { 'idempotency-key': 'first-of-many' };
+    const create = (call: Call = {}) => dave.call('POST /orders', { body, ...call });
+    const first = (await create({ headers })).body.data;
+    await shop.app.get(DataSource).query(MANY_PENDING, [first.id, 1999]);
+    const refused = await create();
+    expect([refused.status, refused.body.error, refused.body.data]).toEqual([
+      409,
+      'ERR_ORDER_LIMIT',
+      { limit: 2000 },
+    ]);
+    expect((await create({ headers })).body.data.id).toBe(first.id);
+    await dave.on(first, 'cancel');
+    expect((await create()).status).toBe(201);
+    await shop.app.get(DataSource).query('DELETE FROM orders WHERE number LIKE $1', ['copy-%']);
+  });
 
   describe('with an Idempotency-Key', () => {
     const body = { productId: 'latte', quantity: 1 };

@@ -1,8 +1,11 @@
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { PayOrder, SandboxUser } from 'nestjs-wechat-sandbox';
 import { DataSource } from 'typeorm';
+import { AppClock } from '../../apps/sample/src/common/app-clock.js';
+import { Order as OrderRow } from '../../apps/sample/src/shop/order.entity.js';
 import { PaymentConflict } from '../../apps/sample/src/shop/payment-conflict.entity.js';
 import { ORDERS_JOB, Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
+import { Waiting } from '../../apps/sample/src/shop/waiting.js';
 import type { AppResponse, Call } from './http.js';
 import { person } from './people.js';
 import { start } from './start.js';
@@ -76,6 +79,13 @@ export async function startCoffeeShop({
         }),
     atWechat: ({ number }) => wechat.pay.order(number),
   };
+}
+
+/** What `npm run orders -- conflicts` prints. */
+export function waitingOf({ app }: CoffeeShop): Promise<string[]> {
+  const data = app.get(DataSource);
+  const [orders, conflicts] = [data.getRepository(OrderRow), data.getRepository(PaymentConflict)];
+  return new Waiting(orders, conflicts, app.get(AppClock)).list();
 }
 
 async function customerOf(started: Started, user?: SandboxUser): Promise<Customer> {

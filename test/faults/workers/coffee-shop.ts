@@ -1,4 +1,6 @@
+import { ShippingService } from 'nestjs-wechat';
 import { PaymentService, RefundService } from 'nestjs-wechat/pay';
+import { AccountPushes } from '../../../apps/sample/src/account/account-pushes.js';
 import { createApp } from '../../../apps/sample/src/app.js';
 import { readConfig } from '../../../apps/sample/src/config.js';
 import { OrderSteps } from '../../../apps/sample/src/shop/order-steps.js';
@@ -15,9 +17,11 @@ const { env, skewMs, killAt } = JSON.parse(process.argv[2] ?? '{}') as {
 type Method = (...parameters: unknown[]) => Promise<unknown>;
 
 const CLASSES: Record<string, { prototype: object }> = {
+  AccountPushes,
   OrderSteps,
   PaymentService,
   RefundService,
+  ShippingService,
 };
 
 function killProcess(): Promise<never> {

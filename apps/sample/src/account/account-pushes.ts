@@ -26,6 +26,8 @@ const PROFILE_CODES = ['6', '19', '20'];
 const PHONE_CODE = '8';
 const RECORDING_CODE = '5';
 
+const WARN_EVERY_MS = 3600_000;
+
 type AboutUser = WechatMessage<{ OpenID?: unknown; RevokeInfo?: unknown }>;
 
 /**
@@ -34,6 +36,8 @@ type AboutUser = WechatMessage<{ OpenID?: unknown; RevokeInfo?: unknown }>;
  */
 @Injectable()
 export class AccountPushes extends DueJob<AccountPush> {
+  private warnedAt?: Date;
+
   constructor(
     @InjectRepository(AccountPush) rows: Repository<AccountPush>,
     clock: AppClock,
@@ -91,14 +95,21 @@ export class AccountPushes extends DueJob<AccountPush> {
     if (event === MODIFIED) {
       await this.users.save(user, { profileStale: true });
     } else if (!encrypted) {
-      this.logger.warn(
-        `A push ${event} was not encrypted, so no data was deleted. Switch the message push to secure mode (安全模式) in the console.`,
-      );
+      this.warnOfPlain(event);
     } else if (event === CANCEL) {
       await this.accounts.close({ user });
     } else {
       await this.deleteRevoked(user, revoked ?? '');
     }
+  }
+
+  /** All of them have the same cause, so the warning is logged once an hour. */
+  private warnOfPlain(event: string): void {
+    if (this.warnedAt && this.warnedAt > this.clock.in(-WARN_EVERY_MS)) return;
+    this.warnedAt = this.clock.now();
+    this.logger.warn(
+      `A push ${event} was not encrypted, so no data was deleted. Switch the message push to secure mode (安全模式) in the console.`,
+    );
   }
 
   private async deleteRevoked(user: User, code: string): Promise<void> {

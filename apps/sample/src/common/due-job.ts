@@ -10,27 +10,28 @@ export const LOOK_EVERY_MS = 1000;
 
 /** How many rows one instance works on at a time. */
 const BATCH = 20;
-/** If an instance ends during its work, another one takes the row after this time. Longer than the calls of one row take. */
-const LEASE_MS = 60_000;
+/** If an instance ends during its work, another one takes the row after this time, in milliseconds. Longer than the calls of one row take. */
+export const LEASE_MS = 60_000;
 
 /** A row that a job works on at its time. */
 interface DueRow extends ObjectLiteral {
   id: string;
-  dueAt: Date | null;
 }
 
 /**
- * Works on the rows of a table whose `due_at` has come, on any number of instances. `workOn` sets the next `due_at`; if it throws, the row is
- * taken again when its lease ends.
+ * Works on the rows of a table whose due time has come, on any number of instances. `workOn` sets the next due time; if it does not, the row
+ * is taken again when its lease ends.
  */
 export abstract class DueJob<Row extends DueRow> implements BeforeApplicationShutdown {
   protected readonly logger = new Logger(this.constructor.name);
   private running?: Promise<void>;
   private isStopping = false;
 
+  /** @param column the due time of a row; `null` in it means never */
   constructor(
     protected readonly rows: Repository<Row>,
     protected readonly clock: AppClock,
+    private readonly column = 'due_at',
   ) {}
 
   /** Works on every row that is due. A call during another one waits for that one. */
@@ -58,15 +59,17 @@ export abstract class DueJob<Row extends DueRow> implements BeforeApplicationShu
 
   /** `SKIP LOCKED`: two instances that look at the same time take different rows. */
   private async claim(): Promise<Row[]> {
-    const { tablePath } = this.rows.metadata;
-    const [claimed] = await this.rows.query<[{ id: string }[], number]>(
-      `UPDATE ${tablePath} SET due_at = $2
-       WHERE id IN (SELECT id FROM ${tablePath} WHERE due_at <= $1 ORDER BY due_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
+    const { column, rows } = this;
+    const { tablePath } = rows.metadata;
+    const [claimed] = await rows.query<[{ id: string }[], number]>(
+      `UPDATE ${tablePath} SET ${column} = $2
+       WHERE id IN (SELECT id FROM ${tablePath} WHERE ${column} <= $1 ORDER BY ${column} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [this.clock.now(), this.clock.in(LEASE_MS)],
     );
+    if (claimed.length === 0) return [];
     const ids = claimed.map(({ id }) => id);
-    return this.rows.findBy({ id: In(ids) } as FindOptionsWhere<Row>);
+    return rows.findBy({ id: In(ids) } as FindOptionsWhere<Row>);
   }
 
   /** It is tried again, so WeChat being unavailable is a warning. */

@@ -34,7 +34,11 @@ import { TooLargeError, UnsupportedMediaTypeError } from '../files/multipart.js'
 import { RangeNotSatisfiableError } from '../files/send-file.js';
 import { FileMissingError, StorageUnavailableError } from '../files/storage-errors.js';
 import { QuotaExceededError } from '../recordings/recording-quota.js';
-import { IdempotencyConflictError, OrderStateError } from '../shop/order-errors.js';
+import {
+  IdempotencyConflictError,
+  OrderLimitError,
+  OrderStateError,
+} from '../shop/order-errors.js';
 
 const MB = 1024 * 1024;
 const TICKET = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJlZ2lzdHJhdGlvbitqd3QifQ.…';
@@ -64,6 +68,7 @@ export const DOCUMENTED_ERRORS = {
   ERR_CONTENT_BLOCKED: new ContentBlockedError(),
   ERR_WECHAT_NOT_VISITED: new WechatNotVisitedError(),
   ERR_ORDER_STATE: new OrderStateError('closed'),
+  ERR_ORDER_LIMIT: new OrderLimitError(2000),
   ERR_IDEMPOTENCY_CONFLICT: new IdempotencyConflictError(),
   ERR_PAY_REFUND: new WechatPayRefundError('NOT_ENOUGH'),
   ERR_FILE_MISSING: new FileMissingError(),

@@ -2,8 +2,9 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { randomUUID } from 'node:crypto';
 import { Repository } from 'typeorm';
-import { PaymentConflict } from './payment-conflict.entity.js';
 import { AppClock } from '../common/app-clock.js';
+import type { Order } from './order.entity.js';
+import { PaymentConflict } from './payment-conflict.entity.js';
 
 export type NewConflict = Omit<PaymentConflict, 'id' | 'createdAt'>;
 
@@ -29,5 +30,10 @@ export class Conflicts {
     this.logger.error(
       `A message of WeChat Pay conflicts with order ${conflict.orderNumber}: ${conflict.problem}. List all with: npm run orders -- conflicts`,
     );
+  }
+
+  /** Whether a refund of the order's payment is known that the order does not contain. */
+  hasRefundOf({ number }: Order): Promise<boolean> {
+    return this.rows.existsBy({ orderNumber: number, kind: 'refund' });
   }
 }

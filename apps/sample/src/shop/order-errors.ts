@@ -18,3 +18,12 @@ export class IdempotencyConflictError extends AppError {
     );
   }
 }
+
+/** The user has too many pending orders. `data.limit` is their largest number. */
+export class OrderLimitError extends AppError {
+  constructor(limit: number) {
+    super(409, 'ERR_ORDER_LIMIT', 'too many pending orders; pay or cancel one first', {
+      data: { limit },
+    });
+  }
+}

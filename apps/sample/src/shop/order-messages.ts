@@ -1,22 +1,40 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { InjectRepository } from '@nestjs/typeorm';
 import { fitTemplateData, SubscribeMessageService } from 'nestjs-wechat';
+import { Repository } from 'typeorm';
+import { AppClock } from '../common/app-clock.js';
+import { DueJob, LOOK_EVERY_MS } from '../common/due-job.js';
 import { AppConfig } from '../config.js';
-import type { Order } from './order.entity.js';
+import { OrderSteps } from './order-steps.js';
+import { Order } from './order.entity.js';
 import { fillIn } from './paid-message.js';
 
-/** Tells users about their orders by subscribe messages. A message never delays or undoes a payment. */
+/**
+ * Tells users that their order is paid, by a subscribe message. The step that makes the order paid stores when it is due, so a message never
+ * delays or undoes a payment, and a crash after the step loses no message. It is sent at most once: a crash or an error while it is sent
+ * loses it, because a repeat could use up another permission of the user.
+ */
 @Injectable()
-export class OrderMessages {
-  private readonly logger = new Logger('Shop');
-
+export class OrderMessages extends DueJob<Order> {
   constructor(
+    @InjectRepository(Order) rows: Repository<Order>,
+    clock: AppClock,
+    private readonly steps: OrderSteps,
     private readonly messages: SubscribeMessageService,
     private readonly config: AppConfig,
-  ) {}
+  ) {
+    super(rows, clock, 'message_due_at');
+  }
 
-  /** Call it only for the step that made the order paid, so that the message is sent once. Does not wait, and never fails. */
-  paid(order: Order): void {
-    this.send(order).catch((error: unknown) =>
+  @Interval(LOOK_EVERY_MS)
+  override run(): Promise<void> {
+    return super.run();
+  }
+
+  protected async workOn(order: Order): Promise<void> {
+    if (!(await this.steps.takeMessage(order))) return;
+    await this.send(order).catch((error: unknown) =>
       this.logger.warn(
         `The message that order ${order.number} is paid was not sent: ${error instanceof Error ? error.message : 'unknown error'}`,
       ),

@@ -14,6 +14,12 @@ export const REFUND_QUERIES = inMs('1m', '2m', '5m', '10m', '30m', '1h', '6h', '
 /** When a refund request that has no response is repeated. */
 const REFUND_REPEATS = [...inMs('1s', '5s', '30s'), ...REFUND_QUERIES];
 
+/** When shipping information that WeChat has not taken yet is uploaded again, after the pick-up: the last ones every six hours. */
+export const SHIPPING_UPLOADS = inMs(
+  ...(['1m', '10m', '1h'] as const),
+  ...Array.from({ length: 28 }, (_, i): Duration => `${6 * (i + 1)}h`),
+);
+
 const CLOSE_REPEAT_MS = 60_000;
 const LATE_REFUND_REPEAT_MS = 3600_000;
 /** For refunds that only an operator can end. */
@@ -30,6 +36,8 @@ type Scheduled = Pick<
   | 'refundIsLate'
   | 'refundId'
   | 'refundRequestedAt'
+  | 'pickedUpAt'
+  | 'shippingStatus'
 >;
 
 /** Whether a pending order has to be closed: its time is over, the user has cancelled it, or the account is deleted. */
@@ -47,6 +55,8 @@ export function dueAfter(order: Scheduled, now: Date): Date | null {
       return nextOf(PAYMENT_QUERIES, order.payRequestedAt, now);
     case 'refunding':
       return nextOfRefund(order, now);
+    case 'picked-up':
+      return order.shippingStatus === null ? nextOf(SHIPPING_UPLOADS, order.pickedUpAt, now) : null;
     default:
       return null;
   }

@@ -3,11 +3,14 @@ import { InjectRepository } from '@nestjs/typeorm';
 import type { PayRefund, PayTransaction } from 'nestjs-wechat/pay';
 import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import type { FindOptionsWhere } from 'typeorm';
-import { NotFoundError } from '../common/app-error.js';
-import { dueAfter } from './order-schedule.js';
-import { Order } from './order.entity.js';
-import type { RefundStatus } from './order.entity.js';
 import { AppClock } from '../common/app-clock.js';
+import { NotFoundError } from '../common/app-error.js';
+import { LEASE_MS } from '../common/due-job.js';
+import { dueAfter } from './order-schedule.js';
+import { TRANSITIONS } from './order-transitions.js';
+import type { StepName } from './order-transitions.js';
+import { Order } from './order.entity.js';
+import type { RefundStatus, ShippingStatus } from './order.entity.js';
 
 /** The time in which the request that started the refund should send it. After it the job sends it. */
 const REFUND_LEASE_MS = 10_000;
@@ -46,8 +49,7 @@ export class OrderSteps {
       .createQueryBuilder()
       .update()
       .set({
-        ...changes,
-        dueAt: dueAfter(Object.assign({}, order, changes), now),
+        ...this.planned(order, changes),
         description: () => 'coalesce(description, :description)',
         notifyUrl: () => 'coalesce(notify_url, :notifyUrl)',
       })
@@ -67,50 +69,48 @@ export class OrderSteps {
     return this.change(order, { status: 'pending' }, this.planned(order, changes));
   }
 
-  /**
-   * `pending` → `closed`. Only if no `pay` has begun since the order was read: WeChat Pay has closed the prepay that was known then.
-   */
+  /** Only if no `pay` has begun since the order was read: WeChat Pay has closed the prepay that was known then. */
   close(order: Order): Promise<Order | undefined> {
-    const { payRequestedAt } = order;
-    const changes = { status: 'closed', closedAt: this.clock.now() } as const;
-    const when = { status: 'pending', payRequestedAt: payRequestedAt ?? IsNull() } as const;
-    return this.change(order, when, this.planned(order, changes));
+    const when = { payRequestedAt: order.payRequestedAt ?? IsNull() };
+    return this.step('close', order, { closedAt: this.clock.now() }, when);
   }
 
-  /** `pending` → `paid`, unless the account is deleted. */
+  /** Unless the account is deleted. The message that the order is paid belongs to this step, so the intention to send it is stored with it. */
   pay(order: Order, payment: PayTransaction): Promise<Order | undefined> {
-    const changes = { status: 'paid', ...this.paymentOf(payment) } as const;
-    const when = { status: 'pending', userId: Not(IsNull()) } as const;
-    return this.change(order, when, this.planned(order, changes));
+    const changes = { ...this.paymentOf(payment), messageDueAt: this.clock.now() };
+    return this.step('pay', order, changes, { userId: Not(IsNull()) });
   }
 
-  /** `paid` → `picked-up`. */
+  /** The job uploads the shipping information. */
   pickUp(order: Order): Promise<Order | undefined> {
-    const changes = { status: 'picked-up', pickedUpAt: this.clock.now() } as const;
-    return this.change(order, { status: 'paid' }, this.planned(order, changes));
+    const now = this.clock.now();
+    return this.step('pickUp', order, { pickedUpAt: now, dueAt: now });
   }
 
-  /** `closed` → `refunding`: a payment that comes too late. The job sends the request. */
+  /** A payment that comes too late. The job sends the request. */
   refundLate(order: Order, payment: PayTransaction): Promise<Order | undefined> {
-    const refund = { ...this.newRefund(order), refundIsLate: true };
-    const changes = { ...refund, ...this.paymentOf(payment), dueAt: this.clock.now() };
-    return this.change(order, { status: 'closed' }, changes);
+    const refund = { ...this.newRefund(order), refundIsLate: true, dueAt: this.clock.now() };
+    return this.step('refundLate', order, { ...refund, ...this.paymentOf(payment) });
   }
 
-  /** `paid` → `refunding`. After a refusal the refund keeps its number and reason, because WeChat Pay may have stored them. */
+  /** After a refusal the refund keeps its number and reason, because WeChat Pay may have stored them. */
   startRefund(order: Order, reason: string | null): Promise<Order | undefined> {
     const wasRefused = order.refundNumber !== null && order.refundStatus === null;
     const { refundNumber, refundAttempt, refundReason } = order;
     const kept = wasRefused
       ? { refundNumber, refundAttempt, refundReason }
       : { refundReason: reason };
-    const changes = { ...this.newRefund(order), ...kept };
-    return this.change(order, { status: 'paid', refundAttempt }, changes);
+    return this.step(
+      'startRefund',
+      order,
+      { ...this.newRefund(order), ...kept },
+      { refundAttempt },
+    );
   }
 
   /** A late payment is refunded with a new number after its refund was CLOSED. */
   renewLateRefund(order: Order): Promise<Order | undefined> {
-    return this.change(order, this.currentRefund(order), this.newRefund(order));
+    return this.change(order, currentRefund(order), this.newRefund(order));
   }
 
   /** Stores the status of a refund that is not settled. */
@@ -120,53 +120,84 @@ export class OrderSteps {
     refundStatus: RefundStatus,
   ): Promise<Order | undefined> {
     const changes = { refundId, refundStatus };
-    return this.change(order, this.currentRefund(order), this.planned(order, changes));
+    return this.change(order, currentRefund(order), this.planned(order, changes));
   }
 
   /** WeChat Pay does not know the refund, so the request is sent again. */
   forgetRefundId(order: Order): Promise<Order | undefined> {
-    return this.change(order, this.currentRefund(order), { refundId: null });
+    return this.change(order, currentRefund(order), { refundId: null });
   }
 
-  /** `refunding` → `refunded`. */
   endRefund(order: Order, { refundId, succeededAt }: PayRefund): Promise<Order | undefined> {
-    const changes = {
-      status: 'refunded',
-      refundId,
-      refundStatus: 'SUCCESS',
-      refundSucceededAt: succeededAt ?? this.clock.now(),
-    } as const;
-    return this.change(order, this.currentRefund(order), this.planned(order, changes));
+    const refundSucceededAt = succeededAt ?? this.clock.now();
+    const changes = { refundId, refundStatus: 'SUCCESS', refundSucceededAt } as const;
+    return this.step('endRefund', order, changes, currentRefund(order));
   }
 
-  /** `refunding` → `paid`: WeChat Pay has closed the refund that a person asked for. */
+  /** WeChat Pay has closed the refund that a person asked for. */
   closeRefund(order: Order, { refundId }: PayRefund): Promise<Order | undefined> {
-    const changes = { status: 'paid', refundId, refundStatus: 'CLOSED' } as const;
-    return this.change(order, this.currentRefund(order), this.planned(order, changes));
+    const changes = { refundId, refundStatus: 'CLOSED' } as const;
+    return this.step('closeRefund', order, changes, currentRefund(order));
   }
 
-  /** WeChat Pay refused the request: `refunding` → `paid`; a late payment stays `refunding` and is tried again. */
+  /** WeChat Pay refused the request. A late payment stays `refunding` and is tried again. */
   refuseRefund(order: Order): Promise<Order | undefined> {
-    const changes = { refundStatus: null, ...(!order.refundIsLate && { status: 'paid' as const }) };
-    const when = { ...this.currentRefund(order), refundId: IsNull() };
-    return this.change(order, when, this.planned(order, changes));
+    const when = { ...currentRefund(order), refundId: IsNull() };
+    const changes = { refundStatus: null };
+    return order.refundIsLate
+      ? this.change(order, when, this.planned(order, changes))
+      : this.step('refuseRefund', order, changes, when);
   }
 
   /**
-   * `paid`, `picked-up` or `refunding` → `refunded`: a refund of the whole amount that the shop did not request. WeChat Pay refunds no more
-   * than the payment, so the shop's own refund cannot succeed any more.
+   * A refund of the whole amount that the shop did not request. WeChat Pay refunds no more than the payment, so the shop's own refund cannot
+   * succeed any more.
    */
   bookRefund(order: Order, refund: PayRefund): Promise<Order | undefined> {
-    const changes = {
-      status: 'refunded',
+    return this.step('bookRefund', order, {
       refundNumber: refund.outRefundNo,
       refundId: refund.refundId,
       refundStatus: 'SUCCESS',
       refundAmount: refund.amount.refund,
       refundSucceededAt: refund.succeededAt ?? this.clock.now(),
-    } as const;
-    const when = { status: In(['paid', 'picked-up', 'refunding']) };
-    return this.change(order, when, this.planned(order, changes));
+    });
+  }
+
+  /** Stores that shipping information is going to be uploaded. Of two attempts that race, one goes on. */
+  startShipping(order: Order): Promise<Order | undefined> {
+    const { shippingSentAt } = order;
+    const when = { shippingStatus: IsNull(), shippingSentAt: shippingSentAt ?? IsNull() };
+    return this.change(order, when, { shippingSentAt: this.clock.now() });
+  }
+
+  /** @param shippingErrcode WeChat's number of a refusal */
+  endShipping(
+    order: Order,
+    shippingStatus: ShippingStatus,
+    shippingErrcode?: number,
+  ): Promise<Order | undefined> {
+    const changes = this.planned(order, { shippingStatus, shippingErrcode });
+    return this.change(order, { shippingStatus: IsNull() }, changes);
+  }
+
+  /** Lets the job upload the shipping information now, if that is still to be done and no attempt is under way. */
+  async hastenShipping(appId: string, number: string): Promise<void> {
+    await this.rows
+      .createQueryBuilder()
+      .update()
+      .set({ dueAt: this.clock.now() })
+      .where({ appId, number, status: 'picked-up', shippingStatus: IsNull() })
+      .andWhere('(due_at IS NULL OR due_at > :lease)', { lease: this.clock.in(LEASE_MS) })
+      .execute();
+  }
+
+  /** Returns true for one caller. This caller sends the message that the order is paid. */
+  async takeMessage({ id }: Order): Promise<boolean> {
+    const { affected } = await this.rows.update(
+      { id, messageDueAt: Not(IsNull()) },
+      { messageDueAt: null },
+    );
+    return affected === 1;
   }
 
   /** Returns true for one caller within `everyMs`. This caller may query WeChat Pay. */
@@ -194,8 +225,21 @@ export class OrderSteps {
     );
   }
 
-  private planned<Changes extends Partial<Order>>(order: Order, changes: Changes): Changes {
-    return { ...changes, dueAt: dueAfter(Object.assign({}, order, changes), this.clock.now()) };
+  /** Changes the status as the table says, if the order has one of the statuses from which the step begins. */
+  private step(
+    name: StepName,
+    order: Order,
+    changes: Partial<Order>,
+    when: FindOptionsWhere<Order> = {},
+  ): Promise<Order | undefined> {
+    const { from, to } = TRANSITIONS[name];
+    const planned = this.planned(order, { ...changes, status: to });
+    return this.change(order, { ...when, status: In(from) }, planned);
+  }
+
+  /** Adds the time of the next reconciliation to changes that do not name it. */
+  private planned(order: Order, changes: Partial<Order>): Partial<Order> {
+    return { dueAt: dueAfter(Object.assign({}, order, changes), this.clock.now()), ...changes };
   }
 
   private async change(
@@ -207,14 +251,9 @@ export class OrderSteps {
     return affected ? this.get(order) : undefined;
   }
 
-  private currentRefund({ refundNumber }: Order): FindOptionsWhere<Order> {
-    return { status: 'refunding', refundNumber: refundNumber ?? IsNull() };
-  }
-
   private newRefund({ number, refundAttempt, amount }: Order) {
     const now = this.clock.now();
     return {
-      status: 'refunding',
       refundAttempt: refundAttempt + 1,
       refundNumber: `${number}-R${refundAttempt + 1}`,
       refundStatus: 'PROCESSING',
@@ -229,3 +268,8 @@ export class OrderSteps {
     return { transactionId, paidAt: paidAt ?? this.clock.now() };
   }
 }
+
+const currentRefund = ({ refundNumber }: Order): FindOptionsWhere<Order> => ({
+  status: 'refunding',
+  refundNumber: refundNumber ?? IsNull(),
+});

@@ -124,6 +124,12 @@ export class OrderView {
   @ApiPropertyOptional()
   pickedUpAt?: Date;
 
+  @ApiPropertyOptional({
+    description:
+      'Of a picked-up order: whether WeChat has its shipping information. Absent if WeChat requires none',
+  })
+  shipped?: boolean;
+
   static readonly example = {
     id: '0d1f0c5e-6f0b-4a64-8a0e-1c54e8d7b2a9',
     number: '20261120482910573641',
@@ -154,6 +160,7 @@ export class OrderView {
       transactionId: order.transactionId ?? undefined,
       refund: refundOf(order),
       pickedUpAt: order.pickedUpAt ?? undefined,
+      shipped: shippedOf(order),
     };
   }
 }
@@ -164,6 +171,11 @@ function refundOf(order: Order): RefundView | undefined {
   const refundStatus = order.refundStatus ?? (status === 'refunding' ? 'PROCESSING' : null);
   if (number === null || amount === null || refundStatus === null) return undefined;
   return { number, status: refundStatus, amount, succeededAt: refundSucceededAt ?? undefined };
+}
+
+function shippedOf({ pickedUpAt, shippingStatus }: Order): boolean | undefined {
+  if (pickedUpAt === null || shippingStatus === 'not-managed') return undefined;
+  return shippingStatus === 'shipped';
 }
 
 /** Refuses a text that is not an id with 404. */

@@ -4,6 +4,14 @@ export type OrderStatus = 'pending' | 'paid' | 'closed' | 'picked-up' | 'refundi
 
 export type RefundStatus = 'PROCESSING' | 'SUCCESS' | 'CLOSED' | 'ABNORMAL';
 
+export type ShippingStatus =
+  /** WeChat has the shipping information. */
+  | 'shipped'
+  /** WeChat requires no shipping information of the mini program. */
+  | 'not-managed'
+  /** WeChat refused it. An operator decides. */
+  | 'refused';
+
 const timestamp = (name: string) => Column({ name, type: 'timestamptz', nullable: true });
 
 /** An order. Amounts are whole fen. `OrderSteps` is its only writer. */
@@ -121,6 +129,22 @@ export class Order {
 
   @timestamp('refund_succeeded_at')
   refundSucceededAt: Date | null;
+
+  /** `null`: not picked up, or to be uploaded. */
+  @Column({ name: 'shipping_status', type: 'text', nullable: true })
+  shippingStatus: ShippingStatus | null;
+
+  /** The latest upload. Written before it is sent, so `null` means that WeChat has no shipping information of the order. */
+  @timestamp('shipping_sent_at')
+  shippingSentAt: Date | null;
+
+  /** WeChat's number of the refusal. */
+  @Column({ name: 'shipping_errcode', type: 'integer', nullable: true })
+  shippingErrcode: number | null;
+
+  /** When the message that the order is paid has to be sent. Stored by the step that made the order paid. `null`: never, or it was sent. */
+  @timestamp('message_due_at')
+  messageDueAt: Date | null;
 
   @timestamp('account_deleted_at')
   accountDeletedAt: Date | null;

@@ -50,7 +50,10 @@ export class OrdersController {
   })
   @ApiEnvelope(OrderView)
   @ApiEnvelope(OrderView, { status: 201 })
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_IDEMPOTENCY_CONFLICT')
+  @ApiErrors(
+    ...(['ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION'] as const),
+    ...(['ERR_IDEMPOTENCY_CONFLICT', 'ERR_ORDER_LIMIT'] as const),
+  )
   async create(
     @CurrentUser() user: User,
     @CurrentSession() session: WechatSession,
@@ -150,7 +153,11 @@ export class OrdersController {
 
   @Post(':id/pickup')
   @HttpCode(200)
-  @ApiOperation({ summary: 'The coffee is handed over' })
+  @ApiOperation({
+    summary: 'The coffee is handed over',
+    description:
+      '409 if WeChat Pay reports a refund of the payment that was made in the merchant console.',
+  })
   @ApiEnvelope(OrderView)
   @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE')
   async pickUp(

@@ -6,22 +6,24 @@ import { PaymentService } from 'nestjs-wechat/pay';
 import type { RequestPayment } from 'nestjs-wechat/pay';
 import { randomInt, randomUUID } from 'node:crypto';
 import { Repository } from 'typeorm';
+import { AppClock } from '../common/app-clock.js';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
 import { isForeignKeyViolation } from '../database/database-errors.js';
 import type { User } from '../users/user.entity.js';
-import { IdempotencyConflictError, OrderStateError } from './order-errors.js';
+import { IdempotencyConflictError, OrderLimitError, OrderStateError } from './order-errors.js';
 import { OrderSteps } from './order-steps.js';
 import { Order } from './order.entity.js';
 import type { OrderStatus } from './order.entity.js';
 import { Payments } from './payments.js';
 import { PRODUCTS } from './products.js';
 import { Refunds } from './refunds.js';
-import { AppClock } from '../common/app-clock.js';
 
 /** WeChat accepts a prepay id for two hours. */
 const PREPAY_ID_LIFE_MS = 90 * 60_000;
 const SYNC_EVERY_MS = 2000;
+/** How many orders of one user may be pending. It bounds the calls of WeChat Pay that one user can cause by orders that are never paid. */
+const MAX_PENDING = 2000;
 
 export interface NewOrder {
   productId: string;
@@ -44,18 +46,22 @@ export class OrdersService {
   /**
    * Creates an order. The price comes from `products.ts`, not from the request.
    * @param idempotencyKey a repeat with the same key and body returns the order that the first request created
-   * @throws IdempotencyConflictError, AccountDeletedError
+   * @throws IdempotencyConflictError, OrderLimitError, AccountDeletedError
    */
   async create(
     user: User,
     session: WechatSession,
-    { productId, quantity }: NewOrder,
+    body: NewOrder,
     idempotencyKey: string | null,
   ): Promise<{ order: Order; isNew: boolean }> {
+    const { productId, quantity } = body;
     const product = PRODUCTS.find(({ id }) => id === productId);
     if (!product) throw new NotFoundError();
+    const earlier = await this.findEarlier(user, body, idempotencyKey);
+    if (earlier) return { order: earlier, isNew: false };
+    await this.requireRoom(user);
     const createdAt = this.clock.now();
-    const payBefore = new Date(createdAt.getTime() + this.config.orderTtl);
+    const payBefore = this.clock.in(this.config.orderTtl);
     const order = await this.insert({
       id: randomUUID(),
       number: newNumber(createdAt),
@@ -73,12 +79,7 @@ export class OrdersService {
       dueAt: payBefore,
     });
     if (order) return { order, isNew: true };
-    const earlier =
-      idempotencyKey === null ? null : await this.steps.find({ userId: user.id, idempotencyKey });
-    if (!earlier) return this.create(user, session, { productId, quantity }, idempotencyKey); // the number was taken
-    if (earlier.productId !== productId || earlier.quantity !== quantity)
-      throw new IdempotencyConflictError();
-    return { order: earlier, isNew: false };
+    return this.create(user, session, body, idempotencyKey); // the key or the number was taken at the same time
   }
 
   /**
@@ -150,9 +151,11 @@ export class OrdersService {
     );
   }
 
-  /** @throws OrderStateError */
+  /** @throws OrderStateError, also if WeChat Pay reports a refund that was made in the merchant console */
   async pickUp(user: User, id: string): Promise<Order> {
     const order = await this.find(user, id);
+    if (order.status === 'paid' && (await this.payments.hasUnknownRefund(order)))
+      throw new OrderStateError(order.status, 'the payment has a refund; see the merchant console');
     const pickedUp = await this.steps.pickUp(order);
     return expectStatus('picked-up', pickedUp ?? (await this.steps.get(order)));
   }
@@ -204,6 +207,28 @@ export class OrdersService {
       status,
       status === 'pending' ? 'the time to pay is over' : undefined,
     );
+  }
+
+  /**
+   * Finds the order that an earlier request with the same Idempotency-Key created.
+   * @throws IdempotencyConflictError
+   */
+  private async findEarlier(
+    user: User,
+    { productId, quantity }: NewOrder,
+    idempotencyKey: string | null,
+  ): Promise<Order | null> {
+    if (idempotencyKey === null) return null;
+    const earlier = await this.steps.find({ userId: user.id, idempotencyKey });
+    if (earlier && (earlier.productId !== productId || earlier.quantity !== quantity))
+      throw new IdempotencyConflictError();
+    return earlier;
+  }
+
+  /** Requests that arrive at the same time can exceed the limit by their number. @throws OrderLimitError */
+  private async requireRoom({ id }: User): Promise<void> {
+    const pending = await this.rows.countBy({ userId: id, status: 'pending' });
+    if (pending >= MAX_PENDING) throw new OrderLimitError(MAX_PENDING);
   }
 
   /** @returns `undefined` if the user has an order with the key, or any order has the number */

@@ -1,22 +1,22 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { isWechatError, WechatPayOrderPaidError } from 'nestjs-wechat';
 import { PaymentService } from 'nestjs-wechat/pay';
 import type { PayTransaction } from 'nestjs-wechat/pay';
-import { WechatPayOrderPaidError } from 'nestjs-wechat';
 import { AppConfig } from '../config.js';
 import { Conflicts } from './conflicts.js';
-import { OrderMessages } from './order-messages.js';
 import { OrderSteps } from './order-steps.js';
 import type { Order } from './order.entity.js';
 
 /** Queries and closes the payment of an order at WeChat Pay, and applies signed responses and notifications to the order. */
 @Injectable()
 export class Payments {
+  private readonly logger = new Logger('Shop');
+
   constructor(
     private readonly config: AppConfig,
     private readonly steps: OrderSteps,
     private readonly conflicts: Conflicts,
     private readonly payments: PaymentService,
-    private readonly messages: OrderMessages,
   ) {}
 
   /**
@@ -84,13 +84,29 @@ export class Payments {
     }
   }
 
+  /**
+   * Asks WeChat Pay whether a paid order has a refund that no notification has reported yet, made in the merchant console. WeChat Pay has no
+   * list of the refunds of a payment. It only says that the payment has one, also if that refund covers a part or is closed.
+   * @returns false if a refund of the order is known that explains it, and if WeChat Pay is unavailable, so that an outage stops no pick-up
+   */
+  async hasUnknownRefund(order: Order): Promise<boolean> {
+    const { number, refundAttempt, refundStatus } = order;
+    const hadRefund = refundAttempt > 1 || refundStatus === 'CLOSED';
+    if (hadRefund || (await this.conflicts.hasRefundOf(order))) return false;
+    try {
+      const payment = await this.payments.query({ outTradeNo: number });
+      return payment?.state === 'REFUND';
+    } catch (error) {
+      if (!isWechatError(error)) throw error;
+      this.logger.warn(`Order ${number} is picked up without a query of refunds: ${error.code}`);
+      return false;
+    }
+  }
+
   /** A pending order of a deleted account is closed first, so that its payment is refunded like a late one. */
   private async applySuccess(order: Order, payment: PayTransaction): Promise<Order> {
     const paid = await this.steps.pay(order, payment);
-    if (paid) {
-      this.messages.paid(paid);
-      return paid;
-    }
+    if (paid) return paid;
     let current = await this.steps.get(order);
     if (current.status === 'pending')
       current = (await this.steps.close(current)) ?? (await this.steps.get(current));

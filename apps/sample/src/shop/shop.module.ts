@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { WechatPayModule } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
+import { AppClock } from '../common/app-clock.js';
 import type { AppConfig } from '../config.js';
 import { Conflicts } from './conflicts.js';
 import { OrderMessages } from './order-messages.js';
@@ -16,7 +17,7 @@ import { Payments } from './payments.js';
 import { ProductsController } from './products.controller.js';
 import { Reconciliation } from './reconciliation.js';
 import { Refunds } from './refunds.js';
-import { AppClock } from '../common/app-clock.js';
+import { Shipments } from './shipments.js';
 
 /** The coffee shop. Without WeChat Pay it is closed: its routes are 404. */
 @Module({})
@@ -36,6 +37,7 @@ export class ShopModule {
         OrderMessages,
         Payments,
         Refunds,
+        Shipments,
         OrdersService,
         PayNotifications,
         Reconciliation,

@@ -2,8 +2,9 @@ import { miniProgram, phoneOf } from './state.js';
 
 /** How many earlier orders the shop shows. */
 const LATEST_ORDERS = 3;
-/** In these statuses WeChat Pay or the reconciliation may still change an order. */
-const UNSETTLED = ['pending', 'refunding'];
+/** WeChat or the reconciliation may still change the order. */
+const isUnsettled = ({ status, shipped }) =>
+  status === 'pending' || status === 'refunding' || shipped === false;
 
 const newKey = () => crypto.randomUUID();
 
@@ -56,11 +57,10 @@ export function shopActions({ userId, wx, call }) {
       showOrder(await call('GET', `/orders/${id}`));
     },
 
-    /** Reads an order again that WeChat Pay may have changed. */
+    /** Reads an order again that WeChat may have changed. */
     async renewOrder() {
       const { order, said } = phone.shop ?? {};
-      if (UNSETTLED.includes(order?.status))
-        showOrder(await call('GET', `/orders/${order.id}`), said);
+      if (order && isUnsettled(order)) showOrder(await call('GET', `/orders/${order.id}`), said);
     },
 
     async allowNews() {

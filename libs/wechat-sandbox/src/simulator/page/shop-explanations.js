@@ -72,4 +72,31 @@ export const SHOP_EXPLANATIONS = {
       'WeChat Pay has accepted it and completes it some seconds later.',
     ],
   ],
+  'POST /orders/{id}/pickup': [
+    [
+      '咖啡交给顾客。服务器先问微信支付：这笔付款是否已在商户平台退款。',
+      'The customer gets the coffee. First the server asks WeChat Pay whether the merchant console has refunded the payment.',
+    ],
+    [
+      '订单变成已取货。发货信息随后上传，取货不等待它。',
+      'The order is picked up. The shipping information is uploaded later, and the pick-up does not wait for it.',
+    ],
+  ],
+  'POST /wxa/sec/order/is_trade_managed': [
+    [
+      '服务器询问：这个小程序是否需要上传发货信息。',
+      'The server asks whether this mini program has to upload shipping information.',
+    ],
+    ['需要时，服务器才上传。', 'The server uploads it only if it has to.'],
+  ],
+  'POST /wxa/sec/order/upload_shipping_info': [
+    [
+      '服务器告诉微信：用户已自提。没有发货信息，微信不会结算这笔钱。',
+      'The server tells WeChat that the user has picked up the goods. Without it WeChat does not settle the money.',
+    ],
+    [
+      '微信已记录。再次上传会用掉唯一一次更正机会，所以响应丢失时服务器先查询。',
+      'WeChat has stored it. Another upload uses the only correction, so after a lost response the server queries first.',
+    ],
+  ],
 };

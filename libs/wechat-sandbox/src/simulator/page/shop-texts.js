@@ -28,6 +28,9 @@ export const SHOP_TEXTS = {
   'order-field.amount': ['金额', 'Amount'],
   'order-field.number': ['订单号', 'Number'],
   'order-field.refund': ['退款', 'Refund'],
+  'order-field.shipped': ['发货信息', 'Shipping'],
+  'shipped.true': ['已上传到微信', 'uploaded to WeChat'],
+  'shipped.false': ['等待上传', 'to be uploaded'],
   'order-field.said': ['手机返回', 'Phone returned'],
   newsAllowed: ['已允许一条订单通知。', 'One message about orders is allowed.'],
   newsRejected: ['没有允许订单通知。', 'Messages about orders are not allowed.'],
@@ -72,6 +75,10 @@ export const SHOP_TEXTS = {
   'cure.ERR_ORDER_STATE': [
     '订单的状态不允许这一步。',
     'The status of the order does not allow this step.',
+  ],
+  'cure.ERR_ORDER_LIMIT': [
+    '待付款的订单太多，先支付或关闭一个。',
+    'There are too many unpaid orders. Pay or close one.',
   ],
   'cure.ERR_PAY_REFUND': ['微信支付拒绝了退款。', 'WeChat Pay refused the refund.'],
 };

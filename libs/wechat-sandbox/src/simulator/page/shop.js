@@ -68,7 +68,7 @@ function earlierOrders(orders, app) {
 const statusTag = (status) => html`<span class="tag ${status}">${t(`order.${status}`)}</span>`;
 
 function orderPage({ shop: { order, said }, news }, app) {
-  const { product, quantity, amount, number, status, refund } = order;
+  const { product, quantity, amount, number, status, refund, shipped } = order;
   return html`<section class="order" aria-label=${t('order')}>
       <p class="order-status ${status}" role="status">
         <b>${t(`order.${status}`)}</b>
@@ -79,6 +79,7 @@ function orderPage({ shop: { order, said }, news }, app) {
         ${field('coffee', html`<span lang="zh-CN">${product.name}</span> × ${quantity}`)}
         ${field('amount', yuan(amount))} ${field('number', html`<code>${number}</code>`)}
         ${refund ? field('refund', html`<code>${refund.status}</code>`) : nothing}
+        ${shipped === undefined ? nothing : field('shipped', t(`shipped.${shipped}`))}
         ${said ? field('said', html`<code>${said}</code>`) : nothing}
       </dl>
     </section>
@@ -110,10 +111,13 @@ const action = (name, onClick, look = '') =>
 const RENEW_AFTER_MS = 300;
 let renewal;
 
-/** Reads the open order again after the server has had a notification or a response of WeChat Pay. */
+/** The paths of WeChat whose responses can change an order: WeChat Pay, and shipping information. */
+const ABOUT_ORDERS = / \/(v3|wxa\/sec\/order)\//;
+
+/** Reads the open order again after the server has had a notification, or a response about an order. */
 export function followOrder({ from, delivery, responseTo, title }) {
-  const fromPay = from === 'wechat' && title.includes(' /v3/');
-  if (!responseTo || !(delivery || fromPay)) return;
+  const isAnswer = from === 'wechat' && ABOUT_ORDERS.test(title);
+  if (!responseTo || !(delivery || isAnswer)) return;
   clearTimeout(renewal);
   renewal = setTimeout(() => {
     if (phoneOf(state.userId).shop?.page === 'order') void miniProgramOf(state.userId).renewOrder();
