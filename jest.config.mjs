@@ -14,8 +14,7 @@ function esmOnlyPackages(dir, found = new Set()) {
     if (!manifest) continue;
     const hasRequire =
       JSON.stringify(manifest.exports ?? '').includes('"require"') && !name.startsWith('@nestjs/');
-    if ((manifest.type === 'module' && !hasRequire) || name.startsWith('@electric-sql/'))
-      found.add(name);
+    if (manifest.type === 'module' && !hasRequire) found.add(name);
     esmOnlyPackages(join(dir, name, 'node_modules'), found);
   }
   return found;

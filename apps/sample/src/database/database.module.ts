@@ -8,7 +8,7 @@ import { EmbeddedDatabase } from './embedded-database.js';
 import { connectAndMigrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-const EMBEDDED_DATABASE = Symbol('embedded database');
+export const EMBEDDED_DATABASE = Symbol('embedded database');
 
 const COMMON = {
   type: 'postgres',
@@ -26,8 +26,8 @@ function optionsFor(
   embedded: EmbeddedDatabase | undefined,
 ): TypeOrmModuleOptions {
   if ('url' in database) return { ...COMMON, url: database.url, extra: TIMEOUTS };
-  // One connection, because the embedded server mixes up the messages of several connections.
-  const extra = { connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
+  // One connection, because the embedded server mixes up the messages of several connections. Requests wait for it.
+  const extra = { ...TIMEOUTS, connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
   return {
     ...COMMON,
     ...embedded?.address,
