@@ -1,14 +1,16 @@
+import autocannon from 'autocannon';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { mp3 } from '../support/audio.js';
-import { buildApp, runApp } from '../support/built-app.js';
+import { buildApp, compiled, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
 import { clientOf } from '../support/http.js';
 import { BOUNDARY, file, multipart } from '../support/multipart.js';
@@ -38,10 +40,10 @@ describe('the compiled app', () => {
   };
 
   describe('with the sandbox (npm start)', () => {
-    it('prints commands that work as printed, keeps its users over a restart, and exits with 0', async () => {
+    it('prints commands that work as printed, keeps its users over a restart and kill -9, and exits with 0', async () => {
       const PORT = await freePort();
       const ids: string[] = [];
-      for (let starts = 0; starts < 2; starts++) {
+      for (const end of ['SIGKILL', 'SIGINT'] as const) {
         const app = run('demo', { cwd, env: { PORT } });
         const output = await app.says('Ctrl-C');
         const walk = output
@@ -54,7 +56,7 @@ describe('the compiled app', () => {
         expect(payment).toEqual({ errMsg: 'requestPayment:ok' });
         expect(order).toMatchObject({ code: 200, data: { status: 'paid', amount: 2200 } });
         ids.push(me.data.id);
-        expect(await app.stop('SIGINT')).toBe(0);
+        expect(await app.stop(end)).toBe(end === 'SIGINT' ? 0 : null);
         expect(app.output()).toBe(output); // only the welcome text
       }
       expect(ids[0]).toBe(ids[1]);
@@ -146,6 +148,63 @@ describe('the compiled app', () => {
       expect(app.output()).not.toContain('canary');
       expect(app.output()).not.toContain(user.sessionKey());
     }, 60_000);
+
+    it('serves guarded requests while its log is not read, and counts the dropped lines in the first line after the gap', async () => {
+      const PORT = await freePort();
+      const env = { ...environmentFor(wechat), PORT, LOG_LEVEL: 'debug' };
+      const app = run('main', { cwd, env });
+      await app.says('Listening');
+      const url = `http://127.0.0.1:${PORT}`;
+      const { body } = await clientOf(url)('POST /auth/login', {
+        body: await wechat.users.create().login(),
+      });
+      const headers = { authorization: `Bearer ${body.data.session_rd}` };
+      const requests = 30_000; // more lines than the pipe and the app hold
+      app.pause();
+      const load = { url: `${url}/auth/session`, headers, connections: 32, amount: requests };
+      expect(await autocannon(load)).toMatchObject({ '2xx': requests, errors: 0, timeouts: 0 });
+      app.resume();
+      const lines = (await app.says('were dropped.*\n'))
+        .split('\n')
+        .filter((line) => line.includes('"/auth/session"') || line.includes('were dropped'));
+      const { lines: dropped, level } = JSON.parse(lines.at(-1) ?? '{}');
+      expect([level, lines.length - 1 + dropped]).toEqual(['error', requests]);
+      await clientOf(url)('GET /unknown');
+      await app.says('"unmatched"');
+    }, 60_000);
+
+    describe('when the process ends', () => {
+      /** Writes 1,000 lines, 2 MB, and ends as `end` says. */
+      const logAndEnd = (end: string): AppProcess => {
+        const script = join(cwd, 'logs.mjs');
+        writeFileSync(
+          script,
+          `import { createLogger } from ${JSON.stringify(pathToFileURL(compiled('common/logging.js')))};
+           const logger = createLogger('info');
+           for (let i = 0; i < 1000; i++) logger.info({ i }, 'x'.repeat(1900));
+           ${end}`,
+        );
+        return run(script, { cwd });
+      };
+
+      it.each(['process.exit(3)', 'throw new Error("fatal")'])(
+        'writes every line before %s',
+        async (end) => {
+          const app = logAndEnd(end);
+          expect(await app.exit).toBe(end.includes('3') ? 3 : 1);
+          expect(app.output().match(/"i":\d+/g)).toHaveLength(1000);
+        },
+      );
+
+      it('does not wait longer than a second for a reader', async () => {
+        const app = logAndEnd('process.exit(3)');
+        app.pause();
+        while (app.running()) await new Promise((resolve) => setTimeout(resolve, 20));
+        app.resume();
+        expect(await app.exit).toBe(3);
+        expect(app.output().match(/"i":\d+/g)?.length).toBeLessThan(1000);
+      });
+    });
 
     describe('during an upload that does not end', () => {
       const parts = () =>

@@ -16,6 +16,9 @@ export interface AppProcess {
   /** Waits for a text in its output. Throws if the process ends without it. */
   says: (text: string | RegExp) => Promise<string>;
   running: () => boolean;
+  /** Stops reading its output, and reads on. */
+  pause: () => void;
+  resume: () => void;
   exit: Promise<number | null>;
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
@@ -38,15 +41,24 @@ export async function buildApp(): Promise<void> {
   );
 }
 
-/** Runs `main` (start:prod) or `demo` (npm start) in a folder, with this environment and nothing else. */
+/** Returns the compiled file of a module of the app. */
+export function compiled(module: string): string {
+  return join(OUT, 'apps/sample/src', module);
+}
+
+/** Runs `main` (start:prod) or `demo` (npm start), or another file, in a folder, with this environment and nothing else. */
 export function runApp(
-  entry: 'main' | 'demo',
+  entry: string,
   { cwd, env = {} }: { cwd: string; env?: Record<string, string> },
 ): AppProcess {
-  const child = spawn(process.execPath, [join(OUT, `apps/sample/src/${entry}.js`)], {
-    cwd,
-    env: { PATH: process.env['PATH'], ...env },
-  });
+  const child = spawn(
+    process.execPath,
+    [entry.endsWith('.mjs') ? entry : compiled(`${entry}.js`)],
+    {
+      cwd,
+      env: { PATH: process.env['PATH'], ...env },
+    },
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (output += String(chunk)));
@@ -54,6 +66,8 @@ export function runApp(
   return {
     output: () => output,
     running: () => child.exitCode === null,
+    pause: () => void child.stdout.pause(),
+    resume: () => void child.stdout.resume(),
     exit,
     async says(text) {
       const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null; // killed by a signal: no exit code

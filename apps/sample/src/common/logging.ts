@@ -5,6 +5,7 @@ import { Logger as NestLogger } from 'nestjs-pino';
 import type { PinoLogger } from 'nestjs-pino';
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
+import { stdoutLog } from './stdout-log.js';
 
 const SLOW_MS = 1000;
 const MAX_MESSAGE_LENGTH = 256;
@@ -29,7 +30,9 @@ const UNESCAPED = /[\u007f-\u009f\u2028\u2029]/g;
  * @param destination receives the lines, for tests. @default stdout
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  return pino(
+  const reportDropped = (lines: number): void =>
+    logger.error({ lines }, 'log lines were dropped, because stdout was not read');
+  const logger = pino(
     {
       level,
       base: null,
@@ -39,8 +42,9 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       serializers: { err: describeError },
       hooks: { streamWrite: (line) => line.replace(UNESCAPED, escapeCharacter) },
     },
-    destination ?? pino.destination({ sync: true }),
+    destination ?? stdoutLog(reportDropped),
   );
+  return logger;
 }
 
 /**

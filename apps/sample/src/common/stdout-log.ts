@@ -1,0 +1,49 @@
+import { pino } from 'pino';
+import type { DestinationStream } from 'pino';
+
+/** Bytes that wait while the reader of stdout is slow: about 10,000 lines. */
+const MAX_WAITING_BYTES = 2_000_000;
+/** Milliseconds that the exit of the process waits for the reader. */
+const EXIT_TIMEOUT_MS = 1000;
+
+/**
+ * Writes log lines to stdout, and never waits for the reader. If too many bytes wait, lines are dropped until all of them are written.
+ * @param onDropped is called then, with the number of dropped lines. Logs it in the first line after the gap.
+ */
+export function stdoutLog(onDropped: (lines: number) => void): DestinationStream {
+  void process.stdout; // Node makes a pipe non-blocking here. Writing to a full pipe then fails at once, and does not block the exit.
+  let dropped = 0;
+  let exitsBefore = Infinity;
+  const stream = pino.destination({
+    sync: false,
+    maxLength: MAX_WAITING_BYTES,
+    retryEAGAIN: () => performance.now() < exitsBefore,
+  });
+  const reportDropped = (): void => {
+    const lines = dropped;
+    dropped = 0;
+    if (lines > 0) onDropped(lines);
+  };
+  stream.on('drain', reportDropped);
+  stream.on('error', () => {}); // such as a full disk; the next line tries again
+  stream.on('drop', () => {
+    dropped++;
+    stream.write(''); // so that `drain` follows, even if this line alone was too long
+  });
+  process.prependOnceListener('exit', () => {
+    exitsBefore = performance.now() + EXIT_TIMEOUT_MS;
+    try {
+      stream.flushSync();
+      reportDropped();
+      stream.flushSync();
+    } catch {
+      stream.destroy(); // else pino flushes it once more, without a timeout
+    }
+  });
+  return {
+    write(line) {
+      if (dropped > 0) dropped++;
+      else stream.write(line);
+    },
+  };
+}
