@@ -5,16 +5,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { inspect } from 'node:util';
 import type { DestinationStream } from 'pino';
 import { AppModule } from './app.module.js';
-import { NotFoundError } from './common/app-error.js';
 import { AppExceptionFilter } from './common/app-exception.filter.js';
 import { EnvelopeAdapter } from './common/envelope.adapter.js';
 import { acceptJsonBodies } from './common/json-body.js';
 import { createLogger, logRequests, nestLogger } from './common/logging.js';
-import {
-  RESPONSE_HEADERS,
-  setResponseHeaders,
-  warnAboutUnknownProxy,
-} from './common/response-headers.js';
+import { sendNotFound } from './common/not-found.js';
+import { setResponseHeaders, warnAboutUnknownProxy } from './common/response-headers.js';
 import { validation } from './common/validation.js';
 import { ConfigError } from './config.js';
 import type { AppConfig } from './config.js';
@@ -52,7 +48,8 @@ export async function createApp(
     ...LIMITS,
     trustProxy: config.trustProxy,
     forceCloseConnections: 'idle', // idle keep-alive connections must not delay the shutdown
-    frameworkErrors: sendNotFound,
+    frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) =>
+      sendNotFound(request, reply),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config), adapter, {
     logger: nestLogger(logger),
@@ -95,12 +92,6 @@ export async function runCommand(start: () => Promise<void>): Promise<void> {
     process.stderr.write(`${textOf(error)}\n`);
     process.exit(1);
   }
-}
-
-/** For a path that cannot be parsed (bad %-encoding, a very long id). Fastify's own response would repeat the path. */
-function sendNotFound(_error: Error, _request: FastifyRequest, reply: FastifyReply): void {
-  const { status, body } = new NotFoundError();
-  void reply.headers(RESPONSE_HEADERS).status(status).send(body);
 }
 
 /** Connections become idle one by one during the shutdown. Without this, the server waits for the keep-alive timeout. */

@@ -1,5 +1,6 @@
 import { StreamableFile } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { sendNotFound } from './not-found.js';
 
 /** The response of every route that succeeds, except files. */
 export interface Envelope<T> {
@@ -23,6 +24,11 @@ export class EnvelopeAdapter extends FastifyAdapter {
     ...[response, body, status]: Parameters<FastifyAdapter['reply']>
   ): ReturnType<FastifyAdapter['reply']> {
     return super.reply(response, inEnvelope(body), status);
+  }
+
+  /** Replaces Nest's handler of unknown paths. */
+  override setNotFoundHandler(): ReturnType<FastifyAdapter['setNotFoundHandler']> {
+    return super.setNotFoundHandler(sendNotFound);
   }
 }
 
