@@ -34,9 +34,8 @@ describe('the embedded database', () => {
       await query;
 
       const { body: before } = await s.call('GET /me', { token });
-      await s.app
-        .get<EmbeddedDatabase>(EMBEDDED_DATABASE, { strict: false })
-        ['thread']?.terminate();
+      const database = s.app.get<EmbeddedDatabase>(EMBEDDED_DATABASE, { strict: false });
+      await database['thread']?.terminate();
       const { status, headers, body } = await s.call('GET /me', { token });
       expect([status, headers.get('retry-after'), body.error]).toEqual([
         503,
