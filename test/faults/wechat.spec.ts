@@ -4,7 +4,6 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
-import { HttpService } from '@nestjs/axios';
 import { Controller, Logger, Post, Query } from '@nestjs/common';
 import { AxiosError } from 'axios';
 import fc from 'fast-check';
@@ -12,8 +11,8 @@ import { AccessTokenService, PhoneService, SessionService, WechatStore } from 'n
 import type { WechatError, WechatModuleOptions } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { throwError } from 'rxjs';
 import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circuit-breaker.js';
+import { HttpTransport } from '../../libs/wechat/src/transport/http.transport.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
@@ -289,8 +288,8 @@ describe('a login, while the network to WeChat fails,', () => {
     async (code) => {
       const real = await start({ baseUrl: undefined });
       const request = jest
-        .spyOn(real.get(HttpService), 'request')
-        .mockImplementation(() => throwError(() => new AxiosError('unreachable', code)));
+        .spyOn(real.get(HttpTransport)['http'], 'request')
+        .mockImplementation(() => Promise.reject(new AxiosError('unreachable', code)));
       await expectAll(few(100), UNAVAILABLE, TIMEOUT, real, 1);
       const callsTo = (host: string): number =>
         request.mock.calls.filter(([{ baseURL }]) => baseURL === host).length;

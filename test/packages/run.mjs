@@ -1,9 +1,12 @@
-// `npm run test:packages`: tests the packages as tarballs and in new applications. `-- --no-consumers` tests only the tarballs.
+// `npm run test:packages`: tests the packages as tarballs and in new applications.
+// -- --no-consumers   only the tarballs
+// -- --all            every row of the table in docs/installing.md, and compares the table; --update writes it
 import { checkApi } from '../../tools/api.mjs';
 import { checkPackages } from './check.mjs';
-import { testConsumers } from './consumers.mjs';
 import { checkImage } from './image.mjs';
+import { testMatrix } from './matrix.mjs';
 import { testMiniPrograms } from './mini-programs.mjs';
+import { testNestAdd } from './nest-add.mjs';
 import { packAll } from './pack.mjs';
 import { say } from './shell.mjs';
 
@@ -15,10 +18,13 @@ const changes = await checkApi();
 if (changes.length > 0)
   throw new Error(`${changes.join('\n')}\nIf the change is intended: npm run api:update`);
 say('  the API reports, the reference and the examples match the build');
-if (!process.argv.includes('--no-consumers')) {
+const has = (flag) => process.argv.includes(flag);
+if (!has('--no-consumers')) {
+  const [all, update] = [has('--all'), has('--update')];
   say('New applications');
+  await testMatrix(tarballs, { all, update });
   await Promise.all([
-    testConsumers(tarballs),
+    testNestAdd(tarballs, { all }),
     testMiniPrograms(tarballs['nestjs-wechat-miniprogram']),
   ]);
   await checkImage();

@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { APP_FILTER, DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { AccessTokenRepository } from './access-token/access-token.repository.js';
@@ -30,7 +29,7 @@ import { ShippingService } from './shipping/shipping.service.js';
 import { clockProvider, redisProvider, storeProvider } from './store/store.providers.js';
 import { WechatStore } from './store/wechat.store.js';
 import { SubscribeMessageService } from './subscribe-message/subscribe-message.service.js';
-import { Telemetry } from './telemetry.js';
+import { telemetryProvider } from './telemetry.provider.js';
 import { HttpTransport } from './transport/http.transport.js';
 import { WechatCache } from './wechat.cache.js';
 import { WechatClock } from './wechat.clock.js';
@@ -50,7 +49,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
  * ```
  */
 @Module({
-  imports: [HttpModule, DiscoveryModule],
+  imports: [DiscoveryModule],
   providers: [
     {
       provide: ResolvedWechatOptions,
@@ -67,7 +66,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
       useFactory: ({ apps, encryptionKeys }: ResolvedWechatOptions) =>
         new Keyring(apps, encryptionKeys),
     },
-    Telemetry,
+    telemetryProvider,
     WechatEvents,
     HttpTransport,
     PlatformClient,

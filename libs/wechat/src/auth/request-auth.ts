@@ -1,5 +1,6 @@
 import { createParamDecorator } from '@nestjs/common';
 import type { ExecutionContext, PipeTransform, Type } from '@nestjs/common';
+import { hintAtCopies } from '../loaded-copies.cjs';
 import type { CryptoService } from '../open-data/crypto.service.js';
 import type { WechatSession } from '../wechat-session.js';
 
@@ -50,7 +51,8 @@ export class LazyAuth implements RequestAuth {
   }
 }
 
-const AUTH = Symbol('nestjs-wechat:auth');
+/** One symbol for all copies of this package, so that the decorators of one read what the guard of another has set. */
+const AUTH = Symbol.for('nestjs-wechat:auth');
 
 type Carrier = WechatRequest & { [AUTH]?: RequestAuth };
 
@@ -111,7 +113,7 @@ export function authIn(context: ExecutionContext): RequestAuth {
   const auth = carrierOf(context)[AUTH];
   if (!auth)
     throw new Error(
-      'No guard of nestjs-wechat ran here. Add @UseGuards(SessionGuard), or OptionalSessionGuard. In a test, call setSession() of nestjs-wechat/testing.',
+      `No guard of nestjs-wechat ran here. Add @UseGuards(SessionGuard), or OptionalSessionGuard. In a test, call setSession() of nestjs-wechat/testing. ${hintAtCopies()}`.trimEnd(),
     );
   return auth;
 }

@@ -1,7 +1,6 @@
-import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
-import { Telemetry } from '../telemetry.js';
+import { telemetryProvider } from '../telemetry.provider.js';
 import { HttpTransport } from '../transport/http.transport.js';
 import { WechatConfigError } from '../wechat.errors.js';
 import { PayNotificationReader } from './pay-notification.reader.js';
@@ -29,7 +28,7 @@ import { RefundService } from './refund.service.js';
  * ```
  */
 @Module({
-  imports: [HttpModule, DiscoveryModule],
+  imports: [DiscoveryModule],
   providers: [
     {
       provide: ResolvedPayOptions,
@@ -42,7 +41,7 @@ import { RefundService } from './refund.service.js';
       },
     },
     payStoreProvider,
-    Telemetry,
+    telemetryProvider,
     HttpTransport,
     PayDefaults,
     PayTransport,

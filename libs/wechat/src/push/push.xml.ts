@@ -10,13 +10,11 @@ let parser: Parser | undefined;
 
 /** The parser is loaded at the first XML push, so that applications without XML need no parser. */
 function loadParser(): Parser {
-  try {
-    return requireXmlParser().parseXml;
-  } catch {
-    throw new WechatConfigError([
-      'WeChat pushes XML, and the package that reads it is not installed. Run: npm install @rgrove/parse-xml. Or set 数据格式 to JSON in the console',
-    ]);
-  }
+  const library = requireXmlParser();
+  if (library) return library.parseXml;
+  throw new WechatConfigError([
+    'WeChat pushes XML, and the package that reads it is not installed. Run: npm install @rgrove/parse-xml. Or set 数据格式 to JSON in the console',
+  ]);
 }
 
 /**

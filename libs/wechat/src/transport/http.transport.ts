@@ -1,12 +1,10 @@
-import { HttpService } from '@nestjs/axios';
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import { isAxiosError } from 'axios';
+import axios, { isAxiosError } from 'axios';
 import type { AxiosRequestConfig, AxiosResponse } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { inspect } from 'node:util';
-import { firstValueFrom } from 'rxjs';
 import { safeCause } from '../error-cause.js';
 import { TransportError } from './transport-error.js';
 import type { TransportFailure } from './transport-error.js';
@@ -50,7 +48,9 @@ export class HttpTransport implements OnApplicationShutdown {
     httpsAgent: new HttpsAgent({ keepAlive: true }),
   };
 
-  constructor(private readonly http: HttpService) {}
+  /** An instance of its own: interceptors that the application adds to axios would see the secrets of the requests. */
+  // oxlint-disable-next-line import/no-named-as-default-member -- older versions of axios have no named export for it
+  private readonly http = axios.create(this.agents);
 
   onApplicationShutdown(): void {
     this.agents.httpAgent.destroy();
@@ -76,13 +76,10 @@ export class HttpTransport implements OnApplicationShutdown {
       responseType: 'arraybuffer',
       transformRequest: [],
       validateStatus: null, // every status is a response
-      ...this.agents,
     };
-    const response = await firstValueFrom(this.http.request<Buffer>(config)).catch(
-      (error: unknown) => {
-        throw transportErrorOf(error, request.timeoutMs);
-      },
-    );
+    const response = await this.http.request<Buffer>(config).catch((error: unknown) => {
+      throw transportErrorOf(error, request.timeoutMs);
+    });
     return { status: response.status, headers: headersOf(response), body: response.data };
   }
 

@@ -1,0 +1,3 @@
+import { requirePeers } from '../optional-peers.cjs';
+
+requirePeers('nestjs-wechat/passport', '@nestjs/passport', 'passport', 'passport-custom');

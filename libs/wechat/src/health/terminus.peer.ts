@@ -1,0 +1,3 @@
+import { requirePeers } from '../optional-peers.cjs';
+
+requirePeers('nestjs-wechat/health', '@nestjs/terminus');

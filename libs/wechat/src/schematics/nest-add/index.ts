@@ -1,0 +1,58 @@
+import type { Rule, Tree } from '@angular-devkit/schematics';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NestAddOptions } from './options.js';
+import { addPackages } from './package-json.js';
+import { addToModule } from './root-module.js';
+import {
+  ENV_EXAMPLE,
+  REDIS_VARIABLES,
+  SANDBOX_ENV,
+  VARIABLES,
+  withVariables,
+} from './variables.js';
+
+/**
+ * `nest add nestjs-wechat`: imports the module, adds a login controller and lists the variables. It changes nothing that it finds
+ * done already.
+ *
+ * @internal
+ */
+export function nestAdd(options: NestAddOptions): Rule {
+  return (tree, context) => {
+    const folder = `${options.sourceRoot}/auth`;
+    const isEsm = (tree.readJson('package.json') as { type?: string }).type === 'module';
+    const extension = isEsm ? '.js' : '';
+    addToModule(tree, `${options.sourceRoot}/app.module.ts`, extension);
+    createFile(tree, folder, 'wechat-auth.controller.ts', extension);
+    if (options.test) createFile(tree, folder, 'wechat-auth.controller.spec.ts', extension);
+    addVariables(tree, options);
+    const hasAdded = addPackages(tree, options);
+    if (hasAdded && !options.skipInstall)
+      context.addTask({
+        toConfiguration: () => ({ name: 'node-package', options: { command: 'install' } }),
+      });
+    context.logger.info(nextStep(options));
+  };
+}
+
+function createFile(tree: Tree, folder: string, name: string, extension: string): void {
+  const path = `${folder}/${name}`;
+  if (tree.exists(path)) return;
+  const template = readFileSync(join(__dirname, 'files', `${name}.template`), 'utf8');
+  tree.create(path, template.replaceAll('__extension__', extension));
+}
+
+function addVariables(tree: Tree, { redis, sandbox }: NestAddOptions): void {
+  const variables = redis ? { ...VARIABLES, ...REDIS_VARIABLES } : VARIABLES;
+  const before = tree.exists(ENV_EXAMPLE) ? tree.readText(ENV_EXAMPLE) : '';
+  const after = withVariables(before, variables);
+  if (before === '') tree.create(ENV_EXAMPLE, after);
+  else if (after !== before) tree.overwrite(ENV_EXAMPLE, after);
+  if (sandbox && !tree.exists('sandbox.env')) tree.create('sandbox.env', SANDBOX_ENV);
+}
+
+const nextStep = ({ sandbox }: NestAddOptions): string =>
+  sandbox
+    ? 'Start the local WeChat server with "npm run sandbox" and, in a second terminal, the application with "npm run start:sandbox".'
+    : 'Copy .env.example to .env, write your AppID and AppSecret into it, and start with: node --env-file=.env dist/main';

@@ -1,0 +1,91 @@
+// Installs the tarballs into projects of every kind with every package manager. `npm run test:packages` runs some of
+// the rows, and `-- --all` the whole table, which docs/installing.md shows.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KINDS } from './kinds.mjs';
+import { packageManagers } from './managers.mjs';
+import { root, say } from './shell.mjs';
+
+/** The kinds of projects with each manager. A manager decides how packages are found, and that does not depend on the test runner. */
+const TABLE = {
+  npm: ['esm-12', 'cjs-12', 'esm-11', 'cjs-11'],
+  pnpm: ['esm-12'],
+  'pnpm, auto-install-peers=false': ['cjs-11'],
+  'Yarn 1': ['cjs-11'],
+  'Yarn 4, node_modules': ['cjs-11'],
+  'Yarn 4, PnP': ['cjs-11'],
+};
+const ROWS = Object.entries(TABLE).flatMap(([manager, kinds]) =>
+  kinds.map((kind) => ({ manager, kind })),
+);
+
+/** CI runs each kind with npm, and the manager that installs no peers. */
+const isEveryTime = ({ manager }) =>
+  manager === 'npm' || manager === 'pnpm, auto-install-peers=false';
+
+export async function testMatrix(tarballs, { all, update }) {
+  const managers = await packageManagers();
+  const rows = ROWS.filter((row) => all || isEveryTime(row));
+  const results = new Map();
+  await twoAtATime(rows, async (row) => {
+    const started = Date.now();
+    const { manager, kind } = row;
+    const failure = await KINDS[kind]
+      .test(managers[manager], tarballs, { isThorough: manager === 'npm' })
+      .then(() => undefined)
+      .catch((error) => error);
+    results.set(row, failure);
+    const seconds = Math.round((Date.now() - started) / 1000);
+    say(`  ${cellsOf(row).join(' · ')}: ${failure ? 'FAILED' : 'works'}, ${seconds} s`);
+  });
+  const failures = [...results.values()].filter(Boolean);
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
+  if (all) checkTable(update);
+}
+
+async function twoAtATime(items, work) {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item; item = queue.shift()) await work(item);
+  };
+  await Promise.all([worker(), worker()]);
+}
+
+const cellsOf = ({ manager, kind }) => {
+  const { nest, modules, runner } = KINDS[kind];
+  return [manager, nest, modules, runner];
+};
+
+const PAGES = {
+  'docs/installing.md': {
+    head: ['Package manager', 'NestJS', 'Modules', 'Tests', 'Result', 'Tested'],
+    works: 'works',
+    tested: ['in each run of CI', 'before a release'],
+  },
+  'docs/zh-CN/installing.md': {
+    head: ['包管理器', 'NestJS', '模块', '测试框架', '结果', '何时测试'],
+    works: '可用',
+    tested: ['每次 CI', '发布前'],
+  },
+};
+const [START, END] = ['<!-- matrix -->', '<!-- /matrix -->'];
+
+/** Compares the tables in the documents with the rows, all of which have passed, or writes them. */
+function checkTable(update) {
+  for (const [page, words] of Object.entries(PAGES)) {
+    const path = join(root, page);
+    const text = readFileSync(path, 'utf8');
+    const [before, , after] = text.split(new RegExp(`${START}([^]*)${END}`));
+    const current = `${before}${START}\n\n${tableIn(words)}\n\n${END}${after}`;
+    if (update) writeFileSync(path, current);
+    else if (current !== text)
+      throw new Error(`${page} is out of date: npm run test:packages -- --all --update`);
+  }
+}
+
+function tableIn({ head, works, tested }) {
+  const rows = ROWS.map((row) => [...cellsOf(row), works, tested[isEveryTime(row) ? 0 : 1]]);
+  return [head, head.map(() => '---'), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+}
