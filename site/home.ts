@@ -3,13 +3,13 @@ import { read } from './pages.js';
 
 const TEXTS = {
   en: {
-    tagline: 'WeChat mini-program login, sessions and WeChat Pay for NestJS',
+    tagline: 'WeChat for NestJS',
     start: 'Getting started',
     manual: 'Manual',
     prefix: '',
   },
   zh: {
-    tagline: 'NestJS 的微信小程序登录、会话与微信支付',
+    tagline: 'NestJS 的微信库',
     start: '快速上手',
     manual: '手册',
     prefix: '/zh',
@@ -23,7 +23,7 @@ const withCode = (text: string): string => text.replace(/`([^`]+)`/g, '<code>$1<
 export function homeOf(readme: string, language: keyof typeof TEXTS): Partial<PageData> {
   const { tagline, start, manual, prefix } = TEXTS[language];
   const text = read(readme);
-  const [, title = '', about = ''] = /^# (.+)\n\n(.+?)\n\n/s.exec(text) ?? [];
+  const [, title = '', about = ''] = /^# ([^\n]+)\n\n(.+?)\n\n/s.exec(text) ?? [];
   const actions = [
     { theme: 'brand', text: start, link: `${prefix}/getting-started` },
     { theme: 'alt', text: manual, link: `${prefix}/manual` },
@@ -36,7 +36,12 @@ export function homeOf(readme: string, language: keyof typeof TEXTS): Partial<Pa
     titleTemplate: tagline,
     frontmatter: {
       layout: 'home',
-      hero: { name: title, text: tagline, tagline: about.replace(LINK, ''), actions },
+      hero: {
+        name: title,
+        text: tagline,
+        tagline: about.replace(LINK, '').replaceAll('\n', ' '),
+        actions,
+      },
       features,
     },
   };

@@ -16,6 +16,7 @@ type Token = State['tokens'][number];
 /** @param repository the URL of the public repository, if there is one */
 export function markdownOptions(repository: string | undefined): MarkdownOptions {
   return {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: slugOf },
     attrs: { disable: true }, // braces are text
     config: (md) => {
@@ -76,20 +77,24 @@ function keepBraces({ tokens }: State): void {
     if (token.type === 'code_inline') token.attrSet('v-pre', '');
 }
 
-/** The colours are variables of the theme, so that a diagram follows the dark mode. */
+/** One picture for each appearance of the site. A picture cannot load anything, such as the fonts that the diagram names. */
 const COLOURS = {
-  bg: 'var(--vp-c-bg)',
-  fg: 'var(--vp-c-text-1)',
-  accent: 'var(--vp-c-brand-1)',
-  transparent: true,
+  light: { bg: '#ffffff', fg: '#3c3c43', accent: '#04713a' },
+  dark: { bg: '#1b1b1f', fg: '#dfdfd6', accent: '#3ddb83' },
 };
 
 function drawDiagrams(md: Parser): void {
   const fence = md.renderer.rules.fence;
   md.renderer.rules.fence = (tokens, index, options, env, self) => {
     const { info = '', content = '' } = tokens[index] ?? {};
-    if (info.trim() === 'mermaid')
-      return `<div class="diagram" v-pre>${renderMermaidSVG(content, COLOURS)}</div>`;
-    return fence?.(tokens, index, options, env, self) ?? '';
+    if (info.trim() !== 'mermaid') return fence?.(tokens, index, options, env, self) ?? '';
+    const heading = tokens.slice(0, index).findLast((_, i) => tokens[i - 1]?.tag === 'h2');
+    return Object.entries(COLOURS)
+      .map(([appearance, colours]) => {
+        const svg = encodeURIComponent(renderMermaidSVG(content, colours));
+        const alt = md.utils.escapeHtml(heading?.content ?? 'diagram');
+        return `<img class="diagram ${appearance}-only" alt="${alt}" src="data:image/svg+xml,${svg}">`;
+      })
+      .join('');
   };
 }

@@ -34,10 +34,9 @@ const sidebarOf = (index: string): DefaultTheme.SidebarItem[] =>
     items: pages.map((page) => ({ text: page.title, link: linkTo(page.source) })),
   }));
 
-const reference = PAGES.filter(isReference).map((page) => ({
-  text: page === 'docs/api/README.md' ? 'API reference' : entryOf(page),
-  link: linkTo(page),
-}));
+const reference = PAGES.filter(isReference)
+  .filter((page) => page !== 'docs/api/README.md')
+  .map((page) => ({ text: entryOf(page), link: linkTo(page) }));
 
 function entryOf(page: string): string {
   const name = page.replace(/^docs\/api\/|\.md$/g, '');
@@ -98,7 +97,7 @@ export default defineConfig({
       themeConfig: {
         nav: navOf('en'),
         sidebar: {
-          '/api/': [{ items: reference }, ...sidebarOf('docs/README.md')],
+          '/api/': [{ text: 'API reference', items: reference }, ...sidebarOf('docs/README.md')],
           '/': sidebarOf('docs/README.md'),
         },
         outline: [2, 3],

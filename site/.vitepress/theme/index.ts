@@ -1,5 +1,7 @@
-import DefaultTheme from 'vitepress/theme-without-fonts';
+import { useData } from 'vitepress';
 import type { Theme } from 'vitepress';
+import DefaultTheme from 'vitepress/theme-without-fonts';
+import { nextTick, onMounted, watch } from 'vue';
 import './style.css';
 
 export default {
@@ -12,5 +14,12 @@ export default {
       void router.go(english);
       return false;
     };
+  },
+  setup() {
+    // The other layouts of the theme have a <main>.
+    const markHome = (): void => document.querySelector('.VPHome')?.setAttribute('role', 'main');
+    const { page } = useData();
+    onMounted(markHome);
+    watch(page, () => nextTick(markHome));
   },
 } satisfies Theme;
