@@ -24,6 +24,7 @@ export function markdownOptions(repository: string | undefined): MarkdownOptions
       md.core.ruler.push('links', (state) => linkPages(state, repository));
       md.core.ruler.push('tasks', showTasks);
       md.core.ruler.push('literals', keepBraces);
+      md.core.ruler.push('chinese', joinChineseLines);
       drawDiagrams(md);
     },
   };
@@ -76,6 +77,18 @@ function keepBraces({ tokens }: State): void {
   for (const token of tokens.flatMap(({ children }) => children ?? []))
     if (token.type === 'code_inline') token.attrSet('v-pre', '');
 }
+
+/** A line break in Chinese text is not a space. */
+function joinChineseLines({ tokens }: State): void {
+  for (const { children } of tokens)
+    children?.forEach((token, i) => {
+      if (token.type !== 'softbreak' || !CHINESE_END.test(children[i - 1]?.content ?? '')) return;
+      token.type = 'text';
+      token.content = '';
+    });
+}
+
+const CHINESE_END = /[\p{Script=Han}，。；：、）”]$/u;
 
 /** One picture for each appearance of the site. A picture cannot load anything, such as the fonts that the diagram names. */
 const COLOURS = {
