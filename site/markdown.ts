@@ -44,6 +44,9 @@ function shortenHome(state: State): void {
 /** A link to a file that is not a page leads to the public repository. Without one it becomes plain text. */
 function linkPages(state: State, repository: string | undefined): void {
   const page = sourceOf(state);
+  for (const token of state.tokens.flatMap((block) => [block, ...(block.children ?? [])]))
+    if (token.type.startsWith('html_'))
+      token.content = token.content.replace(/ src="(?!\w+:|[./])/g, ' src="./');
   for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
     const href = token.type === 'link_open' ? String(token.attrGet('href')) : '';
     if (href === '' || /^(#|[a-z]+:)/.test(href)) continue;
