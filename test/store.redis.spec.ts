@@ -215,6 +215,14 @@ describeRedis('RedisStore', () => {
       await node.end();
     });
 
+    it('several servers without cluster support, which stop the start', async () => {
+      const urls = [redis.url, redis.url.replace('127.0.0.1', 'localhost')];
+      await expect(RedisStore.open({ url: urls })).rejects.toThrow(
+        /redis\.url \(REDIS_URL\) names several servers.*cluster support is disabled/,
+      );
+      await until(async () => (await clientsOf(redis)) === 0);
+    });
+
     it('a client of the application that is not connected', async () => {
       const client: RedisClientType = createClient({ url: redis.url });
       const store = await RedisStore.open({ client });

@@ -1,3 +1,4 @@
+import { Cluster, Redis } from 'ioredis';
 import { describeWechatStore } from 'nestjs-wechat/testing';
 import { createClient, createCluster } from 'redis';
 import type { RedisClientType, RedisClusterType } from 'redis';
@@ -35,6 +36,22 @@ describeRedis('RedisStore', () => {
       expect(await client.ping()).toBe('PONG');
     });
   });
+
+  describe('with a client of ioredis', () => {
+    let client: Redis;
+
+    describeWechatStore('fulfils the contract', async () => {
+      client = new Redis(redis.url, { maxRetriesPerRequest: null }); // as BullMQ requires
+      const store = await RedisStore.open({ client });
+      return { store, close: () => store.close() };
+    });
+
+    afterAll(() => client.disconnect());
+
+    it('does not close it', async () => {
+      expect(await client.ping()).toBe('PONG');
+    });
+  });
 });
 
 describeRedis('RedisStore on a Redis Cluster', () => {
@@ -65,6 +82,22 @@ describeRedis('RedisStore on a Redis Cluster', () => {
 
     it('does not close it', async () => {
       expect(await client.sendCommand('any', false, ['PING'])).toBe('PONG');
+    });
+  });
+
+  describe('with a cluster client of ioredis', () => {
+    let client: Cluster;
+
+    describeWechatStore('fulfils the contract', async () => {
+      client = new Cluster(cluster.urls);
+      const store = await RedisStore.open({ client });
+      return { store, close: () => store.close() };
+    });
+
+    afterAll(() => client.disconnect());
+
+    it('does not close it', async () => {
+      expect(await client.ping()).toBe('PONG');
     });
   });
 });

@@ -74,7 +74,8 @@ describe('the environment', () => {
       JWT_TTL: 'canary',
       WECHAT_MINI_APP_ID: 'wx5a4db0c1e2f37608',
       WECHAT_SESSION_TTL: '30x-canary',
-      REDIS_URL: 'http://canary',
+      REDIS_URL: 'redis://:canary%@host',
+      CACHE_REDIS_URL: 'redis://:canary%@host',
     };
     const message = problemsOf(env).join('\n');
     for (const name of [
@@ -88,6 +89,7 @@ describe('the environment', () => {
       'WECHAT_MINI_APP_SECRET',
       'WECHAT_SESSION_TTL',
       'REDIS_URL',
+      'CACHE_REDIS_URL',
     ])
       expect(message).toContain(name);
     expect(message).not.toContain('canary');

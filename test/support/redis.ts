@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -85,7 +85,9 @@ export class TestRedis {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    const at = this.args.indexOf('--requirepass');
+    const login = at < 0 ? '' : `:${encodeURIComponent(this.args[at + 1]!)}@`;
+    return `redis://${login}127.0.0.1:${this.port}`;
   }
 
   /** Starts it, also after `kill()`. Does nothing if it runs. */
@@ -219,6 +221,129 @@ export class TestCluster {
         until(async () => String(await node.run('CLUSTER', 'INFO')).includes('cluster_state:ok')),
       ),
     );
+  }
+}
+
+/** A primary, its replica, and three sentinels that replace the primary. All of them need a password. */
+export class TestSentinels {
+  static readonly password = 'CANARY p@ss';
+  private readonly endWithUs = (): void => this.killSentinels();
+  private sentinels: ChildProcess[] = [];
+
+  private constructor(
+    readonly servers: [TestRedis, TestRedis],
+    readonly ports: number[],
+    private readonly directory: string,
+  ) {
+    process.once('exit', this.endWithUs);
+  }
+
+  static async start(): Promise<TestSentinels> {
+    const secured = [
+      '--requirepass',
+      TestSentinels.password,
+      '--masterauth',
+      TestSentinels.password,
+      '--repl-diskless-sync-delay',
+      '0',
+    ];
+    const primary = await TestRedis.start(...secured);
+    const replica = await TestRedis.start(
+      ...secured,
+      '--replicaof',
+      '127.0.0.1',
+      String(primary.port),
+    );
+    const ports = await Promise.all([freePort(), freePort(), freePort()]);
+    const sentinels = new TestSentinels(
+      [primary, replica],
+      ports,
+      mkdtempSync(join(tmpdir(), 'wechat-sentinel-')),
+    );
+    await sentinels.startSentinels();
+    return sentinels;
+  }
+
+  get url(): string {
+    const hosts = this.ports.map((port) => `127.0.0.1:${port}`).join(',');
+    return `redis+sentinel://:${encodeURIComponent(TestSentinels.password)}@${hosts}/wechat`;
+  }
+
+  /** For the clients of other libraries. */
+  get addresses(): { host: string; port: number }[] {
+    return this.ports.map((port) => ({ host: '127.0.0.1', port }));
+  }
+
+  /** The server that most sentinels name as the primary. */
+  async primary(): Promise<TestRedis> {
+    const reply = await this.ask(this.ports[0]!, 'GET-MASTER-ADDR-BY-NAME');
+    return this.servers.find(({ port }) => String(port) === (reply as string[])[1])!;
+  }
+
+  /** Lets the sentinels exchange primary and replica. */
+  async failOver(): Promise<void> {
+    const before = await this.primary();
+    await until(() => this.ask(this.ports[0]!, 'FAILOVER').then(yes, no));
+    await until(async () => (await this.primary()) !== before);
+  }
+
+  killSentinels(): void {
+    for (const sentinel of this.sentinels) sentinel.kill('SIGKILL');
+  }
+
+  async end(): Promise<void> {
+    this.killSentinels();
+    process.off('exit', this.endWithUs);
+    await Promise.all(this.servers.map((server) => server.end()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Resolves when all of them know the replica and each other. */
+  async startSentinels(): Promise<void> {
+    this.sentinels = this.ports.map((port) => {
+      const file = join(this.directory, `${port}.conf`);
+      if (!existsSync(file)) writeFileSync(file, this.configuration(port));
+      return spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' });
+    });
+    await until(async () => {
+      const known = this.ports.map((port) =>
+        this.ask(port, 'MASTER').then(
+          (reply) => String(reply),
+          () => '',
+        ),
+      );
+      return (await Promise.all(known)).every((text) =>
+        /num-slaves,1,num-other-sentinels,2/.test(text),
+      );
+    });
+  }
+
+  private configuration(port: number): string {
+    return [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${this.directory}`,
+      `requirepass "${TestSentinels.password}"`,
+      `sentinel sentinel-pass "${TestSentinels.password}"`,
+      `sentinel monitor wechat 127.0.0.1 ${this.servers[0].port} 2`,
+      `sentinel auth-pass wechat "${TestSentinels.password}"`,
+      'sentinel down-after-milliseconds wechat 500',
+      'sentinel failover-timeout wechat 1000',
+    ].join('\n');
+  }
+
+  private async ask(port: number, question: string): Promise<unknown> {
+    const client = createClient({
+      url: `redis://:${encodeURIComponent(TestSentinels.password)}@127.0.0.1:${port}`,
+      socket: { reconnectStrategy: false },
+    });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return await client.sendCommand(['SENTINEL', question, 'wechat']);
+    } finally {
+      if (client.isOpen) client.destroy();
+    }
   }
 }
 

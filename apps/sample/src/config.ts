@@ -17,6 +17,7 @@ import { parseDuration, WechatConfigError, wechatOptionsFromEnv } from 'nestjs-w
 import type { WechatApp, WechatModuleOptions } from 'nestjs-wechat';
 import { wechatPayOptionsFromEnv } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
+import { createClient } from 'redis';
 import { readPaidMessage } from './shop/paid-message.js';
 import type { PaidMessage } from './shop/paid-message.js';
 import { parseSize } from './common/size.js';
@@ -132,6 +133,19 @@ const IsProxyList = (message: string): PropertyDecorator =>
     { message },
   );
 
+const IsRedisUrl = (message: string): PropertyDecorator =>
+  ValidateBy({ name: 'isRedisUrl', validator: { validate: isRedisUrl } }, { message });
+
+/** The client throws for a URL that it cannot read, and does not connect yet. */
+function isRedisUrl(url: string): boolean {
+  try {
+    createClient({ url });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The app's own variables. The library reads those of WeChat. */
 class Variables {
   NODE_ENV?: string;
@@ -150,7 +164,9 @@ class Variables {
   DATABASE_URL?: string;
 
   @IsOptional()
-  @Matches(/^rediss?:\/\/./, { message: 'CACHE_REDIS_URL must be redis:// or rediss://' })
+  @IsRedisUrl(
+    'CACHE_REDIS_URL must be redis://host:6379 or rediss://host:6379, with special characters of user and password percent-encoded',
+  )
   CACHE_REDIS_URL?: string;
 
   @ValidateIf(({ NODE_ENV }: Variables) => NODE_ENV === 'production')

@@ -9,6 +9,7 @@ export type {
   WechatPush,
 } from './wechat.options.js';
 export { ResolvedWechatOptions } from './wechat.options.js';
+export type { WechatRedisClient } from './store/redis/redis.client.js';
 export { parseDuration } from './duration.js';
 export type { Duration } from './duration.js';
 

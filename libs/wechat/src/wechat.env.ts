@@ -1,4 +1,5 @@
 import { ENV_FILE_HINT } from './env-file-hint.js';
+import { splitRedisUrls } from './store/redis/redis.url.js';
 import { WechatConfigError } from './wechat.errors.js';
 import { ResolvedWechatOptions, withHiddenSecrets } from './wechat.options.js';
 import type { WechatApp, WechatEncryptionKey, WechatModuleOptions } from './wechat.options.js';
@@ -166,7 +167,7 @@ function redisOf(
   if (Number(replicas ?? 0) !== 0 && !urls) problems.push('REDIS_WAIT_REPLICAS needs REDIS_URL');
   if (!urls) return undefined;
   return {
-    url: urls.split(',').map((url) => url.trim()),
+    url: splitRedisUrls(urls),
     ...(replicas && { waitReplicas: Number(replicas) }),
     ...(keyPrefix && { keyPrefix }),
   };

@@ -1,9 +1,10 @@
 import type { Type } from '@nestjs/common';
-/** @ts-ignore: without the optional package `redis`, these two types are `any` */
-import type { RedisClientType, RedisClusterType } from 'redis';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 import { hideSecrets } from './hide-secrets.js';
+import { problemOfRedisClient } from './store/redis/redis.client.js';
+import type { WechatRedisClient } from './store/redis/redis.client.js';
+import { problemOfRedisUrls } from './store/redis/redis.url.js';
 import type { WechatStore } from './store/wechat.store.js';
 import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
@@ -128,12 +129,15 @@ export interface WechatModuleOptions {
    */
   encryptionKeys?: WechatEncryptionKey[];
   /**
-   * Redis. With `url` the module opens and closes the connection. With `client` it uses your connected client and never closes
-   * it. @default in-memory store
+   * Redis. With `url` the module opens and closes the connection. With `client` it uses your connected client of node-redis, or
+   * a second connection with the options of your client of ioredis, and never closes your client. @default in-memory store
    */
   redis?:
     | {
-        /** A `redis://` or `rediss://` URL. Several URLs are the nodes of a Redis Cluster. */
+        /**
+         * A `redis://` or `rediss://` URL. Several URLs are the nodes of a Redis Cluster. The sentinels of a server are one URL:
+         * `redis+sentinel://user:password@host:26379,host:26379/master-name`, with TLS `rediss+sentinel://`.
+         */
         url: string | string[];
         /**
          * The number of replicas that must confirm a revocation before it succeeds. A failover to one of them then does not
@@ -147,7 +151,7 @@ export interface WechatModuleOptions {
         /** The start of every key in Redis, also of keys that your application writes through the store. @default 'wx:' */
         keyPrefix?: string;
       }
-    | { client: RedisClientType | RedisClusterType; keyPrefix?: string };
+    | { client: WechatRedisClient; keyPrefix?: string };
   /** A custom store, instead of `redis`. */
   store?: WechatStore;
   /**
@@ -324,7 +328,11 @@ class Problems {
   constructor(private readonly nameOf: (option: string) => string) {}
 
   expect(ok: unknown, option: string, problem: string): void {
-    if (!ok) this.found.push(`${this.nameOf(option)} ${problem}`);
+    this.report(option, ok ? undefined : problem);
+  }
+
+  report(option: string, problem: string | undefined): void {
+    if (problem) this.found.push(`${this.nameOf(option)} ${problem}`);
   }
 
   apps(apps: WechatApp[] | undefined): readonly WechatApp[] {
@@ -421,14 +429,11 @@ class Problems {
       'redis.keyPrefix',
       'must be 1 to 64 printable ASCII characters without spaces',
     );
-    if ('client' in redis) return redis;
-    const urls = [redis.url].flat();
-    const valid =
-      urls.length > 0 &&
-      urls.every(
-        (url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol),
-      );
-    this.expect(valid, 'redis.url', 'must be redis:// or rediss:// (several for a cluster)');
+    if ('client' in redis) {
+      this.report('redis.client', problemOfRedisClient(redis.client));
+      return redis;
+    }
+    this.report('redis.url', problemOfRedisUrls([redis.url].flat()));
     const { waitReplicas = 0 } = redis;
     this.expect(
       Number.isInteger(waitReplicas) && waitReplicas >= 0,

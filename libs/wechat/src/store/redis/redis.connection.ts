@@ -1,15 +1,11 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
-import type { RedisClientType } from 'redis';
 import { safeCause } from '../../error-cause.js';
 import { hideSecrets } from '../../hide-secrets.js';
 import { MinuteLog } from '../../minute-log.js';
-import { StoreUnavailableError } from '../../wechat.errors.js';
-import type { WechatModuleOptions } from '../../wechat.options.js';
+import { StoreUnavailableError, WechatConfigError } from '../../wechat.errors.js';
 import { CALL_TIMEOUT_MS, CircuitBreaker, TimeoutError, withTimeout } from './circuit-breaker.js';
-import { Cluster, SingleServer } from './redis.topology.js';
-import type { RedisEvents, RedisTopology } from './redis.topology.js';
-
-export type RedisOptions = NonNullable<WechatModuleOptions['redis']>;
+import { topologyOf } from './open-topology.js';
+import type { RedisEvents, RedisLink, RedisOptions, RedisTopology } from './redis.topology.js';
 
 /** How long `open` waits for the first connection. The application starts without Redis after that. */
 const CONNECT_WAIT_MS = 1_000;
@@ -18,6 +14,9 @@ const RECONNECT_INTERVAL_MS = 1_000;
 
 /** How long replicas may take to confirm a removal. The removal and the wait together end within `CALL_TIMEOUT_MS`. */
 const REPLICA_TIMEOUT_MS = 150;
+
+const LACKS_CLUSTER =
+  'redis.url (REDIS_URL) names several servers, or redis.client is a cluster client, but cluster support is disabled in the servers. Name one server, or its sentinels by redis+sentinel://host:26379,host:26379/master-name';
 
 /** What to do about an error that Redis returns, by its first word. */
 const CURES: Record<string, string> = {
@@ -34,44 +33,49 @@ const CURES: Record<string, string> = {
 
 /**
  * The connection to Redis. It reconnects by itself. Whatever is not a valid reply in time becomes StoreUnavailableError.
- * A client of the application is used, but never closed.
+ * A client of the application is never closed.
  */
 export class RedisConnection implements OnApplicationShutdown {
   private readonly log = new MinuteLog('WechatStore');
   /** One per server, by its address. */
   private readonly breakers = new Map<string, CircuitBreaker>();
   private readonly readyListeners: (() => void)[] = [];
-  private readonly ownsClient: boolean;
   private readonly topology: RedisTopology;
   private readonly waitReplicas: number;
   /** A second connection for removals with `waitReplicas`: Redis replies to nothing on a connection that is in WAIT. */
   private readonly waiting?: RedisConnection;
   private isClosed = false;
+  /** Whether a server replied that it is no node of a cluster. */
+  private lacksCluster = false;
   private reconnectedAt = -Infinity;
   /** Ends the wait for the first connection, whether it succeeded or failed. */
   private onFirstContact?: () => void;
 
-  private constructor(redis: RedisOptions) {
-    this.ownsClient = 'url' in redis;
+  private constructor(redis: RedisOptions, open: (events: RedisEvents) => RedisTopology) {
     this.waitReplicas = ('url' in redis && redis.waitReplicas) || 0;
     if ('url' in redis && this.waitReplicas > 0)
-      this.waiting = new RedisConnection({ url: redis.url });
-    this.topology = createTopology(redis, {
+      this.waiting = new RedisConnection({ url: redis.url }, open);
+    this.topology = open({
       ready: () => this.onReady(),
-      error: (error, client) => this.onError(error, client),
+      error: (error, link) => this.onError(error, link),
     });
     hideSecrets(this, 'topology', 'waiting');
   }
 
-  /** Waits for the first connection, but for a second at most. */
+  /**
+   * Waits for the first connection, but for a second at most.
+   * @throws WechatConfigError if Redis cannot be used with these options
+   */
   static async open(redis: RedisOptions): Promise<RedisConnection> {
-    const connection = new RedisConnection(redis);
-    if ('client' in redis && !redis.client.isOpen)
+    const connection = new RedisConnection(redis, await topologyOf(redis));
+    if ('client' in redis && 'isOpen' in redis.client && !redis.client.isOpen)
       connection.log.error(
         'The Redis client in options.redis is not connected: call its connect().',
       );
     await Promise.all([connection.firstContact(), connection.waiting?.firstContact()]);
-    return connection;
+    if (!connection.lacksCluster) return connection;
+    await connection.close();
+    throw new WechatConfigError([LACKS_CLUSTER]);
   }
 
   /** Calls the listener whenever a server is connected. */
@@ -89,22 +93,22 @@ export class RedisConnection implements OnApplicationShutdown {
   async execute<T>(
     key: string,
     isReply: (value: unknown) => value is T,
-    work: (redis: RedisTopology, client: RedisClientType) => Promise<unknown>,
+    work: (redis: RedisTopology, link: RedisLink) => Promise<unknown>,
   ): Promise<T | undefined> {
-    const { address, client } = this.topology.serverOf(key);
+    const { address, link } = this.topology.serverOf(key);
     if (this.isClosed) throw new StoreUnavailableError('The connection to Redis is closed.');
-    if (!client?.isReady) {
+    if (!link?.isReady) {
       this.topology.rediscover(key);
       throw new StoreUnavailableError();
     }
     const breaker = this.breakers.get(address) ?? this.addBreaker(address, key);
     try {
-      const reply = await breaker.run(() => work(this.topology, client));
+      const reply = await breaker.run(() => work(this.topology, link));
       if (isReply(reply)) return reply;
     } catch (error) {
-      return this.failed(error as Error, key, client);
+      return this.failed(error as Error, key, link);
     }
-    this.recoverFromDesync(client);
+    this.recoverFromDesync(link);
     throw new StoreUnavailableError();
   }
 
@@ -117,8 +121,8 @@ export class RedisConnection implements OnApplicationShutdown {
   async remove(key: string): Promise<boolean> {
     if (!this.waiting)
       return (await this.execute(key, isInteger, (redis) => redis.send(key, ['DEL', key]))) === 1;
-    const [removed, replicas] = (await this.waiting.execute(key, isIntegerPair, (_, client) =>
-      this.removeAndWait(client, key),
+    const [removed, replicas] = (await this.waiting.execute(key, isIntegerPair, (_, link) =>
+      this.removeAndWait(link, key),
     )) ?? [0, 0];
     if (replicas >= this.waitReplicas) return removed === 1;
     this.log.error(
@@ -132,14 +136,14 @@ export class RedisConnection implements OnApplicationShutdown {
    * @throws StoreUnavailableError
    */
   async time(): Promise<number> {
-    const client = this.topology.clients().find(({ isReady }) => isReady);
-    if (!client || this.isClosed) throw new StoreUnavailableError();
-    const reply: unknown = await withTimeout(client.sendCommand(['TIME'])).catch((error: Error) =>
-      this.failed(error, '', client),
+    const link = this.topology.links().find(({ isReady }) => isReady);
+    if (!link || this.isClosed) throw new StoreUnavailableError();
+    const reply: unknown = await withTimeout(link.sendCommand(['TIME'])).catch((error: Error) =>
+      this.failed(error, '', link),
     );
     const [seconds, microseconds] = Array.isArray(reply) ? reply.map(Number) : [];
     if (seconds && microseconds !== undefined) return seconds * 1_000 + microseconds / 1_000;
-    this.recoverFromDesync(client);
+    this.recoverFromDesync(link);
     throw new StoreUnavailableError();
   }
 
@@ -149,8 +153,8 @@ export class RedisConnection implements OnApplicationShutdown {
     this.isClosed = true;
     await this.waiting?.close();
     for (const breaker of this.breakers.values()) breaker.stop();
-    if (this.ownsClient)
-      await Promise.allSettled(this.topology.clients().map((client) => withTimeout(client.ping())));
+    const links = this.topology.links().filter(({ isReady }) => isReady);
+    await Promise.allSettled(links.map((link) => withTimeout(link.sendCommand(['PING']))));
     this.topology.close();
   }
 
@@ -158,10 +162,10 @@ export class RedisConnection implements OnApplicationShutdown {
     return this.close();
   }
 
-  /** WAIT covers the writes of its own connection only, so both commands go to the same client. */
-  private removeAndWait(client: RedisClientType, key: string): Promise<unknown> {
+  /** WAIT covers the writes of its own connection only, so both commands go to the same one. */
+  private removeAndWait(link: RedisLink, key: string): Promise<unknown> {
     const wait = ['WAIT', String(this.waitReplicas), String(REPLICA_TIMEOUT_MS)];
-    return Promise.all([client.sendCommand(['DEL', key]), client.sendCommand(wait)]);
+    return Promise.all([link.sendCommand(['DEL', key]), link.sendCommand(wait)]);
   }
 
   private firstContact(): Promise<void> {
@@ -176,22 +180,27 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   private checkFirstContact(): void {
-    const clients = this.topology.clients();
-    if (clients.length > 0 && clients.every(({ isReady }) => isReady)) this.onFirstContact?.();
+    const links = this.topology.links();
+    if (links.length > 0 && links.every(({ isReady }) => isReady)) this.onFirstContact?.();
   }
 
   private addBreaker(address: string, key: string): CircuitBreaker {
-    const breaker = new CircuitBreaker(() =>
-      this.topology
-        .send(key, ['TIME'])
-        .catch((error: Error) => codeOf(error) ?? Promise.reject(error)),
-    );
+    const breaker = new CircuitBreaker(() => this.probe(key));
     this.breakers.set(address, breaker);
     return breaker;
   }
 
+  /** An error that the server has sent is a response, too. */
+  private async probe(key: string): Promise<void> {
+    const { link } = this.topology.serverOf(key);
+    if (!link) throw new StoreUnavailableError();
+    await link.sendCommand(['TIME']).catch((error: Error) => {
+      if (!codeOf(error)) throw error;
+    });
+  }
+
   /** Logs why a command failed. Returns `undefined` for a key of another type, else throws StoreUnavailableError. */
-  private failed(error: Error, key: string, client: RedisClientType): undefined {
+  private failed(error: Error, key: string, link: RedisLink): undefined {
     const code = codeOf(error);
     if (code === 'WRONGTYPE') {
       this.log.error(
@@ -204,7 +213,7 @@ export class RedisConnection implements OnApplicationShutdown {
     if (code === 'MOVED' && this.topology.isCluster) this.topology.rediscover(key);
     else if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
     if (code === 'READONLY' && performance.now() - this.reconnectedAt > RECONNECT_INTERVAL_MS)
-      this.reconnect(client);
+      this.reconnect(link);
     throw error instanceof StoreUnavailableError
       ? error
       : new StoreUnavailableError(undefined, { cause: safeCause(error, code) });
@@ -216,39 +225,28 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   /** An error of a connected client that Redis did not send is a protocol error: the client could not parse its input. */
-  private onError(error: Error, client?: RedisClientType): void {
+  private onError(error: Error, link?: RedisLink): void {
+    this.lacksCluster ||= error.message.includes('cluster support disabled');
     this.onFirstContact?.();
     if (this.isClosed) return;
-    if (client?.isReady && !codeOf(error)) this.recoverFromDesync(client);
-    else this.log.error(`Redis: ${describe(error)}`);
+    if (link?.isReady && !codeOf(error)) this.recoverFromDesync(link);
+    else this.log.error(this.lacksCluster ? LACKS_CLUSTER : `Redis: ${describe(error)}`);
   }
 
   /** A reply does not match its command, so every later reply could belong to another command, even to another user's. */
-  private recoverFromDesync(client: RedisClientType): void {
+  private recoverFromDesync(link: RedisLink): void {
     this.log.error(
       'Redis sent a reply that does not match the command. The connection is reopened.',
     );
-    this.reconnect(client);
+    this.reconnect(link);
   }
 
-  /** Resolves the address again and connects to it: the server may have become a replica. */
-  private reconnect(client: RedisClientType): void {
-    if (!this.ownsClient || this.isClosed || !client.isReady) return;
+  /** The server may have become a replica, or its address may have changed. */
+  private reconnect(link: RedisLink): void {
+    if (this.isClosed || !link.isReady) return;
     this.reconnectedAt = performance.now();
-    client.destroy();
-    client.connect().catch(ignore);
+    this.topology.reconnect(link);
   }
-}
-
-function createTopology(redis: RedisOptions, events: RedisEvents): RedisTopology {
-  if ('client' in redis)
-    return 'masters' in redis.client
-      ? Cluster.wrap(redis.client, events)
-      : SingleServer.wrap(redis.client, events);
-  const [first = '', ...others] = [redis.url].flat();
-  return others.length > 0
-    ? Cluster.open([first, ...others], events)
-    : SingleServer.open(first, events);
 }
 
 export function isInteger(value: unknown): value is number {
@@ -270,5 +268,3 @@ function describe(error: Error): string {
     ? error.errors.map(({ message }: Error) => message).join(', ')
     : (codeOf(error) ?? error.message);
 }
-
-function ignore(): void {}
