@@ -60,6 +60,10 @@ export default {
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
+  testSequencer: '<rootDir>/test/support/jest/long-first.mjs',
+  reporters: ['default', '<rootDir>/tools/progress.reporter.mjs'],
+  globalSetup: '<rootDir>/test/support/jest/run-folder.mjs',
+  globalTeardown: '<rootDir>/test/support/jest/end-run.mjs',
   maxWorkers: '100%', // jest's default on a 2-core machine is one worker
   // Only a hanging test reaches this. Starting the embedded database in a hook took over 60 s on a machine with a load of 15, and a
   // hook that times out leaves its servers open, so that the worker does not exit.

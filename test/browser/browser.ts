@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { describeWith } from '../support/needs.js';
 
 /** The path in Debian's package. */
 const CHROMIUM = '/usr/bin/chromium';
@@ -17,18 +18,13 @@ const FLAGS = [
 ];
 const SCREENSHOTS = 'var/screenshots';
 
-/** `describe` for tests in a browser. Without Chromium they are skipped with a warning, and in CI they fail. */
-export const describeBrowser: (name: string, stories: () => void) => void = (name, stories) => {
-  if (existsSync(CHROMIUM)) return describe(name, stories);
-  const reason = `${CHROMIUM} is not installed (apt-get install chromium)`;
-  process.stderr.write(`\nSKIPPED, ${reason}: ${name}\n`);
-  if (process.env['CI'] !== 'true') return describe.skip(name, stories);
-  describe(name, () =>
-    it('needs Chromium', () => {
-      throw new Error(`${reason}. With CI=true no test may be skipped.`);
-    }),
+/** `describe` for tests in a browser. */
+export const describeBrowser = (title: string, stories: () => void): void =>
+  describeWith(
+    { name: 'Chromium', isInstalled: existsSync(CHROMIUM), package: 'chromium' },
+    title,
+    stories,
   );
-};
 
 export const launch = (flags: string[] = []): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });

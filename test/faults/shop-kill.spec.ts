@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { onPostgres } from '../support/databases.js';
+import { createOnPostgres, onPostgres } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
-import { startPostgres } from '../support/postgres.js';
-import type { Postgres } from '../support/postgres.js';
 import { PUSH } from '../support/push-messages.js';
 import { freePort, until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
@@ -71,17 +69,14 @@ const TEMPLATE = { id: 'order_paid', title: '付款成功', keys: ['amount2'] };
 const PAID_MESSAGE = JSON.stringify({ templateId: TEMPLATE.id, data: { amount2: '{amount}' } });
 
 onPostgres('the reference app after kill -9', (bin) => {
-  let postgres: Postgres;
   let uploads: string;
   const children = new Set<ChildProcess>();
 
-  beforeAll(async () => {
-    postgres = await startPostgres(bin);
+  beforeAll(() => {
     uploads = mkdtempSync(join(tmpdir(), 'nestjs-wechat-uploads-'));
   });
-  afterAll(async () => {
+  afterAll(() => {
     for (const child of children) child.kill('SIGKILL');
-    await postgres.stop();
     rmSync(uploads, { recursive: true, force: true });
   });
 
@@ -115,7 +110,7 @@ onPostgres('the reference app after kill -9', (bin) => {
       WECHAT_PUSH_TOKEN: token,
       WECHAT_PUSH_AES_KEY: aesKey,
       SUBSCRIBE_ORDER_PAID: PAID_MESSAGE,
-      DATABASE_URL: await postgres.createDatabase(),
+      DATABASE_URL: (await createOnPostgres(bin)).config.url,
       PORT: String(port),
       UPLOAD_DIR: mkdtempSync(join(uploads, 'of-')),
       LOG_LEVEL: 'silent',

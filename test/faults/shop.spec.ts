@@ -4,9 +4,8 @@ import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { RequestPaymentParams, SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer, Order } from '../support/coffee-shop.js';
-import { onPostgres } from '../support/databases.js';
-import { startPostgres } from '../support/postgres.js';
-import type { Postgres } from '../support/postgres.js';
+import { createOnPostgres, onPostgres } from '../support/databases.js';
+import type { AppDatabase } from '../support/databases.js';
 import { isFull, often } from './rows.js';
 
 const LOST = isFull ? 1_000 : 20;
@@ -15,7 +14,7 @@ const RACES = isFull ? 1_000 : 24;
 const REFUND_RACES = isFull ? 200 : 8;
 
 onPostgres('the shop on two instances with one database', (bin) => {
-  let postgres: Postgres;
+  let database: AppDatabase;
   let wechat: WechatSandbox;
   let shops: [CoffeeShop, CoffeeShop];
   let user: SandboxUser;
@@ -23,10 +22,9 @@ onPostgres('the shop on two instances with one database', (bin) => {
   let alice: [Customer, Customer];
 
   beforeAll(async () => {
-    postgres = await startPostgres(bin);
-    const url = await postgres.createDatabase();
+    database = await createOnPostgres(bin);
     wechat = await startWechatSandbox();
-    const options = { wechat, database: { url } };
+    const options = { wechat, database: database.config };
     shops = [await startCoffeeShop(options), await startCoffeeShop(options)];
     user = wechat.users.create();
     alice = [await shops[0].customer(user), await shops[1].customer(user)];
@@ -40,7 +38,7 @@ onPostgres('the shop on two instances with one database', (bin) => {
   afterAll(async () => {
     for (const { close } of shops) await close();
     await wechat.close();
-    await postgres.stop();
+    await database.remove();
   });
 
   const reconcile = () => Promise.all(shops.map((shop) => shop.reconcile()));

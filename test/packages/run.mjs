@@ -2,6 +2,7 @@
 // -- --no-consumers   only the tarballs
 // -- --all            every row of the table in docs/installing.md, and compares the table; --update writes it
 import { checkApi } from '../../tools/api.mjs';
+import { durationSince } from '../../tools/progress.mjs';
 import { checkPackages } from './check.mjs';
 import { checkImage } from './image.mjs';
 import { testMatrix } from './matrix.mjs';
@@ -11,7 +12,7 @@ import { packAll } from './pack.mjs';
 import { say } from './shell.mjs';
 
 const started = Date.now();
-say('The packages');
+say('The packages: building, packing and checking the tarballs');
 const tarballs = await packAll();
 await checkPackages(tarballs);
 const changes = await checkApi();
@@ -21,7 +22,7 @@ say('  the API reports, the reference and the examples match the build');
 const has = (flag) => process.argv.includes(flag);
 if (!has('--no-consumers')) {
   const [all, update] = [has('--all'), has('--update')];
-  say('New applications');
+  say('New applications: installing the tarballs and running their tests');
   await testMatrix(tarballs, { all, update });
   await Promise.all([
     testNestAdd(tarballs, { all }),
@@ -29,4 +30,4 @@ if (!has('--no-consumers')) {
   ]);
   await checkImage();
 }
-say(`All checks passed after ${Math.round((Date.now() - started) / 1000)} s`);
+say(`All checks passed after ${durationSince(started)}`);

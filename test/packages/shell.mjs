@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { say, track } from '../../tools/progress.mjs';
+
+export { say };
 
 export const root = join(import.meta.dirname, '../..');
 const bin = join(root, 'node_modules/.bin');
@@ -15,11 +18,13 @@ export async function run(cwd, command, ...args) {
     FORCE_COLOR: '0',
   };
   const options = { cwd, env, maxBuffer: 64 << 20 };
-  const { error, stdout, stderr } = await new Promise((resolve) => {
+  const ended = new Promise((resolve) => {
     execFile(command, args, options, (failure, out, err) =>
       resolve({ error: failure, stdout: out, stderr: err }),
     );
   });
+  const where = basename(cwd).replace(/^nestjs-wechat-(.+)-\w+$/, '$1'); // see freshFolder
+  const { error, stdout, stderr } = await track(`${where}: ${command} ${args[0]}`, ended);
   if (error)
     throw new Error(
       `${[command, ...args].join(' ')} in ${cwd} failed:\n${stdout}${stderr || error.message}`,
@@ -39,5 +44,3 @@ export function freshFolder(name) {
   folders.push(folder);
   return folder;
 }
-
-export const say = (line) => process.stdout.write(`${line}\n`);

@@ -12,6 +12,7 @@ import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { mp3 } from '../support/audio.js';
 import { buildApp, compiled, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
+import { createAppDatabase, databaseEnvironment } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import { BOUNDARY, file, multipart } from '../support/multipart.js';
 import { environmentFor } from '../support/start.js';
@@ -231,7 +232,8 @@ describe('the compiled app', () => {
       };
       const startUpload = async () => {
         const PORT = await freePort();
-        const env = { ...environmentFor(wechat), PORT };
+        const database = databaseEnvironment(await createAppDatabase());
+        const env = { ...environmentFor(wechat), ...database, PORT };
         const app = run('main', { cwd, env });
         await app.says('Listening');
         const login = await clientOf(`http://127.0.0.1:${PORT}`)('POST /auth/login', {

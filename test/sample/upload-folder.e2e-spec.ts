@@ -4,33 +4,26 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { mp3 } from '../support/audio.js';
-import { onPostgres } from '../support/databases.js';
+import { createOnPostgres, onPostgres } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
 import { PNG_PICTURE } from '../support/pictures.js';
-import { startPostgres } from '../support/postgres.js';
-import type { Postgres } from '../support/postgres.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
 const EMPTY_DATABASE: DatabaseConfig = { dir: 'memory://' };
 
 onPostgres('the upload folder and the database', (bin) => {
-  let postgres: Postgres;
   let root: string;
   let database: DatabaseConfig;
   let apps: Started[] = [];
-  beforeAll(async () => {
-    postgres = await startPostgres(bin);
-  });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'nestjs-wechat-folders-'));
-    database = { url: await postgres.createDatabase() };
+    database = (await createOnPostgres(bin)).config;
   });
   afterEach(async () => {
     await stop();
     await rm(root, { recursive: true });
   });
-  afterAll(() => postgres.stop());
 
   const stop = async () => {
     for (const app of apps.splice(0)) await app.close();
@@ -136,7 +129,7 @@ onPostgres('the upload folder and the database', (bin) => {
   it('are compared by their ids, and the error explains how to connect them', async () => {
     await fill(await startOn(database, 'uploads'), 'uploads');
     await stop();
-    const other = { url: await postgres.createDatabase() };
+    const other = (await createOnPostgres(bin)).config;
     await fill(await startOn(other, 'others'), 'others');
     await stop();
     const before = await filesOf('others');

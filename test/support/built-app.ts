@@ -1,13 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { oncePerRun, runFolder } from './once-per-run.js';
 
 const ROOT = join(__dirname, '../..');
-/** A folder in `dist`, one for each worker of jest, so that no worker replaces the files of a running app. */
-const NAME = `test-app-${process.env['JEST_WORKER_ID']}`;
-const OUT = join(ROOT, 'dist', NAME);
+
+/** A folder in `dist`, so that the compiled app finds node_modules. Each run of jest has its own. */
+const outDir = (): string => join(ROOT, 'dist', basename(runFolder()));
 
 /** A process of the compiled app. It ends by `stop`, or by itself. */
 export interface AppProcess {
@@ -23,27 +24,29 @@ export interface AppProcess {
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
-/** Compiles the app as `npm start` does, because production runs ESM and jest runs CommonJS. */
+/** Compiles the app as `npm start` does, because production runs ESM and jest runs CommonJS. The specs of a run share the result. */
 export async function buildApp(): Promise<void> {
-  const compilerOptions = { outDir: NAME, rootDir: '..' };
-  const tsconfig = {
-    extends: '../apps/sample/tsconfig.app.json',
-    compilerOptions,
-    include: ['../apps/sample/src/**/*'],
-  };
-  await mkdir(join(ROOT, 'dist'), { recursive: true });
-  await writeFile(`${OUT}.json`, JSON.stringify(tsconfig));
-  const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-  await promisify(execFile)(
-    process.execPath,
-    [nest, 'build', 'sample', '--path', `dist/${NAME}.json`],
-    { cwd: ROOT },
-  );
+  await oncePerRun('built-app', async () => {
+    const folder = outDir();
+    const tsconfig = {
+      extends: '../apps/sample/tsconfig.app.json',
+      compilerOptions: { outDir: basename(folder), rootDir: '..', noCheck: true }, // `npm run typecheck` checks it
+      include: ['../apps/sample/src/**/*'],
+    };
+    await mkdir(folder, { recursive: true });
+    const path = `${folder}.tsconfig.json`;
+    await writeFile(path, JSON.stringify(tsconfig));
+    const nest = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
+    const args = [nest, 'build', 'sample', '--path', relative(ROOT, path)];
+    await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+    await rm(path);
+    return { folder };
+  });
 }
 
 /** Returns the compiled file of a module of the app. */
 export function compiled(module: string): string {
-  return join(OUT, 'apps/sample/src', module);
+  return join(outDir(), 'apps/sample/src', module);
 }
 
 /** Runs `main` (start:prod) or `demo` (npm start), or another file, in a folder, with this environment and nothing else. */

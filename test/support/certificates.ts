@@ -2,18 +2,19 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeWith } from './needs.js';
+import type { Program } from './needs.js';
 import { describeRedis } from './redis.js';
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-
-/** `describe` for tests that need redis-server and openssl. Without them they are skipped with a message, or fail if CI=true. */
-export const describeOpenssl: typeof describeRedis = (name, fn) => {
-  if (hasOpenssl) return describeRedis(name, fn);
-  process.stderr.write(`\nSKIPPED, no openssl on this machine: ${name}\n`);
-  if (process.env['CI'] === 'true')
-    throw new Error('openssl is not installed. CI=true does not let a part be skipped.');
-  describe.skip(name, fn);
+const OPENSSL: Program = {
+  name: 'openssl',
+  isInstalled: spawnSync('openssl', ['version']).status === 0,
+  package: 'openssl',
 };
+
+/** `describe` for tests that need redis-server and openssl. */
+export const describeOpenssl: typeof describeRedis = (title, stories) =>
+  OPENSSL.isInstalled ? describeRedis(title, stories) : describeWith(OPENSSL, title, stories);
 
 /** A certificate authority for tests, and a certificate for this machine that it signed. */
 export class Certificates {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,6 +18,12 @@ export interface Postgres {
 }
 
 const DEBIAN = '/usr/lib/postgresql';
+const SETTINGS = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'max_connections=300',
+].flatMap((setting) => ['-c', setting]);
 
 /** Returns the folder of the newest server programs of Debian's package, or `undefined` if it is not installed. */
 export function findPostgres(): string | undefined {
@@ -28,8 +35,25 @@ export function findPostgres(): string | undefined {
     .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
-/** Starts a server with an empty data folder in /tmp. It does not sync to disk, because the data need not survive the test. */
+/** Starts a server with an empty data folder. */
 export async function startPostgres(bin: string): Promise<Postgres> {
+  const { server, port, folder } = await launchPostgres(bin);
+  return {
+    createDatabase: () => createDatabase(port),
+    async stop() {
+      if (server.exitCode !== null) return;
+      const exit = once(server, 'exit');
+      server.kill('SIGINT'); // PostgreSQL's fast shutdown
+      await exit;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts the process of a server in a folder in /tmp. It does not sync to disk, because the data need not survive the test. */
+export async function launchPostgres(
+  bin: string,
+): Promise<{ server: ChildProcess; port: number; folder: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-wechat-pg-'));
   const as = serverUser();
   if (as.uid !== undefined && as.gid !== undefined) chownSync(folder, as.uid, as.gid);
@@ -44,36 +68,39 @@ export async function startPostgres(bin: string): Promise<Postgres> {
   );
   if (init.status !== 0) throw new Error(`initdb: ${String(init.stderr)}`);
   const port = await freePort();
-  const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'].flatMap(
-    (setting) => ['-c', setting],
-  );
   const server = spawn(
     join(bin, 'postgres'),
-    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...fast],
+    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...SETTINGS],
     {
       ...as,
       cwd: folder,
       stdio: 'ignore',
     },
   );
-  const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
-  await untilReady(url('postgres'), server);
-  let databases = 0;
-  return {
-    async createDatabase() {
-      const name = `test_${++databases}`;
-      await query(url('postgres'), `CREATE DATABASE ${name}`);
-      return url(name);
-    },
-    async stop() {
-      if (server.exitCode !== null) return;
-      const exit = once(server, 'exit');
-      server.kill('SIGINT'); // PostgreSQL's fast shutdown
-      await exit;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  await untilReady(urlOf(port, 'postgres'), server);
+  return { server, port, folder };
 }
+
+/**
+ * Creates a database on the server with this port.
+ * @param template the name of the database to copy. @default an empty one
+ * @returns its URL
+ */
+export async function createDatabase(port: number, template = 'template1'): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  await query(urlOf(port, 'postgres'), `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  return urlOf(port, name);
+}
+
+/** Removes a database, with the connections to it. Does nothing if it was removed before. */
+export async function dropDatabase(url: string): Promise<void> {
+  const { port, pathname } = new URL(url);
+  const sql = `DROP DATABASE IF EXISTS ${pathname.slice(1)} WITH (FORCE)`;
+  await query(urlOf(Number(port), 'postgres'), sql);
+}
+
+const urlOf = (port: number, database: string): string =>
+  `postgres://postgres@127.0.0.1:${port}/${database}`;
 
 /** PostgreSQL refuses to run as root. Debian's package creates a user for it. */
 function serverUser(): Pick<SpawnOptions, 'uid' | 'gid'> {

@@ -9,23 +9,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import type { RedisClientType } from 'redis';
+import { describeWith } from './needs.js';
+import type { Program } from './needs.js';
 
-const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
-
-/** `describe` for tests that need redis-server. Without it they are skipped with a message, or fail if CI=true. */
-export const describeRedis: (name: string, fn: () => void) => void = (name, fn) => {
-  if (isInstalled) return describe(name, fn);
-  process.stderr.write(
-    `\nSKIPPED, no redis-server on this machine (apt-get install redis-server): ${name}\n`,
-  );
-  if (process.env['CI'] === 'true')
-    return describe(name, () => it('needs redis-server', () => fail()));
-  describe.skip(name, fn);
+const REDIS: Program = {
+  name: 'redis-server',
+  isInstalled: spawnSync('redis-server', ['--version']).status === 0,
+  package: 'redis-server',
 };
 
-function fail(): never {
-  throw new Error('redis-server is not installed. CI=true does not let a part be skipped.');
-}
+/** `describe` for tests that need redis-server. */
+export const describeRedis = (title: string, stories: () => void): void =>
+  describeWith(REDIS, title, stories);
 
 /** Returns the arguments for a server with TLS on this port. */
 type TlsArgs = (port: number) => string[];

@@ -7,6 +7,7 @@ import type { SandboxUser, WechatSandbox, WechatSandboxOptions } from 'nestjs-we
 import { createApp } from '../../apps/sample/src/app.js';
 import { readConfig } from '../../apps/sample/src/config.js';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
+import { createAppDatabase } from './databases.js';
 import { clientOf } from './http.js';
 import type { AppResponse, Call } from './http.js';
 import { PUSH } from './push-messages.js';
@@ -34,7 +35,7 @@ export interface Login extends Record<string, any> {
 
 export interface StartOptions {
   env?: Record<string, string | undefined>;
-  /** @default embedded, in memory */
+  /** @default a new one of `createAppDatabase`, which `close` removes */
   database?: DatabaseConfig;
   sandbox?: WechatSandboxOptions;
   /** A sandbox that several apps share. `close` leaves it running. @default a new one */
@@ -48,7 +49,7 @@ export interface StartOptions {
 /** Starts the reference app with its own sandbox. The app uses the sandbox's clock for sessions. */
 export async function start({
   env = {},
-  database = { dir: 'memory://' },
+  database,
   sandbox = {},
   wechat: shared,
   shop = false,
@@ -56,6 +57,7 @@ export async function start({
 }: StartOptions = {}): Promise<Started> {
   const wechat = shared ?? (await startWechatSandbox(sandbox));
   const closeSandbox = async (): Promise<void> => (shared ? undefined : wechat.close());
+  const own = database ? undefined : await createAppDatabase();
   const port = shop || push ? await freePort() : 0;
   const uploads = await mkdtemp(join(tmpdir(), 'nestjs-wechat-uploads-'));
   const config = readConfig({
@@ -68,10 +70,14 @@ export async function start({
     ...env,
   });
   const log: string[] = [];
-  Object.assign(config, { database, wechat: { ...config.wechat, clock: wechat.clock.now } });
+  Object.assign(config, {
+    database: database ?? own?.config,
+    wechat: { ...config.wechat, clock: wechat.clock.now },
+  });
   const app = await createApp(config, { logTo: { write: (line) => void log.push(line) } }).catch(
     async (error: unknown) => {
       await closeSandbox(); // an open server keeps jest running
+      await own?.remove();
       throw error;
     },
   );
@@ -93,6 +99,7 @@ export async function start({
   const close = async (): Promise<void> => {
     await app.close();
     await closeSandbox();
+    await own?.remove();
     await rm(uploads, { recursive: true, force: true });
   };
   return { app, url, wechat, uploads, log, call, login, close };
