@@ -4,6 +4,9 @@ import DefaultTheme from 'vitepress/theme-without-fonts';
 import { nextTick, onMounted, watch } from 'vue';
 import './style.css';
 
+/** The other layouts of the theme have a <main>. */
+const markHome = (): void => document.querySelector('.VPHome')?.setAttribute('role', 'main');
+
 export default {
   extends: DefaultTheme,
   enhanceApp({ router }) {
@@ -16,8 +19,6 @@ export default {
     };
   },
   setup() {
-    // The other layouts of the theme have a <main>.
-    const markHome = (): void => document.querySelector('.VPHome')?.setAttribute('role', 'main');
     const { page } = useData();
     onMounted(markHome);
     watch(page, () => nextTick(markHome));
