@@ -1,11 +1,19 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { DataSource } from 'typeorm';
+import type { DataSourceOptions, MigrationInterface, QueryRunner } from 'typeorm';
+import { Shutdown } from '../../apps/sample/src/common/shutdown.js';
+import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { onPostgres } from '../support/databases.js';
 import { startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
+import { until } from '../support/redis.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
@@ -405,6 +413,29 @@ describe('the login limit', () => {
   });
 });
 
+describe('the shutdown', () => {
+  it('finishes what is under way, and refuses the rest with the envelope', async () => {
+    const s = await start();
+    const slow = { body: await s.wechat.users.create().login() };
+    s.wechat.next('/sns/jscode2session', { delay: '500ms' });
+    const login = s.call('POST /auth/login', slow);
+    const socket = connect(Number(new URL(s.url).port), '127.0.0.1');
+    let response = '';
+    socket.on('data', (chunk) => (response += String(chunk)));
+    socket.write('GET /me HTTP/1.1\r\nHost: x\r\n');
+    await until(() => s.wechat.requests.length > 0);
+    const closed = s.close();
+    await until(() => s.app.get(Shutdown).isClosing);
+    socket.write('\r\n');
+    await once(socket, 'close');
+    expect(response).toMatch(/^HTTP\/1.1 503 /);
+    expect(response).toMatch(/\r\nretry-after: 1\r\n/i);
+    expect(response).toContain('"error":"ERR_STORE_UNAVAILABLE"');
+    expect((await login).status).toBe(200);
+    await closed;
+  });
+});
+
 onPostgres('a PostgreSQL server', (bin) => {
   let postgres: Postgres;
   let apps: Started[] = [];
@@ -421,6 +452,47 @@ onPostgres('a PostgreSQL server', (bin) => {
     const url = await postgres.createDatabase();
     apps = await Promise.all([1, 2, 3].map(() => start({ database: { url } })));
     for (const app of apps) await expect(app.login()).resolves.toMatchObject({ isNewUser: true });
+  });
+
+  it('runs a migration that is slower than the timeout of a query once, for five instances', async () => {
+    class Slow1900000000000 implements MigrationInterface {
+      async up(db: QueryRunner): Promise<void> {
+        await db.query('SELECT pg_sleep(1)');
+        await db.query('CREATE TABLE slow ()');
+      }
+      async down(): Promise<void> {}
+    }
+    const options: DataSourceOptions = {
+      type: 'postgres',
+      url: await postgres.createDatabase(),
+      migrations: [Slow1900000000000],
+      extra: { query_timeout: 500 },
+    };
+    const started = await Promise.all([1, 2, 3, 4, 5].map(() => migrateAndConnect(options)));
+    expect(await started[4]!.query('SELECT count(*) FROM migrations')).toEqual([{ count: '1' }]);
+    const locks = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`;
+    expect(await started[4]!.query(locks)).toEqual([{ count: '0' }]);
+    await Promise.all(started.map((dataSource) => dataSource.destroy()));
+  });
+
+  it('returns the pages of a list from an index, without a sort', async () => {
+    const s = await start({ database: { url: await postgres.createDatabase() } });
+    apps = [s];
+    const db = s.app.get(DataSource);
+    for (const table of ['recordings', 'orders']) {
+      const plan = await db.transaction(async (rows) => {
+        await rows.query('SET LOCAL enable_seqscan = off'); // the tables are empty
+        await rows.query('SET LOCAL enable_bitmapscan = off');
+        return rows.query(
+          `EXPLAIN SELECT * FROM ${table} WHERE user_id = $1 AND (created_at, id) < (SELECT created_at, id FROM ${table} WHERE id = $2)
+           ORDER BY created_at DESC, id DESC LIMIT 50`,
+          [randomUUID(), randomUUID()],
+        );
+      });
+      const lines = plan.map((line: Record<string, string>) => line['QUERY PLAN']).join('\n');
+      expect(lines).toContain('Index Scan Backward');
+      expect(lines).not.toContain('Sort');
+    }
   });
 
   it('that is down leads to 503 only on routes that need it, and to 503 of the readiness check', async () => {

@@ -328,6 +328,43 @@ describeOnEachDatabase('recordings', (database) => {
       expect([status, body.error, await files()]).toEqual([401, 'ERR_WECHAT_SESSION', before]);
     });
 
+    it('are listed in pages, which new recordings do not move', async () => {
+      const { session_rd: token, user } = await context.s.login();
+      const rows = Array.from({ length: 7 }, (_, n) => ({
+        id: randomUUID(),
+        createdAt: `2026-11-20T08:00:00.00000${Math.floor(n / 2)}Z`, // pairs, a microsecond apart
+      }));
+      const insert = (row: { id: string; createdAt: string }) =>
+        sql(
+          `INSERT INTO recordings (id, user_id, format, file_size, duration, created_at) VALUES ($1, $2, 'mp3', 1, 1, $3)`,
+          ...[row.id, user.id, row.createdAt],
+        );
+      for (const row of rows) await insert(row);
+      const get = (query: string, as = token) =>
+        context.s.call(`GET /recordings${query}`, { token: as });
+      const ids = async (query: string): Promise<string[]> =>
+        (await get(query)).body.data.map(({ id }: { id: string }) => id);
+      const all = await ids('');
+      expect(all.toSorted()).toEqual(rows.map(({ id }) => id).toSorted());
+
+      const pages = [await ids('?limit=3')];
+      await insert({ id: randomUUID(), createdAt: '2026-11-20T09:00:00Z' });
+      while (pages.at(-1)!.length > 0)
+        pages.push(await ids(`?limit=3&before=${pages.at(-1)!.at(-1)}`));
+      expect(pages.map(({ length }) => length)).toEqual([3, 3, 1, 0]);
+      expect(pages.flat()).toEqual(all);
+
+      const { session_rd: stranger } = await context.s.login();
+      for (const [query, as] of [
+        [`?before=${all[0]}`, stranger],
+        [`?before=${randomUUID()}`, token],
+        ['?before=x', token],
+        ['?limit=0', token],
+        ['?limit=101', token],
+      ] as const)
+        expect([query, (await get(query, as)).status]).toEqual([query, 400]);
+    });
+
     it('lose nothing after a crash: a file without a row moves to the trash, and a row without a file is 410', async () => {
       const [kept, lost] = [await record(), await record()];
       const old = new Date(Date.now() - 2 * 3600_000);

@@ -45,6 +45,37 @@ describeRedis('the reference app on Redis', () => {
   });
 });
 
+describeRedis('the login limit of three instances', () => {
+  let redis: TestRedis;
+  let apps: Started[];
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    const env = { REDIS_URL: redis.url, LOGIN_RATE_LIMIT: '6', TRUST_PROXY: '1' };
+    apps = [await start({ env }), await start({ env }), await start({ env })];
+  });
+  afterAll(async () => {
+    await Promise.all(apps.map((app) => app.close()));
+    await redis.end();
+  });
+
+  /** The statuses of attempts of one address, by turns on each instance. */
+  const attempts = async (address: string, count: number): Promise<number[]> => {
+    const request = { body: { code: 'unknown' }, headers: { 'x-forwarded-for': address } };
+    const statuses: number[] = [];
+    for (let n = 0; n < count; n++)
+      statuses.push((await apps[n % apps.length]!.call('POST /auth/login', request)).status);
+    return statuses;
+  };
+  const times = (count: number, status: number): number[] => Array<number>(count).fill(status);
+
+  it('counts them together, and each for itself while Redis is down', async () => {
+    expect(await attempts('1.1.1.1', 12)).toEqual([...times(6, 401), ...times(6, 429)]);
+    expect(await redis.run('KEYS', 'wx:app:limit:*')).toEqual(['wx:app:limit:login:1.1.1.1']);
+    await redis.end();
+    expect(await attempts('2.2.2.2', 21)).toEqual([...times(18, 401), ...times(3, 429)]);
+  });
+});
+
 describeRedis('CACHE_REDIS_URL', () => {
   let sessions: TestRedis;
   let cache: TestRedis;

@@ -101,7 +101,7 @@ describeOnEachDatabase('the shop', (database) => {
         ).status,
       ).toBe(401);
     }
-    expect((await bob.call(`GET /orders?before=${order.id}`)).status).toBe(404);
+    expect((await bob.call(`GET /orders?before=${order.id}`)).status).toBe(400);
     expect(await alice.statusOf(order)).toBe('paid');
   });
 

@@ -15,6 +15,7 @@ import type { AppProcess } from '../support/built-app.js';
 import { createAppDatabase, databaseEnvironment } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import { BOUNDARY, file, multipart } from '../support/multipart.js';
+import { until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 
 const SECONDS = 1000;
@@ -130,7 +131,7 @@ describe('the compiled app', () => {
           .map(([name, value]) => `${name}='${value}'\n`)
           .join(''),
       );
-      const app = run('main', { cwd });
+      const app = run('main', { cwd, env: { SHUTDOWN_DRAIN: '500ms' } });
       const output = await app.says('Listening');
       expect(output.match(/REDIS_URL/g)).toHaveLength(1);
       expect(output.match(/DATABASE_URL/g)).toHaveLength(1);
@@ -143,6 +144,13 @@ describe('the compiled app', () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
       const since = Date.now();
       const stopped = app.stop();
+      await until(async () => (await call('GET /health/ready')).status === 503);
+      const ready = await call('GET /health/ready');
+      expect([ready.body.msg, ready.headers.get('connection')]).toEqual([
+        'not ready: shutting down',
+        'close',
+      ]);
+      expect((await call('GET /health/live')).status).toBe(200);
       expect((await login).status).toBe(200);
       expect(await stopped).toBe(0);
       expect(Date.now() - since).toBeLessThan(5 * SECONDS); // earlier than the deadline of the shutdown

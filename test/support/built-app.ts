@@ -59,7 +59,7 @@ export function runApp(
     [entry.endsWith('.mjs') ? entry : compiled(`${entry}.js`)],
     {
       cwd,
-      env: { PATH: process.env['PATH'], ...env },
+      env: { PATH: process.env['PATH'], SHUTDOWN_DRAIN: '0s', ...env },
     },
   );
   let output = '';

@@ -1,5 +1,5 @@
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
-import { connectAndMigrate } from '../../apps/sample/src/database/migrate.js';
+import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
 import { MIGRATIONS } from '../../apps/sample/src/database/migrations/index.js';
 import { describeWith } from './needs.js';
 import { oncePerRun } from './once-per-run.js';
@@ -37,7 +37,7 @@ async function startShared(
   const { server, port, folder } = await launchPostgres(bin);
   server.unref(); // it runs until the global teardown ends it
   const url = await createDatabase(port);
-  const database = await connectAndMigrate({
+  const database = await migrateAndConnect({
     type: 'postgres',
     url,
     migrations: MIGRATIONS,

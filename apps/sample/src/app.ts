@@ -11,6 +11,7 @@ import { acceptJsonBodies } from './common/json-body.js';
 import { createLogger, logRequests, nestLogger } from './common/logging.js';
 import { sendNotFound } from './common/not-found.js';
 import { setResponseHeaders, warnAboutUnknownProxy } from './common/response-headers.js';
+import { refuseDuringShutdown, Shutdown } from './common/shutdown.js';
 import { validation } from './common/validation.js';
 import { ConfigError } from './config.js';
 import type { AppConfig } from './config.js';
@@ -28,7 +29,7 @@ const LIMITS = {
   http: { headersTimeout: 15_000 },
 };
 
-const SHUTDOWN_SIGNALS = ['SIGINT', 'SIGTERM'];
+/** How long requests under way may take after the app has stopped serving. */
 const SHUTDOWN_TIMEOUT_MS = 9000;
 
 /** Replaced by tests. */
@@ -47,6 +48,7 @@ export async function createApp(
   const adapter = new EnvelopeAdapter({
     ...LIMITS,
     trustProxy: config.trustProxy,
+    return503OnClosing: false, // refuseDuringShutdown does it
     forceCloseConnections: 'idle', // idle keep-alive connections must not delay the shutdown
     frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) =>
       sendNotFound(request, reply),
@@ -64,24 +66,33 @@ export async function createApp(
   acceptUploads(app);
   logRequests(app, logger);
   if (config.apiDocs) serveDocs(app);
-  closeIdleConnectionsDuringShutdown(app);
+  refuseDuringShutdown(app);
   telemetry?.observe(app);
   return app;
 }
 
-/** Listens until SIGINT or SIGTERM. Then it finishes the requests under way, for at most nine seconds, and exits with 0. */
+/**
+ * Listens until SIGINT or SIGTERM. After SIGTERM, which a platform sends, the app serves for the time of SHUTDOWN_DRAIN; SIGINT is Ctrl-C.
+ * Then it finishes the requests under way, for at most nine seconds, and exits with 0.
+ */
 export async function listen(
   app: NestFastifyApplication,
-  port: number,
+  { port, shutdownDrain }: Pick<AppConfig, 'port' | 'shutdownDrain'>,
   host: string,
 ): Promise<string> {
-  app.enableShutdownHooks(SHUTDOWN_SIGNALS, { useProcessExit: true });
-  for (const signal of SHUTDOWN_SIGNALS)
-    process.once(signal, () => setTimeout(() => process.exit(0), SHUTDOWN_TIMEOUT_MS).unref());
+  process.once('SIGINT', () => void stop(app, 0));
+  process.once('SIGTERM', () => void stop(app, shutdownDrain));
   await app.listen(port, host);
   const url = await app.getUrl();
   new Logger('App').log(`Listening on ${url}`);
   return url;
+}
+
+async function stop(app: NestFastifyApplication, drainMs: number): Promise<void> {
+  await app.get(Shutdown, { strict: false }).drain(drainMs);
+  setTimeout(() => process.exit(0), SHUTDOWN_TIMEOUT_MS).unref();
+  await app.close();
+  process.exit(0);
 }
 
 /** Runs the start of a command. If it fails, prints one sentence for an error that the operator can fix, else the stack, and exits with 1. */
@@ -92,15 +103,6 @@ export async function runCommand(start: () => Promise<void>): Promise<void> {
     process.stderr.write(`${textOf(error)}\n`);
     process.exit(1);
   }
-}
-
-/** Connections become idle one by one during the shutdown. Without this, the server waits for the keep-alive timeout. */
-function closeIdleConnectionsDuringShutdown(app: NestFastifyApplication): void {
-  const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('preClose', async () => {
-    const closing = setInterval(() => fastify.server.closeIdleConnections(), 50);
-    fastify.server.once('close', () => clearInterval(closing));
-  });
 }
 
 /** Starts before Nest, because the library creates its instruments with its module. Imported here, so that other starts do not load it. */

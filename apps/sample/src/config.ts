@@ -61,6 +61,8 @@ export class AppConfig {
   readonly uploadMaxFiles: number;
   /** How long a file without a row stays in the trash, in milliseconds. */
   readonly uploadTrashAge: number;
+  /** How long requests are served after SIGTERM, in milliseconds. */
+  readonly shutdownDrain: number;
   /** Logins per minute and IP address; 0 means no limit. */
   readonly loginRateLimit: number;
   /** Mini-program codes per minute and user; 0 means no limit. */
@@ -105,7 +107,7 @@ const IsDuration = (message: string, { min = 1, max = Infinity } = {}): Property
       name: 'isDuration',
       validator: {
         validate: (value) => {
-          const ms = parseDuration(String(value)) ?? 0;
+          const ms = parseDuration(String(value)) ?? -1;
           return ms >= min && ms <= max;
         },
       },
@@ -201,6 +203,9 @@ class Variables {
   @IsDuration("UPLOAD_TRASH_AGE is not a duration such as '30d' or '12h'")
   UPLOAD_TRASH_AGE = '30d';
 
+  @IsDuration("SHUTDOWN_DRAIN must be a duration from '0s' to '60s'", { min: 0, max: 60_000 })
+  SHUTDOWN_DRAIN = '5s';
+
   @Matches(/^\d{1,9}$/, { message: 'LOGIN_RATE_LIMIT must be a whole number; 0 means no limit' })
   LOGIN_RATE_LIMIT = '120';
 
@@ -275,6 +280,7 @@ export function readConfig(env: Environment): AppConfig {
     uploadDir: variables.UPLOAD_DIR,
     uploadQuota: parseSize(variables.UPLOAD_QUOTA) ?? 0,
     uploadMaxFiles: Number(variables.UPLOAD_MAX_FILES),
+    shutdownDrain: parseDuration(variables.SHUTDOWN_DRAIN) ?? 0,
     uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),

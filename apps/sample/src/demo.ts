@@ -52,6 +52,7 @@ function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): E
     REDIS_URL: undefined,
     DATABASE_URL: undefined,
     UPLOAD_DIR,
+    SHUTDOWN_DRAIN: '0s',
   };
 }
 
@@ -100,6 +101,6 @@ await runCommand(async () => {
     });
   config.wechat.clock = wechat.clock.now; // the simulator moves time
   const app = await createApp(config);
-  const url = await listen(app, config.port, HOST);
+  const url = await listen(app, config, HOST);
   process.stdout.write(welcome(url, wechat.url, wechat.simulate(url)));
 });

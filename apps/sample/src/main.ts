@@ -8,7 +8,7 @@ await runCommand(async () => {
   const config = readConfig(loadEnvironment());
   const app = await createApp(config);
   warnAboutMissingSettings(config);
-  await listen(app, config.port, '0.0.0.0');
+  await listen(app, config, '0.0.0.0');
 });
 
 function warnAboutMissingSettings({ production, wechat, database, jwt }: AppConfig): void {

@@ -5,7 +5,7 @@ import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AppConfig } from '../config.js';
 import { EmbeddedDatabase } from './embedded-database.js';
-import { connectAndMigrate } from './migrate.js';
+import { migrateAndConnect } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
 export const EMBEDDED_DATABASE = Symbol('embedded database');
@@ -73,7 +73,7 @@ class EmbeddedDatabaseModule {}
       imports: [EmbeddedDatabaseModule],
       inject: [AppConfig, EMBEDDED_DATABASE],
       useFactory: optionsFor,
-      dataSourceFactory: connectAndMigrate,
+      dataSourceFactory: migrateAndConnect,
     }),
   ],
   providers: [EmbeddedDatabaseShutdown],

@@ -5,6 +5,7 @@ import type { HealthCheckResult } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { WechatPayClient } from 'nestjs-wechat/pay';
 import { UnavailableError } from '../common/app-error.js';
+import { Shutdown } from '../common/shutdown.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { UploadFolders } from '../files/upload-folders.js';
 
@@ -27,6 +28,7 @@ export class HealthController {
     private readonly wechat: WechatHealthIndicator,
     private readonly database: TypeOrmHealthIndicator,
     private readonly uploads: UploadFolders,
+    private readonly shutdown: Shutdown,
     @Optional() private readonly pay?: WechatPayClient,
   ) {}
 
@@ -45,6 +47,7 @@ export class HealthController {
   @ApiEnvelope(HealthResponse)
   @ApiErrors('ERR_STORE_UNAVAILABLE')
   async ready(): Promise<HealthResponse> {
+    if (this.shutdown.hasBegun) throw new UnavailableError('not ready: shutting down');
     await this.health
       .check([
         () => this.wechat.store('store'),

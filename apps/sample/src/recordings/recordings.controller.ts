@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Param, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
 import {
   ApiBearerAuth,
@@ -10,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, SessionGuard } from 'nestjs-wechat';
+import { PageDto } from '../common/page.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import type { User } from '../users/user.entity.js';
@@ -54,11 +55,11 @@ export class RecordingsController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'My recordings, the newest first' })
+  @ApiOperation({ summary: 'My recordings, the newest first', description: '200 without `limit`.' })
   @ApiEnvelope([RecordingView])
-  @ApiErrors('ERR_WECHAT_SESSION')
-  async list(@CurrentUser() user: User): Promise<RecordingView[]> {
-    const recordings = await this.recordings.list(user);
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  async list(@CurrentUser() user: User, @Query() page: PageDto): Promise<RecordingView[]> {
+    const recordings = await this.recordings.list(user, page);
     const statuses = await this.recordings.statusesOf(recordings);
     return recordings.map((one) => RecordingView.of(one, statuses.get(one.id)));
   }

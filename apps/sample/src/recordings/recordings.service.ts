@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
+import { pageOf } from '../common/page.js';
+import type { PageDto } from '../common/page.js';
 import { AppConfig } from '../config.js';
 import { ContentBlockedError } from '../content/content.errors.js';
 import type { Content, ContentStatus } from '../content/content.entity.js';
@@ -28,6 +30,7 @@ import { describeDifferences, readReportedValues } from './reported-values.js';
 const MAX_BYTES = 20 * 1024 * 1024;
 /** WeChat checks files of at most 10 MB, and no m4a. */
 const MAX_CHECKED_BYTES = 10 * 1024 * 1024;
+const RECORDINGS_ON_A_PAGE = 200;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -69,9 +72,12 @@ export class RecordingsService implements FileIndex, ContentHolder {
     return folder.store(file, recording.id, () => this.insert(recording, user));
   }
 
-  /** Recordings whose file is missing are in the list, so that their owner can delete them. */
-  list({ id: userId }: User): Promise<Recording[]> {
-    return this.rows.find({ where: { userId }, order: { createdAt: 'DESC', id: 'ASC' } });
+  /**
+   * Recordings whose file is missing are in the list, so that their owner can delete them.
+   * @throws BadRequestError if `before` is not a recording of the user
+   */
+  list({ id: userId }: User, page: PageDto): Promise<Recording[]> {
+    return pageOf(this.rows, userId, page, RECORDINGS_ON_A_PAGE);
   }
 
   /** @throws NotFoundError, or FileMissingError if the row is marked and the file is not back */

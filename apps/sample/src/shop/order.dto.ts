@@ -1,24 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  IsByteLength,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsUUID,
-  isUUID,
-  Matches,
-  Max,
-  Min,
-} from 'class-validator';
+import { IsByteLength, IsIn, IsInt, IsOptional, isUUID, Matches, Max, Min } from 'class-validator';
 import { BadRequestError, NotFoundError } from '../common/app-error.js';
 import type { Order, OrderStatus, RefundStatus } from './order.entity.js';
 import { MAX_QUANTITY, PRODUCT_IDS, PRODUCTS } from './products.js';
 
 const QUANTITY = `quantity must be a whole number from 1 to ${MAX_QUANTITY}`;
-const LIMIT = 'limit must be a whole number from 1 to 100';
 
 export class NewOrderDto {
   @ApiProperty({ enum: PRODUCT_IDS })
@@ -30,21 +18,6 @@ export class NewOrderDto {
   @Min(1, { message: QUANTITY })
   @Max(MAX_QUANTITY, { message: QUANTITY })
   quantity: number;
-}
-
-export class OrderListDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 50, type: 'integer' })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt({ message: LIMIT })
-  @Min(1, { message: LIMIT })
-  @Max(100, { message: LIMIT })
-  limit = 50;
-
-  @ApiPropertyOptional({ format: 'uuid', description: 'An order; the list begins after it' })
-  @IsOptional()
-  @IsUUID(undefined, { message: 'before must be the id of an order' })
-  before?: string;
 }
 
 export class RefundDto {

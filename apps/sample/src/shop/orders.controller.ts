@@ -15,16 +15,10 @@ import type { FastifyReply } from 'fastify';
 import { CurrentSession, CurrentUser, SessionGuard } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
 import type { RequestPayment } from 'nestjs-wechat/pay';
+import { PageDto } from '../common/page.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import type { User } from '../users/user.entity.js';
-import {
-  NewOrderDto,
-  OrderIdPipe,
-  OrderListDto,
-  OrderView,
-  readIdempotencyKey,
-  RefundDto,
-} from './order.dto.js';
+import { NewOrderDto, OrderIdPipe, OrderView, readIdempotencyKey, RefundDto } from './order.dto.js';
 import { OrdersService } from './orders.service.js';
 import { RequestPaymentView } from './request-payment.dto.js';
 
@@ -67,14 +61,11 @@ export class OrdersController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'My orders, the newest first' })
+  @ApiOperation({ summary: 'My orders, the newest first', description: '50 without `limit`.' })
   @ApiEnvelope([OrderView])
-  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND')
-  async list(
-    @CurrentUser() user: User,
-    @Query() { limit, before }: OrderListDto,
-  ): Promise<OrderView[]> {
-    return (await this.orders.list(user, limit, before)).map((order) => OrderView.of(order));
+  @ApiErrors('ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION')
+  async list(@CurrentUser() user: User, @Query() page: PageDto): Promise<OrderView[]> {
+    return (await this.orders.list(user, page)).map((order) => OrderView.of(order));
   }
 
   @Get(':id')

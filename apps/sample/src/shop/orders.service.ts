@@ -8,6 +8,8 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { Repository } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
+import { pageOf } from '../common/page.js';
+import type { PageDto } from '../common/page.js';
 import { AppConfig } from '../config.js';
 import { isForeignKeyViolation } from '../database/database-errors.js';
 import type { User } from '../users/user.entity.js';
@@ -24,6 +26,7 @@ const PREPAY_ID_LIFE_MS = 90 * 60_000;
 const SYNC_EVERY_MS = 2000;
 /** How many orders of one user may be pending. It bounds the calls of WeChat Pay that one user can cause by orders that are never paid. */
 const MAX_PENDING = 2000;
+const ORDERS_ON_A_PAGE = 50;
 
 export interface NewOrder {
   productId: string;
@@ -82,22 +85,9 @@ export class OrdersService {
     return this.create(user, session, body, idempotencyKey); // the key or the number was taken at the same time
   }
 
-  /**
-   * @param before the id of an order of the user; the list begins after it
-   * @returns the newest first
-   * @throws NotFoundError if `before` is not an order of the user
-   */
-  async list(user: User, limit: number, before?: string): Promise<Order[]> {
-    const query = this.rows
-      .createQueryBuilder('o')
-      .where({ userId: user.id })
-      .orderBy({ 'o.createdAt': 'DESC', 'o.id': 'DESC' })
-      .take(limit);
-    if (before !== undefined) {
-      const { createdAt, id } = await this.find(user, before);
-      query.andWhere('(o.created_at, o.id) < (:createdAt, :id)', { createdAt, id });
-    }
-    return query.getMany();
+  /** @throws BadRequestError if `before` is not an order of the user */
+  list({ id: userId }: User, page: PageDto): Promise<Order[]> {
+    return pageOf(this.rows, userId, page, ORDERS_ON_A_PAGE);
   }
 
   /** @throws NotFoundError */
