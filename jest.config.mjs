@@ -50,12 +50,15 @@ const swc = (parser, transform) => [
     module: { type: 'commonjs' },
   },
 ];
+/** Packages without state and without a dependency on Nest, which have many files. */
+const SHARED =
+  '@redis/[^/]+|redis|rxjs|es-toolkit|validator|libphonenumber-js|semver|ajv|glob|luxon|music-metadata|pngjs|axios';
 const { paths } = json(join(root, 'tsconfig.json')).compilerOptions;
 const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
 
 /** @type {import('jest').Config} */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/jest/environment.cjs',
   moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
@@ -69,13 +72,14 @@ export default {
   // hook that times out leaves its servers open, so that the worker does not exit.
   testTimeout: 120_000,
   transform: {
+    [`/node_modules/(?:${SHARED})/.+\\.[mc]?js$`]: '<rootDir>/test/support/jest/shared-package.mjs',
     '^.+\\.c?ts$': swc(
       { syntax: 'typescript', decorators: true },
       { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
     ),
     '/node_modules/.+\\.[mc]?js$': swc({ syntax: 'ecmascript' }),
   },
-  transformIgnorePatterns: [`/node_modules/(?!(?:.+/node_modules/)?(?:${esm})/)`],
+  transformIgnorePatterns: [`/node_modules/(?!(?:.+/node_modules/)?(?:${esm}|${SHARED})/)`],
   moduleNameMapper: {
     ...Object.fromEntries(
       Object.entries(paths).map(([name, [file]]) => [
