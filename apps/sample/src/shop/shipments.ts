@@ -57,6 +57,10 @@ export class Shipments {
     if (typeof number === 'string') await this.steps.hastenShipping(appId, number);
   }
 
+  /** WeChat pushes it after each upload and at the settlement. It changes no order. Without a handler a warning is logged. */
+  @OnWechatMessage('event', 'trade_manage_order_settlement')
+  settled(): void {}
+
   private async end(order: Order): Promise<void> {
     await this.steps.endShipping(order, 'shipped');
   }

@@ -105,11 +105,11 @@ function signatureResult({ delivery, status }) {
 
 const UUID = /\b([0-9a-f]{8})-[0-9a-f-]{27}\b/g;
 
-/** Lets a path break after its slashes, and shortens ids. */
+/** Lets a path or the name of an event break at its punctuation, and shortens ids. */
 const breakable = (title) =>
   title
     .replaceAll(UUID, '$1…')
-    .split(/(?<=[/.])/)
+    .split(/(?<=[/._])/)
     .map((part) => html`${part}<wbr />`);
 
 function responseLabel(message) {
