@@ -8,11 +8,20 @@ const BARS: [id: string, label: string][] = [
   ['floor of bare', 'by hand: JSON in Redis'],
   ['sealedFloor of bare', 'by hand: sealed JSON in Redis'],
   ['passport of bare', 'WechatAuthGuard (Passport)'],
+  ['app live of bare', 'reference app: GET /health/live'],
+  ['app session of bare', 'reference app: GET /auth/session'],
   ['nestJwt of bare', '@nestjs/jwt'],
   ['fastifyJwt of bare', '@fastify/jwt'],
   ['passportJwt of bare', 'passport-jwt'],
 ];
-const OURS = ['public of bare', 'guarded in memory of bare', 'guarded of bare', 'passport of bare'];
+const OURS = [
+  'public of bare',
+  'guarded in memory of bare',
+  'guarded of bare',
+  'passport of bare',
+  'app live of bare',
+  'app session of bare',
+];
 const [WIDTH, LEFT, ROW, TOP] = [760, 250, 34, 64];
 /** The width of the longest bar or line. */
 const ROOM = 460;

@@ -8,6 +8,11 @@ import type { Place } from './machine.js';
 interface ChildOptions {
   args?: unknown[];
   execArgv?: string[];
+  /** Added to the environment of this process. */
+  env?: Record<string, string>;
+  cwd?: string;
+  /** `pipe`: a pipe that is not read until `readOutput`. @default inherit */
+  stdout?: 'inherit' | 'ignore' | 'pipe';
   /** @default chosen by the operating system */
   place?: Place;
 }
@@ -19,12 +24,25 @@ export class Child {
   private constructor(private readonly process: ChildProcess) {}
 
   /** @param program a module of this folder that calls `serveTasks` */
-  static start(program: string, { args = [], execArgv = [], place }: ChildOptions = {}): Child {
+  static start(
+    program: string,
+    { args = [], execArgv = [], env = {}, cwd, stdout = 'inherit', place }: ChildOptions = {},
+  ): Child {
     const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
     const words = args.map((one) => JSON.stringify(one));
-    const child = fork(file, words, { execArgv, env: { ...process.env, NODE_ENV: 'production' } });
+    const child = fork(file, words, {
+      execArgv,
+      cwd,
+      env: { ...process.env, NODE_ENV: 'production', ...env },
+      stdio: ['inherit', stdout, 'inherit', 'ipc'],
+    });
     if (place) pin(child.pid!, place);
     return new Child(child);
+  }
+
+  /** Reads the pipe of its output from now on, and discards it. */
+  readOutput(): void {
+    this.process.stdout?.resume();
   }
 
   async ask<T>(name: string, input?: unknown): Promise<T> {
@@ -56,6 +74,12 @@ export class Child {
       waiting.abort();
     }
   }
+}
+
+/** Returns the CPU time of all threads of this process in microseconds. */
+export function spentCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 /** Runs in the child process: executes the tasks that the parent requests by name. */

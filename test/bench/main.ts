@@ -1,15 +1,17 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { FULL, QUICK, say } from './bench.js';
 import type { Scale } from './bench.js';
-import { chartOf } from './chart.js';
+import { writeDocs } from './docs.js';
 import { isMet, listOf, textOf } from './figures.js';
-import type { Findings } from './figures.js';
+import type { Figure, Findings } from './figures.js';
 import { BUSY, describeMachine, hasRedis, hasWrk } from './machine.js';
 import type { Machine } from './machine.js';
+import { appSuite } from './suites/app.js';
 import { decryptSuite } from './suites/decrypt.js';
 import { growthSuite } from './suites/growth.js';
 import { guardSuite } from './suites/guard.js';
+import { logSuite } from './suites/log.js';
 import { loginSuite } from './suites/login.js';
 import { memorySuite } from './suites/memory.js';
 import { paySuite } from './suites/pay.js';
@@ -20,6 +22,8 @@ import { tokenSuite } from './suites/token.js';
 
 const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   guard: guardSuite,
+  app: appSuite,
+  log: logSuite,
   login: loginSuite,
   decrypt: decryptSuite,
   token: tokenSuite,
@@ -33,24 +37,29 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
 /** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];
 
-const USAGE = `npm run bench -- [--quick] [--only ${Object.keys(SUITES).join(',')}] [--json FILE] [--svg FILE]
+const USAGE = `npm run bench -- [--quick] [--only ${Object.keys(SUITES).join(',')}] [--json FILE] [--docs]
+       npm run bench -- --from FILE,FILE --docs
 
   --quick    a smoke run: one short round, no figure worth quoting
   --only     some of the suites
   --json     writes the figures
-  --svg      writes the chart`;
+  --from     reads figures of earlier runs, and measures nothing
+  --docs     writes the table and the chart of docs/performance.md`;
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: Object.keys(SUITES).join(',') },
     json: { type: 'string' },
-    svg: { type: 'string' },
+    from: { type: 'string' },
+    docs: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (options.help) process.stdout.write(`${USAGE}\n`);
+else if (options.from)
+  await writeDocs((await Promise.all(options.from.split(',').map(read))).flat());
 else await bench(chosen());
 
 function chosen(): string[] {
@@ -58,6 +67,10 @@ function chosen(): string[] {
   const unknown = names.find((name) => !(name in SUITES));
   if (unknown !== undefined) throw new Error(`No suite is called ${unknown}.\n\n${USAGE}`);
   return names;
+}
+
+async function read(file: string): Promise<Figure[]> {
+  return (JSON.parse(await readFile(file, 'utf8')) as Findings).figures;
 }
 
 async function bench(names: string[]): Promise<void> {
@@ -73,7 +86,7 @@ async function bench(names: string[]): Promise<void> {
       options.json,
       `${JSON.stringify({ machine, figures, tables: found.tables }, null, 2)}\n`,
     );
-  if (options.svg) await writeFile(options.svg, chartOf(found.figures));
+  if (options.docs) await writeDocs(found.figures);
 }
 
 function warn({ othersBusy }: Machine): void {

@@ -26,11 +26,16 @@ export class RunningServer {
     private readonly generator: LoadGenerator,
   ) {}
 
-  static async with<T>(
+  static with<T>(
     { stack, http = 'fastify', ground, execArgv }: Served,
     work: (server: RunningServer) => Promise<T>,
   ): Promise<T> {
-    const child = Child.start('server', { args: [stack, ground, http], execArgv, place: 'server' });
+    const args = [stack, ground, http];
+    return RunningServer.in(Child.start('server', { args, execArgv, place: 'server' }), work);
+  }
+
+  /** @param child runs a server, and has the tasks `url` and `cpu` */
+  static async in<T>(child: Child, work: (server: RunningServer) => Promise<T>): Promise<T> {
     const generator = new LoadGenerator();
     try {
       return await work(new RunningServer(child, generator));
@@ -79,9 +84,9 @@ export class RunningServer {
   }
 }
 
-/** Returns one request for each client, to the route that every stack serves. */
-export function requestsWith({ header, values }: Credentials): HttpRequest[] {
-  return values.map((value) => ({ path: '/hello', headers: { [header]: value } }));
+/** Returns one request for each client. @param path the route that every stack serves by default */
+export function requestsWith({ header, values }: Credentials, path = '/hello'): HttpRequest[] {
+  return values.map((value) => ({ path, headers: { [header]: value } }));
 }
 
 export function allGood(measured: Measured): Measured {

@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccessTokenService } from 'nestjs-wechat';
-import { serveTasks } from './child.js';
+import { serveTasks, spentCpu } from './child.js';
 import { heldMemory } from './heap.js';
 import type { Ground } from './library.js';
 import { STACKS } from './stacks/index.js';
@@ -28,11 +28,7 @@ serveTasks({
   url: () => app.getUrl(),
   credentials: (clients: number) => stack.credentials(app, clients),
   requests: () => stack.requests?.() ?? [],
-  /** CPU time of all threads in microseconds. */
-  cpu: () => {
-    const { user, system } = process.cpuUsage();
-    return user + system;
-  },
+  cpu: spentCpu,
   heldMemory,
   accessTokens: (callers: number) => {
     const tokens = app.get(AccessTokenService, { strict: false });

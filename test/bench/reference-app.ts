@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findPostgres, startPostgres } from '../support/postgres.js';
+import { freePort } from '../support/redis.js';
+import { Child } from './child.js';
+import type { Ground } from './library.js';
+import { RunningServer } from './running-server.js';
+import { bearers } from './stacks/stack.js';
+import type { Credentials } from './stacks/stack.js';
+
+/** What the reference app needs around it. */
+export interface Surroundings {
+  redis: string | undefined;
+  /** The sandbox. */
+  wechat: Child;
+  /** Without it the app uses its embedded database. */
+  databaseUrl?: string;
+  /** @default ignore */
+  stdout?: 'ignore' | 'pipe';
+  logLevel?: string;
+}
+
+/** The reference app with users that have logged in. */
+export interface ReferenceApp {
+  server: RunningServer;
+  process: Child;
+  credentials: Credentials;
+}
+
+const CLIENTS = 256;
+/** Logins at a time: the embedded database has one connection. */
+const AT_ONCE = 16;
+
+/** Starts the compiled reference app in an empty folder, and logs its users in over HTTP. */
+export async function withReferenceApp<T>(
+  { redis, wechat, databaseUrl, stdout = 'ignore', logLevel = 'info' }: Surroundings,
+  work: (app: ReferenceApp) => Promise<T>,
+): Promise<T> {
+  const cwd = await mkdtemp(join(tmpdir(), 'wechat-bench-'));
+  const { url, apps } = await wechat.ask<NonNullable<Ground['wechat']>>('open');
+  const miniProgram = apps.find(({ kind }) => kind === 'mini-program')!;
+  const env = {
+    PORT: String(await freePort()),
+    JWT_SECRET: 'the-secret-of-a-benchmark-with-32-bytes',
+    LOGIN_RATE_LIMIT: '0',
+    LOG_LEVEL: logLevel,
+    WECHAT_API_BASE_URL: url,
+    WECHAT_MINI_APP_ID: miniProgram.appId,
+    WECHAT_MINI_APP_SECRET: miniProgram.secret,
+    REDIS_URL: redis ?? '',
+    DATABASE_URL: databaseUrl ?? '',
+  };
+  const process = Child.start('app', { env, cwd, stdout, place: 'server' });
+  try {
+    return await RunningServer.in(process, async (server) => {
+      const codes = await wechat.ask<string[]>('codes', CLIENTS);
+      const tokens = await logIn(await server.url(), codes);
+      return work({ server, process, credentials: bearers(tokens) });
+    });
+  } finally {
+    await rm(cwd, { recursive: true });
+  }
+}
+
+/** Runs `work` with a new database of a PostgreSQL server, or with `undefined` if PostgreSQL is not installed. */
+export async function withPostgres<T>(work: (url: string | undefined) => Promise<T>): Promise<T> {
+  const bin = findPostgres();
+  if (!bin) return work(undefined);
+  const postgres = await startPostgres(bin);
+  try {
+    return await work(await postgres.createDatabase());
+  } finally {
+    await postgres.stop();
+  }
+}
+
+async function logIn(url: string, codes: string[]): Promise<string[]> {
+  const tokens: string[] = [];
+  for (let at = 0; at < codes.length; at += AT_ONCE)
+    tokens.push(
+      ...(await Promise.all(codes.slice(at, at + AT_ONCE).map((code) => sessionOf(url, code)))),
+    );
+  return tokens;
+}
+
+async function sessionOf(url: string, code: string): Promise<string> {
+  const response = await fetch(`${url}/auth/login`, { method: 'POST', ...bodyWith(code) });
+  if (!response.ok) throw new Error(`login: ${response.status} ${await response.text()}`);
+  const { data } = (await response.json()) as { data: { session_rd: string } };
+  return data.session_rd;
+}
+
+/** The body of a login. */
+export function bodyWith(code: string): { body: string; headers: Record<string, string> } {
+  return { body: JSON.stringify({ code }), headers: { 'content-type': 'application/json' } };
+}
