@@ -246,7 +246,10 @@ export class SessionService {
     return this.sessionKeys.reset(session);
   }
 
-  /** Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. */
+  /**
+   * Writes the session first and lists it second. A session that is not listed yet has not been returned to a client. The user is
+   * read while the session is written.
+   */
   @Traced(sessionChannel, { operation: 'login' })
   private async exchange(app: WechatApp, code: string): Promise<IssuedSession> {
     const { openid, unionid, sessionKey } = await code2Session(this.platform, app, code);
@@ -254,7 +257,7 @@ export class SessionService {
     const token = this.tokens.create();
     const now = this.clock.now();
     const loginExpiresAt = now + this.options.session.maxAgeMs;
-    const stored = await this.sessions.add(token.id, {
+    const writing = this.write(token.id, {
       appId,
       openid,
       unionid,
@@ -264,12 +267,20 @@ export class SessionService {
       loginExpiresAt,
       secret: token.secret,
     });
-    if (!stored) throw new StoreUnavailableError('The store already has a session with a new id.');
     const listed = { id: token.id, issuedAt: now, loginExpiresAt };
-    const first = await this.userSessions.add({ appId, openid }, listed, sessionKey);
+    const [stored, first] = await Promise.all([
+      writing,
+      this.userSessions.add({ appId, openid }, listed, sessionKey, writing),
+    ]);
     const issued = this.issue(token, stored);
     this.events.emit('login', { session: issued.session, first });
     return issued;
+  }
+
+  private async write(id: string, record: SessionRecord): Promise<StoredSession> {
+    const stored = await this.sessions.add(id, record);
+    if (!stored) throw new StoreUnavailableError('The store already has a session with a new id.');
+    return stored;
   }
 
   /** Returns the record with a new secret. The current one becomes the previous one. */

@@ -22,11 +22,18 @@ export class UserSessions {
 
   /**
    * Lists a new session of a user and stores the session_key of its login. Revokes the oldest sessions if the user has too many.
+   * @param written resolves when the record of the session is in the store. It is listed only then, but the user is read meanwhile
    * @returns whether the user had no record
    */
-  async add(user: WechatUserKey, session: ListedSession, sessionKey: string): Promise<boolean> {
+  async add(
+    user: WechatUserKey,
+    session: ListedSession,
+    sessionKey: string,
+    written: Promise<unknown>,
+  ): Promise<boolean> {
     let isFirst = false;
     await this.users.update(user, async (record) => {
+      await written;
       isFirst = record === undefined;
       const next = withSessionKey(record, sessionKey, session.issuedAt, this.clock.now());
       return { ...next, sessions: [...(await this.makeRoom(next.sessions)), session] };
