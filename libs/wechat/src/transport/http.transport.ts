@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import axios, { isAxiosError } from 'axios';
-import type { AxiosRequestConfig, AxiosResponse } from 'axios';
+import type { AxiosResponse } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { inspect } from 'node:util';
@@ -62,25 +62,31 @@ export class HttpTransport implements OnApplicationShutdown {
    * @throws TransportError if there is no complete response
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const config: AxiosRequestConfig = {
-      method: request.method,
-      baseURL: request.baseUrl,
-      url: request.path,
-      params: request.query,
-      headers: request.headers,
-      data: request.body,
-      signal: AbortSignal.timeout(clamp(request.timeoutMs)),
-      maxContentLength: request.maxBytes,
-      maxRedirects: 0,
-      proxy: false,
-      responseType: 'arraybuffer',
-      transformRequest: [],
-      validateStatus: null, // every status is a response
-    };
-    const response = await this.http.request<Buffer>(config).catch((error: unknown) => {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), clamp(request.timeoutMs));
+    try {
+      const response = await this.http.request<Buffer>({
+        method: request.method,
+        baseURL: request.baseUrl,
+        url: request.path,
+        params: request.query,
+        headers: request.headers,
+        data: request.body,
+        signal: deadline.signal,
+        maxContentLength: request.maxBytes,
+        maxRedirects: 0,
+        proxy: false,
+        responseType: 'arraybuffer',
+        transformRequest: [],
+        transformResponse: [],
+        validateStatus: null, // every status is a response
+      });
+      return { status: response.status, headers: headersOf(response), body: response.data };
+    } catch (error) {
       throw transportErrorOf(error, request.timeoutMs);
-    });
-    return { status: response.status, headers: headersOf(response), body: response.data };
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Hides the agents, because their sockets contain the URLs of requests. */
