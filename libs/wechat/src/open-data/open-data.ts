@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import { decodeBase64 } from '../crypto/base64.js';
 import {
@@ -82,7 +83,8 @@ const CLOCK_SKEW = 60_000;
 const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 /** WeChat's objects have three levels. Thousands of levels would overflow the stack of code that prints the object. */
 const MAX_DEPTH = 32;
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+type Json = Record<string, unknown>;
 
 /**
  * Decrypts open data (AES-128-CBC, PKCS#7) and checks that it is one of WeChat's objects and has the right app, user and age.
@@ -121,21 +123,22 @@ function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): stri
   )
     throw new WechatDecryptError();
   const aes = createDecipheriv('aes-128-cbc', key, vector);
-  return UTF8.decode(Buffer.concat([aes.update(ciphertext), aes.final()]));
+  const text = Buffer.concat([aes.update(ciphertext), aes.final()]);
+  if (!isUtf8(text)) throw new WechatDecryptError();
+  return text.toString();
 }
 
 function isHarmless(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  const inner = value as Record<string, unknown>;
-  return (
-    depth > 0 &&
-    Object.keys(inner).every((key) => !POISONED_KEYS.has(key) && isHarmless(inner[key], depth - 1))
-  );
+  if (depth === 0) return false;
+  for (const key in value)
+    if (POISONED_KEYS.has(key) || !isHarmless((value as Json)[key], depth - 1)) return false;
+  return true;
 }
 
 function isFor(
   { appId, openid, maxAge = 0, now = Date.now() }: DecryptOpenDataInput,
-  data: Record<string, unknown>,
+  data: Json,
 ): boolean {
   const { watermark } = data;
   if (
@@ -152,21 +155,27 @@ function isFor(
 }
 
 /** Whether this is one of the objects that WeChat encrypts. Further fields of a known object are accepted. */
-function isOpenData(data: Record<string, unknown>): boolean {
-  const text = (...fields: string[]): boolean =>
-    fields.every((field) => typeof data[field] === 'string');
-  const absent = (...fields: string[]): boolean =>
-    fields.every((field) => data[field] === undefined);
-  const isUserInfo = (): boolean => text('openId', 'nickName', 'avatarUrl');
-  const isAnonymousProfile = (): boolean =>
-    text('nickName', 'avatarUrl') && absent('openId', 'unionId');
-  const isPhone = (): boolean =>
-    text('phoneNumber', 'purePhoneNumber') &&
-    ['string', 'number'].includes(typeof data['countryCode']);
-  const isSteps = (): boolean =>
-    Array.isArray(data['stepInfoList']) && data['stepInfoList'].every(isStep);
-  const isGroup = (): boolean => text('openGId') || text('opengid');
-  return isUserInfo() || isPhone() || isSteps() || isGroup() || isAnonymousProfile();
+function isOpenData(data: Json): boolean {
+  return isProfile(data) || isPhone(data) || isSteps(data) || isGroup(data);
+}
+
+/** With the user, or without any id as `wx.getUserProfile` returns it. */
+function isProfile({ nickName, avatarUrl, openId, unionId }: Json): boolean {
+  const isAnonymous = openId === undefined && unionId === undefined;
+  return isText(nickName) && isText(avatarUrl) && (isAnonymous || isText(openId));
+}
+
+function isPhone({ phoneNumber, purePhoneNumber, countryCode }: Json): boolean {
+  const isCode = isText(countryCode) || typeof countryCode === 'number';
+  return isText(phoneNumber) && isText(purePhoneNumber) && isCode;
+}
+
+function isSteps({ stepInfoList }: Json): boolean {
+  return Array.isArray(stepInfoList) && stepInfoList.every(isStep);
+}
+
+function isGroup({ openGId, opengid }: Json): boolean {
+  return isText(openGId) || isText(opengid);
 }
 
 function isStep(value: unknown): boolean {
@@ -175,7 +184,11 @@ function isStep(value: unknown): boolean {
   );
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
