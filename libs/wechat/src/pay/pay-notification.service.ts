@@ -138,8 +138,8 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
    * @throws WechatCallbackError if it is not WeChat Pay's or belongs to another merchant; WechatBadRequestError if it cannot be decrypted;
    *   WechatUnavailableError while no key of WeChat Pay is known; WechatConfigError if `body` is not a Buffer
    */
-  open(request: PayNotificationRequest): Promise<PayNotification> {
-    return this.reader.read(request).then(({ notification }) => notification);
+  async open(request: PayNotificationRequest): Promise<PayNotification> {
+    return (await this.reader.read(request)).notification;
   }
 
   private async run(

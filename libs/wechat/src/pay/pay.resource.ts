@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createDecipheriv } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { decodeBase64 } from '../crypto/base64.js';
@@ -25,7 +26,6 @@ const ALGORITHM = 'AEAD_AES_256_GCM';
 export const API_V3_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Decrypts a resource of WeChat Pay.
@@ -65,12 +65,18 @@ export function decryptPayResource({
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
     .setAuthTag(sealed.subarray(-TAG_BYTES))
     .setAAD(Buffer.from(additionalData));
+  const text = decipher.update(sealed.subarray(0, -TAG_BYTES));
   try {
-    const text = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
-    return UTF8.decode(text);
+    decipher.final(); // checks the tag; GCM has no bytes left here
   } catch {
-    throw new WechatBadRequestError(
-      'the resource does not decrypt; compare the APIv3 key with the merchant console',
-    );
+    throw doesNotDecrypt();
   }
+  if (!isUtf8(text)) throw doesNotDecrypt();
+  return text.toString();
+}
+
+function doesNotDecrypt(): WechatBadRequestError {
+  return new WechatBadRequestError(
+    'the resource does not decrypt; compare the APIv3 key with the merchant console',
+  );
 }
