@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import { Client } from 'pg';
+import type { QueryConfig } from 'pg';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, MigrationInterface, QueryRunner } from 'typeorm';
@@ -22,6 +24,7 @@ const VARIABLES = [
   ...[
     'PORT',
     'DATABASE_URL',
+    'DATABASE_PREPARED_STATEMENTS',
     'CACHE_REDIS_URL',
     'REDIS_URL',
     'REDIS_WAIT_REPLICAS',
@@ -494,6 +497,30 @@ onPostgres('a PostgreSQL server', (bin) => {
       expect(lines).not.toContain('Sort');
     }
   });
+
+  it.each([
+    ['on', 'user-by-identity'],
+    ['off', undefined],
+  ])(
+    'gets one query for GET /me, with DATABASE_PREPARED_STATEMENTS=%s as prepared statement %s',
+    async (setting, name) => {
+      const s = await start({
+        database: { url: await postgres.createDatabase() },
+        env: { DATABASE_PREPARED_STATEMENTS: setting },
+      });
+      apps = [s];
+      const { session_rd: token, user } = await s.login();
+      const { openid } = (await s.call('GET /auth/session', { token })).body.data;
+      const query = jest.spyOn(Client.prototype, 'query');
+      for (let i = 0; i < 2; i++)
+        expect((await s.call('GET /me', { token })).body.data).toEqual(user);
+      const queries = query.mock.calls.map(([config]) => config as unknown as QueryConfig);
+      query.mockRestore();
+      // The start also compares files and rows meanwhile.
+      const own = queries.filter(({ values }) => values?.includes(openid));
+      expect(own.map((config) => config.name)).toEqual([name, name]);
+    },
+  );
 
   it('that is down leads to 503 only on routes that need it, and to 503 of the readiness check', async () => {
     const s = await start({ database: { url: await postgres.createDatabase() } });

@@ -48,6 +48,8 @@ export class AppConfig {
   /** What WeChat checks before other users get it. `text`: nicknames only. */
   readonly contentCheck: ContentCheck;
   readonly database: DatabaseConfig;
+  /** Whether frequent queries are prepared statements of PostgreSQL. */
+  readonly preparedStatements: boolean;
   /** The Redis of the cache. If it is not set, the library caches in this process. */
   readonly cacheRedisUrl?: string;
   /** `ttl` in milliseconds. The secret is a key object: it does not print its bytes, and jsonwebtoken is faster with it than with text. */
@@ -165,6 +167,9 @@ class Variables {
   @Matches(/^postgres(ql)?:\/\/./, { message: 'DATABASE_URL must be postgres://…' })
   DATABASE_URL?: string;
 
+  @IsIn(['on', 'off'], { message: 'DATABASE_PREPARED_STATEMENTS must be on or off' })
+  DATABASE_PREPARED_STATEMENTS = 'on';
+
   @IsOptional()
   @IsRedisUrl(
     'CACHE_REDIS_URL must be redis://host:6379 or rediss://host:6379, with special characters of user and password percent-encoded',
@@ -268,6 +273,7 @@ export function readConfig(env: Environment): AppConfig {
     contentCheck: variables.CONTENT_CHECK ?? (receivesVerdicts ? 'on' : 'off'),
     orderTtl: parseDuration(variables.ORDER_TTL) ?? 0,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
+    preparedStatements: variables.DATABASE_PREPARED_STATEMENTS === 'on',
     cacheRedisUrl: variables.CACHE_REDIS_URL,
     jwt: {
       secret: variables.JWT_SECRET

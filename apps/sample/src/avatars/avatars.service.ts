@@ -65,6 +65,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
 
   /** Saves changes of a user. A new `avatarUrl` of WeChat replaces an uploaded picture. */
   async saveUser(user: User, changes: Partial<User>): Promise<User> {
+    if (Object.values(changes).every((value) => value === undefined)) return user;
     if (changes.avatarUrl === undefined) return this.users.save(user, changes);
     await this.replace(user, async (db) => {
       await db.update(User, user.id, { ...changes, avatarFile: null });

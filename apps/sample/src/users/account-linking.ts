@@ -91,10 +91,14 @@ export function ownIdentities(identities: Identity[]): Identity[] {
  * Moves every identity that joined by phone alone to a new, empty account.
  *
  * @param account locked by `lockUsers`
+ * @param identities all identities of the account
  * @returns the identities that left
  */
-export async function detachPhoneIdentities(db: EntityManager, account: User): Promise<Identity[]> {
-  const identities = await db.findBy(Identity, { userId: account.id });
+export async function detachPhoneIdentities(
+  db: EntityManager,
+  account: User,
+  identities: Identity[],
+): Promise<Identity[]> {
   const own = ownIdentities(identities);
   const leaving = identities.filter((identity) => !own.includes(identity));
   for (const identity of leaving) await detachIdentity(db, account, identity);

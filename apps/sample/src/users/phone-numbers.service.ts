@@ -66,8 +66,10 @@ export class PhoneNumbersService {
         mergeAccounts(db, { into: owner.id, from: user.id, evidence }),
       );
     }
-    const account = await this.rows.findOneBy({ phoneE164 });
-    const own = await this.users.resolve(identity);
+    const [account, own] = await Promise.all([
+      this.rows.findOneBy({ phoneE164 }),
+      this.users.resolve(identity),
+    ]);
     return account && { account, linked: own?.id === account.id };
   }
 
@@ -117,7 +119,8 @@ export class PhoneNumbersService {
   ): Promise<string | undefined> {
     if (!owner || owner.id === account.id || owner.phoneE164 !== phoneE164) return undefined;
     await db.update(User, owner.id, NO_NUMBER);
-    await this.revokeSessions(await detachPhoneIdentities(db, owner));
+    const identities = await db.findBy(Identity, { userId: owner.id });
+    await this.revokeSessions(await detachPhoneIdentities(db, owner, identities));
     return owner.id;
   }
 
@@ -138,7 +141,7 @@ export class PhoneNumbersService {
       return id;
     }
     await db.update(User, account.id, phone);
-    if (!isSame) await this.revokeSessions(await detachPhoneIdentities(db, account));
+    if (!isSame) await this.revokeSessions(await detachPhoneIdentities(db, account, identities));
     return account.id;
   }
 
