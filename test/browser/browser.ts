@@ -70,12 +70,13 @@ export async function accessibilityProblems(page: Page): Promise<string[]> {
   );
 }
 
-/** Saves a screenshot for human readers. Its folder is not in git. */
+/** Saves a screenshot for human readers if SCREENSHOTS=1. Its folder is not in git. */
 export async function screenshot(
   page: Page,
   name: string,
   options: { fullPage?: boolean } = {},
 ): Promise<void> {
+  if (process.env['SCREENSHOTS'] !== '1') return;
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: `${SCREENSHOTS}/simulator-${name}.png`, ...options });
 }

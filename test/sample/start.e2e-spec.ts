@@ -25,7 +25,7 @@ const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
 describe('the compiled app', () => {
   let cwd: string;
   let running: AppProcess[] = [];
-  beforeAll(() => buildApp(), 120 * SECONDS);
+  beforeAll(() => buildApp(), 300 * SECONDS);
   beforeEach(() => {
     cwd = mkdtempSync(join(tmpdir(), 'nestjs-wechat-app-'));
   });

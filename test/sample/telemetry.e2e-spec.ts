@@ -32,7 +32,7 @@ describe('the telemetry of the compiled app', () => {
   let canaries: Canaries;
   let database: AppDatabase;
   let app: AppProcess | undefined;
-  beforeAll(() => buildApp(), 120_000);
+  beforeAll(() => buildApp(), 300_000);
   beforeEach(async () => {
     cwd = mkdtempSync(join(tmpdir(), 'nestjs-wechat-app-'));
     collector = await startCollector();

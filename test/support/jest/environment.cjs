@@ -5,7 +5,7 @@ const { isNativeError } = require('node:util/types');
 module.exports = class extends TestEnvironment {
   async setup() {
     await super.setup();
-    this.global.requireShared = require;
+    this.global.requireShared = (path) => require(path); // not `require` itself: jest deletes the properties of globals
     acceptErrorsOfNode(this.global.Error);
   }
 };
