@@ -161,6 +161,7 @@ function figuresOf(rounds: Round[]): Figure[] {
         goal: { atLeast: 0.85 },
       },
     ),
+    ...spent('flooded', 'guarded'),
     ...perSecond('guarded in memory', 'public in memory'),
     ...perSecond('passport in memory', 'public in memory'),
     ...perSecond('express public', 'express bare'),

@@ -84,25 +84,34 @@ const PAYERS: Payer[] = ['nothing', 'ours', 'axiosPlugin'];
 async function signing({ rounds, seconds }: Scale): Promise<Figure[]> {
   const wechat = Child.start('pay-wechat', { place: 'beside' });
   const pieces = Child.start('pay-pieces', { place: 'server' });
+  // Not bound to one core: on one core the threads that sign take turns with the event loop.
+  const unbound = Child.start('pay-pieces');
   const delays: Record<Payer, number[]> = { nothing: [], ours: [], axiosPlugin: [] };
+  const unboundDelays: number[] = [];
   try {
     const options = await wechat.ask<LoopDelayOrder['options']>('options');
     const order = { options, perSecond: PREPAYS_PER_SECOND, seconds };
-    for (let round = 0; round < rounds; round++)
+    for (let round = 0; round < rounds; round++) {
       for (const payer of rotated(PAYERS, round)) {
         const { p99, perSecond } = await pieces.ask<LoopDelay>('loopDelay', { ...order, payer });
         if (payer !== 'nothing' && perSecond < 0.9 * PREPAYS_PER_SECOND)
           say(`  ${payer}: ${Math.round(perSecond)} per second only`);
         delays[payer].push(p99);
       }
+      const ours = { ...order, payer: 'ours' };
+      unboundDelays.push((await unbound.ask<LoopDelay>('loopDelay', ours)).p99);
+    }
   } finally {
-    await Promise.all([wechat.stop(), pieces.stop()]);
+    await Promise.all([wechat.stop(), pieces.stop(), unbound.stop()]);
   }
   const label = `event loop delay, p99, at ${PREPAYS_PER_SECOND} prepays per second`;
   return [
     ...figure('pay loop', `${label}: prepayWithRequestPayment`, delays.ours, {
       unit: 'ms',
       goal: { atMost: 5 },
+    }),
+    ...figure('pay loop unbound', 'the same, the process on all cores', unboundDelays, {
+      unit: 'ms',
     }),
     ...figure('pay loop axiosPlugin', `${label}: wechatpay-axios-plugin`, delays.axiosPlugin, {
       unit: 'ms',
