@@ -89,6 +89,7 @@ export default defineConfig({
   markdown: markdownOptions(repository),
   transformPageData,
   buildEnd: ({ outDir }) => writeLlms(outDir, description),
+  vite: { optimizeDeps: { entries: [] } }, // not the HTML files of the repository
   themeConfig: { logo: ICON, search: SEARCH },
   locales: {
     root: {
