@@ -79,7 +79,7 @@ function rowsOf(index: string, section: string): Section['pages'] {
     .map(([, title = '', link = '', about = '']) => ({
       title,
       source: targetOf(index, link),
-      about,
+      about: about.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1'),
     }))
     .filter(({ source }) => PAGES.includes(source));
 }
