@@ -113,7 +113,9 @@ async function nest11CommonJs({ add, execute }, tarballs) {
     ...locked('@types/node'),
     ...NEST_NEW_11,
   ]);
+  cpSync(join(root, 'test/packages/consumers/redis-message.cjs'), join(app, 'redis-message.cjs'));
   await execute(app, 'tsc', '--noEmit');
+  await execute(app, 'node', 'redis-message.cjs');
   await execute(app, 'jest', PATIENCE);
 }
 

@@ -2,6 +2,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { testBundlers } from './bundlers.mjs';
 import { PATIENCE } from './kinds.mjs';
 import { freshFolder, root, run, say } from './shell.mjs';
 
@@ -10,11 +11,11 @@ const OPTIONS = ['--redis', '--sandbox', '--test', '--skip-install'];
 const OTHER_TOOLS = /eslint|oxlint|prettier|mau|supertest|coverage|globals/;
 
 export async function testNestAdd(tarballs, { all }) {
-  await nest11(tarballs);
+  await nest11(tarballs, { all });
   if (all) await Promise.all([nest12('esm', tarballs), nest12('cjs', tarballs)]);
 }
 
-export async function nest12(type, tarballs) {
+async function nest12(type, tarballs) {
   const app = freshFolder('nest-add');
   await nestNew(app, root, `--type=${type}`);
   await addAndStart(app, tarballs);
@@ -25,7 +26,7 @@ export async function nest12(type, tarballs) {
   );
 }
 
-export async function nest11(tarballs) {
+async function nest11(tarballs, { all }) {
   const app = freshFolder('nest-add');
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
   await install(app, '@nestjs/cli@11.0.13');
@@ -33,6 +34,7 @@ export async function nest11(tarballs) {
   await addAndStart(app, tarballs);
   await run(app, 'npm', 'test', '--', PATIENCE);
   say('  nest add on nest new of Nest 11: added, started, tested');
+  if (all) await testBundlers(app, install);
 }
 
 /** Writes a project as `nest new` does, with the CLI that is installed in `cli`. */

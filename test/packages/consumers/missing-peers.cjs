@@ -9,6 +9,7 @@ const sentenceOf = (load) => {
   }
   return 'no error';
 };
+require('./redis-message.cjs');
 assert.equal(
   sentenceOf(() => require('nestjs-wechat/passport')),
   'nestjs-wechat/passport needs @nestjs/passport, passport, passport-custom. Run: npm install @nestjs/passport passport passport-custom',

@@ -22,6 +22,7 @@ export async function topologyOf(
   }
   const [first = '', ...others] = [redis.url].flat();
   check('redis.url', problemOfRedisUrls([first, ...others]));
+  check('redis.url', await problemOfPackage());
   if (isSentinelUrl(first)) {
     const { SentinelServer } = await import('./redis.sentinel.js');
     return (events) => new SentinelServer(parseSentinelUrl(first)!, events);
@@ -31,6 +32,14 @@ export async function topologyOf(
     others.length > 0
       ? Cluster.open([first, ...others], events)
       : SingleServer.open({ url: first }, events);
+}
+
+/** An older version of redis may be installed for the application's own purposes. It has no RESP_TYPES. */
+async function problemOfPackage(): Promise<string | undefined> {
+  const redis = await import('redis').catch(() => undefined);
+  return redis?.RESP_TYPES
+    ? undefined
+    : 'needs the package redis in version 5 or 6. Run: npm install redis';
 }
 
 function check(option: string, problem: string | undefined): void {

@@ -1,0 +1,49 @@
+// Builds a project with the bundlers that teams use, starts each result and logs a user in.
+import { run, say } from './shell.mjs';
+
+const TOOLS = ['@swc/cli@0.7.10', '@swc/core@1.16.18', 'esbuild@0.28.2', 'tsup@8.5.0'];
+
+/** Packages that Nest and this library load only if they are installed. esbuild needs their names. */
+const OPTIONAL = [
+  '@nestjs/microservices',
+  '@nestjs/websockets',
+  'class-transformer',
+  'class-validator',
+  '@opentelemetry/api',
+  'redis',
+];
+
+/** The command of each bundler, and the file that it writes. */
+const BUILDS = {
+  'nest build --webpack': { command: ['nest', 'build', '--webpack'], main: './dist/main.js' },
+  'nest build --builder swc': {
+    command: ['nest', 'build', '--builder', 'swc'],
+    main: './dist/main.js',
+  },
+  esbuild: {
+    command: [
+      'esbuild',
+      'dist/main.js',
+      '--bundle',
+      '--platform=node',
+      '--keep-names',
+      '--outfile=bundled/esbuild.js',
+      ...OPTIONAL.map((name) => `--external:${name}`),
+    ],
+    main: './bundled/esbuild.js',
+  },
+  tsup: {
+    command: ['tsup', 'src/main.ts', '--out-dir', 'bundled/tsup'],
+    main: './bundled/tsup/main.js',
+  },
+};
+
+/** @param app a built Nest 11 project with `login.mjs` */
+export async function testBundlers(app, install) {
+  await install(app, '--save-dev', ...TOOLS);
+  for (const [name, { command, main }] of Object.entries(BUILDS)) {
+    await run(app, 'npx', ...command);
+    await run(app, 'node', 'login.mjs', main);
+    say(`  ${name}: built, started`);
+  }
+}
