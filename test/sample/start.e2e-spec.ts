@@ -144,6 +144,7 @@ describe('the compiled app', () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
       const since = Date.now();
       const stopped = app.stop();
+      void app.stop(); // npm and systemd send it twice
       await until(async () => (await call('GET /health/ready')).status === 503);
       const ready = await call('GET /health/ready');
       expect([ready.body.msg, ready.headers.get('connection')]).toEqual([

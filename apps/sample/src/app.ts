@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { WechatConfigError } from 'nestjs-wechat';
 import { inspect } from 'node:util';
 import type { DestinationStream } from 'pino';
 import { AppModule } from './app.module.js';
@@ -80,12 +81,18 @@ export async function listen(
   { port, shutdownDrain }: Pick<AppConfig, 'port' | 'shutdownDrain'>,
   host: string,
 ): Promise<string> {
-  process.once('SIGINT', () => void stop(app, 0));
-  process.once('SIGTERM', () => void stop(app, shutdownDrain));
+  stopOnSignals(app, { SIGINT: 0, SIGTERM: shutdownDrain });
   await app.listen(port, host);
   const url = await app.getUrl();
   new Logger('App').log(`Listening on ${url}`);
   return url;
+}
+
+/** A signal can come twice: npm sends Ctrl-C to a process that has received it from the terminal. The first one counts. */
+function stopOnSignals(app: NestFastifyApplication, drainMs: Record<string, number>): void {
+  let stopping: Promise<void> | undefined;
+  for (const [signal, ms] of Object.entries(drainMs))
+    process.on(signal, () => void (stopping ??= stop(app, ms)));
 }
 
 async function stop(app: NestFastifyApplication, drainMs: number): Promise<void> {
@@ -112,7 +119,12 @@ async function startTelemetry(): Promise<Telemetry> {
 }
 
 function textOf(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof FolderInUseError) return error.message;
+  if (
+    error instanceof ConfigError ||
+    error instanceof FolderInUseError ||
+    error instanceof WechatConfigError
+  )
+    return error.message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
     return `PORT is in use (${error.message}). Choose another, for example PORT=3100.`;
   return inspect(error);

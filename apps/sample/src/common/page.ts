@@ -5,7 +5,7 @@ import type { FindOptionsWhere, Repository } from 'typeorm';
 import { BadRequestError } from './app-error.js';
 
 const LIMIT = 'limit must be a whole number from 1 to 100';
-const BEFORE = 'before must be the id of an item of this list';
+const BEFORE = 'before must be the id of an item that is in this list';
 
 /** The query of a list. */
 export class PageDto {
@@ -48,9 +48,13 @@ export async function pageOf<Row extends OwnedRow>(
     .orderBy({ 'item.createdAt': 'DESC', 'item.id': 'DESC' })
     .limit(limit ?? defaultLimit);
   if (before === undefined) return page.getMany();
-  if (!(await rows.existsBy({ id: before, userId } as FindOptionsWhere<Row>)))
-    throw new BadRequestError(BEFORE);
   // A comparison in SQL, because a Date has no microseconds.
-  const position = `SELECT created_at, id FROM ${rows.metadata.tableName} WHERE id = :before`;
-  return page.andWhere(`(item.created_at, item.id) < (${position})`, { before }).getMany();
+  const position = `SELECT created_at, id FROM ${rows.metadata.tableName} WHERE id = :before AND user_id = :userId`;
+  const found = await page
+    .andWhere(`(item.created_at, item.id) < (${position})`, { before })
+    .getMany();
+  const isEnd = (): Promise<boolean> =>
+    rows.existsBy({ id: before, userId } as FindOptionsWhere<Row>);
+  if (found.length === 0 && !(await isEnd())) throw new BadRequestError(BEFORE);
+  return found;
 }

@@ -14,6 +14,7 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
   void process.stdout; // Node makes a pipe non-blocking here. Writing to a full pipe then fails at once, and does not block the exit.
   let dropped = 0;
   let exitsBefore = Infinity;
+  let hasFailed = false;
   const stream = pino.destination({
     sync: false,
     maxLength: MAX_WAITING_BYTES,
@@ -25,7 +26,8 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
     if (lines > 0) onDropped(lines);
   };
   stream.on('drain', reportDropped);
-  stream.on('error', () => {}); // such as a full disk; the next line tries again
+  stream.on('error', () => (hasFailed = true)); // such as a full disk; the next line tries again
+  stream.on('write', () => (hasFailed = false));
   stream.on('drop', () => {
     dropped++;
     stream.write(''); // so that `drain` follows, even if this line alone was too long
@@ -33,6 +35,7 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
   process.prependOnceListener('exit', () => {
     exitsBefore = performance.now() + EXIT_TIMEOUT_MS;
     try {
+      if (hasFailed) throw new Error('flushSync would try for ever');
       stream.flushSync();
       reportDropped();
       stream.flushSync();
@@ -43,7 +46,7 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
   return {
     write(line) {
       if (dropped > 0) dropped++;
-      else stream.write(line);
+      stream.write(dropped > 0 ? '' : line); // an empty text starts a stream again that has failed
     },
   };
 }

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, MigrationExecutor } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
@@ -6,23 +7,26 @@ import type { DataSourceOptions } from 'typeorm';
 const LOCK = 7_283_901;
 /** How often an instance looks whether another one has finished, in milliseconds. */
 const LOOK_EVERY = 500;
+const WARN_AFTER = 5_000;
+const LONGEST_WAIT = 10 * 60_000;
 
 /** Runs the pending migrations, then connects. */
 export async function migrateAndConnect(options?: DataSourceOptions): Promise<DataSource> {
   if (options?.type !== 'postgres') throw new Error('Nest passes the options of TypeOrmModule.');
-  await migrate(options);
+  const withoutEntities = { ...options, entities: [] };
+  if ('url' in options) await alone(withoutEntities, () => migrate(withoutEntities));
+  else await migrate(withoutEntities); // the embedded database has one connection, and its folder one owner
   return new DataSource(options).initialize();
 }
 
-/** Uses its own connections, because a query of a migration can take longer than one of a request. */
+/** Uses its own connection without a timeout, because a query of a migration can take longer than one of a request. */
 async function migrate(options: DataSourceOptions & { type: 'postgres' }): Promise<void> {
-  const { query_timeout: _, ...extra } = {
-    ...(options.extra as Record<string, unknown> | undefined),
-  };
-  const dataSource = await new DataSource({ ...options, extra, entities: [] }).initialize();
+  const { query_timeout: _, ...extra } = { ...(options.extra as Record<string, unknown>) };
+  const dataSource = await new DataSource({ ...options, extra }).initialize();
   try {
-    if ('url' in options) await alone(dataSource, () => runPending(dataSource));
-    else await runPending(dataSource); // the embedded database has one connection, and its folder one owner
+    const executor = new MigrationExecutor(dataSource);
+    executor.transaction = 'each'; // so that one can create an index without locking its table
+    await executor.executePendingMigrations();
   } finally {
     await dataSource.destroy();
   }
@@ -32,10 +36,12 @@ async function migrate(options: DataSourceOptions & { type: 'postgres' }): Promi
  * Waits until no other instance migrates. The lock belongs to a transaction that stays open meanwhile, because PgBouncer gives each
  * transaction another connection.
  */
-async function alone(dataSource: DataSource, work: () => Promise<void>): Promise<void> {
+async function alone(options: DataSourceOptions, work: () => Promise<void>): Promise<void> {
+  const dataSource = await new DataSource(options).initialize();
   const runner = dataSource.createQueryRunner();
+  const logger = new Logger('Migrations');
   try {
-    for (;;) {
+    for (let waited = 0; ; waited += LOOK_EVERY) {
       await runner.startTransaction();
       // Without parameters: a query with them keeps its snapshot in the transaction, and CREATE INDEX CONCURRENTLY would wait for it.
       const [{ locked }] = await runner.query(
@@ -43,18 +49,18 @@ async function alone(dataSource: DataSource, work: () => Promise<void>): Promise
       );
       if (locked) break;
       await runner.rollbackTransaction();
+      if (waited === WARN_AFTER)
+        logger.warn(`Another instance migrates the database (advisory lock ${LOCK}). Waiting.`);
+      if (waited >= LONGEST_WAIT)
+        throw new Error(
+          `Another connection has had the lock of the migrations for ten minutes. Find it with: SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}`,
+        );
       await sleep(LOOK_EVERY);
     }
     await work();
     await runner.commitTransaction();
   } finally {
     await runner.release();
+    await dataSource.destroy();
   }
-}
-
-/** Each migration has its own transaction, so that one can create an index without locking its table. */
-async function runPending(dataSource: DataSource): Promise<void> {
-  const executor = new MigrationExecutor(dataSource);
-  executor.transaction = 'each';
-  await executor.executePendingMigrations();
 }

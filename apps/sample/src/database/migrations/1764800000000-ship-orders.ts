@@ -9,7 +9,8 @@ export class ShipOrders1764800000000 implements MigrationInterface {
         ADD COLUMN shipping_sent_at timestamptz,
         ADD COLUMN shipping_errcode integer,
         ADD COLUMN message_due_at   timestamptz`);
-    await db.query("UPDATE orders SET due_at = picked_up_at WHERE status = 'picked-up'");
+    // The operator has reported these. Another upload would use up the only correction of each.
+    await db.query("UPDATE orders SET shipping_status = 'not-managed' WHERE status = 'picked-up'");
     await db.query(
       'CREATE INDEX orders_with_message ON orders (message_due_at) WHERE message_due_at IS NOT NULL',
     );

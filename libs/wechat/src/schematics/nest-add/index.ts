@@ -47,7 +47,7 @@ function addVariables(tree: Tree, { redis, sandbox }: NestAddOptions): void {
   const variables = redis ? { ...VARIABLES, ...REDIS_VARIABLES } : VARIABLES;
   const before = tree.exists(ENV_EXAMPLE) ? tree.readText(ENV_EXAMPLE) : '';
   const after = withVariables(before, variables);
-  if (before === '') tree.create(ENV_EXAMPLE, after);
+  if (!tree.exists(ENV_EXAMPLE)) tree.create(ENV_EXAMPLE, after);
   else if (after !== before) tree.overwrite(ENV_EXAMPLE, after);
   if (sandbox && !tree.exists('sandbox.env')) tree.create('sandbox.env', SANDBOX_ENV);
 }

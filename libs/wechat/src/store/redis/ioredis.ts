@@ -23,6 +23,7 @@ const OPTIONS: Partial<RedisOptions> = {
   enableAutoPipelining: false,
   lazyConnect: false,
   readOnly: false,
+  stringNumbers: false,
   connectTimeout: CONNECT_TIMEOUT_MS,
   socketTimeout: SOCKET_TIMEOUT_MS,
   retryStrategy: reconnectDelay,

@@ -16,8 +16,16 @@ const ASK_INTERVAL_MS = 1_000;
 
 const NO_SERVER: RedisServer = { address: '' };
 
+/** What one sentinel says. */
+interface Named {
+  /** `host:port` of the primary. */
+  address: string;
+  /** The number of the latest failover that the sentinel knows. */
+  epoch: number;
+}
+
 /**
- * The primary that most sentinels name. They are asked once a second, so this process follows a failover even if its
+ * The primary of the latest failover that a sentinel knows. They are asked once a second, so this process follows a failover even if its
  * connection to the old primary still works.
  *
  * The Sentinel client of node-redis is not used: it lets all commands wait while no sentinel responds, although the primary does.
@@ -29,6 +37,8 @@ export class SentinelServer implements RedisTopology {
   private readonly timer: NodeJS.Timeout;
   private primary?: SingleServer;
   private server = NO_SERVER;
+  /** Of the primary in use. A sentinel that is cut off together with an older primary names that one. */
+  private epoch = 0;
   private isAsking = false;
 
   constructor(
@@ -76,12 +86,14 @@ export class SentinelServer implements RedisTopology {
     const replies = await Promise.all(this.sentinels.map((sentinel) => sentinel.primary()));
     this.isAsking = false;
     if (this.closing.signal.aborted) return;
-    const named = mostOf(replies);
+    const named = latestOf(replies);
     if (!named) this.reportNone();
-    else if (named !== this.server.address) this.connect(named);
+    else if (named.address !== this.server.address && named.epoch >= this.epoch)
+      this.connect(named);
   }
 
-  private connect(address: string): void {
+  private connect({ address, epoch }: Named): void {
+    this.epoch = epoch;
     const [, host, port] = /^(.*):(\d+)$/.exec(address)!;
     const { username, password, tls } = this.url;
     this.primary?.close();
@@ -124,13 +136,18 @@ class Sentinel {
     this.client = this.open();
   }
 
-  /** Returns `host:port` of the primary, or `undefined`. Never rejects. */
-  async primary(): Promise<string | undefined> {
+  /** Never rejects. */
+  async primary(): Promise<Named | undefined> {
     if (!this.client.isReady) return undefined;
-    const question = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.url.name];
+    const ask = (question: string): Promise<unknown> =>
+      withTimeout(this.client.sendCommand(['SENTINEL', question, this.url.name]));
     try {
-      const reply = await withTimeout(this.client.sendCommand(question));
-      if (Array.isArray(reply) && reply.length === 2) return reply.join(':');
+      const [address, fields] = await Promise.all([
+        ask('GET-MASTER-ADDR-BY-NAME'),
+        ask('MASTER').catch(() => []), // it does not know the name
+      ]);
+      if (Array.isArray(address) && address.length === 2 && Array.isArray(fields))
+        return { address: address.join(':'), epoch: epochOf(fields) };
       this.problem = `a sentinel does not know the name ${this.url.name}`;
     } catch (error) {
       this.failed(error as Error);
@@ -172,9 +189,12 @@ class Sentinel {
   }
 }
 
-/** Returns the value that occurs most often. */
-function mostOf(values: (string | undefined)[]): string | undefined {
-  const named = values.filter((value) => value !== undefined);
-  const votes = (value: string): number => named.filter((other) => other === value).length;
-  return named.toSorted((a, b) => votes(b) - votes(a))[0];
+/** @param fields names and values of `SENTINEL MASTER`, by turns */
+function epochOf(fields: unknown[]): number {
+  return Number(fields[fields.indexOf('config-epoch') + 1] ?? 0);
+}
+
+function latestOf(replies: (Named | undefined)[]): Named | undefined {
+  const named = replies.filter((reply) => reply !== undefined);
+  return named.toSorted((one, other) => other.epoch - one.epoch)[0];
 }
