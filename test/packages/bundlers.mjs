@@ -36,6 +36,10 @@ const BUILDS = {
     command: ['tsup', 'src/main.ts', '--out-dir', 'bundled/tsup'],
     main: './bundled/tsup/main.js',
   },
+  ncc: {
+    command: ['ncc', 'build', 'dist/main.js', '--out', 'bundled/ncc'],
+    main: './bundled/ncc/index.js',
+  },
 };
 
 /** @param app a built Nest 11 project with `login.mjs` */
