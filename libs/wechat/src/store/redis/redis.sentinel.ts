@@ -88,8 +88,7 @@ export class SentinelServer implements RedisTopology {
     if (this.closing.signal.aborted) return;
     const named = latestOf(replies);
     if (!named) this.reportNone();
-    else if (named.address !== this.server.address && named.epoch >= this.epoch)
-      this.connect(named);
+    else if (named.address !== this.server.address && this.isNewer(named)) this.connect(named);
   }
 
   private connect({ address, epoch }: Named): void {
@@ -109,6 +108,11 @@ export class SentinelServer implements RedisTopology {
   private onReady(): void {
     void this.follow();
     this.events.ready();
+  }
+
+  /** The numbers begin again if the sentinels are set up anew, so they decide only while the current primary is connected. */
+  private isNewer({ epoch }: Named): boolean {
+    return epoch >= this.epoch || !this.server.link?.isReady;
   }
 
   /** A primary that is connected is used without sentinels. */
