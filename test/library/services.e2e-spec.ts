@@ -53,6 +53,16 @@ describe('a phone number', () => {
     });
     await expect(phones.getByCode((await user.login()).code)).rejects.toMatchObject({
       code: 'ERR_WECHAT_CODE',
+      message: expect.stringContaining(
+        'not a code of the phone button, such as a code of wx.login',
+      ),
+    });
+    const sessions = app.get(SessionService);
+    await expect(sessions.login((await user.getPhoneNumber()).code)).rejects.toMatchObject({
+      code: 'ERR_WECHAT_CODE',
+      message: expect.stringContaining(
+        'not a code of wx.login, such as a code of the phone button',
+      ),
     });
     wechat.next(PATH, { errcode: 40013 });
     await expect(phones.getByCode('abc')).rejects.toMatchObject({ code: 'ERR_WECHAT_CODE' });
@@ -191,6 +201,19 @@ describe('a mini-program code', () => {
       (await codes().getUnlimited({ scene: 'a', page: 'pages/secret', checkPath: false }))
         .contentType,
     ).toBe('image/jpeg');
+  });
+
+  it('is an image by its bytes, also if a proxy labels it application/octet-stream', async () => {
+    const { data } = await codes().getUnlimited({ scene: 'labelled' });
+    await app.close();
+    app = await startTeamApp(optionsFor(wechat));
+    wechat.next(UNLIMITED, { body: data, contentType: 'application/octet-stream' });
+    const labelled = await codes().getUnlimited({ scene: 'labelled' });
+    expect([labelled.contentType, labelled.data.equals(data)]).toEqual(['image/jpeg', true]);
+    wechat.next(UNLIMITED, { body: 'no image', contentType: 'application/octet-stream', times: 2 });
+    await expect(codes().getUnlimited({ scene: 'other' })).rejects.toMatchObject({
+      code: 'ERR_WECHAT_RESPONSE',
+    });
   });
 
   it('B-image is a complete image or an error', async () => {

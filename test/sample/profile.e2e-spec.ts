@@ -75,6 +75,11 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
       'a\nb',
       'a\u2028b',
       '\ud83c',
+      ' ',
+      '\u3000\u200b\u00a0',
+      '\u2800\u3164',
+      'pay\u202egnp',
+      '\u2066name\u2069',
     ]) {
       const { status, body } = await s.call(route, { token: me.session_rd, body: { nickName } });
       expect([nickName, status, body.error]).toEqual([nickName, 400, 'ERR_BAD_REQUEST']);

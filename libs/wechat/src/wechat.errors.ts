@@ -246,6 +246,12 @@ export class WechatSessionError extends WechatError<'ERR_WECHAT_SESSION'> {
   }
 }
 
+/** Codes of WeChat look alike, and WeChat's response does not tell them apart. */
+const CODE_SOURCES: Record<string, string | undefined> = {
+  '/sns/jscode2session': 'wx.login, such as a code of the phone button',
+  '/wxa/business/getuserphonenumber': 'the phone button, such as a code of wx.login',
+};
+
 /**
  * WeChat refused a code of `wx.login`, of the phone button or of OAuth. It is unknown, expired, already used, or belongs to
  * another app.
@@ -259,8 +265,9 @@ export class WechatCodeError extends WechatError<'ERR_WECHAT_CODE'> {
   static override readonly code = 'ERR_WECHAT_CODE';
 
   constructor(details: WechatErrorDetails = {}) {
+    const source = CODE_SOURCES[details.endpoint ?? ''];
     super(
-      'WeChat refused the code: it is unknown, expired or already used. Ask the client for a fresh one.',
+      `WeChat refused the code: it is unknown, expired or already used${source ? `, or it is not a code of ${source}` : ''}. Ask the client for a fresh one.`,
       details,
     );
   }

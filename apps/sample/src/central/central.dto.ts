@@ -1,5 +1,4 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 
 export class CodeQuery {
@@ -42,19 +41,6 @@ export class OpenDataDto {
   @ApiProperty({ description: 'base64, 16 bytes', example: 'r7BXXKkLb8qrSNn05n0qiA==' })
   @IsString()
   iv: string;
-}
-
-/** Existing clients do not encode base64 in the URL, where `+` means a space. base64 has no spaces, so each space was a plus. */
-export class OpenDataQuery extends OpenDataDto {
-  @Transform(({ value }) => spacesToPluses(value))
-  override encryptedData: string;
-
-  @Transform(({ value }) => spacesToPluses(value))
-  override iv: string;
-}
-
-function spacesToPluses(value: unknown): unknown {
-  return typeof value === 'string' ? value.replaceAll(' ', '+') : value;
 }
 
 export class UserInfoResponse {

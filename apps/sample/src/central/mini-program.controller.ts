@@ -6,7 +6,7 @@ import { ApiEnvelope, ApiErrors, ApiTextEnvelope } from '../docs/api-responses.d
 import { MiniProgramGuard } from './app.guard.js';
 import { CentralController } from './central.controller.js';
 import { OPEN_DATA_ERRORS, TOKEN_ERRORS } from './central.docs.js';
-import { OpenDataResponse, OpenDataDto, OpenDataQuery } from './central.dto.js';
+import { OpenDataDto, OpenDataResponse } from './central.dto.js';
 import { CentralSessionGuard, OpenDataGuard } from './central-session.guard.js';
 
 /** The routes that need a token. */
@@ -28,7 +28,7 @@ export class MiniProgramController {
   @ApiErrors(...TOKEN_ERRORS, OPEN_DATA_ERRORS, 'ERR_WECHAT_RATE_LIMIT')
   decodeQuery(
     @CurrentSession() session: WechatSession,
-    @Query() openData: OpenDataQuery,
+    @Query() openData: OpenDataDto,
   ): Promise<object> {
     return this.crypto.decryptOpenData(session, openData);
   }

@@ -1,6 +1,21 @@
+import { Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
-import { carrierOf } from './request-auth.js';
+import { WechatSessionError } from '../wechat.errors.js';
+import { carrierOf, getSession } from './request-auth.js';
 import { rememberHandshake, requestOf } from './session-rd.extractor.js';
+import type { RequestWithHeaders } from './session-rd.extractor.js';
+import { SessionGuard } from './session.guard.js';
+
+// #region hybrid
+/** For `@MessagePattern()` and `@EventPattern()`: the sender puts the token of its user into the message. */
+@Injectable()
+class MessageSessionGuard extends SessionGuard {
+  protected override getRequest(context: ExecutionContext): RequestWithHeaders {
+    const { sessionRd } = context.switchToRpc().getData<{ sessionRd?: string }>();
+    return { headers: { 'x-session-rd': sessionRd } };
+  }
+}
+// #endregion hybrid
 
 const handler = () => undefined;
 
@@ -9,7 +24,9 @@ const contextOf = (type: string, ...args: unknown[]) =>
     getType: () => type,
     getArgByIndex: (i: number) => args[i],
     getHandler: () => handler,
+    getClass: () => Object,
     switchToHttp: () => ({ getRequest: () => args[0] }),
+    switchToRpc: () => ({ getData: () => args[0] }),
     switchToWs: () => ({ getClient: () => args[0] }),
   }) as unknown as ExecutionContext;
 
@@ -44,6 +61,31 @@ describe('requestOf', () => {
       /context\(\) return \{ req: request \}/,
     );
     expect(() => requestOf(contextOf('rpc', {}))).toThrow(/'rpc'.*override getRequest\(\)/);
+  });
+});
+
+describe('a guard for messages of a microservice', () => {
+  const session = { appId: 'wx1', openid: 'o1' };
+  const sessions = {
+    find: (sessionRd: string) =>
+      sessionRd === 'srd_known'
+        ? Promise.resolve(session)
+        : Promise.reject(new WechatSessionError()),
+  };
+  const guard = new MessageSessionGuard(
+    sessions as never,
+    { isLazy: false, find: () => Promise.resolve('the user') } as never,
+    {} as never,
+  );
+
+  it('finds the session in the message', async () => {
+    const context = contextOf('rpc', { sessionRd: 'srd_known' });
+    expect(await guard.canActivate(context)).toBe(true);
+    expect(getSession(context)).toBe(session);
+  });
+
+  it.each([{}, { sessionRd: 'srd_other' }])('refuses %j', async (message) => {
+    await expect(guard.canActivate(contextOf('rpc', message))).rejects.toThrow(WechatSessionError);
   });
 });
 

@@ -70,6 +70,12 @@ describe('decryptOpenData', () => {
     expect(decrypt({ encryptedData })).toMatchObject({ ...expected, watermark });
   });
 
+  it('reads a blank as the plus that a form has decoded', () => {
+    const encryptedData = PHONE.replaceAll('+', ' ');
+    expect(encryptedData).toContain(' ');
+    expect(decrypt({ encryptedData })).toEqual(decrypt({ encryptedData: PHONE }));
+  });
+
   it('accepts data up to maxAge, and a watermark up to one minute in the future', () => {
     expect(decrypt({ maxAge: 600_000, now: MADE_AT + 600_000 })).toBeDefined();
     expect(decrypt({ maxAge: 600_000, now: MADE_AT - 60_000 })).toBeDefined();

@@ -112,8 +112,8 @@ export function decryptOpenData<T = Record<string, unknown>>(input: DecryptOpenD
 function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): string {
   const [key, vector, ciphertext] = [
     decodeBase64(sessionKey),
-    decodeBase64(iv),
-    decodeBase64(encryptedData),
+    decodeBase64(blanksToPluses(iv)),
+    decodeBase64(blanksToPluses(encryptedData)),
   ];
   if (
     key?.length !== 16 ||
@@ -126,6 +126,11 @@ function decipher({ sessionKey, encryptedData, iv }: DecryptOpenDataInput): stri
   const text = Buffer.concat([aes.update(ciphertext), aes.final()]);
   if (!isUtf8(text)) throw new WechatDecryptError();
   return text.toString();
+}
+
+/** A form decodes `+` to a blank. base64 has no blanks, so each of them was a plus. */
+function blanksToPluses(text: unknown): unknown {
+  return typeof text === 'string' ? text.replaceAll(' ', '+') : text;
 }
 
 function isHarmless(value: unknown, depth = MAX_DEPTH): boolean {
