@@ -2,6 +2,7 @@ import type { Scheduler } from 'fast-check';
 import { SessionService, WechatCodeError, WechatEvents, WechatStore } from 'nestjs-wechat';
 import { ResolvedWechatOptions } from 'nestjs-wechat';
 import type { StoreCount, WechatModuleOptions } from 'nestjs-wechat';
+import { WechatApps } from '../../libs/wechat/src/app-registry/wechat-apps.js';
 import { Keyring } from '../../libs/wechat/src/crypto/keyring.js';
 import type {
   PlatformClient,
@@ -134,11 +135,13 @@ export function bareInstance(
   const keyring = new Keyring(options.apps, []);
   const events = new WechatEvents();
   const { clock } = store;
-  const repository = new SessionRepository(store, keyring, clock, events);
+  const apps = new WechatApps(options, clock, undefined as never);
+  const repository = new SessionRepository(store, keyring, clock, events, apps);
   const users = new UserRepository(store, keyring, clock);
   const keys = new SessionKeyService(users, clock, undefined as never, events);
   const parts = [
     options,
+    apps,
     wechat.client(),
     clock,
     keyring,

@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { MessagePushService, OnWechatMessage, WechatModule } from 'nestjs-wechat';
-import type { PushResponse, WechatMessage, WechatModuleOptions } from 'nestjs-wechat';
+import type { PushResponse, WechatApp, WechatMessage, WechatModuleOptions } from 'nestjs-wechat';
 import { PUSH } from './push-messages.js';
 import type { PushMessage } from './push-messages.js';
 import { HelloController } from './shop-app.js';
@@ -25,13 +25,13 @@ export class Received {
   }
 }
 
-type PushConfig = NonNullable<WechatModuleOptions['apps'][number]['push']>;
+type PushConfig = NonNullable<WechatApp['push']>;
 
 /** Options of WechatModule for the mini program of push-messages.ts. */
 export function pushOptions(
   push: PushConfig = { token: PUSH.token, aesKeys: [PUSH.aesKey] },
-  more: Partial<WechatModuleOptions> = {},
-): WechatModuleOptions {
+  more: Partial<Omit<WechatModuleOptions, 'apps'>> = {},
+): WechatModuleOptions & { apps: WechatApp[] } {
   const app = { appId: PUSH.appId, secret: 'secret', kind: 'mini-program' as const };
   return { apps: [{ ...app, push }], ...more };
 }

@@ -11,7 +11,7 @@ import {
   SessionGuard,
   WechatModule,
 } from 'nestjs-wechat';
-import type { WechatModuleOptions, WechatSession } from 'nestjs-wechat';
+import type { WechatApp, WechatModuleOptions, WechatSession } from 'nestjs-wechat';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 
 /** A minimal application with the library. */
@@ -57,13 +57,13 @@ export interface TeamApp {
 export function optionsFor(
   wechat: WechatSandbox,
   more: Partial<WechatModuleOptions> = {},
-): WechatModuleOptions {
+): WechatModuleOptions & { apps: WechatApp[] } {
   return {
     apps: wechat.apps.map(({ appId, secret, kind, name }) => ({ appId, secret, kind, name })),
     api: { baseUrl: wechat.url },
     clock: () => wechat.clock.now(),
     ...more,
-  };
+  } as WechatModuleOptions & { apps: WechatApp[] };
 }
 
 const running = new Set<TeamApp>();

@@ -38,7 +38,7 @@ export class AppConfig {
   readonly port: number;
   /** The base URL that clients use, without a final slash; `undefined` if it is not set. */
   readonly publicUrl: string | undefined;
-  readonly wechat: WechatModuleOptions;
+  readonly wechat: WechatModuleOptions & { apps: WechatApp[] };
   /** If it is not set, the shop is closed. */
   readonly pay?: WechatPayOptions;
   /** When an unpaid order is closed, in milliseconds after it was made. */

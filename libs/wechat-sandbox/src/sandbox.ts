@@ -32,7 +32,7 @@ import type { RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
 import type { AccessTokens } from './world/access-tokens.js';
 import { Agenda } from './world/agenda.js';
-import type { SandboxApp } from './world/apps.js';
+import type { Apps, SandboxApp } from './world/apps.js';
 import type { SandboxClock } from './world/clock.js';
 import type { PushContent, PushOptions } from './world/push.js';
 import { SandboxError } from './world/sandbox-error.js';
@@ -106,6 +106,7 @@ export class WechatSandbox {
   readonly accessTokens: AccessTokens;
   /** WeChat Pay: `pay.merchant.env({ notifyUrl })`, `pay.orders`, `pay.notify(outTradeNo)`. */
   readonly pay: WechatPay;
+  private readonly registeredApps: Apps;
   private readonly agenda: Agenda;
   private readonly deliveryQueue: Deliveries;
   private readonly pushes: Pushes;
@@ -121,6 +122,7 @@ export class WechatSandbox {
   constructor(options: WechatSandboxOptions) {
     const world = new World(options);
     ({ clock: this.clock, users: this.users, accessTokens: this.accessTokens } = world);
+    this.registeredApps = world.apps;
     this.apps = world.apps.all;
     this.agenda = new Agenda(this.clock);
     const traffic = new Traffic(this.clock);
@@ -264,6 +266,11 @@ export class WechatSandbox {
   /** Sends the signed GET that the console sends when the page 消息推送 is saved: `{ ok: true, status: 200 }`. */
   verifyPush(appId: string): Promise<PushVerification> {
     return this.pushes.verify(appId);
+  }
+
+  /** Resets the AppSecret of an app, as its console does, and returns the new one. The old one is refused with 40125. */
+  resetSecret(appId: string): string {
+    return this.registeredApps.resetSecret(appId);
   }
 
   /** Changes the page 消息推送 of an app, for example when the server has got its port. */

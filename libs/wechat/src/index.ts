@@ -8,6 +8,7 @@ export type {
   WechatModuleOptions,
   WechatPush,
 } from './wechat.options.js';
+export { WechatAppRegistry } from './wechat-app.js';
 export { ResolvedWechatOptions } from './wechat.options.js';
 export type { WechatRedisClient } from './store/redis/redis.client.js';
 export { parseDuration } from './duration.js';

@@ -28,15 +28,21 @@ const VARIABLES: Record<string, string> = {
  * variables. An empty variable counts as absent.
  *
  * @param environment usually `process.env`
+ * @param options.apps replaces the apps of the variables, for example by a `WechatAppRegistry`
  * @throws WechatConfigError with every problem at once. It names the variables and never a value.
  * @example
  * ```ts
  * WechatModule.forRootAsync({ useFactory: () => wechatOptionsFromEnv(process.env) })
  * ```
  */
-export function wechatOptionsFromEnv(
+export function wechatOptionsFromEnv<Apps extends WechatModuleOptions['apps'] = WechatApp[]>(
   environment: Record<string, string | undefined>,
-): WechatModuleOptions {
+  { apps: registry }: { apps?: Apps } = {},
+): WechatModuleOptions & { apps: Apps } {
+  if (typeof (environment as { get?: unknown } | null)?.get === 'function')
+    throw new WechatConfigError([
+      'wechatOptionsFromEnv takes the variables themselves, not a ConfigService: pass process.env, into which ConfigModule reads the .env file',
+    ]);
   const env: Record<string, string | undefined> = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value?.trim()),
   );
@@ -52,7 +58,7 @@ export function wechatOptionsFromEnv(
   const hasAppProblem = problems.length > 0;
 
   const options: WechatModuleOptions = {
-    apps,
+    apps: registry ?? apps,
     api: {
       baseUrl: env['WECHAT_API_BASE_URL'],
       timeout: env['WECHAT_API_TIMEOUT'],
@@ -79,7 +85,7 @@ export function wechatOptionsFromEnv(
       .map((problem) => (isWithoutApp(problem) ? `${problem}. ${ENV_FILE_HINT}` : problem)),
   );
   if (problems.length > 0) throw new WechatConfigError(problems);
-  return withHiddenSecrets(options);
+  return withHiddenSecrets(options) as WechatModuleOptions & { apps: Apps };
 }
 
 const isWithoutApp = (problem: string): boolean => problem.includes('at least one app');

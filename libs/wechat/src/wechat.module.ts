@@ -3,6 +3,7 @@ import { APP_FILTER, DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { AccessTokenRepository } from './access-token/access-token.repository.js';
 import { AccessTokenService } from './access-token/access-token.service.js';
 import { WechatApiClient } from './access-token/wechat-api.client.js';
+import { WechatApps } from './app-registry/wechat-apps.js';
 import { CurrentUserResolver } from './auth/current-user.resolver.js';
 import { OptionalSessionGuard, SessionGuard } from './auth/session.guard.js';
 import { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
@@ -59,6 +60,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     redisProvider,
     storeProvider,
     clockProvider,
+    WechatApps,
     WechatCache,
     {
       provide: Keyring,
@@ -123,6 +125,7 @@ import type { WechatModuleOptions } from './wechat.options.js';
     MobileOAuthService,
     MessagePushService,
     CurrentUserResolver,
+    WechatApps,
     SessionGuard,
     OptionalSessionGuard,
   ],

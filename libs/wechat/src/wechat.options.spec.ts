@@ -172,6 +172,13 @@ describe('the environment', () => {
     ]);
   });
 
+  it('is not a ConfigService, and the error says what to pass', () => {
+    const configService = { get: () => undefined } as never;
+    expect(problemsOf(() => wechatOptionsFromEnv(configService))).toEqual([
+      expect.stringMatching(/not a ConfigService: pass process\.env/),
+    ]);
+  });
+
   describe('of message push', () => {
     const aesKey = 'a'.repeat(43);
     const push = { token: 'CANARYtoken', aesKeys: [aesKey] };

@@ -1,4 +1,4 @@
-import type { Type } from '@nestjs/common';
+import type { Abstract, Type } from '@nestjs/common';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 import { hideSecrets } from './hide-secrets.js';
@@ -6,61 +6,11 @@ import { problemOfRedisClient } from './store/redis/redis.client.js';
 import type { WechatRedisClient } from './store/redis/redis.client.js';
 import { problemOfRedisUrls } from './store/redis/redis.url.js';
 import type { WechatStore } from './store/wechat.store.js';
+import type { WechatApp, WechatAppKind, WechatAppRegistry, WechatPush } from './wechat-app.js';
 import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
 
-/**
- * How users log in to an app: `wx.login` of a mini program, the SDK of a mobile app, or the redirect of a website.
- *
- * @example
- * ```ts
- * const kind: WechatAppKind = 'mini-program';
- * ```
- */
-export type WechatAppKind = 'mini-program' | 'mobile' | 'website';
-
-/**
- * The credentials of one WeChat app.
- *
- * @example
- * ```ts
- * const app: WechatApp = { appId: 'wx…', secret: '…', kind: 'mini-program', name: 'shop' };
- * ```
- */
-export interface WechatApp {
-  /** The AppID that WeChat issued, such as `wx0123456789abcdef`. */
-  appId: string;
-  /** The AppSecret. It is sent to WeChat only, and no log line or error contains it. */
-  secret: string;
-  /** How users log in to this app. */
-  kind: WechatAppKind;
-  /** A name that you choose, for logs and for `@ForApp('name')`. Two apps cannot have the same name. */
-  name?: string;
-  /**
-   * Message push (消息推送). The first mini program receives at `push.path`, every app with `push` at `{push.path}/{appId}`.
-   * @default none
-   */
-  push?: WechatPush;
-}
-
-/**
- * The page 消息推送 of an app in WeChat's console.
- *
- * @experimental
- * @example
- * ```ts
- * const push: WechatPush = { token: '…', aesKeys: ['…43 characters…'] };
- * ```
- */
-export interface WechatPush {
-  /** Token (令牌): 3 to 32 letters and digits. */
-  token: string;
-  /**
-   * EncodingAESKey (消息加密密钥): 43 letters and digits. Each of them opens pushes, and the first one encrypts replies. With a key only
-   * encrypted pushes are accepted. @default none, pushes are plain
-   */
-  aesKeys?: string[];
-}
+export type { WechatApp, WechatAppKind, WechatPush } from './wechat-app.js';
 
 /**
  * A key that encrypts the records in the store with AES-256-GCM.
@@ -86,8 +36,11 @@ export interface WechatEncryptionKey {
  * ```
  */
 export interface WechatModuleOptions {
-  /** The WeChat apps. A call without an appId uses the first app of its kind. */
-  apps: WechatApp[];
+  /**
+   * The WeChat apps: a list, where a call without an appId uses the first app of its kind, or a registry of apps that change at run
+   * time, as a class or an instance. If your application provides the class, that instance is used.
+   */
+  apps: WechatApp[] | WechatAppRegistry | Abstract<WechatAppRegistry>;
   /** Calls to WeChat. */
   api?: {
     /** The URL of WeChat's API. `http://` is accepted for loopback addresses only. @default 'https://api.weixin.qq.com' */
@@ -185,7 +138,10 @@ export interface WechatModuleOptions {
  * ```
  */
 export class ResolvedWechatOptions {
+  /** Empty with a registry. */
   readonly apps: readonly WechatApp[];
+  /** Instead of the list of apps. */
+  readonly appRegistry?: WechatAppRegistry | Abstract<WechatAppRegistry>;
   readonly api: { baseUrl: string; timeoutMs: number; accessTokenMode: 'stable' | 'legacy' };
   readonly session: {
     ttlMs: number;
@@ -215,7 +171,8 @@ export class ResolvedWechatOptions {
     nameOf: (option: string) => string = (option) => option,
   ) {
     const check = new Problems(nameOf);
-    this.apps = check.apps(options.apps);
+    this.appRegistry = isRegistry(options.apps) ? options.apps : undefined;
+    this.apps = isRegistry(options.apps) ? [] : check.apps(options.apps);
     this.api = {
       baseUrl: check.baseUrl(options.api?.baseUrl ?? WECHAT_API_BASE_URL),
       timeoutMs: check.duration('api.timeout', options.api?.timeout ?? '3s', 1),
@@ -243,6 +200,11 @@ export class ResolvedWechatOptions {
       maxAgeMs: check.duration('push.maxAge', options.push?.maxAge ?? '1h', 0),
     };
     this.encryptionKeys = check.encryptionKeys(options.encryptionKeys ?? []);
+    check.expect(
+      !this.appRegistry || this.encryptionKeys.length > 0,
+      'encryptionKeys',
+      'is required with a registry of apps, because keys that are derived from an AppSecret end with it; make a key with: openssl rand -base64 32',
+    );
     this.redis = check.redis(options.redis);
     this.store = options.store;
     this.users = options.users;
@@ -265,7 +227,7 @@ export class ResolvedWechatOptions {
   /**
    * Returns the app with this appId, or without an appId the first app of this kind.
    *
-   * @throws WechatAppError if no app of this kind is configured, or none with this appId
+   * @throws WechatAppError if no app of this kind is in the list, or none with this appId
    */
   app(kind: WechatAppKind, appId?: string): WechatApp {
     const app = this.apps.find(
@@ -289,7 +251,8 @@ function hideOptions({ apps, encryptionKeys, redis }: SecretOptions): SecretOpti
   };
 }
 
-function hideApp({ push, ...app }: WechatApp): WechatApp {
+/** Returns a copy of an app that does not print its secrets. */
+export function hideApp({ push, ...app }: WechatApp): WechatApp {
   const hidden = push && { push: hideSecrets({ ...push }, 'token', 'aesKeys') };
   return hideSecrets({ ...app, ...hidden }, 'secret');
 }
@@ -298,16 +261,32 @@ function hideApp({ push, ...app }: WechatApp): WechatApp {
 export function withHiddenSecrets(options: WechatModuleOptions): WechatModuleOptions {
   try {
     const { apps, encryptionKeys = [], redis } = options;
-    const hidden = hideOptions({ apps, encryptionKeys, redis });
+    const hidden = hideOptions({ apps: isRegistry(apps) ? [] : apps, encryptionKeys, redis });
     return {
       ...options,
-      apps: [...hidden.apps],
+      ...(!isRegistry(apps) && { apps: [...hidden.apps] }),
       ...(options.encryptionKeys && { encryptionKeys: [...hidden.encryptionKeys] }),
       ...(redis && { redis: hidden.redis }),
     };
   } catch {
     return options; // ResolvedWechatOptions reports every problem
   }
+}
+
+function isRegistry(
+  apps: WechatModuleOptions['apps'] | undefined,
+): apps is WechatAppRegistry | Abstract<WechatAppRegistry> {
+  return (
+    typeof apps === 'function' ||
+    (typeof apps === 'object' && apps !== null && 'find' in apps && 'default' in apps)
+  );
+}
+
+/** Returns every problem of an app, in texts that start with the name of its field and contain no value. */
+export function problemsOfApp(app: WechatApp): string[] {
+  const check = new Problems((option) => option.slice(1));
+  check.app('', app);
+  return check.found;
 }
 
 export const WECHAT_API_BASE_URL = 'https://api.weixin.qq.com';
@@ -350,7 +329,7 @@ class Problems {
     return apps;
   }
 
-  private app(at: string, app: WechatApp | undefined): void {
+  app(at: string, app: WechatApp | undefined): void {
     this.expect(APP_ID.test(app?.appId ?? ''), `${at}.appId`, 'is not an AppID (wx…)');
     this.expect(PRINTABLE.test(app?.secret ?? ''), `${at}.secret`, 'is not an AppSecret');
     this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile', 'website']);

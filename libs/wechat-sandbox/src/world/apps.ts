@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Duration } from './clock.js';
 import { pushConfig } from './push.js';
 import type { PushConfig, PushOptions } from './push.js';
@@ -85,6 +86,13 @@ export class Apps {
   /** Returns the app with this appId, or undefined. */
   find(appId: unknown): SandboxApp | undefined {
     return this.all.find((app) => app.appId === appId);
+  }
+
+  /** Replaces the AppSecret, as 重置 in the console does. Returns the new one. Access tokens stay valid. */
+  resetSecret(appId: string): string {
+    const app = this.find(appId);
+    if (!app) throw new SandboxError(`There is no app ${appId} in this sandbox.`);
+    return (app.secret = randomBytes(16).toString('hex'));
   }
 
   /** Returns the named app, or the first app of this kind. Throws if there is none. */

@@ -3,6 +3,7 @@ import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { accessTokenChannel, traced } from '../diagnostics.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import { SingleFlight } from '../single-flight.js';
@@ -60,6 +61,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly platform: PlatformClient,
     private readonly store: WechatStore,
     private readonly clock: WechatClock,
@@ -73,8 +75,8 @@ export class AccessTokenService implements BeforeApplicationShutdown {
    * @throws WechatAppError, WechatConfigError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, StoreUnavailableError
    */
   async get(appId?: string): Promise<string> {
-    const app = this.options.app('mini-program', appId);
-    const known = this.tokens.get(app.appId);
+    const app = await this.apps.require('mini-program', appId);
+    const known = this.knownOf(app);
     if (!known || this.ttlMs(known) <= MIN_TTL_MS)
       return (await this.fetchShared(app, this.requirement())).token;
     if (this.ttlMs(known) <= this.refreshBeforeMs) this.refreshInBackground(app);
@@ -88,8 +90,8 @@ export class AccessTokenService implements BeforeApplicationShutdown {
    * @throws WechatResponseError if WeChat returns the refused token again and no forced refresh is left
    */
   async renew(appId: string, refused: string): Promise<string> {
-    const app = this.options.app('mini-program', appId);
-    const known = this.tokens.get(appId);
+    const app = await this.apps.require('mini-program', appId);
+    const known = this.knownOf(app);
     if (known && known.token !== refused) return known.token;
     return (await this.fetchShared(app, this.requirement({ refused }))).token;
   }
@@ -112,6 +114,12 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     return { minTtlMs: MIN_TTL_MS, deadline: this.platform.deadline(), ...more };
   }
 
+  /** A token that was fetched with another secret is dropped. */
+  private knownOf(app: WechatApp): AccessToken | undefined {
+    const known = this.tokens.get(app.appId);
+    return known?.version === this.apps.versionOf(app) ? known : undefined;
+  }
+
   private ttlMs({ expiresAt }: AccessToken): number {
     return expiresAt - this.clock.now();
   }
@@ -131,7 +139,8 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   /** Runs one fetch at a time per app. A caller that gets its refused token from a fetch that it joined joins or starts the next one. */
   private async fetchShared(app: WechatApp, requirement: Requirement): Promise<AccessToken> {
     for (let joined = 1; ; joined++) {
-      const token = await this.fetches.run(app.appId, async () => {
+      const key = `${app.appId} ${this.apps.versionOf(app) ?? ''}`;
+      const token = await this.fetches.run(key, async () => {
         const fetched = await this.fetchOnce(app, requirement);
         this.tokens.set(app.appId, fetched);
         return fetched;
@@ -206,7 +215,11 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   ): Promise<AccessToken> {
     const fetched = await this.fetch(app, requirement);
     const stored = await this.repository.update(app.appId, (current) => {
-      const isNew = current && !isSame(current, before) && current.token !== requirement.refused;
+      const isNew =
+        current &&
+        current.version === fetched.version &&
+        !isSame(current, before) &&
+        current.token !== requirement.refused;
       return isNew && current.expiresAt >= fetched.expiresAt ? current : fetched;
     });
     return stored?.record ?? fetched;
@@ -219,10 +232,16 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     return this.fetchAs('forced', app, deadline);
   }
 
-  private fetchAs(mode: AccessTokenMode, app: WechatApp, deadline: number): Promise<AccessToken> {
-    return traced(accessTokenChannel, { mode }, () =>
+  private async fetchAs(
+    mode: AccessTokenMode,
+    app: WechatApp,
+    deadline: number,
+  ): Promise<AccessToken> {
+    const fetched = await traced(accessTokenChannel, { mode }, () =>
       fetchAccessToken(this.platform, app, mode, this.clock.now(), deadline),
     );
+    const version = this.apps.versionOf(app);
+    return version === undefined ? fetched : { ...fetched, version };
   }
 
   private async countForcedRefresh({ appId }: WechatApp): Promise<void> {
@@ -239,8 +258,9 @@ export class AccessTokenService implements BeforeApplicationShutdown {
     }
   }
 
-  private async findStored({ appId }: WechatApp): Promise<AccessToken | undefined> {
-    return (await this.repository.get(appId))?.record;
+  private async findStored(app: WechatApp): Promise<AccessToken | undefined> {
+    const stored = (await this.repository.get(app.appId))?.record;
+    return stored?.version === this.apps.versionOf(app) ? stored : undefined;
   }
 }
 

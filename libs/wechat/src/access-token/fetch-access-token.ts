@@ -7,6 +7,8 @@ export interface AccessToken {
   token: string;
   /** Milliseconds since 1970, by `WechatClock`. */
   expiresAt: number;
+  /** The secret that it was fetched with, if secrets can change: see `WechatApps.versionOf`. */
+  version?: string;
 }
 
 /** `forced` requests a new token from the stable endpoint and invalidates the current one. */

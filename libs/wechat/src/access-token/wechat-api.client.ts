@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
 import type { PlatformFile } from '../platform/platform.client.js';
 import { WechatBadRequestError, WechatUnavailableError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { AccessTokenService } from './access-token.service.js';
 
 /**
@@ -47,7 +47,7 @@ const PATH = /^(\/[0-9A-Za-z_-][0-9A-Za-z_.-]*)+$/;
 export class WechatApiClient {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly platform: PlatformClient,
     private readonly tokens: AccessTokenService,
   ) {}
@@ -65,7 +65,7 @@ export class WechatApiClient {
       throw new WechatBadRequestError(
         "path must be a path of WeChat's API, such as /wxa/msg_sec_check",
       );
-    const { appId } = this.options.app('mini-program', call.appId);
+    const { appId } = await this.apps.require('mini-program', call.appId);
     const deadline = this.platform.deadline();
     const token = await beforeDeadline(this.tokens.get(appId), deadline);
     try {

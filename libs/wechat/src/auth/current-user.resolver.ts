@@ -1,7 +1,8 @@
-import { Injectable, Scope } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnModuleInit, Type } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { hideSecrets } from '../hide-secrets.js';
+import { createInstance, providedInstance, scopeOf } from '../provided-instance.js';
 import type { WechatSession } from '../wechat-session.js';
 import type { WechatUserResolver } from '../wechat-user.resolver.js';
 import { WechatSessionError } from '../wechat.errors.js';
@@ -36,13 +37,18 @@ export class CurrentUserResolver implements OnModuleInit {
     const { users } = this.options;
     if (users === undefined) this.resolver = this.provided(WECHAT_USER_RESOLVER);
     else if (typeof users !== 'function') this.resolver = users;
-    else this.resolver = this.provided(users) ?? (await this.create(users));
+    else
+      this.resolver =
+        this.provided(users) ?? (await createInstance(this.moduleRef, users, nameOf(users)));
     this.isLazy = this.resolver !== undefined && !this.options.eagerUser;
   }
 
   /** Whether the application has a resolver of its own. Valid as soon as all providers exist. */
   isConfigured(): boolean {
-    return this.options.users !== undefined || this.scopeOf(WECHAT_USER_RESOLVER) !== undefined;
+    return (
+      this.options.users !== undefined ||
+      scopeOf(this.moduleRef, WECHAT_USER_RESOLVER) !== undefined
+    );
   }
 
   /** @throws WechatSessionError if the resolver finds no user */
@@ -53,37 +59,16 @@ export class CurrentUserResolver implements OnModuleInit {
     return user;
   };
 
-  /** The instance that the application provides anywhere, or `undefined`. */
   private provided(token: symbol | Type<WechatUserResolver>): WechatUserResolver | undefined {
-    const scope = this.scopeOf(token);
-    if (scope === undefined) return undefined;
-    if (scope !== Scope.DEFAULT) refuseScope(token);
-    return this.moduleRef.get<WechatUserResolver>(token, { strict: false });
+    return providedInstance<WechatUserResolver>(this.moduleRef, token, nameOf(token));
   }
+}
 
-  private async create(users: Type<WechatUserResolver>): Promise<WechatUserResolver> {
-    const { scope } = (Reflect.getMetadata('scope:options', users) ?? {}) as { scope?: Scope };
-    if (scope) refuseScope(users);
-    return this.moduleRef.create(users);
-  }
-
-  private scopeOf(token: symbol | Type<WechatUserResolver>): Scope | undefined {
-    try {
-      return this.moduleRef.introspect(token).scope;
-    } catch {
-      return undefined; // Nest throws if no module provides it
-    }
-  }
+function nameOf(token: symbol | Type<WechatUserResolver>): string {
+  return `user resolver ${typeof token === 'symbol' ? 'WECHAT_USER_RESOLVER' : token.name}`;
 }
 
 /** The user without a resolver. */
 export function userOf({ appId, openid, unionid }: WechatSession): object {
   return { appId, openid, ...(unionid !== undefined && { unionid }) };
-}
-
-function refuseScope(token: symbol | Type<WechatUserResolver>): never {
-  throw new Error(
-    `The user resolver ${typeof token === 'symbol' ? 'WECHAT_USER_RESOLVER' : token.name} is request-scoped or transient, but one instance serves all requests. ` +
-      'Remove its scope, and do not inject a request-scoped provider into it: resolve(session) gets the session.',
-  );
 }

@@ -1,12 +1,12 @@
 import { Injectable, UseGuards } from '@nestjs/common';
 import type { CanActivate, ExecutionContext, OnModuleInit } from '@nestjs/common';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import type { WechatSession } from '../wechat-session.js';
 import {
   WechatPhoneRequiredError,
   WechatSessionError,
   WechatUnionIdRequiredError,
 } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { CurrentUserResolver } from './current-user.resolver.js';
 import { authIn, getSession } from './request-auth.js';
 import type { RequestAuth } from './request-auth.js';
@@ -17,7 +17,7 @@ import { SessionGuard } from './session.guard.js';
 abstract class RequirementGuard implements CanActivate {
   constructor(
     private readonly guard: SessionGuard,
-    protected readonly options: ResolvedWechatOptions,
+    protected readonly apps: WechatApps,
     protected readonly users: CurrentUserResolver,
   ) {}
 
@@ -55,7 +55,7 @@ export const RequireUnionId = (): MethodDecorator & ClassDecorator => UseGuards(
 
 /**
  * Requires a live session of the app with this name in `options.apps`. A session of another app is 401. It works with and
- * without `SessionGuard`. A name that no app has stops the start.
+ * without `SessionGuard`. A name that no app of a list has stops the start.
  *
  * @example
  * ```ts
@@ -65,11 +65,10 @@ export const RequireUnionId = (): MethodDecorator & ClassDecorator => UseGuards(
 export function ForApp(name: string): MethodDecorator & ClassDecorator {
   @Injectable()
   class ForAppGuard extends RequirementGuard {
-    private readonly appId =
-      this.options.apps.find((app) => app.name === name)?.appId ?? unknownApp(name);
+    private readonly isOf = this.apps.named(name) ?? unknownApp(name);
 
-    protected check({ appId }: WechatSession): void {
-      if (appId !== this.appId) throw new WechatSessionError();
+    protected async check(session: WechatSession): Promise<void> {
+      if (!(await this.isOf(session))) throw new WechatSessionError();
     }
   }
   return UseGuards(ForAppGuard);

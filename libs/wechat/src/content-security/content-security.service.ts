@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { isHttpUrl, isText, requireOpenid, requireValid } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { traceIdOf, verdictOf } from './content-verdict.js';
 import type { ContentVerdict } from './content-verdict.js';
 
@@ -83,7 +83,7 @@ const MAX_CONTENT = 2500;
 export class ContentSecurityService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
   ) {}
 
@@ -135,7 +135,7 @@ export class ContentSecurityService {
     return { traceId };
   }
 
-  private call(
+  private async call(
     path: string,
     fields: object,
     { scene, openid, appId }: { scene: ContentScene; openid: string; appId?: string },
@@ -149,7 +149,7 @@ export class ContentSecurityService {
       method: 'POST',
       path,
       body: { ...fields, version: 2, scene: SCENES[scene], openid },
-      appId: this.options.app('mini-program', appId).appId,
+      appId: (await this.apps.require('mini-program', appId)).appId,
       retry: path === TEXT ? 'idempotent' : 'single-use',
     });
   }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { hasErrcode, OUTCOME } from '../platform/errcode.js';
 import { isHttpUrl, isText, requireOpenid, requireValid } from '../platform/wechat-text.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /**
  * A customer-service message (客服消息) to one user: a text or a link.
@@ -58,7 +58,7 @@ const MAX_TEXT = 10_000;
 export class CustomerMessageService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
   ) {}
 
@@ -105,7 +105,7 @@ export class CustomerMessageService {
   }
 
   private async call(path: string, body: object, appId?: string): Promise<void> {
-    const app = this.options.app('mini-program', appId);
+    const app = await this.apps.require('mini-program', appId);
     await this.api.call({ method: 'POST', path, body, appId: app.appId });
   }
 }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { requireValid } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /**
  * A URL Link: it opens the mini program from a text message, an e-mail or a web page.
@@ -50,7 +50,7 @@ const VERSIONS = ['release', 'trial', 'develop'];
 export class LinkService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
   ) {}
 
@@ -80,7 +80,7 @@ export class LinkService {
       method: 'POST',
       path: ENDPOINT,
       body: { path, query, ...expiryOf(link), env_version: envVersion },
-      appId: this.options.app('mini-program', link.appId).appId,
+      appId: (await this.apps.require('mini-program', link.appId)).appId,
       retry: 'idempotent',
     });
     if (typeof url !== 'string' || !/^https:\/\/[\x21-\x7e]{1,2000}$/.test(url))

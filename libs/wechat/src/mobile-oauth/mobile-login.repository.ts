@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { jsonCodec, SealedRepository } from '../store/sealed.repository.js';
@@ -25,13 +26,14 @@ export type StoredMobileLogin = Stored<MobileLoginRecord>;
 /** The encrypted records of mobile and website logins, by login id. */
 @Injectable()
 export class MobileLoginRepository extends SealedRepository<MobileLoginRecord> {
-  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock) {
+  constructor(store: WechatStore, keyring: Keyring, clock: WechatClock, apps: WechatApps) {
     super(store, keyring, clock, {
       kind: 'mobile login',
       prefix: KEY_PREFIX.mobileLogin,
       codec: jsonCodec<MobileLoginRecord>(),
       appIdOf: ({ appId }) => appId,
       expiresAt: ({ loginExpiresAt }) => loginExpiresAt,
+      isLive: apps.isLive,
     });
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { Keyring } from '../crypto/keyring.js';
 import { isAccessTokenRefused } from '../platform/errcode.js';
 import { PlatformClient } from '../platform/platform.client.js';
@@ -69,6 +70,7 @@ export class MobileOAuthService {
   /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly platform: PlatformClient,
     private readonly clock: WechatClock,
     keyring: Keyring,
@@ -99,7 +101,7 @@ export class MobileOAuthService {
     if (!URL.canParse(redirectUri) || !/^https?:$/.test(new URL(redirectUri).protocol))
       throw new WechatBadRequestError('redirectUri must be an http(s) URL');
     requireText(device, 'device');
-    const app = this.options.app('website', appId);
+    const app = await this.apps.require('website', appId);
     const state = await this.states.create(app.appId, device);
     const { baseUrl } = this.options.api;
     const url = new URL(
@@ -139,7 +141,7 @@ export class MobileOAuthService {
     requireText(state, 'state');
     requireText(device, 'device');
     const appId = await this.states.use(state, device);
-    return this.exchange(this.options.app('website', appId), code);
+    return this.exchange(await this.apps.require('website', appId), code);
   }
 
   /**
@@ -155,16 +157,16 @@ export class MobileOAuthService {
     { appId, state, device }: { appId?: string; state?: never; device?: never } = {},
   ): Promise<{ token: string; expiresIn: number }> {
     requireCode(code, 'WeChat');
-    const apps = this.options.apps.filter(
-      ({ kind, appId: id }) => kind !== 'mini-program' && (appId === undefined || id === appId),
-    );
-    const isWebsite = apps.length > 0 && apps.every(({ kind }) => kind === 'website');
-    if (isWebsite || state !== undefined || device !== undefined) {
+    const app =
+      appId === undefined
+        ? ((await this.apps.default('mobile')) ?? (await this.apps.default('website')))
+        : await this.apps.find(appId);
+    if (app?.kind === 'website' || state !== undefined || device !== undefined) {
       throw new WechatBadRequestError(
         'login() does not check a state. A website logs in by handleCallback({ code, state, device }).',
       );
     }
-    return this.exchange(this.options.app('mobile', appId), code);
+    return this.exchange(await this.apps.require('mobile', appId), code);
   }
 
   /**

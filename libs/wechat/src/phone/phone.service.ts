@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { CryptoService } from '../open-data/crypto.service.js';
 import type { EncryptedOpenData } from '../open-data/open-data.js';
 import { requireCode } from '../platform/wechat-text.js';
 import type { WechatSession } from '../wechat-session.js';
 import { WechatDecryptError, WechatResponseError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 
 /**
  * A phone number that WeChat has verified.
@@ -38,7 +38,7 @@ const ENDPOINT = '/wxa/business/getuserphonenumber';
 export class PhoneService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
     private readonly crypto: CryptoService,
   ) {}
@@ -57,7 +57,7 @@ export class PhoneService {
     { openid, appId }: { openid?: string; appId?: string } = {},
   ): Promise<WechatPhone> {
     requireCode(code, 'the phone button');
-    const app = this.options.app('mini-program', appId);
+    const app = await this.apps.require('mini-program', appId);
     const { phone_info: info } = await this.api.call({
       method: 'POST',
       path: ENDPOINT,

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { hideSecrets } from '../hide-secrets.js';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
 import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
@@ -8,6 +9,7 @@ import type { HttpEndpoint } from '../inbox/http-endpoint.js';
 import { InboxBusyError } from '../inbox/inbox.js';
 import { MinuteLog } from '../minute-log.js';
 import { WechatStore } from '../store/wechat.store.js';
+import type { WechatPush } from '../wechat-app.js';
 import { WechatAppError, WechatConfigError, WechatError } from '../wechat.errors.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
 import { KeptReplies } from './kept-replies.js';
@@ -62,7 +64,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   /** For lines that any sender can cause. */
   private readonly minuteLog = new MinuteLog('WechatPush');
   private readonly runner: PushRunner;
-  private readonly apps = new Map<string, PushKeys>();
+  private readonly keys = new WeakMap<WechatPush, PushKeys>();
   private readonly endpoint?: HttpEndpoint;
   private readonly unhandled = new Set<string>();
   private handlers?: HandlerRegistry<WechatMessage>;
@@ -72,6 +74,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     store: WechatStore,
     kept: KeptReplies,
     private readonly host: HttpAdapterHost,
@@ -79,11 +82,10 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
     private readonly scanner: MetadataScanner,
   ) {
     this.runner = new PushRunner(store, kept, this.logger);
-    for (const { appId, push } of options.apps)
-      if (push) this.apps.set(appId, new PushKeys(appId, push));
     hideSecrets(this, 'host', 'discovery', 'runner'); // they reference the whole application
     const { path } = options.push;
-    if (path === undefined || this.apps.size === 0) return;
+    const hasPush = apps.canChange || options.apps.some(({ push }) => push);
+    if (path === undefined || !hasPush) return;
     this.endpoint = this.endpointAt(path);
     mountEndpoint(host, this.endpoint);
   }
@@ -97,7 +99,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
       '@OnWechatMessage',
     );
     if (this.endpoint) warnOfHiddenRoute(this.host, this.endpoint);
-    const plain = [...this.apps.values()].filter(({ isEncrypted }) => !isEncrypted);
+    const plain = this.options.apps.filter(({ push }) => push && !push.aesKeys?.length);
     if (plain.length > 0 && process.env['NODE_ENV'] === 'production')
       this.logger.warn(
         `The pushes of ${plain.map(({ appId }) => appId).join(', ')} are not encrypted, and WeChat does not sign their content. Choose 安全模式 in the console, and set WECHAT_PUSH_AES_KEY (apps[].push.aesKeys).`,
@@ -122,9 +124,9 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
     if (method !== 'POST' && method !== 'GET')
       return { ...refuse(405), headers: { ...NO_STORE, Allow: 'GET, POST' } };
     if (method === 'POST') requireBytes(body);
-    const app = this.keysOf(request.appId);
-    if (!app) return refuse(404);
     try {
+      const app = await this.keysOf(request.appId);
+      if (!app) return refuse(404);
       if (method === 'GET') return text(app.verifyUrl(query, ...this.ages()));
       if (body!.length > MAX_BODY_BYTES) return refuse(413);
       if (this.isClosing || !this.handlers) return refuse(503);
@@ -143,7 +145,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
    */
   async open({ query, body, appId }: PushRequest): Promise<WechatMessage> {
     requireBytes(body);
-    const app = this.keysOf(appId);
+    const app = await this.keysOf(appId);
     if (!app) throw new WechatAppError('appId');
     const { bytes, encrypted } = app.open(query, body!, ...this.ages());
     return toMessage(app.appId, encrypted, readContent(bytes.toString()).data);
@@ -166,11 +168,15 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
     };
   }
 
-  /** @param appId default: the first mini program */
-  private keysOf(
-    appId = this.options.apps.find(({ kind }) => kind === 'mini-program')?.appId ?? '',
-  ): PushKeys | undefined {
-    return this.apps.get(appId);
+  /** @param appId default: the default mini program */
+  private async keysOf(appId?: string): Promise<PushKeys | undefined> {
+    const app = await (appId === undefined
+      ? this.apps.default('mini-program')
+      : this.apps.find(appId));
+    if (!app?.push) return undefined;
+    const known = this.keys.get(app.push) ?? new PushKeys(app.appId, app.push);
+    this.keys.set(app.push, known);
+    return known;
   }
 
   /** The real time: it is not the clock of sessions that a test moves. */

@@ -1,3 +1,4 @@
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { MessagePushService, openPush } from '../index.js';
 import { PushCipher, pushSignature } from './push.cipher.js';
 
@@ -9,8 +10,10 @@ const at = (timestamp: string): Date => new Date(Number(timestamp) * 1000);
 
 it('verifies the URL as in the guide', async () => {
   const apps = [{ appId: GUIDE.appId, secret: 's', kind: 'mini-program', push: GUIDE }];
+  const options = { apps, push: { maxAgeMs: 0 } } as never;
   const service = new MessagePushService(
-    { apps, push: { maxAgeMs: 0 } } as never,
+    options,
+    new WechatApps(options, {} as never, {} as never),
     {} as never,
     {} as never,
     {} as never,

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatCache } from '../wechat.cache.js';
 import { WechatBadRequestError, WechatResponseError, WechatSceneError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { imageTypeOf } from './image-type.js';
 import { QrCodeProblems } from './qrcode.options.js';
 import type {
@@ -31,6 +31,8 @@ export interface WechatQrCode {
 
 /** How long an image stays in the cache. Codes are permanent, so this only limits the memory of unused images. */
 const CACHE_TTL_MS = 24 * 60 * 60_000;
+/** A proxy may label every file as `application/octet-stream`. The bytes of the image decide. */
+const IMAGE_LABELS = /^(image\/|application\/octet-stream\b)/;
 
 /**
  * Creates mini-program codes. Options are validated before WeChat is called. Equal requests return the cached image.
@@ -44,7 +46,7 @@ const CACHE_TTL_MS = 24 * 60 * 60_000;
 export class QrCodeService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
     private readonly cache: WechatCache,
   ) {}
@@ -108,7 +110,7 @@ export class QrCodeService {
     body: object,
   ): Promise<WechatQrCode> {
     if (found.length > 0) throw new WechatBadRequestError(found.join('; '));
-    const { appId } = this.options.app('mini-program', options.appId);
+    const { appId } = await this.apps.require('mini-program', options.appId);
     const key =
       KEY_PREFIX.qrCode + hash('sha256', JSON.stringify([appId, path, body]), 'base64url');
     const base64 = await this.cache.wrap(key, CACHE_TTL_MS, () =>
@@ -128,7 +130,7 @@ export class QrCodeService {
       expect: 'binary',
       retry: 'idempotent',
     });
-    if (!imageTypeOf(data) || !contentType.startsWith('image/'))
+    if (!imageTypeOf(data) || !IMAGE_LABELS.test(contentType))
       throw new WechatResponseError(`${path} returned data that is not an image.`, {
         endpoint: path,
       });

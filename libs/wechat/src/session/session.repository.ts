@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { Keyring } from '../crypto/keyring.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { SealedRepository } from '../store/sealed.repository.js';
@@ -48,6 +49,7 @@ export class SessionRepository extends SealedRepository<SessionRecord> {
     keyring: Keyring,
     clock: WechatClock,
     private readonly events: WechatEvents,
+    apps: WechatApps,
   ) {
     super(store, keyring, clock, {
       kind: 'session',
@@ -55,6 +57,7 @@ export class SessionRepository extends SealedRepository<SessionRecord> {
       codec: { encode, decode },
       appIdOf: ({ appId }) => appId,
       expiresAt: ({ loginExpiresAt }) => loginExpiresAt,
+      isLive: apps.isLive,
       maxOpened: MAX_OPENED,
     });
   }

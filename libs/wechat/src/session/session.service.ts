@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
 import type { Observable } from 'rxjs';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { Keyring } from '../crypto/keyring.js';
 import { sessionChannel, Traced } from '../diagnostics.js';
 import { parseDuration } from '../duration.js';
@@ -52,6 +53,7 @@ export class SessionService {
   /** @internal */
   constructor(
     private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly platform: PlatformClient,
     private readonly clock: WechatClock,
     keyring: Keyring,
@@ -79,7 +81,7 @@ export class SessionService {
     { appId, replaces }: { appId?: string; replaces?: string } = {},
   ): Promise<IssuedSession> {
     requireCode(code, 'wx.login');
-    const app = this.options.app('mini-program', appId);
+    const app = await this.apps.require('mini-program', appId);
     const issued = await this.logins.run(`${app.appId} ${code}`, () => this.exchange(app, code));
     if (replaces !== undefined) await this.revoke(replaces);
     return issued;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { hasErrcode, OUTCOME } from '../platform/errcode.js';
 import { requireOpenid, requireValid } from '../platform/wechat-text.js';
 import { WechatResponseError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { isParcelKind, KINDS, parcelProblem, shippingList } from './parcel.js';
 import type { ShippingKind, ShippingParcel } from './parcel.js';
 
@@ -98,7 +98,7 @@ const STATES: Record<number, ShippingState> = {
 export class ShippingService {
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
   ) {}
 
@@ -180,7 +180,7 @@ export class ShippingService {
    * @throws WechatResponseError if the response does not say it, and what WechatApiClient.call throws
    */
   async isManaged(appId?: string): Promise<boolean> {
-    const { appId: appid } = this.options.app('mini-program', appId);
+    const { appId: appid } = await this.apps.require('mini-program', appId);
     const response = await this.call(IS_MANAGED, { appid }, appid, 'idempotent');
     const { is_trade_managed: isManaged } = response;
     if (typeof isManaged !== 'boolean')
@@ -196,7 +196,7 @@ export class ShippingService {
     appId?: string,
     retry: 'single-use' | 'idempotent' = 'single-use',
   ): Promise<Record<string, unknown>> {
-    const app = this.options.app('mini-program', appId);
+    const app = await this.apps.require('mini-program', appId);
     return this.api.call({ method: 'POST', path, body, appId: app.appId, retry });
   }
 }

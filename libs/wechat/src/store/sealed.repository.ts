@@ -34,6 +34,8 @@ export interface SealedRepositoryOptions<T, Id = string> {
   appIdOf(record: T, id: Id): string;
   /** When the store may delete the record, in milliseconds since 1970. */
   expiresAt(record: T): number;
+  /** Whether a record still counts. One that does not is absent. @default all do */
+  isLive?(record: T): Promise<boolean>;
   /** How many opened records stay in memory, so that equal bytes are not opened twice. @default 0 */
   maxOpened?: number;
 }
@@ -77,7 +79,8 @@ export class SealedRepository<T, Id = string> {
   }
 
   async get(id: Id): Promise<Stored<T, Id> | undefined> {
-    return this.open(id, await this.store.get(this.keyOf(id)));
+    const stored = this.open(id, await this.store.get(this.keyOf(id)));
+    return this.options.isLive ? this.live(stored) : stored;
   }
 
   /** Writes a new record. Returns `undefined` if the key exists. */
@@ -105,7 +108,8 @@ export class SealedRepository<T, Id = string> {
     return this.mutex.run(this.keyOf(id), async () => {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const sealed = await this.store.get(this.keyOf(id));
-        const before = this.open(id, sealed);
+        const opened = this.open(id, sealed);
+        const before = this.options.isLive ? await this.live(opened) : opened;
         const record = await change(before?.record);
         if (record && record === before?.record) return before;
         if (record) {
@@ -146,6 +150,10 @@ export class SealedRepository<T, Id = string> {
     const stored = { id, record, sealed, key };
     this.opened?.set(storeKey, stored);
     return stored;
+  }
+
+  private async live(stored: Stored<T, Id> | undefined): Promise<Stored<T, Id> | undefined> {
+    return stored && (await this.options.isLive!(stored.record)) ? stored : undefined;
   }
 
   private open(id: Id, sealed: Buffer | undefined): Stored<T, Id> | undefined {

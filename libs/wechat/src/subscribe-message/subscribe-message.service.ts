@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
+import { WechatApps } from '../app-registry/wechat-apps.js';
 import { hasErrcode, OUTCOME } from '../platform/errcode.js';
 import { isText, requireOpenid, requireValid } from '../platform/wechat-text.js';
 import { WechatResponseError, WechatTemplateError } from '../wechat.errors.js';
-import { ResolvedWechatOptions } from '../wechat.options.js';
 import { requireTemplateData } from './template-data.js';
 import type { TemplateData } from './template-data.js';
 
@@ -94,7 +94,7 @@ export class SubscribeMessageService {
 
   /** @internal */
   constructor(
-    private readonly options: ResolvedWechatOptions,
+    private readonly apps: WechatApps,
     private readonly api: WechatApiClient,
   ) {}
 
@@ -128,7 +128,7 @@ export class SubscribeMessageService {
       `lang must be one of: ${LANGUAGES.join(', ')}`,
     );
     requireTemplateData(data);
-    const { appId } = this.options.app('mini-program', message.appId);
+    const { appId } = await this.apps.require('mini-program', message.appId);
     requireKeys(data, this.templates.get(appId)?.get(templateId));
     const values = Object.entries(data).map(([key, value]) => [key, { value }]);
     try {
@@ -162,7 +162,7 @@ export class SubscribeMessageService {
    * @throws WechatResponseError if the response has no list, and what WechatApiClient.call throws
    */
   async getTemplates(appId?: string): Promise<SubscribeTemplate[]> {
-    const app = this.options.app('mini-program', appId);
+    const app = await this.apps.require('mini-program', appId);
     const { data } = await this.api.call({
       method: 'GET',
       path: GET_TEMPLATES,
