@@ -32,7 +32,11 @@ export type {
 } from './world/phone-message.js';
 export type { RequestSubscribeOptions, SubscribeResult } from './world/subscriptions.js';
 export type { Template, TemplateOptions } from './world/templates.js';
-export type { RequestPaymentOptions, RequestPaymentParams } from './world/request-payment.js';
+export type {
+  PayOutcome,
+  RequestPaymentOptions,
+  RequestPaymentParams,
+} from './world/request-payment.js';
 export type {
   EncryptOptions,
   OAuthScope,
