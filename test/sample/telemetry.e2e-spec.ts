@@ -9,8 +9,6 @@ import type { AppProcess } from '../support/built-app.js';
 import { PHONE, SHOP } from '../support/central.js';
 import { startCollector } from '../support/collector.js';
 import type { Collector } from '../support/collector.js';
-import { createAppDatabase, databaseEnvironment } from '../support/databases.js';
-import type { AppDatabase } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
 import { freePort } from '../support/redis.js';
@@ -30,14 +28,12 @@ describe('the telemetry of the compiled app', () => {
   let wechat: WechatSandbox;
   let collector: Collector;
   let canaries: Canaries;
-  let database: AppDatabase;
   let app: AppProcess | undefined;
   beforeAll(() => buildApp(), 300_000);
   beforeEach(async () => {
     cwd = mkdtempSync(join(tmpdir(), 'nestjs-wechat-app-'));
     collector = await startCollector();
     wechat = await startWechatSandbox({ apps: [SHOP, PHONE] });
-    database = await createAppDatabase();
     canaries = new Canaries();
     recordSecrets(wechat, canaries);
   });
@@ -46,7 +42,6 @@ describe('the telemetry of the compiled app', () => {
     app = undefined;
     await wechat.close();
     await collector.close();
-    await database.remove();
     rmSync(cwd, { recursive: true });
   });
 
@@ -55,13 +50,8 @@ describe('the telemetry of the compiled app', () => {
     const PORT = String(await freePort());
     app = runApp('main', {
       cwd,
-      env: {
-        ...environmentFor(wechat),
-        ...databaseEnvironment(database),
-        PORT,
-        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-        ...env,
-      },
+      // The embedded database: the app closes it after SIGTERM, and meanwhile the controls export their last spans.
+      env: { ...environmentFor(wechat), PORT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env },
     });
     await app.says('Listening');
     await use(clientOf(`http://127.0.0.1:${PORT}`));
