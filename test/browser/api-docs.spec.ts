@@ -3,8 +3,6 @@ import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 import { describeBrowser, launch, visit } from './browser.js';
 
-jest.setTimeout(40_000);
-
 describeBrowser('the page of the API docs', () => {
   let s: Started;
   let browser: Browser;

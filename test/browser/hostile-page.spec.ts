@@ -6,8 +6,6 @@ import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Browser, Page } from 'playwright-core';
 import { describeBrowser, launch } from './browser.js';
 
-jest.setTimeout(40_000);
-
 /** The script of a planted page. It runs before the load event, so no test has to wait for it. */
 const SCRIPT = '<!doctype html><title>inert</title><script>document.title = "ran"</script>';
 const CONSENT = '/connect/qrconnect';

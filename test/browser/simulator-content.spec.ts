@@ -3,8 +3,6 @@ import { startContentApp } from '../support/content-app.js';
 import type { ContentApp } from '../support/content-app.js';
 import { accessibilityProblems, describeBrowser, launch, screenshot, visit } from './browser.js';
 
-jest.setTimeout(40_000);
-
 describeBrowser('content checks in the simulator', () => {
   let s: ContentApp;
   let url: string;

@@ -15,8 +15,6 @@ const NEWS = '接收订单通知 / Allow order news';
 const ALLOW = '允许 / Allow';
 const REJECT = '拒绝 / Reject';
 
-jest.setTimeout(40_000);
-
 describeBrowser('the shop in the simulator', () => {
   let s: CoffeeShop;
   let url: string;

@@ -22,8 +22,6 @@ const [LOGIN, PROFILE, PHONE, RECORD, CODE, LOGOUT] = NAMES as [
   string,
 ];
 
-jest.setTimeout(40_000);
-
 /** Runs in the page. Returns the duration in seconds when the player has loaded it. */
 const durationOf = (audio: any): Promise<number> =>
   new Promise((resolve) => {
