@@ -281,10 +281,12 @@ describeOnEachDatabase('recordings', (database) => {
     });
 
     it('are refused with 503 when the disk has less than 500 MB left', async () => {
-      const free = (bytes: number) =>
+      const free = (bytes: number, delay = 0) =>
         jest
           .spyOn(fs.promises, 'statfs')
-          .mockResolvedValue({ bavail: bytes / 4096, bsize: 4096 } as fs.StatsFs);
+          .mockImplementation(() =>
+            sleep(delay, { bavail: bytes / 4096, bsize: 4096 } as fs.StatsFs),
+          );
       const before = await files();
       free(520 * MB - 4096);
       const { status, headers, body } = await upload('POST /recordings', context.token, [
@@ -298,9 +300,10 @@ describeOnEachDatabase('recordings', (database) => {
       ]);
       free(520 * MB); // 500 MB and the largest file
       expect((await upload('POST /recordings', context.token, [file(mp3(1000))])).status).toBe(201);
+      free(520 * MB, 300); // so that the uploads overlap
       const statuses = await Promise.all(
         [1, 2, 3].map(
-          async () => (await upload('POST /recordings', context.token, [file(mp3(60_000))])).status,
+          async () => (await upload('POST /recordings', context.token, [file(mp3(1000))])).status,
         ),
       );
       expect(statuses).toContain(503); // the three uploads could exceed the free space
