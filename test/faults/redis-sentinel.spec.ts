@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { SessionService } from 'nestjs-wechat';
@@ -9,7 +10,7 @@ import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { describeRedis, TestSentinels, until } from '../support/redis.js';
 import { optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
-import { outcomeOf, trials } from './rows.js';
+import { trials } from './rows.js';
 
 /** How a service finds the primary: by itself, or with the client of one of two libraries. */
 const FORMS = ['redis+sentinel://', 'a Sentinel client of node-redis', 'a client of ioredis'];
@@ -80,11 +81,18 @@ describeRedis('a primary with sentinels', () => {
     });
     return failures;
   };
+  /** While sentinels exchange the primary, the old one takes writes for a moment. */
+  const useOnePrimary = async (): Promise<boolean> => {
+    for (const store of stores) {
+      const key = `wx:any:${randomUUID()}`;
+      await store.add(key, Buffer.of(1), 60_000);
+      const found = await Promise.all(stores.map((other) => other.get(key)));
+      if (found.includes(undefined)) return false;
+    }
+    return true;
+  };
   const expectAllWork = async (): Promise<void> => {
-    await until(async () => {
-      const writes = stores.map((store) => outcomeOf(() => store.count('wx:any', 1, 1_000)));
-      return (await Promise.all(writes)).every(({ is }) => is === 'value');
-    });
+    await until(() => useOnePrimary().catch(() => false));
     for (const app of apps) {
       const sessionRd = await login(app);
       expect(await Promise.all(apps.map((other) => me(other, sessionRd)))).toEqual([200, 200, 200]);
