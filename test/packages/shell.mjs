@@ -24,7 +24,10 @@ export async function run(cwd, command, ...args) {
     );
   });
   const where = basename(cwd).replace(/^nestjs-wechat-(.+)-\w+$/, '$1'); // see freshFolder
-  const { error, stdout, stderr } = await track(`${where}: ${command} ${args[0]}`, ended);
+  const { error, stdout, stderr } = await track(
+    [`${where}:`, ...[command, ...args.slice(0, 1)].map((word) => basename(word))].join(' '),
+    ended,
+  );
   if (error)
     throw new Error(
       `${[command, ...args].join(' ')} in ${cwd} failed:\n${stdout}${stderr || error.message}`,
