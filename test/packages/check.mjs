@@ -41,7 +41,8 @@ async function checkContents(manifest, tarball) {
   );
 }
 
-const IMPORT = /\b(?:from\s+|import\s*\(?\s*|require\()['"]([^'".][^'"]*)['"]/g;
+/** A method named `require` is no import. */
+const IMPORT = /(?<!\.)\b(?:from\s+|import\s*\(?\s*|require\()['"]([^'".][^'"]*)['"]/g;
 
 /** Finds imports that the manifest does not declare. The repository has every package, so only this check finds them. */
 function undeclaredImports({ name, dependencies = {}, peerDependencies = {} }, paths) {
