@@ -1,3 +1,4 @@
+import { HttpService } from '@nestjs/axios';
 import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
@@ -121,6 +122,25 @@ describe('WechatModule', () => {
       /WechatModule is imported 2 times as a global module: .*isGlobal: false/,
     );
     await (await twice(false)).close();
+  });
+
+  it('sends requests with the HttpService of the application, and with its own limits', async () => {
+    const http = new HttpService();
+    const sent: (string | undefined)[] = [];
+    http.axiosRef.interceptors.request.use((request) => {
+      sent.push(request.url);
+      return request;
+    });
+    http.axiosRef.defaults.timeout = 1; // the deadline of the library counts
+    http.axiosRef.defaults.maxRedirects = 5;
+    const api = { baseUrl: wechat.url, timeout: '2s', http };
+    const app = await startTeamApp(optionsFor(wechat, { api }));
+    await login(app.get(SessionService));
+    expect(sent).toEqual(['/sns/jscode2session']);
+    wechat.next('/sns/jscode2session', { status: 302 });
+    await expect(login(app.get(SessionService))).rejects.toMatchObject({
+      code: 'ERR_WECHAT_RESPONSE',
+    });
   });
 
   it('stops the start with an error that lists every problem of the options', async () => {

@@ -1,7 +1,10 @@
+import { HttpModule, HttpService } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { WechatModule } from 'nestjs-wechat';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { AccountModule } from './account/account.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { redisCacheModule } from './cache/cache.module.js';
@@ -18,6 +21,12 @@ import { ShopModule } from './shop/shop.module.js';
 import { UsersModule } from './users/users.module.js';
 import { UsersService } from './users/users.service.js';
 
+/** The connections to WeChat. Set an agent of a proxy here if requests must leave your network through one. */
+const KEPT_ALIVE = {
+  httpAgent: new HttpAgent({ keepAlive: true }),
+  httpsAgent: new HttpsAgent({ keepAlive: true }),
+};
+
 @Module({})
 export class AppModule {
   static with(config: AppConfig): DynamicModule {
@@ -27,7 +36,15 @@ export class AppModule {
         ConfigModule.with(config),
         DatabaseModule,
         ...(config.cacheRedisUrl === undefined ? [] : [redisCacheModule]),
-        WechatModule.forRoot({ ...config.wechat, users: UsersService }),
+        WechatModule.forRootAsync({
+          imports: [HttpModule.register(KEPT_ALIVE)],
+          inject: [HttpService],
+          useFactory: (http: HttpService) => ({
+            ...config.wechat,
+            api: { ...config.wechat.api, http },
+            users: UsersService,
+          }),
+        }),
         ScheduleModule.forRoot(),
         UsersModule,
         ContentModule,

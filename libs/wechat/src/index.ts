@@ -110,6 +110,9 @@ export type { RequestWithHeaders } from './auth/session-rd.extractor.js';
 export { WechatExceptionFilter } from './auth/wechat-exception.filter.js';
 export type { WechatErrorResponse } from './auth/wechat-exception.filter.js';
 
+// The HTTP client
+export type { WechatHttp } from './transport/http.transport.js';
+
 // The store and the clock
 export { WechatStore } from './store/wechat.store.js';
 export type { StoreCount } from './store/wechat.store.js';

@@ -70,7 +70,11 @@ import type { WechatModuleOptions } from './wechat.options.js';
     },
     telemetryProvider,
     WechatEvents,
-    HttpTransport,
+    {
+      provide: HttpTransport,
+      inject: [ResolvedWechatOptions],
+      useFactory: ({ api }: ResolvedWechatOptions) => new HttpTransport(api.http),
+    },
     PlatformClient,
     AccessTokenRepository,
     AccessTokenService,

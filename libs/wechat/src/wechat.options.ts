@@ -1,3 +1,4 @@
+import type { WechatHttp } from './transport/http.transport.js';
 import type { Abstract, Type } from '@nestjs/common';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
@@ -52,6 +53,11 @@ export interface WechatModuleOptions {
      * fetch invalidates the token of the other service. @default 'stable'
      */
     accessTokenMode?: 'stable' | 'legacy';
+    /**
+     * Sends the requests to WeChat, such as the `HttpService` of `@nestjs/axios`: for agents of your own (an egress proxy, a private
+     * certificate authority) and for interceptors, which see the secrets of the requests. @default an axios instance of the library
+     */
+    http?: WechatHttp;
   };
   /** Sessions. */
   session?: {
@@ -142,7 +148,12 @@ export class ResolvedWechatOptions {
   readonly apps: readonly WechatApp[];
   /** Instead of the list of apps. */
   readonly appRegistry?: WechatAppRegistry | Abstract<WechatAppRegistry>;
-  readonly api: { baseUrl: string; timeoutMs: number; accessTokenMode: 'stable' | 'legacy' };
+  readonly api: {
+    baseUrl: string;
+    timeoutMs: number;
+    accessTokenMode: 'stable' | 'legacy';
+    http?: WechatHttp;
+  };
   readonly session: {
     ttlMs: number;
     maxAgeMs: number;
@@ -181,6 +192,7 @@ export class ResolvedWechatOptions {
         options.api?.accessTokenMode ?? 'stable',
         ['stable', 'legacy'],
       ),
+      http: options.api?.http,
     };
     this.session = {
       ttlMs: check.duration('session.ttl', options.session?.ttl ?? '30m', 1),

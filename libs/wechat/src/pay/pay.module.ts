@@ -42,7 +42,7 @@ import { RefundService } from './refund.service.js';
     },
     payStoreProvider,
     telemetryProvider,
-    HttpTransport,
+    { provide: HttpTransport, useFactory: () => new HttpTransport() },
     PayDefaults,
     PayTransport,
     PayKeys,

@@ -1,13 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import axios, { isAxiosError } from 'axios';
-import type { AxiosResponse } from 'axios';
+import type { AxiosInstance, AxiosResponse } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { inspect } from 'node:util';
 import { safeCause } from '../error-cause.js';
 import { TransportError } from './transport-error.js';
 import type { TransportFailure } from './transport-error.js';
+
+/**
+ * What sends the requests to WeChat: the `HttpService` of `@nestjs/axios`, or an object with an axios instance.
+ *
+ * @example
+ * ```ts
+ * const http: WechatHttp = { axiosRef: axios.create({ httpsAgent: new HttpsProxyAgent('http://egress:3128') }) };
+ * ```
+ */
+export interface WechatHttp {
+  readonly axiosRef: AxiosInstance;
+}
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -48,9 +60,13 @@ export class HttpTransport implements OnApplicationShutdown {
     httpsAgent: new HttpsAgent({ keepAlive: true }),
   };
 
-  /** An instance of its own: interceptors that the application adds to axios would see the secrets of the requests. */
-  // oxlint-disable-next-line import/no-named-as-default-member -- older versions of axios have no named export for it
-  private readonly http = axios.create(this.agents);
+  private readonly http: AxiosInstance;
+
+  /** @param http default: an own instance, because interceptors that the application adds to axios see the secrets of the requests */
+  constructor(http?: WechatHttp) {
+    // oxlint-disable-next-line import/no-named-as-default-member -- older versions of axios have no named export for it
+    this.http = http?.axiosRef ?? axios.create(this.agents);
+  }
 
   onApplicationShutdown(): void {
     this.agents.httpAgent.destroy();
@@ -73,6 +89,7 @@ export class HttpTransport implements OnApplicationShutdown {
         headers: request.headers,
         data: request.body,
         signal: deadline.signal,
+        timeout: 0, // the signal also ends a body that drips
         maxContentLength: request.maxBytes,
         maxRedirects: 0,
         proxy: false,
