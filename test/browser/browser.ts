@@ -48,7 +48,7 @@ export async function visit(
   });
   const page = await context.newPage();
   const complaints: string[] = [];
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(30_000); // two browsers at once are slow on two cores
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type()))
       complaints.push(`${message.text()} ${message.location().url}`);

@@ -96,7 +96,8 @@ function yarn4(program, registry, nodeLinker) {
       writeFileSync(join(app, 'yarn.lock'), '');
       return yarn(app, 'add', ...packages.map(asFile));
     },
-    execute: (app, program_, ...args) => yarn(app, 'run', program_, ...args),
+    execute: (app, name, ...args) =>
+      name === 'node' ? yarn(app, 'node', ...args) : yarn(app, 'run', name, ...args),
   };
 }
 
