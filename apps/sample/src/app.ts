@@ -107,7 +107,8 @@ export async function runCommand(start: () => Promise<void>): Promise<void> {
   try {
     await start();
   } catch (error) {
-    process.stderr.write(`${textOf(error)}\n`);
+    // After the log, which is flushed at the exit, so that the sentence is the last line.
+    process.once('exit', () => process.stderr.write(`${textOf(error)}\n`));
     process.exit(1);
   }
 }
