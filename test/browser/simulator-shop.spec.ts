@@ -102,7 +102,9 @@ describeBrowser('the shop in the simulator', () => {
     await orderIs('pending');
     await shows('requestPayment:fail cancel');
     await press('发送三次');
+    await page.locator('[aria-busy="false"]').first().waitFor(); // the sync has ended; before, a press has no effect
     await press(PAY);
+    await page.getByRole('dialog').waitFor();
     await press(CONFIRM);
     await step(/TRANSACTION\.SUCCESS.*第 3 次/);
     await orderIs('paid');
