@@ -54,6 +54,7 @@ onPostgres('the user table', (bin) => {
       WECHAT_API_BASE_URL: wechat.url,
       WECHAT_MINI_APP_ID: appId,
       WECHAT_MINI_APP_SECRET: secret,
+      WECHAT_API_TIMEOUT: '30s', // for a busy machine
     });
     const module = Test.createTestingModule({ imports: [AppModule] });
     if (prisma)
