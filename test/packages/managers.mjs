@@ -1,7 +1,7 @@
 // The package managers that the consumers use: how each installs packages and runs a command of the project.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freshFolder, run } from './shell.mjs';
+import { freshFolder, npmInstall, run } from './shell.mjs';
 
 const VERSIONS = { pnpm: '12.21.0', yarn: '1.22.22', '@yarnpkg/cli-dist': '4.18.1' };
 
@@ -32,18 +32,7 @@ const execute = (app, program, ...args) =>
   run(app, program === 'node' ? program : join(app, 'node_modules/.bin', program), ...args);
 
 const npm = {
-  add: (app, packages) =>
-    run(
-      app,
-      'npm',
-      'install',
-      '--save-exact',
-      '--no-audit',
-      '--no-fund',
-      '--prefer-offline',
-      '--ignore-scripts',
-      ...packages,
-    ),
+  add: (app, packages) => npmInstall(app, '--save-exact', ...packages),
   execute,
 };
 

@@ -1,7 +1,7 @@
 // Installs the client's tarball beside the typings of each platform, and checks that its `wx` is a `Wx` there.
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freshFolder, root, run, say } from './shell.mjs';
+import { freshFolder, root, npmInstall, run, say } from './shell.mjs';
 
 export async function testMiniPrograms(client) {
   await Promise.all([example('taro', client), example('uni-app', client), native(client)]);
@@ -41,15 +41,4 @@ async function native(client) {
 }
 
 /** Without peers: Taro's are the tools of a whole project. */
-const install = (app, ...what) =>
-  run(
-    app,
-    'npm',
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--prefer-offline',
-    '--ignore-scripts',
-    '--legacy-peer-deps',
-    ...what,
-  );
+const install = (app, ...what) => npmInstall(app, '--legacy-peer-deps', ...what);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { testBundlers } from './bundlers.mjs';
 import { PATIENCE } from './kinds.mjs';
-import { freshFolder, root, run, say } from './shell.mjs';
+import { freshFolder, root, npmInstall, run, say } from './shell.mjs';
 
 const OPTIONS = ['--redis', '--sandbox', '--test', '--skip-install'];
 /** Tools of the project that have nothing to do with the package. Without them the installation is short. */
@@ -29,7 +29,7 @@ async function nest12(type, tarballs) {
 async function nest11(tarballs, { all }) {
   const app = freshFolder('nest-add');
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  await install(app, '@nestjs/cli@11.0.13');
+  await npmInstall(app, '@nestjs/cli@11.0.13');
   await nestNew(app, app);
   await addAndStart(app, tarballs);
   await run(app, 'npm', 'test', '--', PATIENCE);
@@ -47,7 +47,7 @@ async function nestNew(app, cli, ...options) {
 
 async function addAndStart(app, tarballs) {
   withoutOtherTools(app);
-  await install(app, tarballs['nestjs-wechat'], tarballs['nestjs-wechat-sandbox']);
+  await npmInstall(app, tarballs['nestjs-wechat'], tarballs['nestjs-wechat-sandbox']);
   const add = (...options) => run(app, 'npx', 'nest', 'add', 'nestjs-wechat', ...options);
 
   const before = contentsOf(app);
@@ -61,7 +61,7 @@ async function addAndStart(app, tarballs) {
   await add(...OPTIONS);
   expectSame(added, contentsOf(app), 'A second run changes files');
 
-  await install(app);
+  await npmInstall(app);
   await run(app, 'npx', 'nest', 'build');
   cpSync(join(root, 'test/packages/login.mjs'), join(app, 'login.mjs'));
   await run(app, 'node', 'login.mjs');
@@ -74,18 +74,6 @@ function withoutOtherTools(app) {
   manifest.devDependencies = Object.fromEntries(kept);
   writeFileSync(path, JSON.stringify(manifest, null, 2));
 }
-
-const install = (app, ...packages) =>
-  run(
-    app,
-    'npm',
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--prefer-offline',
-    '--ignore-scripts',
-    ...packages,
-  );
 
 /** The text of every file of the project, by its path. */
 function contentsOf(app) {

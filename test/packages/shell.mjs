@@ -35,6 +35,15 @@ export async function run(cwd, command, ...args) {
   return stdout;
 }
 
+/** Installs packages with npm, from its cache if they are there. */
+export const npmInstall = (app, ...args) =>
+  run(
+    app,
+    'npm',
+    ...'install --no-audit --no-fund --prefer-offline --ignore-scripts'.split(' '),
+    ...args,
+  );
+
 const folders = [];
 process.once('exit', () => {
   if (!process.env.KEEP)

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { EMBEDDED_DATABASE } from '../../apps/sample/src/database/database.module.js';
 import type { EmbeddedDatabase } from '../../apps/sample/src/database/embedded-database.js';
+import { expectDatabaseDown } from '../support/database-down.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
@@ -36,17 +37,7 @@ describe('the embedded database', () => {
       const { body: before } = await s.call('GET /me', { token });
       const database = s.app.get<EmbeddedDatabase>(EMBEDDED_DATABASE, { strict: false });
       await database['thread']?.terminate();
-      const { status, headers, body } = await s.call('GET /me', { token });
-      expect([status, headers.get('retry-after'), body.error]).toEqual([
-        503,
-        '1',
-        'ERR_STORE_UNAVAILABLE',
-      ]);
-      expect((await s.call('GET /auth/session', { token })).status).toBe(200);
-      expect((await s.call('GET /health/ready')).body).toMatchObject({
-        code: 503,
-        msg: 'not ready: database',
-      });
+      await expectDatabaseDown(s, token);
       expect(s.log.join('')).toContain('It starts again in 1 s.');
 
       while ((await s.call('GET /health/ready')).status === 503)

@@ -12,6 +12,7 @@ import { Shutdown } from '../../apps/sample/src/common/shutdown.js';
 import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
+import { expectDatabaseDown } from '../support/database-down.js';
 import { onPostgres } from '../support/databases.js';
 import { startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
@@ -527,16 +528,6 @@ onPostgres('a PostgreSQL server', (bin) => {
     apps = [s];
     const { session_rd: token } = await s.login();
     await postgres.stop();
-    const { status, headers, body } = await s.call('GET /me', { token });
-    expect([status, headers.get('retry-after'), body.error]).toEqual([
-      503,
-      '1',
-      'ERR_STORE_UNAVAILABLE',
-    ]);
-    expect((await s.call('GET /auth/session', { token })).status).toBe(200);
-    expect((await s.call('GET /health/ready')).body).toMatchObject({
-      code: 503,
-      msg: 'not ready: database',
-    });
+    await expectDatabaseDown(s, token);
   });
 });

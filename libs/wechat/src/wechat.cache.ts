@@ -1,6 +1,6 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { inTime } from './in-time.js';
 import { MinuteLog } from './minute-log.js';
 import { SingleFlight } from './single-flight.js';
 
@@ -41,32 +41,22 @@ export class WechatCache {
    */
   wrap(key: string, ttlMs: number, request: () => Promise<string>): Promise<string> {
     return this.requests.run(key, async () => {
-      const cached = await this.inTime(() => this.cache.get(key));
+      const cached = await this.orNothing(() => this.cache.get(key));
       if (typeof cached === 'string') return cached;
       const text = await request();
-      void this.inTime(() => this.cache.set(key, text, ttlMs));
+      void this.orNothing(() => this.cache.set(key, text, ttlMs));
       return text;
     });
   }
 
-  private async inTime(call: () => Promise<unknown>): Promise<unknown> {
-    const timer = new AbortController();
+  private async orNothing(call: () => Promise<unknown>): Promise<unknown> {
     try {
-      return await Promise.race([
-        call(),
-        sleep(CACHE_TIMEOUT_MS, undefined, { ref: false, signal: timer.signal }).then(timedOut),
-      ]);
+      return await inTime(CACHE_TIMEOUT_MS, call);
     } catch (error) {
       this.log.error(`The application's cache failed: ${String(error)}`);
       return undefined;
-    } finally {
-      timer.abort();
     }
   }
-}
-
-function timedOut(): never {
-  throw new Error(`no response within ${CACHE_TIMEOUT_MS} ms`);
 }
 
 function processCache(): NestCache {

@@ -1,19 +1,10 @@
 import { inspect } from 'node:util';
-import { ResolvedWechatOptions, WechatConfigError, wechatOptionsFromEnv } from './index.js';
+import { ResolvedWechatOptions, wechatOptionsFromEnv } from './index.js';
+import { problemsOf } from './problems-of.for-spec.js';
 
 const apps = [
   { appId: 'wx1111111111111111', secret: 'CANARY_SECRET', kind: 'mini-program' as const },
 ];
-const problemsOf = (work: () => unknown): string[] => {
-  try {
-    work();
-    return [];
-  } catch (error) {
-    expect(error).toBeInstanceOf(WechatConfigError);
-    expect((error as Error).message).not.toContain('CANARY');
-    return (error as WechatConfigError).problems;
-  }
-};
 
 describe('the options', () => {
   it('need one app and have defaults for the rest', () => {

@@ -1,4 +1,3 @@
-import type { WechatHttp } from './transport/http.transport.js';
 import type { Abstract, Type } from '@nestjs/common';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
@@ -7,6 +6,7 @@ import { problemOfRedisClient } from './store/redis/redis.client.js';
 import type { WechatRedisClient } from './store/redis/redis.client.js';
 import { problemOfRedisUrls } from './store/redis/redis.url.js';
 import type { WechatStore } from './store/wechat.store.js';
+import type { WechatHttp } from './transport/http.transport.js';
 import type { WechatApp, WechatAppKind, WechatAppRegistry, WechatPush } from './wechat-app.js';
 import type { WechatUserResolver } from './wechat-user.resolver.js';
 import { WechatAppError, WechatConfigError } from './wechat.errors.js';
@@ -54,8 +54,8 @@ export interface WechatModuleOptions {
      */
     accessTokenMode?: 'stable' | 'legacy';
     /**
-     * Sends the requests to WeChat, such as the `HttpService` of `@nestjs/axios`: for agents of your own (an egress proxy, a private
-     * certificate authority) and for interceptors, which see the secrets of the requests. @default an axios instance of the library
+     * Sends the requests to WeChat, such as the `HttpService` of `@nestjs/axios`: for your agents (an egress proxy, a private certificate
+     * authority) and interceptors, which see the secrets of the requests. @default an axios instance of the library
      */
     http?: WechatHttp;
   };

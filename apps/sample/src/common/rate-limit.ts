@@ -58,7 +58,7 @@ export class RateLimit {
     const { name, points, windowSeconds } = this.options;
     const key = `app:limit:${name}:${client}`;
     const { count, resetsInMs } = await this.store.count(key, 1, windowSeconds * 1000);
-    if (count >= points) await local.block(client, Math.max(1, Math.ceil(resetsInMs / 1000))); // 0 is for ever
+    if (count >= points) await local.block(client, wholeSeconds(resetsInMs)); // 0 is for ever
     if (count > points) throw tooMany(resetsInMs);
   }
 }
@@ -82,5 +82,10 @@ function clientOf(address: string): string {
 }
 
 function tooMany(ms: number): TooManyRequestsError {
-  return new TooManyRequestsError(Math.max(1, Math.ceil(ms / 1000)));
+  return new TooManyRequestsError(wholeSeconds(ms));
+}
+
+/** At least one. */
+function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
 }

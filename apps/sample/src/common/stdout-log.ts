@@ -34,8 +34,8 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
   });
   process.prependOnceListener('exit', () => {
     exitsBefore = performance.now() + EXIT_TIMEOUT_MS;
+    if (hasFailed) return stream.destroy(); // flushSync would try for ever
     try {
-      if (hasFailed) throw new Error('flushSync would try for ever');
       stream.flushSync();
       reportDropped();
       stream.flushSync();

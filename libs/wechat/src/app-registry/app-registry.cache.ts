@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Subscription } from 'rxjs';
 import { safeCause } from '../error-cause.js';
+import { inTime } from '../in-time.js';
 import { MinuteLog } from '../minute-log.js';
 import { SingleFlight } from '../single-flight.js';
 import type { WechatApp, WechatAppKind, WechatAppRegistry } from '../wechat-app.js';
@@ -77,7 +78,7 @@ export class AppRegistryCache {
     if (known && known.readAt <= readAt && readAt - known.readAt < MAX_AGE_MS) return known.app;
     const { version } = this;
     return this.reads.run(`${version} ${key}`, async () => {
-      const found = await this.inTime(query);
+      const found = await this.ask(query);
       const app = found && this.valid(found);
       if (version === this.version) this.entries.set(key, { app, readAt });
       return app;
@@ -92,20 +93,14 @@ export class AppRegistryCache {
     throw error;
   }
 
-  private async inTime<T>(query: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no result within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
-    });
+  private async ask<T>(query: () => Promise<T>): Promise<T> {
     try {
-      return await Promise.race([query(), late]);
+      return await inTime(TIMEOUT_MS, query);
     } catch (error) {
       this.log.error(`The app registry failed: ${String(error)}`);
       throw new StoreUnavailableError('The app registry does not respond.', {
         cause: safeCause(error),
       });
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

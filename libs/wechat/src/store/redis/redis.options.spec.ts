@@ -1,22 +1,12 @@
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
-import { ResolvedWechatOptions, WechatConfigError, wechatOptionsFromEnv } from '../../index.js';
+import { ResolvedWechatOptions, wechatOptionsFromEnv } from '../../index.js';
+import { problemsOf } from '../../problems-of.for-spec.js';
 import { parseSentinelUrl } from './redis.url.js';
 import { RedisStore } from './redis.store.js';
 
 const env = { WECHAT_MINI_APP_ID: 'wx1111111111111111', WECHAT_MINI_APP_SECRET: 'secret' };
 const apps = [{ appId: 'wx1111111111111111', secret: 's', kind: 'mini-program' as const }];
-
-const problemsOf = (work: () => unknown): string[] => {
-  try {
-    work();
-    return [];
-  } catch (error) {
-    expect(error).toBeInstanceOf(WechatConfigError);
-    expect((error as Error).message).not.toContain('CANARY');
-    return (error as WechatConfigError).problems;
-  }
-};
 
 describe('REDIS_URL', () => {
   it.each([
