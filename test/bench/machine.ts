@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -73,4 +74,27 @@ async function coresBusyFor(ms: number): Promise<number> {
   await sleep(ms);
   const after = spent();
   return cores * (1 - (after.idle - before.idle) / (after.all - before.all));
+}
+
+/** USER_HZ of Linux. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * Starts to count the CPU time that the host of a virtual machine gives to others.
+ * @returns a function that returns the cores that were stolen since, or `undefined` if the system does not report it
+ */
+export function countStolenCores(): () => number | undefined {
+  const [before, started] = [stolenTicks(), performance.now()];
+  return () => {
+    const after = stolenTicks();
+    if (before === undefined || after === undefined) return undefined;
+    const seconds = (performance.now() - started) / 1_000;
+    return Number(((after - before) / TICKS_PER_SECOND / seconds).toFixed(2));
+  };
+}
+
+/** @see man 5 proc, `/proc/stat`: the eighth number of the first line is "steal" */
+function stolenTicks(): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  return Number(readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/\s+/)[8]);
 }

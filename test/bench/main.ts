@@ -5,7 +5,7 @@ import type { Scale } from './bench.js';
 import { writeDocs } from './docs.js';
 import { isMet, listOf, textOf } from './figures.js';
 import type { Figure, Findings } from './figures.js';
-import { BUSY, describeMachine, hasRedis, hasWrk } from './machine.js';
+import { BUSY, countStolenCores, describeMachine, hasRedis, hasWrk } from './machine.js';
 import type { Machine } from './machine.js';
 import { appSuite } from './suites/app.js';
 import { decryptSuite } from './suites/decrypt.js';
@@ -74,10 +74,12 @@ async function read(file: string): Promise<Figure[]> {
 }
 
 async function bench(names: string[]): Promise<void> {
-  const machine = { ...(await describeMachine()), quick: options.quick };
-  warn(machine);
+  const described = await describeMachine();
+  warn(described);
   const started = performance.now();
+  const stolenCores = countStolenCores();
   const found = await measureAll(names);
+  const machine = { ...described, stolen: stolenCores() ?? 'unknown', quick: options.quick };
   process.stdout.write(`${[machineText(machine), ...reportOf(found)].join('\n\n')}\n`);
   say(`${Math.round((performance.now() - started) / 1_000)} s`);
   const figures = found.figures.map((figure) => ({ ...figure, met: isMet(figure) }));
