@@ -103,26 +103,27 @@ function warn({ othersBusy }: Machine): void {
     );
 }
 
-async function measureAll(names: string[]): Promise<Required<Findings>> {
-  const all: Required<Findings> = { figures: [], tables: [] };
-  for (const name of names) {
-    if (!hasRedis && NEEDS_REDIS.includes(name)) continue;
-    const { figures, tables = [] } = await SUITES[name]!(options.quick ? QUICK : FULL).catch(
-      without(name),
-    );
-    all.figures.push(...figures);
-    all.tables.push(...tables);
-  }
-  return all;
+interface Report extends Required<Findings> {
+  /** Names of suites that failed. */
+  failed: string[];
 }
 
-/** Continues after a failed suite, so that the results of earlier suites are kept. */
-function without(suite: string): (error: Error) => Findings {
-  return (error) => {
-    say(`SUITE FAILED, ${suite}: ${error.stack}`);
-    process.exitCode = 1;
-    return { figures: [] };
-  };
+async function measureAll(names: string[]): Promise<Report> {
+  const all: Report = { figures: [], tables: [], failed: [] };
+  for (const name of names) {
+    if (!hasRedis && NEEDS_REDIS.includes(name)) continue;
+    try {
+      const { figures, tables = [] } = await SUITES[name]!(options.quick ? QUICK : FULL);
+      all.figures.push(...figures);
+      all.tables.push(...tables);
+    } catch (error) {
+      // Continues, so that the results of earlier suites are kept.
+      say(`SUITE FAILED, ${name}: ${(error as Error).stack}`);
+      process.exitCode = 1;
+      all.failed.push(name);
+    }
+  }
+  return all;
 }
 
 function machineText(machine: object): string {
@@ -131,8 +132,15 @@ function machineText(machine: object): string {
     .join(', ');
 }
 
-function reportOf({ figures, tables }: Required<Findings>): string[] {
+function reportOf({ figures, tables, failed }: Report): string[] {
   const missed = figures.filter((figure) => isMet(figure) === false).map(({ id }) => id);
-  const verdict = missed.length === 0 ? 'Every goal is met.' : `Missed: ${missed.join(', ')}.`;
-  return [...tables.map(textOf), textOf(listOf(figures)), verdict];
+  const verdicts = [
+    missed.length > 0 && `Missed: ${missed.join(', ')}.`,
+    failed.length > 0 && `Failed suites, whose goals were not measured: ${failed.join(', ')}.`,
+  ].filter((verdict) => verdict !== false);
+  return [
+    ...tables.map(textOf),
+    textOf(listOf(figures)),
+    verdicts.join('\n') || 'Every goal is met.',
+  ];
 }

@@ -1,11 +1,14 @@
+import { once } from 'node:events';
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import type { Queue } from 'bullmq';
 import { SessionService } from 'nestjs-wechat';
 import type { WechatSession, WechatUserResolver } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { WebSocket } from 'ws';
 import { ExportProcessor, ExportsController } from '../../examples/recipes/src/bullmq.js';
 import { AbilityPipe, Orders, OrdersController } from '../../examples/recipes/src/casl.js';
+import { Graphql, MeResolver, OrderEvents } from '../../examples/recipes/src/graphql.js';
 import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
@@ -52,6 +55,51 @@ describe('CASL on @CurrentUser()', () => {
     expect(await remove('1', anna)).toBe(200);
     expect(await remove('1', anna)).toBe(403);
     expect(await remove('2', carol)).toBe(200);
+  });
+});
+
+describe('GraphQL', () => {
+  beforeEach(async () => {
+    const more = { imports: [Graphql], providers: [MeResolver, OrderEvents] };
+    app = await startTeamApp(optionsFor(wechat), { adapter: 'express', ...more });
+  });
+
+  /** Connects as graphql-ws does. */
+  const connect = (session_rd: string) =>
+    new WebSocket(`${app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+      headers: { authorization: `Bearer ${session_rd}` },
+    });
+  const say = (socket: WebSocket, message: object) => socket.send(JSON.stringify(message));
+  const heard = async (socket: WebSocket) =>
+    JSON.parse(String((await once(socket, 'message'))[0])) as { type: string; payload?: object };
+
+  it('finds the user, and closes subscriptions with 4401 when the session is revoked', async () => {
+    const { session_rd, session } = await loginOf();
+    const response = await app.as(session_rd, '/graphql?query={me{openid}}');
+    expect(await response.json()).toEqual({ data: { me: { openid: session.openid } } });
+
+    const socket = connect(session_rd);
+    await once(socket, 'open');
+    say(socket, { type: 'connection_init' });
+    expect(await heard(socket)).toEqual({ type: 'connection_ack' });
+    say(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { paidOrder }' } });
+    const events = app.get(OrderEvents);
+    const topic = `paid by ${session.openid}`;
+    await until(async () => events.listenerCount(topic) === 1);
+    events.emit(topic, '4711');
+    expect((await heard(socket)).payload).toEqual({ data: { paidOrder: '4711' } });
+
+    const closed = once(socket, 'close');
+    await app.get(SessionService).revoke(session_rd);
+    expect((await closed)[0]).toBe(4401);
+    await until(async () => events.listenerCount(topic) === 0);
+  });
+
+  it('closes connections without a session', async () => {
+    const socket = connect('srd_unknown');
+    await once(socket, 'open');
+    say(socket, { type: 'connection_init' });
+    expect((await once(socket, 'close'))[0]).toBe(4401);
   });
 });
 

@@ -5,38 +5,22 @@ import type { MessageEvent } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { WebSocketGateway } from '@nestjs/websockets';
 import {
-  CurrentSession,
   SessionGuard,
   sessionRdFrom,
   SessionService,
   StoreUnavailableError,
-  WechatSessionError,
   WechatStore,
 } from 'nestjs-wechat';
-import type { WechatSession } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { interval, map, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { WebSocket } from 'ws';
+import { TicksController } from '../../examples/recipes/src/sse.js';
+import { ticks } from '../../examples/recipes/src/ticks.js';
+import { TicksGateway } from '../../examples/recipes/src/websocket.js';
 import { describeRedis, TestRedis } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
-
-const ticks = interval(5).pipe(map((tick) => ({ data: { tick } })));
-
-// #region sse
-@Controller('ticks')
-class TicksController {
-  constructor(private readonly sessions: SessionService) {}
-
-  @Sse()
-  @UseGuards(SessionGuard)
-  ticks(@CurrentSession() session: WechatSession): Observable<MessageEvent> {
-    return ticks.pipe(takeUntil(this.sessions.untilRevoked(session, { every: '15s' })));
-  }
-}
-// #endregion sse
 
 /** The same without `untilRevoked`. */
 @Controller('naive-ticks')
@@ -47,23 +31,6 @@ class NaiveTicksController {
     return ticks;
   }
 }
-
-// #region websocket
-@WebSocketGateway({ path: '/ticks' })
-class TicksGateway {
-  constructor(private readonly sessions: SessionService) {}
-
-  async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
-    try {
-      const session = await this.sessions.find(sessionRdFrom(request) ?? '');
-      const watch = this.sessions.untilRevoked(session).subscribe(() => client.close(4401));
-      client.once('close', () => watch.unsubscribe());
-    } catch (error) {
-      client.close(error instanceof WechatSessionError ? 4401 : 1013); // 1013: try again later
-    }
-  }
-}
-// #endregion websocket
 
 /** The same without `untilRevoked`. */
 @WebSocketGateway({ path: '/naive-ticks' })

@@ -69,6 +69,7 @@ async function nest12Esm({ add, execute }, tarballs, { isThorough }) {
   await execute(app, 'tsc', '--noEmit', '--pretty', 'false', '--skipLibCheck', 'false');
   await execute(app, 'node', 'payments.mjs');
   await execute(app, 'node', 'missing-peers.cjs');
+  say(`  cold start of the quickstart: ${(await execute(app, 'node', 'cold-start.mjs')).trim()}`);
 }
 
 async function nest12CommonJs({ add, execute }, tarballs, { isThorough }) {

@@ -12,7 +12,31 @@ const OTHER_TOOLS = /eslint|oxlint|prettier|mau|supertest|coverage|globals/;
 
 export async function testNestAdd(tarballs, { all }) {
   await nest11(tarballs, { all });
-  if (all) await Promise.all([nest12('esm', tarballs), nest12('cjs', tarballs)]);
+  if (!all) return;
+  await Promise.all([nest12('esm', tarballs), nest12('cjs', tarballs)]);
+  await monorepo(tarballs);
+}
+
+/** Adds to the second of two applications. */
+async function monorepo(tarballs) {
+  const app = freshFolder('monorepo');
+  await nestNew(app, root, '--type=cjs');
+  await run(app, 'node', schematicsIn(root), '@nestjs/schematics:sub-app', '--name=second');
+  withoutOtherTools(app);
+  await npmInstall(app, tarballs['nestjs-wechat'], tarballs['nestjs-wechat-sandbox']);
+  await run(app, 'npx', 'nest', 'add', 'nestjs-wechat', '--project', 'second', ...OPTIONS);
+  const added = contentsOf(app);
+  const modules = Object.keys(added).filter((path) => path.endsWith('app.module.ts'));
+  const changed = modules.filter((path) => added[path].includes('WechatModule'));
+  if (modules.length !== 2 || changed.join() !== 'apps/second/src/app.module.ts')
+    throw new Error(`Of ${modules.join(', ')} these have the module: ${changed.join(', ')}`);
+  if (!added['package.json'].includes('nest start second --watch'))
+    throw new Error('start:sandbox starts another application');
+  await npmInstall(app);
+  await run(app, 'npx', 'nest', 'build', 'second');
+  cpSync(join(root, 'test/packages/login.mjs'), join(app, 'login.mjs'));
+  await run(app, 'node', 'login.mjs', './dist/apps/second/main.js');
+  say('  nest add --project on a monorepo: added to that application, started');
 }
 
 async function nest12(type, tarballs) {
@@ -37,10 +61,19 @@ async function nest11(tarballs, { all }) {
   if (all) await testBundlers(app, install);
 }
 
+const schematicsIn = (cli) =>
+  join(cli, 'node_modules/@angular-devkit/schematics-cli/bin/schematics.js');
+
 /** Writes a project as `nest new` does, with the CLI that is installed in `cli`. */
 async function nestNew(app, cli, ...options) {
-  const program = join(cli, 'node_modules/@angular-devkit/schematics-cli/bin/schematics.js');
-  await run(app, 'node', program, '@nestjs/schematics:application', '--name=new', ...options);
+  await run(
+    app,
+    'node',
+    schematicsIn(cli),
+    '@nestjs/schematics:application',
+    '--name=new',
+    ...options,
+  );
   cpSync(join(app, 'new'), app, { recursive: true });
   rmSync(join(app, 'new'), { recursive: true });
 }

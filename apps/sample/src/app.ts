@@ -31,7 +31,7 @@ const LIMITS = {
 };
 
 /** How long requests under way may take after the app has stopped serving. */
-const SHUTDOWN_TIMEOUT_MS = 9000;
+export const SHUTDOWN_TIMEOUT_MS = 9000;
 
 /** Replaced by tests. */
 export interface AppOverrides {

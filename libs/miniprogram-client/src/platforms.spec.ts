@@ -2,6 +2,7 @@ import { FakeServer } from '../test-support/fake-server.js';
 import { createTaro } from '../test-support/taro-shim.js';
 import { Phone, createPhone } from '../test-support/wx-shim.js';
 import { askToSubscribe, createSession, ensureScope } from './index.js';
+import type { Wx } from './index.js';
 
 const globals = globalThis as { wx?: unknown; uni?: unknown };
 
@@ -46,6 +47,56 @@ describe('the platform', () => {
     await expect(me({ wx: createTaro(phone.wx) })).rejects.toMatchObject({
       error: 'ERR_WX',
       message: '暂时不支持 API login',
+    });
+  });
+});
+
+/** What `wx.cloud.callContainer` takes. */
+interface ContainerCall {
+  config: { env: string };
+  path: string;
+  header?: Record<string, string>;
+}
+
+describe('微信云托管', () => {
+  // #region cloud-run
+  type WxWithCloud = Wx & { cloud: { callContainer: (call: ContainerCall) => unknown } };
+
+  /**
+   * Returns a `wx` whose requests reach the service through WeChat's network. Call wx.cloud.init() before.
+   * createSession({ baseUrl, wx: throughCloudRun(wx, baseUrl, 'prod-1a2b', 'shop') })
+   */
+  function throughCloudRun(wx: WxWithCloud, baseUrl: string, env: string, service: string): Wx {
+    return Object.assign(Object.create(wx) as Wx, {
+      request: ({ url, header, ...call }: Parameters<Wx['request']>[0]) =>
+        wx.cloud.callContainer({
+          ...call,
+          config: { env },
+          path: url.slice(baseUrl.length),
+          header: { ...header, 'X-WX-SERVICE': service },
+        }),
+    });
+  }
+  // #endregion cloud-run
+
+  it('gets the requests with the session, by callContainer', async () => {
+    const calls: ContainerCall[] = [];
+    const callContainer = ({ config, path, ...call }: ContainerCall) => {
+      calls.push({ config, path, header: call.header });
+      return phone.wx.request({ ...call, url: server.url + path });
+    };
+    const cloud = throughCloudRun(
+      { ...phone.wx, cloud: { callContainer } },
+      server.url,
+      'prod-1',
+      'shop',
+    );
+    expect(await me({ wx: cloud })).toMatchObject({ by: 'rd-1' });
+    expect(calls.map(({ path }) => path)).toEqual(['/auth/login', '/me']);
+    expect(calls[1]).toEqual({
+      config: { env: 'prod-1' },
+      path: '/me',
+      header: { Authorization: 'Bearer rd-1', 'X-WX-SERVICE': 'shop' },
     });
   });
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestAddOptions } from './options.js';
 import { addPackages } from './package-json.js';
+import { projectOf } from './project.js';
 import { addToModule } from './root-module.js';
 import {
   ENV_EXAMPLE,
@@ -32,7 +33,7 @@ export function nestAdd(options: NestAddOptions): Rule {
       context.addTask({
         toConfiguration: () => ({ name: 'node-package', options: { command: 'install' } }),
       });
-    context.logger.info(nextStep(options));
+    context.logger.info(nextStep(options, projectOf(tree, options.sourceRoot)));
   };
 }
 
@@ -52,7 +53,7 @@ function addVariables(tree: Tree, { redis, sandbox }: NestAddOptions): void {
   if (sandbox && !tree.exists('sandbox.env')) tree.create('sandbox.env', SANDBOX_ENV);
 }
 
-const nextStep = ({ sandbox }: NestAddOptions): string =>
+const nextStep = ({ sandbox }: NestAddOptions, project: string | undefined): string =>
   sandbox
     ? 'Start the local WeChat server with "npm run sandbox" and, in a second terminal, the application with "npm run start:sandbox".'
-    : 'Copy .env.example to .env, write your AppID and AppSecret into it, and start with: node --env-file=.env dist/main';
+    : `Copy .env.example to .env, write your AppID and AppSecret into it, and start with: node --env-file=.env dist/${project ? `apps/${project}/` : ''}main`;

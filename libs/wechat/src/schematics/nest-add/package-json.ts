@@ -2,6 +2,7 @@ import type { Tree } from '@angular-devkit/schematics';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NestAddOptions } from './options.js';
+import { projectOf } from './project.js';
 
 interface Manifest {
   version: string;
@@ -20,7 +21,10 @@ const REDIS = '^5.12.1';
  * @internal
  * @returns whether there is a package to install
  */
-export function addPackages(tree: Tree, { redis, sandbox, test }: NestAddOptions): boolean {
+export function addPackages(
+  tree: Tree,
+  { redis, sandbox, test, sourceRoot }: NestAddOptions,
+): boolean {
   const manifest = tree.readJson(PACKAGE_JSON) as unknown as Manifest;
   const range = `^${ownVersion()}`;
   const hasDependencies = add(manifest, 'dependencies', {
@@ -32,16 +36,17 @@ export function addPackages(tree: Tree, { redis, sandbox, test }: NestAddOptions
     'devDependencies',
     sandbox || test ? { 'nestjs-wechat-sandbox': range } : {},
   );
-  const hasScripts = add(manifest, 'scripts', sandbox ? SANDBOX_SCRIPTS : {});
+  const scripts = scriptsFor(projectOf(tree, sourceRoot));
+  const hasScripts = add(manifest, 'scripts', sandbox ? scripts : {});
   if (hasDependencies || hasDevDependencies || hasScripts)
     tree.overwrite(PACKAGE_JSON, `${JSON.stringify(manifest, null, 2)}\n`);
   return hasDependencies || hasDevDependencies;
 }
 
-const SANDBOX_SCRIPTS = {
+const scriptsFor = (project: string | undefined): Record<string, string> => ({
   sandbox: 'nestjs-wechat-sandbox',
-  'start:sandbox': 'nest start --watch --env-file sandbox.env',
-};
+  'start:sandbox': `nest start ${project ? `${project} ` : ''}--watch --env-file sandbox.env`,
+});
 
 /** Adds what the section lacks, and returns whether it lacked something. Packages stay in alphabetical order. */
 function add(
