@@ -84,6 +84,7 @@ describeNginx('etc/nginx.conf', () => {
 
     nginx = await startNginx('http://127.0.0.1:1');
     for (const path of paths) expect((await fetch(nginx.url + path)).status).toBe(502);
+    await nginx.stop();
     expect(nginx.log()).not.toContain('canary');
   });
 

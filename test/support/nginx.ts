@@ -23,7 +23,7 @@ const SITE = readFileSync(join(__dirname, '../../etc/nginx.conf'), 'utf8');
 /** An nginx with etc/nginx.conf, without TLS. The second server of its upstream does not respond. */
 export interface TestNginx {
   url: string;
-  /** What it has logged. */
+  /** What it has logged, complete after `stop`. */
   log: () => string;
   stop: () => Promise<void>;
 }
@@ -31,6 +31,7 @@ export interface TestNginx {
 /** @param app the URL of the first server of the upstream */
 export async function startNginx(app: string): Promise<TestNginx> {
   const folder = mkdtempSync(join(tmpdir(), 'wechat-nginx-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
   chmodSync(folder, 0o755); // its workers are another user
   const [port, closed] = [await freePort(), await freePort()];
   const site = SITE.replace('listen 443 ssl', `listen 127.0.0.1:${port}`)
@@ -52,7 +53,6 @@ export async function startNginx(app: string): Promise<TestNginx> {
     stop: async () => {
       nginx.kill('SIGTERM');
       await exit;
-      rmSync(folder, { recursive: true });
     },
   };
 }
