@@ -75,7 +75,11 @@ describe('GraphQL', () => {
 
   it('finds the user, and closes subscriptions with 4401 when the session is revoked', async () => {
     const { session_rd, session } = await loginOf();
-    const response = await app.as(session_rd, '/graphql?query={me{openid}}');
+    const response = await app.fetch('/graphql', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${session_rd}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ me { openid } }' }),
+    });
     expect(await response.json()).toEqual({ data: { me: { openid: session.openid } } });
 
     const socket = connect(session_rd);

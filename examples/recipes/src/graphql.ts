@@ -2,7 +2,15 @@
 import { ApolloDriver } from '@nestjs/apollo';
 import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { Injectable, UseGuards } from '@nestjs/common';
-import { Field, GraphQLModule, ID, ObjectType, Query, Resolver, Subscription } from '@nestjs/graphql';
+import {
+  Field,
+  GraphQLModule,
+  ID,
+  ObjectType,
+  Query,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
 import {
   CurrentSession,
   CurrentUser,
