@@ -8,17 +8,20 @@ import type { QueryConfig } from 'pg';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, MigrationInterface, QueryRunner } from 'typeorm';
+import { AvatarsService } from '../../apps/sample/src/avatars/avatars.service.js';
 import { Shutdown } from '../../apps/sample/src/common/shutdown.js';
 import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { expectDatabaseDown } from '../support/database-down.js';
 import { onPostgres } from '../support/databases.js';
-import { startPostgres } from '../support/postgres.js';
+import { person, registered } from '../support/people.js';
+import { endConnections, startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
 import { until } from '../support/redis.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 /** The variables of the app and of the library. */
 const VARIABLES = [
@@ -522,6 +525,52 @@ onPostgres('a PostgreSQL server', (bin) => {
       expect(own.map((config) => config.name)).toEqual([name, name]);
     },
   );
+
+  it('that ends a connection in the moment it is open leads to 503, and the app works on', async () => {
+    const url = await postgres.createDatabase();
+    const proxy = await TcpProxy.start(Number(new URL(url).port));
+    const { host } = new URL(proxy.url);
+    const s = await start({ database: { url: url.replace(/127\.0\.0\.1:\d+/, host) } });
+    apps = [s];
+    const isReady = () => s.call('GET /health/ready');
+    await endConnections(url);
+    await until(() => proxy.connections === 0);
+    proxy.always({ kind: 'hold' }); // so that "ready for query" and the error arrive in one packet, as on a busy machine
+    let hasResponse = false;
+    const response = isReady().finally(() => (hasResponse = true));
+    await until(async () => {
+      await endConnections(url);
+      return hasResponse;
+    });
+    expect((await response).body).toMatchObject({ code: 503, msg: 'not ready: database' });
+    proxy.pass();
+    await until(async () => (await isReady()).status === 200);
+    await proxy.close();
+  });
+
+  it('that ends the connection of an open transaction leads to 503, and to no change', async () => {
+    const url = await postgres.createDatabase();
+    const s = await start({ database: { url } });
+    apps = [s];
+    const token = await registered(s, await person(s));
+    const avatars = s.app.get(AvatarsService);
+    jest.spyOn(avatars, 'filesOf').mockImplementationOnce(async (db, userId) => {
+      const files = await avatars.filesOf(db, userId);
+      const connection: Client = await db.queryRunner?.connect();
+      const ended = new Promise((resolve) => connection.once('end', resolve)); // `once` of Node rejects at an error
+      await endConnections(url);
+      await ended;
+      return files;
+    });
+    const close = () => s.call('DELETE /account', { token });
+    const { status, headers, body } = await close();
+    expect([status, headers.get('retry-after'), body.error]).toEqual([
+      503,
+      '1',
+      'ERR_STORE_UNAVAILABLE',
+    ]);
+    expect((await close()).status).toBe(200);
+  });
 
   it('that is down leads to 503 only on routes that need it, and to 503 of the readiness check', async () => {
     const s = await start({ database: { url: await postgres.createDatabase() } });

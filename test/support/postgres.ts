@@ -99,6 +99,15 @@ export async function dropDatabase(url: string): Promise<void> {
   await query(urlOf(Number(port), 'postgres'), sql);
 }
 
+/** Ends the connections to a database that are between two queries, as an operator does. Returns how many there were. */
+export async function endConnections(url: string): Promise<number> {
+  const { port, pathname } = new URL(url);
+  return query(
+    urlOf(Number(port), 'postgres'),
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${pathname.slice(1)}' AND state LIKE 'idle%'`,
+  );
+}
+
 const urlOf = (port: number, database: string): string =>
   `postgres://postgres@127.0.0.1:${port}/${database}`;
 
@@ -134,12 +143,14 @@ async function untilReady(url: string, server: ChildProcess): Promise<void> {
   throw new Error('PostgreSQL did not start.');
 }
 
-async function query(url: string, sql: string): Promise<void> {
+/** @returns the number of rows */
+async function query(url: string, sql: string): Promise<number> {
   const client = new Client(url);
   client.on('error', () => {}); // the query reports it, too
   try {
     await client.connect();
-    await client.query(sql);
+    const { rowCount } = await client.query(sql);
+    return rowCount ?? 0;
   } finally {
     await client.end();
   }

@@ -14,9 +14,12 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
  * - `slicer`: one byte at a time
  * - `dropReply`: FIN instead of it, after Redis has executed the command
  * - `garbage`: random bytes instead of it, which no client can parse
+ * - `hold`: arrives when the server ends the connection, in one packet with all other replies
  */
 export type TcpFault =
-  | { kind: 'pass' | 'blackhole' | 'reset' | 'close' | 'slicer' | 'dropReply' | 'garbage' }
+  | {
+      kind: 'pass' | 'blackhole' | 'reset' | 'close' | 'slicer' | 'dropReply' | 'garbage' | 'hold';
+    }
   | { kind: 'delay'; ms: number }
   | { kind: 'limitData'; bytes: number };
 
@@ -108,6 +111,7 @@ class Link {
   private replies: Promise<void> = Promise.resolve();
   private armed?: TcpFault;
   private passed = 0;
+  private readonly held: Buffer[] = [];
 
   constructor(
     private readonly client: Socket,
@@ -123,7 +127,7 @@ class Link {
       this.replies = this.replies.then(() => this.reply(chunk, arrived));
     });
     client.once('close', () => server.destroy());
-    server.once('close', () => void this.replies.then(() => client.end()));
+    server.once('close', () => void this.replies.then(() => client.end(Buffer.concat(this.held))));
   }
 
   destroy(): void {
@@ -163,6 +167,8 @@ class Link {
         return void this.client.end();
       case 'garbage':
         return this.write(Buffer.concat([NO_REPLY, randomBytes(chunk.length)]));
+      case 'hold':
+        return void this.held.push(chunk);
       default:
         return this.write(chunk);
     }

@@ -1,4 +1,8 @@
-import { QueryFailedError } from 'typeorm';
+import {
+  QueryFailedError,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 
 const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';
@@ -18,6 +22,11 @@ const NETWORK = new Set(['connect', 'getaddrinfo', 'read', 'write', 'undefined']
 /** Errors of `pg` that have no code. */
 const PG_TEXTS =
   /^(timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error)/;
+/** Errors of TypeORM for the next query of a transaction whose connection has ended between two queries. */
+const LOST_IN_TRANSACTION = [
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+];
 
 /** Another request has inserted the same key. */
 export function isUniqueViolation(error: unknown): boolean {
@@ -31,6 +40,7 @@ export function isForeignKeyViolation(error: unknown): boolean {
 
 /** The database cannot be reached or refuses work. The same request may succeed in a moment. */
 export function isDatabaseUnavailable(error: unknown): boolean {
+  if (LOST_IN_TRANSACTION.some((each) => error instanceof each)) return true;
   const { code, syscall, message } = detailsOf(error);
   if (NO_CONNECTION.has(code)) return NETWORK.has(syscall);
   return (error instanceof QueryFailedError && UNAVAILABLE.test(code)) || PG_TEXTS.test(message);

@@ -2,6 +2,7 @@ import { Inject, Injectable, Module } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
+import type { ClientBase } from 'pg';
 import { DataSource } from 'typeorm';
 import { AppConfig } from '../config.js';
 import { EmbeddedDatabase } from './embedded-database.js';
@@ -18,16 +19,25 @@ const COMMON = {
   retryDelay: 1000,
 } satisfies TypeOrmModuleOptions;
 
-/** Milliseconds. A server that does not respond must not block requests: every route responds within 6 s. */
-const TIMEOUTS = { connectionTimeoutMillis: 2000, query_timeout: 3000 };
+/** The options of node-postgres for each connection. */
+const CONNECTION = {
+  /** Milliseconds. A server that does not respond must not block requests: every route responds within 6 s. */
+  connectionTimeoutMillis: 2000,
+  query_timeout: 3000,
+  /**
+   * Adds a listener for errors, because an `error` event without one ends the process. The pool removes its own listener when it hands a
+   * connection out, and TypeORM adds one later. The server can end the connection in between. The next query then fails.
+   */
+  onConnect: (client: ClientBase) => void client.on('error', () => {}),
+};
 
 function optionsFor(
   { database }: AppConfig,
   embedded: EmbeddedDatabase | undefined,
 ): TypeOrmModuleOptions {
-  if ('url' in database) return { ...COMMON, url: database.url, extra: TIMEOUTS };
+  if ('url' in database) return { ...COMMON, url: database.url, extra: CONNECTION };
   // One connection, because the embedded server mixes up the messages of several connections. Requests wait for it.
-  const extra = { ...TIMEOUTS, connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
+  const extra = { ...CONNECTION, connectionTimeoutMillis: 5000, idleTimeoutMillis: 0 };
   return {
     ...COMMON,
     ...embedded?.address,
