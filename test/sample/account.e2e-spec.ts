@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import { RecordingsService } from '../../apps/sample/src/recordings/recordings.service.js';
 import { mp3 } from '../support/audio.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
@@ -423,6 +424,18 @@ describeOnEachDatabase('an account', (database) => {
         [me['user'].id],
       );
       expect(left).toEqual([{ n: '0' }]);
+    });
+
+    it('loses its recordings in pages, so that other requests do not wait', async () => {
+      const token = await registered(s, me);
+      await s.app.get(DataSource).query(
+        `INSERT INTO recordings (id, user_id, format, file_size, duration)
+         SELECT gen_random_uuid(), $1, 'mp3', 1, 1 FROM generate_series(1, 450)`,
+        [me['user'].id],
+      );
+      const removed = jest.spyOn(RecordingsService.prototype, 'remove');
+      expect((await s.call('DELETE /account', { token })).status).toBe(200);
+      expect(removed.mock.calls.map(([ids]) => ids.length)).toEqual([200, 200, 50, 0]);
     });
 
     it('is a new account at the next login, which can register the old number', async () => {

@@ -8,11 +8,19 @@ import type { QueryConfig } from 'pg';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, MigrationInterface, QueryRunner } from 'typeorm';
+import { AccountPushes } from '../../apps/sample/src/account/account-pushes.js';
 import { AvatarsService } from '../../apps/sample/src/avatars/avatars.service.js';
 import { Shutdown } from '../../apps/sample/src/common/shutdown.js';
+import { ContentOperator } from '../../apps/sample/src/content/content-operator.js';
+import { Contents } from '../../apps/sample/src/content/contents.js';
+import { MediaChecks } from '../../apps/sample/src/content/media-checks.js';
+import { Verdicts } from '../../apps/sample/src/content/verdicts.js';
 import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
+import { OrderMessages } from '../../apps/sample/src/shop/order-messages.js';
+import { Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
+import { waitingOf } from '../support/coffee-shop.js';
 import { expectDatabaseDown } from '../support/database-down.js';
 import { onPostgres } from '../support/databases.js';
 import { person, registered } from '../support/people.js';
@@ -443,6 +451,16 @@ describe('the shutdown', () => {
   });
 });
 
+/** The plan of a statement for tables that are large: these are empty, and PostgreSQL would read them whole. */
+async function planOf({ app }: Started, statement: string, values?: unknown[]): Promise<string> {
+  const plan = await app.get(DataSource).transaction(async (db) => {
+    await db.query('SET LOCAL enable_seqscan = off');
+    await db.query('SET LOCAL enable_bitmapscan = off');
+    return db.query<Record<string, string>[]>(`EXPLAIN ${statement}`, values);
+  });
+  return plan.map((line) => line['QUERY PLAN']).join('\n');
+}
+
 onPostgres('a PostgreSQL server', (bin) => {
   let postgres: Postgres;
   let apps: Started[] = [];
@@ -485,21 +503,45 @@ onPostgres('a PostgreSQL server', (bin) => {
   it('returns the pages of a list from an index, without a sort', async () => {
     const s = await start({ database: { url: await postgres.createDatabase() } });
     apps = [s];
-    const db = s.app.get(DataSource);
     for (const table of ['recordings', 'orders']) {
-      const plan = await db.transaction(async (rows) => {
-        await rows.query('SET LOCAL enable_seqscan = off'); // the tables are empty
-        await rows.query('SET LOCAL enable_bitmapscan = off');
-        return rows.query(
-          `EXPLAIN SELECT * FROM ${table} WHERE user_id = $1 AND (created_at, id) < (SELECT created_at, id FROM ${table} WHERE id = $2)
-           ORDER BY created_at DESC, id DESC LIMIT 50`,
-          [randomUUID(), randomUUID()],
-        );
-      });
-      const lines = plan.map((line: Record<string, string>) => line['QUERY PLAN']).join('\n');
-      expect(lines).toContain('Index Scan Backward');
-      expect(lines).not.toContain('Sort');
+      const page = `SELECT * FROM ${table} WHERE user_id = $1 AND (created_at, id) < (SELECT created_at, id FROM ${table} WHERE id = $2)
+         ORDER BY created_at DESC, id DESC LIMIT 50`;
+      const plan = await planOf(s, page, [randomUUID(), randomUUID()]);
+      expect(plan).toContain('Index Scan Backward');
+      expect(plan).not.toContain('Sort');
     }
+  });
+
+  it('answers every statement of the jobs and of the operator from an index', async () => {
+    const database = { url: await postgres.createDatabase() };
+    const s = await start({ database, shop: true, push: true });
+    apps = [s];
+    const query = jest.spyOn(Client.prototype, 'query');
+    for (const job of [AccountPushes, MediaChecks, OrderMessages, Reconciliation])
+      await s.app.get(job, { strict: false }).run();
+    await s.app.get(Reconciliation, { strict: false }).forgetOpenids();
+    await s.app.get(Verdicts, { strict: false }).forget();
+    await s.app.get(Contents, { strict: false }).onApplicationBootstrap();
+    await s.app.get(ContentOperator, { strict: false }).list();
+    await waitingOf(s);
+    const calls = query.mock.calls as unknown as [text: unknown, values?: unknown[]][];
+    query.mockRestore();
+    const plans: string[] = [];
+    for (const [text, values] of calls)
+      if (
+        typeof text === 'string' &&
+        /(contents|content_checks|orders|account_pushes)"? /.test(text)
+      )
+        plans.push(await planOf(s, text, values));
+    expect(plans.filter((plan) => plan.includes('Seq Scan'))).toEqual([]);
+    const used = plans.flatMap((plan) => [...plan.matchAll(/(?:using|Scan on) (\w+)/g)]);
+    expect(used.map(([, index]) => index)).toEqual(
+      expect.arrayContaining([
+        ...['orders_due', 'orders_with_message', 'contents_due', 'account_pushes_due'],
+        ...['orders_without_account', 'content_checks_by_age', 'contents_published_unchecked'],
+        ...['contents_in_review', 'orders_waiting'],
+      ]),
+    );
   });
 
   it.each([

@@ -82,7 +82,7 @@ export async function startCoffeeShop({
 }
 
 /** What `npm run orders -- conflicts` prints. */
-export function waitingOf({ app }: CoffeeShop): Promise<string[]> {
+export function waitingOf({ app }: Pick<CoffeeShop, 'app'>): Promise<string[]> {
   const data = app.get(DataSource);
   const [orders, conflicts] = [data.getRepository(OrderRow), data.getRepository(PaymentConflict)];
   return new Waiting(orders, conflicts, app.get(AppClock)).list();

@@ -120,14 +120,7 @@ export class AccountPushes extends DueJob<AccountPush> {
       const none = { phoneNumber: null, phoneE164: null, phoneVerifiedAt: null };
       await this.users.save(user, none);
     } else if (code === RECORDING_CODE) {
-      await this.deleteRecordings(user);
+      await this.recordings.deleteAll(user);
     }
-  }
-
-  private async deleteRecordings(user: User): Promise<void> {
-    const page = await this.recordings.list(user, {});
-    if (page.length === 0) return;
-    for (const { id } of page) await this.recordings.delete(user, id);
-    return this.deleteRecordings(user);
   }
 }

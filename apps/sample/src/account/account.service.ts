@@ -24,12 +24,14 @@ export class AccountService {
   ) {}
 
   /**
-   * Deletes an account (注销). The rows are deleted first, in one transaction. From then on every session and token of the account is 401,
-   * even if a later step fails. Files that are not removed move to the trash at the next reconciliation, and sessions that are not
+   * Deletes an account (注销). Its recordings are deleted first, in pages, because a user can have thousands. The account and what is left
+   * follow in one transaction. From then on every session and token of the account is 401, even if a later step fails. If an earlier
+   * step fails, the account still exists, and the user repeats the request. Files that are not removed move to the trash at the next reconciliation, and sessions that are not
    * revoked expire.
    * @throws AccountDeletedError, StoreUnavailableError
    */
   async close({ user }: Pick<Account, 'user'>): Promise<void> {
+    await this.recordings.deleteAll(user);
     const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => ({
       pictures: await this.avatars.filesOf(db, user.id),
       ...(await removeRows(db, user, this.now())),

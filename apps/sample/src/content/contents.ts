@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { In, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
+import { PAGE_ROWS } from '../common/in-pages.js';
 import { AppConfig } from '../config.js';
 import type { User } from '../users/user.entity.js';
 import { Content } from './content.entity.js';
@@ -34,15 +35,17 @@ export interface Decision {
   mayDelete?: boolean;
 }
 
-/** Files that were published without a check are checked from now on. Until then they are not visible. */
-const CHECK_PUBLISHED = `
-  UPDATE contents SET status = CASE WHEN is_checkable THEN 'checking' ELSE 'unchecked' END,
-    due_at = CASE WHEN is_checkable THEN $1::timestamptz END
-  WHERE status = 'ok' AND checked_at IS NULL`;
+/** Files that were published without a check, from an index. */
+export const PUBLISHED_UNCHECKED = `
+  SELECT id, file FROM contents WHERE status = 'ok' AND checked_at IS NULL ORDER BY id LIMIT ${PAGE_ROWS}`;
 
-const HIDE_AVATARS = `
-  UPDATE users SET avatar_file = NULL, avatar_url = NULL
-  WHERE avatar_file IN (SELECT file FROM contents WHERE kind = 'avatar' AND status <> 'ok')`;
+const HIDE_AVATARS =
+  'UPDATE users SET avatar_file = NULL, avatar_url = NULL WHERE avatar_file = ANY($1)';
+
+const CHECK = `
+  UPDATE contents SET status = CASE WHEN is_checkable THEN 'checking' ELSE 'unchecked' END,
+    due_at = CASE WHEN is_checkable THEN $2::timestamptz END
+  WHERE id = ANY($1) AND status = 'ok' AND checked_at IS NULL`;
 
 /** The status of uploaded files. Only a file that is `ok` may reach other users. */
 @Injectable()
@@ -67,11 +70,19 @@ export class Contents implements OnApplicationBootstrap {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    if (this.config.contentCheck !== 'on') return;
-    await this.rows.manager.transaction(async (db) => {
-      await db.query(CHECK_PUBLISHED, [this.clock.now()]);
-      await db.query(HIDE_AVATARS);
-    });
+    if (this.config.contentCheck === 'on') await this.checkPublished();
+  }
+
+  /**
+   * Files that were published without a check are checked from now on. Until then they are not visible. The start waits for it, in pages
+   * that each take a moment. After CONTENT_CHECK was switched on these are all files, later none.
+   */
+  private async checkPublished(): Promise<void> {
+    const page = await this.rows.query<Pick<Content, 'id' | 'file'>[]>(PUBLISHED_UNCHECKED);
+    if (page.length === 0) return;
+    await this.rows.query(HIDE_AVATARS, [page.map(({ file }) => file)]); // first, because a crash repeats this page
+    await this.rows.query(CHECK, [page.map(({ id }) => id), this.clock.now()]);
+    return this.checkPublished();
   }
 
   /** Adds a file in the transaction that adds its other row. Without a check it is `ok`. */

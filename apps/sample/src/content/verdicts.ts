@@ -5,6 +5,7 @@ import { OnWechatMessage, readMediaVerdict } from 'nestjs-wechat';
 import type { WechatMessage } from 'nestjs-wechat';
 import { Repository } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
+import { inPages, PAGE_ROWS } from '../common/in-pages.js';
 import { Content } from './content.entity.js';
 import { Contents } from './contents.js';
 
@@ -41,6 +42,10 @@ const RECORD = `
     verdict = coalesce(old.verdict, excluded.verdict),
     encrypted = coalesce(old.encrypted, excluded.encrypted)
   RETURNING content_id AS "contentId", verdict, encrypted`;
+
+export const FORGET_VERDICTS = `
+  DELETE FROM content_checks WHERE (app_id, trace_id) IN
+    (SELECT app_id, trace_id FROM content_checks WHERE created_at <= $1 ORDER BY created_at LIMIT ${PAGE_ROWS} FOR UPDATE SKIP LOCKED)`;
 
 /** Takes WeChat's verdicts on files: before the response of their call, after it, twice, late or never. */
 @Injectable()
@@ -90,9 +95,7 @@ export class Verdicts {
   /** Forgets verdicts. Those of deleted files have no other end. */
   @Interval(FORGET_EVERY_MS)
   async forget(): Promise<void> {
-    await this.rows.query('DELETE FROM content_checks WHERE created_at <= $1', [
-      this.clock.in(-VERDICT_KEPT_FOR_MS),
-    ]);
+    await inPages(this.rows, FORGET_VERDICTS, [this.clock.in(-VERDICT_KEPT_FOR_MS)]);
   }
 
   private async record({ appId, traceId, contentId, verdict, encrypted }: Check): Promise<void> {

@@ -4,6 +4,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
 import { DueJob, LOOK_EVERY_MS } from '../common/due-job.js';
+import { inPages, PAGE_ROWS } from '../common/in-pages.js';
 import { mustClose } from './order-schedule.js';
 import { OrderSteps } from './order-steps.js';
 import { Order } from './order.entity.js';
@@ -20,10 +21,12 @@ const DAY_MS = 24 * 3600_000;
 const NOTIFIED_FOR_MS = DAY_MS + 30 * 60_000;
 const OPENID_KEPT_FOR_MS = 30 * DAY_MS;
 
-const FORGET_OPENIDS = `
-  UPDATE orders SET openid = NULL
-  WHERE user_id IS NULL AND openid IS NOT NULL AND (
-    status = 'refunded' OR shipping_status IS NOT NULL OR (status = 'closed' AND closed_at <= $1) OR account_deleted_at <= $2)`;
+export const FORGET_OPENIDS = `
+  UPDATE orders SET openid = NULL WHERE id IN (
+    SELECT id FROM orders
+    WHERE user_id IS NULL AND openid IS NOT NULL AND (
+      status = 'refunded' OR shipping_status IS NOT NULL OR (status = 'closed' AND closed_at <= $1) OR account_deleted_at <= $2)
+    LIMIT ${PAGE_ROWS} FOR UPDATE SKIP LOCKED)`;
 
 /**
  * Queries orders whose notification may be lost, closes expired ones, follows refunds until they are settled, and uploads shipping
@@ -52,9 +55,9 @@ export class Reconciliation extends DueJob<Order> {
   @Interval(FORGET_EVERY_MS)
   async forgetOpenids(): Promise<void> {
     const times = [this.clock.in(-NOTIFIED_FOR_MS), this.clock.in(-OPENID_KEPT_FOR_MS)];
-    await this.rows
-      .query(FORGET_OPENIDS, times)
-      .catch((error: unknown) => this.logger.error(error));
+    await inPages(this.rows, FORGET_OPENIDS, times).catch((error: unknown) =>
+      this.logger.error(error),
+    );
   }
 
   protected async workOn(order: Order): Promise<void> {
