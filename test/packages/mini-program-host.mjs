@@ -7,7 +7,7 @@ import vm from 'node:vm';
  * Launches the app and opens a page of it.
  *
  * @param folder the folder of `app.json`
- * @param wx the functions of WeChat that the program calls. Others, which frameworks call at the start, do nothing.
+ * @param wx the functions of WeChat that the program calls
  * @returns the page, and what it has shown so far, as JSON
  */
 export function openMiniProgram(folder, wx, route) {
@@ -15,20 +15,29 @@ export function openMiniProgram(folder, wx, route) {
   let page;
   const shown = [];
   const context = vm.createContext({
-    wx: withOtherFunctions(wx),
+    wx: { ...Object.fromEntries(OF_FRAMEWORKS.map((name) => [name, () => ({})])), ...wx },
     App: (options) => (app = options),
     Page: (options) => (page = { ...instance(shown), ...options, route }),
-    Component: ({ methods, lifetimes, ...options }) =>
-      (page = { ...instance(shown), ...options, ...lifetimes, ...methods, route, is: route }),
+    Component: ({ methods, lifetimes, properties, ...options }) =>
+      (page = {
+        ...instance(shown),
+        ...options,
+        ...lifetimes,
+        ...methods,
+        properties: defaultsOf(properties),
+        route,
+        is: route,
+      }),
     Behavior: (behavior) => behavior,
     getApp: () => app,
     getCurrentPages: () => (page ? [page] : []),
     console,
-    setTimeout,
+    setTimeout: (work, ms) => setTimeout(work, ms).unref(), // the refresh of the session must not keep the test running
     clearTimeout,
-    setInterval,
+    setInterval: (work, ms) => setInterval(work, ms).unref(),
     clearInterval,
   });
+  context.global = context;
   const load = loaderIn(folder, context);
   load(join(folder, 'app.js'));
   for (const event of ['onLaunch', 'onShow'])
@@ -41,7 +50,8 @@ export function openMiniProgram(folder, wx, route) {
 
 const instance = (shown) => ({
   data: {},
-  properties: {},
+  selectAllComponents: () => [],
+  triggerEvent: () => {},
   setData(update, done) {
     shown.push(update);
     Object.assign(this.data, update);
@@ -49,14 +59,14 @@ const instance = (shown) => ({
   },
 });
 
-/** Frameworks ask for the system, listen to events and more. They also keep values of their own in `wx`. */
-function withOtherFunctions(wx) {
-  const other = () => ({});
-  return new Proxy(wx, {
-    get: (target, name) =>
-      target[name] ?? (/^(get|on|off|create|can|next)[A-Z]/.test(String(name)) ? other : undefined),
-  });
-}
+const defaultsOf = (properties = {}) =>
+  Object.fromEntries(Object.entries(properties).map(([name, each]) => [name, each?.value]));
+
+/** What Taro, uni-app and mpx call at the start. */
+const OF_FRAMEWORKS = [
+  ...['getSystemInfoSync', 'getAppBaseInfo', 'getWindowInfo', 'getDeviceInfo', 'canIUse'],
+  ...['getLaunchOptionsSync', 'getEnterOptionsSync', 'onAppShow', 'onAppHide', 'setStorage'],
+];
 
 /** `require` of a mini program: relative files, and packages that DevTools has copied into miniprogram_npm. */
 function loaderIn(folder, context) {

@@ -1,12 +1,13 @@
 // `npm run test:packages`: tests the packages as tarballs and in new applications.
 // -- --no-consumers   only the tarballs
 // -- --few            what CI runs: the tarballs, two rows of the table, and the mini programs
-// -- --all            every row of the table in docs/installing.md, and compares the table; --update writes it
+// -- --all            also every row of the table in docs/installing.md, which it compares, and built mini programs; --update writes the table
 import { checkApi } from '../../tools/api.mjs';
 import { durationSince } from '../../tools/progress.mjs';
 import { checkPackages } from './check.mjs';
 import { checkImage } from './image.mjs';
 import { testMatrix } from './matrix.mjs';
+import { testMiniProgramBuilds } from './mini-program-builds.mjs';
 import { testMiniPrograms } from './mini-programs.mjs';
 import { testNestAdd } from './nest-add.mjs';
 import { packAll } from './pack.mjs';
@@ -23,11 +24,13 @@ say('  the API reports, the reference and the examples match the build');
 const has = (flag) => process.argv.includes(flag);
 if (!has('--no-consumers')) {
   const [all, few, update] = [has('--all'), has('--few'), has('--update')];
+  const client = tarballs['nestjs-wechat-miniprogram'];
   say('New applications: installing the tarballs and running their tests');
   await testMatrix(tarballs, { all, few, update });
   await Promise.all([
     ...(few ? [] : [testNestAdd(tarballs, { all })]),
-    testMiniPrograms(tarballs['nestjs-wechat-miniprogram']),
+    testMiniPrograms(client),
+    testMiniProgramBuilds(client, { all }),
   ]);
   if (!few) await checkImage();
 }
