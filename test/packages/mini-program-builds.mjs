@@ -1,4 +1,4 @@
-// Builds mini programs with the npm build of DevTools and with the tools of Taro and uni-app, and runs them on the phone of the tests.
+// Builds mini programs with the npm build of DevTools and with the tools of Taro, uni-app and mpx, and runs them on the phone of the tests.
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ export async function testMiniProgramBuilds(client, { all }) {
     test('npm build of DevTools', native(client), 'pages/profile/profile'),
     ...(all ? [test('Taro', taro(client), 'pages/index/index')] : []),
     ...(all ? [test('uni-app', uniApp(client), 'pages/index/index')] : []),
+    ...(all ? [test('mpx', mpx(client), 'pages/index')] : []),
   ]);
 }
 
@@ -67,6 +68,14 @@ async function uniApp(client) {
   await install(app, client, ...versions, 'vite@5.2.8', 'vue@3.4.21');
   await run(app, 'npx', 'uni', 'build', '-p', 'mp-weixin');
   return join(app, 'dist/build/mp-weixin');
+}
+
+async function mpx(client) {
+  const app = freshFolder('mpx-build');
+  cpSync(join(root, 'examples/mpx'), app, { recursive: true });
+  await install(app, client);
+  await run(app, 'npm', 'run', 'build');
+  return join(app, 'dist');
 }
 
 const install = (app, ...what) => npmInstall(app, '--legacy-peer-deps', ...what);
