@@ -1,11 +1,11 @@
 const MpxWebpackPlugin = require('@mpxjs/webpack-plugin');
-const { join } = require('node:path');
+const path = require('node:path');
 
 module.exports = {
   mode: 'production',
   context: __dirname,
   entry: { app: './src/app.mpx' },
-  output: { path: join(__dirname, 'dist'), filename: '[name].js', publicPath: '/' },
+  output: { path: path.join(__dirname, 'dist'), filename: '[name].js', publicPath: '/' },
   resolve: { extensions: ['.mpx', '.js'] },
   module: {
     rules: [

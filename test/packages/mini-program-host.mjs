@@ -32,9 +32,9 @@ export function openMiniProgram(folder, wx, route) {
     getApp: () => app,
     getCurrentPages: () => (page ? [page] : []),
     console,
-    setTimeout: (work, ms) => setTimeout(work, ms).unref(), // the refresh of the session must not keep the test running
+    setTimeout: (work, ms) => setTimeout(() => work(), ms).unref(), // the refresh of the session must not keep the test running
     clearTimeout,
-    setInterval: (work, ms) => setInterval(work, ms).unref(),
+    setInterval: (work, ms) => setInterval(() => work(), ms).unref(),
     clearInterval,
   });
   context.global = context;
