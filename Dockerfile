@@ -17,7 +17,7 @@ RUN npm ci --omit=dev --ignore-scripts
 FROM node:${NODE}
 ENV NODE_ENV=production
 WORKDIR /app
-# The only folder that the app writes to: recordings, avatars, and the embedded database if DATABASE_URL is not set.
+# The only folder that the app writes to: uploads, and the embedded database if DATABASE_URL is not set.
 RUN mkdir var && chown node:node var
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist/apps dist/apps

@@ -416,7 +416,7 @@ describeOnEachDatabase('an account', (database) => {
       for (const route of ['GET /account', 'DELETE /account'])
         expect((await s.call(route, { token })).body).toEqual(UNAUTHORIZED);
       expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
-      for (const folder of ['recordings', 'avatars'])
+      for (const folder of ['recordings', 'avatars', 'parts'])
         expect(await readdir(join(s.uploads, folder))).toEqual([]);
       const left = await s.app.get(DataSource).query<{ n: string }[]>(
         `SELECT (SELECT count(*) FROM users WHERE id = $1) + (SELECT count(*) FROM identities WHERE user_id = $1)

@@ -2,7 +2,8 @@ import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
-import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
+import { FileStorage } from '../../apps/sample/src/files/file-storage.js';
+import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
 import {
@@ -39,7 +40,10 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
   });
   afterAll(() => s.close());
 
-  const files = () => readdir(join(s.uploads, 'avatars'));
+  const files = async () => [
+    ...(await readdir(join(s.uploads, 'avatars'))),
+    ...(await readdir(join(s.uploads, 'parts'))),
+  ];
   const upload = (route: string, ...parts: Parameters<typeof file>[]) =>
     uploadTo(s.url)(
       route,
@@ -269,9 +273,8 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const path = join(s.uploads, avatarUrl);
     await rename(path, join(s.uploads, 'elsewhere'));
-    const folders = s.app.get(UploadFolders);
-    await folders.onModuleInit(); // the next start
-    await folders.reconcile();
+    await s.app.get(FileStorage).onModuleInit(); // the next start
+    await s.app.get(SweepJob).runNow();
     expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
     expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBe(avatarUrl);
     await rename(join(s.uploads, 'elsewhere'), path);

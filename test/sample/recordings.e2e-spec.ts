@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
-import { readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -9,18 +9,23 @@ import { fileTypeFromBuffer } from 'file-type';
 import { parseBuffer } from 'music-metadata';
 import { DataSource } from 'typeorm';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
-import { FileFolder } from '../../apps/sample/src/files/file-folder.js';
+import { FileStorage } from '../../apps/sample/src/files/file-storage.js';
+import { FolderStore } from '../../apps/sample/src/files/folder-store.js';
+import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
+import { Uploads } from '../../apps/sample/src/files/uploads.js';
 import { checkQuota } from '../../apps/sample/src/recordings/recording-quota.js';
 import { Recording } from '../../apps/sample/src/recordings/recording.entity.js';
 import { RecordingsService } from '../../apps/sample/src/recordings/recordings.service.js';
-import { UploadFolders } from '../../apps/sample/src/files/upload-folders.js';
 import { aac, id3, m4a, mp3, taggedWav, wav } from '../support/audio.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { until } from '../support/redis.js';
 import { BOUNDARY, file, multipart, uploadTo } from '../support/multipart.js';
 import type { Part } from '../support/multipart.js';
+import { TestS3 } from '../support/s3.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
+import { storedOf } from '../support/stored.js';
+import type { Stored } from '../support/stored.js';
 
 const NOT_FOUND = {
   code: 404,
@@ -51,39 +56,42 @@ async function longestDelay(work: () => Promise<void>): Promise<number> {
   return delay.max / 1e6;
 }
 
-/** Starts an app. Each test has a new logged-in user. */
+/** Starts an app. Each test has a new logged-in user. With a PostgreSQL server, the files are in a bucket. */
 function given(database?: () => DatabaseConfig) {
-  const context = {} as { s: Started; token: string };
+  const context = {} as { s: Started; token: string; stored: Stored };
+  let s3: TestS3 | undefined;
   beforeAll(async () => {
-    context.s = await start({ database: database?.(), env: { LOG_LEVEL: 'warn' } });
+    const config = database?.();
+    s3 = config && 'url' in config ? await TestS3.start() : undefined;
+    context.s = await start({ database: config, env: { LOG_LEVEL: 'warn', ...s3?.env() } });
+    context.stored = storedOf(context.s, s3);
   });
   beforeEach(async () => {
     context.token = (await context.s.login()).session_rd;
     context.s.log.splice(0);
   });
   afterEach(() => jest.restoreAllMocks());
-  afterAll(() => context.s.close());
+  afterAll(async () => {
+    await context.s.close();
+    await s3?.close();
+  });
   const upload = (route: string, token: string, parts: Part[] | Buffer) =>
     uploadTo(context.s.url)(route, token, parts);
-  const folder = () => join(context.s.uploads, 'recordings');
   return {
     context,
     upload,
-    folder,
-    files: async () => (await readdir(folder())).length,
+    files: () => context.stored.count(),
     record: async (sound = mp3(1000), ...fields: Part[]) =>
       (await upload('POST /recordings', context.token, [...fields, file(sound)])).body.data,
   };
 }
 
 describeOnEachDatabase('recordings', (database) => {
-  const { context, upload, folder, files, record } = given(database);
-  const trash = () => join(context.s.uploads, 'trash/recordings');
-  /** Checks the folders as a start of the app does. */
+  const { context, upload, files, record } = given(database);
+  /** Checks the files as a start of the app does, and compares them with their rows. */
   const restart = async () => {
-    const folders = context.s.app.get(UploadFolders);
-    await folders.onModuleInit();
-    await folders.reconcile();
+    await context.s.app.get(FileStorage).onModuleInit();
+    await context.s.app.get(SweepJob).runNow();
   };
   const sql = (query: string, ...values: unknown[]) =>
     context.s.app.get(DataSource).query(query, values);
@@ -170,7 +178,7 @@ describeOnEachDatabase('recordings', (database) => {
         { value: wav(500), filename: name, type: 'image/png' },
       ]);
       expect([name, status, body.data?.format]).toEqual([name, 201, 'wav']);
-      expect(await readdir(folder())).toContain(body.data.id);
+      expect(await context.stored.names('recordings')).toContain(body.data.id);
     }
   });
 
@@ -369,44 +377,44 @@ describeOnEachDatabase('recordings', (database) => {
     });
 
     it('lose nothing after a crash: a file without a row moves to the trash, and a row without a file is 410', async () => {
+      const { stored, s } = context;
       const [kept, lost] = [await record(), await record()];
+      const part = (name: string) => join(s.uploads, 'parts', name);
       const old = new Date(Date.now() - 2 * 3600_000);
-      for (const name of [NO_ID, `${NO_ID}.part`]) {
-        await writeFile(join(folder(), name), 'x');
-        await utimes(join(folder(), name), old, old);
-      }
-      await writeFile(join(folder(), 'young.part'), 'x'); // an upload of another instance
-      await utimes(join(folder(), kept.id), old, old);
-      await rename(join(folder(), lost.id), join(context.s.uploads, lost.id));
-      const call = (route: string) => context.s.call(route, { token: context.token });
+      await stored.write(`recordings/${NO_ID}`);
+      for (const name of [NO_ID, kept.id]) await stored.age(`recordings/${name}`, 1);
+      for (const name of [`${NO_ID}.part`, 'young.part']) await writeFile(part(name), 'x'); // of another instance
+      await utimes(part(`${NO_ID}.part`), old, old);
+      await stored.move(`recordings/${lost.id}`, lost.id);
+      const call = (route: string) => s.call(route, { token: context.token });
       expect((await call(`GET /recordings/${lost.id}/content`)).body).toEqual(MISSING);
       expect((await call(`GET /recordings/${lost.id}`)).status).toBe(200); // no request has searched for the file yet
 
       await restart();
 
-      const names = await readdir(folder());
+      const names = [...(await stored.names('recordings')), ...(await stored.parts())];
       expect(
         [NO_ID, `${NO_ID}.part`, 'young.part', kept.id].map((name) => names.includes(name)),
       ).toEqual([false, false, true, true]);
-      expect(await readdir(trash())).toContain(NO_ID);
+      expect(await stored.names('trash/recordings')).toContain(NO_ID);
       expect((await call('GET /recordings')).body.data).toEqual([lost, kept]);
       for (const route of [`GET /recordings/${lost.id}`, `GET /recordings/${lost.id}/content`])
         expect([route, (await call(route)).body]).toEqual([route, MISSING]);
 
-      await rename(join(context.s.uploads, lost.id), join(folder(), lost.id)); // the file is back
+      await stored.move(lost.id, `recordings/${lost.id}`); // the file is back
       expect((await call(`GET /recordings/${lost.id}`)).body.data).toEqual(lost);
       expect((await call(`GET /recordings/${lost.id}/content`)).status).toBe(200);
-      await rm(join(folder(), 'young.part'));
+      await rm(part('young.part'));
     });
 
     it('return from the trash when their row is back, and are deleted from it after UPLOAD_TRASH_AGE', async () => {
+      const { stored } = context;
       const { id } = await record();
       const [row] = await sql('SELECT * FROM recordings WHERE id = $1', id);
-      const old = new Date(Date.now() - 2 * 3600_000);
-      await utimes(join(folder(), id), old, old);
+      await stored.age(`recordings/${id}`, 1);
       await sql('DELETE FROM recordings WHERE id = $1', id); // as in an older copy of the database
       await restart();
-      expect(await readdir(trash())).toContain(id);
+      expect(await stored.names('trash/recordings')).toContain(id);
       await sql(
         'INSERT INTO recordings SELECT * FROM json_populate_record(null::recordings, $1)',
         row,
@@ -416,136 +424,15 @@ describeOnEachDatabase('recordings', (database) => {
         (await context.s.call(`GET /recordings/${id}/content`, { token: context.token })).status,
       ).toBe(200);
 
-      await writeFile(join(trash(), 'forgotten'), 'x');
-      const days = (n: number) => new Date(Date.now() - n * 86_400_000);
-      await utimes(join(trash(), 'forgotten'), days(29), days(29));
+      await stored.write('trash/recordings/forgotten');
+      await stored.age('trash/recordings/forgotten', 29);
       await restart();
-      expect(await readdir(trash())).toContain('forgotten');
-      await utimes(join(trash(), 'forgotten'), days(31), days(31));
+      expect(await stored.names('trash/recordings')).toContain('forgotten');
+      await stored.age('trash/recordings/forgotten', 31);
       await restart();
-      expect(await readdir(trash())).not.toContain('forgotten');
+      expect(await stored.names('trash/recordings')).not.toContain('forgotten');
     });
   });
-});
-
-describeOnEachDatabase('the quota of a user', (database) => {
-  let s: Started;
-  let token: string;
-  const size = mp3(1000).length;
-  beforeAll(async () => {
-    s = await start({
-      database: database(),
-      env: { UPLOAD_QUOTA: '20KB', UPLOAD_MAX_FILES: '6' },
-    });
-  });
-  afterEach(() => jest.restoreAllMocks());
-  beforeEach(async () => {
-    token = (await s.login()).session_rd;
-  });
-  afterAll(() => s.close());
-  const upload = async (sound = mp3(1000)) =>
-    uploadTo(s.url)('POST /recordings', token, [file(sound)]);
-  const list = async () =>
-    (await s.call('GET /recordings', { token })).body.data as { id: string; fileSize: number }[];
-  const bytes = async () => (await list()).reduce((sum, { fileSize }) => sum + fileSize, 0);
-
-  it('limits the bytes, returns the used and allowed amounts, and shrinks after a deletion', async () => {
-    for (let n = 0; n < 4; n++) expect((await upload()).status).toBe(201);
-    const { status, body } = await upload(mp3(2000));
-    expect([status, body]).toEqual([
-      409,
-      {
-        code: 409,
-        msg: 'quota exceeded; delete recordings first',
-        data: { used: { bytes: 4 * size, files: 4 }, allowed: { bytes: 20_480, files: 6 } },
-        success: false,
-        error: 'ERR_QUOTA',
-      },
-    ]);
-    const [{ id } = { id: '' }] = await list();
-    await s.call(`DELETE /recordings/${id}`, { token });
-    expect((await upload(mp3(2000))).status).toBe(201);
-  });
-
-  it('limits the number of files, and refuses the next one before it is read', async () => {
-    for (let n = 0; n < 6; n++) expect((await upload(mp3(200))).status).toBe(201);
-    expect((await upload(Buffer.alloc(10))).body.error).toBe('ERR_QUOTA'); // not 415
-  });
-
-  it('is not exceeded by thirty parallel uploads, and refused uploads leave no file', async () => {
-    const folder = join(s.uploads, 'recordings');
-    const before = (await readdir(folder)).length;
-    const statuses = (await Promise.all(Array.from({ length: 30 }, () => upload()))).map(
-      ({ status }) => status,
-    );
-    expect(statuses.filter((status) => status === 201)).toHaveLength(5); // of 4,032 bytes each
-    expect(statuses.filter((status) => status === 409)).toHaveLength(25);
-    expect(await bytes()).toBeLessThanOrEqual(20_480);
-    expect((await readdir(folder)).length).toBe(before + 5);
-  });
-
-  it('allows four uploads of a user at a time, so uploads that never end do not affect other users', async () => {
-    const folder = join(s.uploads, 'recordings');
-    const other = (await s.login()).session_rd;
-    jest
-      .spyOn(fs.promises, 'statfs')
-      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
-    const parts = async () =>
-      (await readdir(folder)).filter((name) => name.endsWith('.part')).length;
-    const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: 9999999\r\n\r\n`;
-    const sockets = Array.from({ length: 30 }, () => {
-      const socket = connect(Number(new URL(s.url).port), '127.0.0.1').on('error', () => {});
-      socket.write(head);
-      socket.write(multipart([file(mp3(1000))]).subarray(0, 2000));
-      return socket;
-    });
-    await until(async () => (await parts()) === 4);
-    expect((await uploadTo(s.url)('POST /recordings', other, [file(mp3(1000))])).status).toBe(201);
-    expect(await parts()).toBe(4);
-    for (const socket of sockets) socket.destroy();
-    await until(async () => (await parts()) === 0);
-    expect((await upload()).status).not.toBe(503);
-  });
-
-  it('control: thirty reservations of one user block the uploads of all users', async () => {
-    jest
-      .spyOn(fs.promises, 'statfs')
-      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
-    const folder = new FileFolder(join(s.uploads, 'recordings'), join(s.uploads, 'trash'));
-    const reservations = await Promise.allSettled(
-      Array.from({ length: 30 }, () => s.app.get(UploadFolders).reserve(folder, 20 * MB)),
-    );
-    const refused = reservations.filter(({ status }) => status === 'rejected');
-    for (const one of reservations) if (one.status === 'fulfilled') one.value();
-    expect(refused).toHaveLength(24);
-  });
-
-  it('control: is exceeded by parallel uploads if the files are counted before the insert', async () => {
-    const { id: userId } = (await s.call('GET /me', { token })).body.data;
-    const db = s.app.get(DataSource).manager;
-    const naive = async () => {
-      await checkQuota(db, userId, { bytes: 20_480, files: 6 }, size);
-      await db.insert(Recording, {
-        id: randomUUID(),
-        userId,
-        format: 'mp3',
-        fileSize: size,
-        duration: 1,
-      });
-    };
-    await Promise.allSettled(Array.from({ length: 30 }, naive));
-    expect(await bytes()).toBeGreaterThan(20_480);
-  });
-
-  it('is separate for each user', async () => {
-    for (let n = 0; n < 4; n++) await upload();
-    token = (await s.login()).session_rd;
-    expect((await upload()).status).toBe(201);
-  });
-});
-
-describe('the files of recordings', () => {
-  const { context, upload, files, record } = given();
 
   describe('in parts', () => {
     const size = 8044;
@@ -631,6 +518,125 @@ describe('the files of recordings', () => {
       ]).toEqual([200, String(size), 0]);
     });
   });
+});
+
+describeOnEachDatabase('the quota of a user', (database) => {
+  let s: Started;
+  let token: string;
+  const size = mp3(1000).length;
+  beforeAll(async () => {
+    s = await start({
+      database: database(),
+      env: { UPLOAD_QUOTA: '20KB', UPLOAD_MAX_FILES: '6' },
+    });
+  });
+  afterEach(() => jest.restoreAllMocks());
+  beforeEach(async () => {
+    token = (await s.login()).session_rd;
+  });
+  afterAll(() => s.close());
+  const upload = async (sound = mp3(1000)) =>
+    uploadTo(s.url)('POST /recordings', token, [file(sound)]);
+  const list = async () =>
+    (await s.call('GET /recordings', { token })).body.data as { id: string; fileSize: number }[];
+  const bytes = async () => (await list()).reduce((sum, { fileSize }) => sum + fileSize, 0);
+
+  it('limits the bytes, returns the used and allowed amounts, and shrinks after a deletion', async () => {
+    for (let n = 0; n < 4; n++) expect((await upload()).status).toBe(201);
+    const { status, body } = await upload(mp3(2000));
+    expect([status, body]).toEqual([
+      409,
+      {
+        code: 409,
+        msg: 'quota exceeded; delete recordings first',
+        data: { used: { bytes: 4 * size, files: 4 }, allowed: { bytes: 20_480, files: 6 } },
+        success: false,
+        error: 'ERR_QUOTA',
+      },
+    ]);
+    const [{ id } = { id: '' }] = await list();
+    await s.call(`DELETE /recordings/${id}`, { token });
+    expect((await upload(mp3(2000))).status).toBe(201);
+  });
+
+  it('limits the number of files, and refuses the next one before it is read', async () => {
+    for (let n = 0; n < 6; n++) expect((await upload(mp3(200))).status).toBe(201);
+    expect((await upload(Buffer.alloc(10))).body.error).toBe('ERR_QUOTA'); // not 415
+  });
+
+  it('is not exceeded by thirty parallel uploads, and refused uploads leave no file', async () => {
+    const { count } = storedOf(s);
+    const before = await count();
+    const statuses = (await Promise.all(Array.from({ length: 30 }, () => upload()))).map(
+      ({ status }) => status,
+    );
+    expect(statuses.filter((status) => status === 201)).toHaveLength(5); // of 4,032 bytes each
+    expect(statuses.filter((status) => status === 409)).toHaveLength(25);
+    expect(await bytes()).toBeLessThanOrEqual(20_480);
+    expect(await count()).toBe(before + 5);
+  });
+
+  it('allows four uploads of a user at a time, so uploads that never end do not affect other users', async () => {
+    const folder = join(s.uploads, 'parts');
+    const other = (await s.login()).session_rd;
+    jest
+      .spyOn(fs.promises, 'statfs')
+      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
+    const parts = async () =>
+      (await readdir(folder)).filter((name) => name.endsWith('.part')).length;
+    const head = `POST /recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: 9999999\r\n\r\n`;
+    const sockets = Array.from({ length: 30 }, () => {
+      const socket = connect(Number(new URL(s.url).port), '127.0.0.1').on('error', () => {});
+      socket.write(head);
+      socket.write(multipart([file(mp3(1000))]).subarray(0, 2000));
+      return socket;
+    });
+    await until(async () => (await parts()) === 4);
+    expect((await uploadTo(s.url)('POST /recordings', other, [file(mp3(1000))])).status).toBe(201);
+    expect(await parts()).toBe(4);
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await parts()) === 0);
+    expect((await upload()).status).not.toBe(503);
+  });
+
+  it('control: thirty reservations of one user block the uploads of all users', async () => {
+    jest
+      .spyOn(fs.promises, 'statfs')
+      .mockResolvedValue({ bavail: (620 * MB) / 4096, bsize: 4096 } as fs.StatsFs);
+    const reservations = await Promise.allSettled(
+      Array.from({ length: 30 }, () => s.app.get(Uploads).reserve(20 * MB)),
+    );
+    const refused = reservations.filter(({ status }) => status === 'rejected');
+    for (const one of reservations) if (one.status === 'fulfilled') one.value();
+    expect(refused).toHaveLength(24);
+  });
+
+  it('control: is exceeded by parallel uploads if the files are counted before the insert', async () => {
+    const { id: userId } = (await s.call('GET /me', { token })).body.data;
+    const db = s.app.get(DataSource).manager;
+    const naive = async () => {
+      await checkQuota(db, userId, { bytes: 20_480, files: 6 }, size);
+      await db.insert(Recording, {
+        id: randomUUID(),
+        userId,
+        format: 'mp3',
+        fileSize: size,
+        duration: 1,
+      });
+    };
+    await Promise.allSettled(Array.from({ length: 30 }, naive));
+    expect(await bytes()).toBeGreaterThan(20_480);
+  });
+
+  it('is separate for each user', async () => {
+    for (let n = 0; n < 4; n++) await upload();
+    token = (await s.login()).session_rd;
+    expect((await upload()).status).toBe(201);
+  });
+});
+
+describe('the files of recordings', () => {
+  const { context, upload, files, record } = given();
 
   describe('with values from the client', () => {
     it('have the duration and size of their content', async () => {
@@ -859,7 +865,7 @@ describe('the files of recordings', () => {
 });
 
 it('the app does not start if it cannot create the upload folder', async () => {
-  await expect(new FileFolder('/dev/null/uploads', '/dev/null/trash').create()).rejects.toThrow(
+  await expect(new FolderStore('/dev/null/uploads').create()).rejects.toThrow(
     '/dev/null/uploads',
   );
 });

@@ -1,8 +1,11 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
+import { FileSweep } from '../../apps/sample/src/files/file-sweep.entity.js';
+import { StorageUnavailableError } from '../../apps/sample/src/files/storage-errors.js';
+import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
 import { mp3 } from '../support/audio.js';
 import { createOnPostgres, onPostgres } from '../support/databases.js';
 import { file, uploadTo } from '../support/multipart.js';
@@ -34,6 +37,7 @@ onPostgres('the upload folder and the database', (bin) => {
     apps.push(app);
     return app;
   };
+  const sweep = (app: Started) => app.app.get(SweepJob).runNow();
   const state = async (app: Started) => (await app.call('GET /health/ready')).body.data.status;
   const errors = (app: Started) =>
     app.log.map((line) => JSON.parse(line)).filter(({ level }) => level === 'error');
@@ -83,6 +87,7 @@ onPostgres('the upload folder and the database', (bin) => {
         '60',
         'ERR_STORE_UNAVAILABLE',
       ]);
+      await expect(sweep(app)).rejects.toThrow(StorageUnavailableError);
       await stop();
       expect(await filesOf('uploads')).toEqual(before);
     }
@@ -116,6 +121,7 @@ onPostgres('the upload folder and the database', (bin) => {
         expect.stringMatching(/is not the folder of this database.*the volume is mounted/),
       ]);
       expect((await upload(app)).status).toBe(503);
+      await expect(sweep(app)).rejects.toThrow(StorageUnavailableError);
       await stop();
     }
 
@@ -180,6 +186,26 @@ onPostgres('the upload folder and the database', (bin) => {
     expect(await Promise.all(started.map(state))).toEqual(['ok', 'ok', 'ok']);
   });
 
+  it('are compared once a day, in one of three instances', async () => {
+    const started = await Promise.all([1, 2, 3].map(() => startOn(database, 'uploads')));
+    const sweeps = started.map(({ app }) => app.get(SweepJob));
+    const rows = started[0]!.app.get(DataSource).getRepository(FileSweep);
+    const orphan = join(root, 'uploads/recordings/orphan');
+    const moved = () =>
+      started.flatMap(({ log }) => log).filter((line) => line.includes('moved 1 files'));
+    await writeFile(orphan, 'x');
+    await utimes(orphan, new Date(0), new Date(0));
+
+    await Promise.all(sweeps.map((job) => job.run())); // the first sweep is a day after the first start
+    expect(moved()).toEqual([]);
+    for (const { wechat } of started) wechat.clock.advance('25h');
+    await Promise.all(sweeps.map((job) => job.run()));
+    expect(moved()).toHaveLength(1);
+    const [{ dueAt } = { dueAt: new Date(0) }] = await rows.find();
+    expect(Math.round((dueAt.getTime() - started[0]!.wechat.clock.now()) / 3600_000)).toBe(24);
+    expect(await filesOf('uploads')).toContain(join('trash', 'recordings', 'orphan'));
+  });
+
   it('are compared a page at a time: 2,000 rows without a file are marked, and none is deleted', async () => {
     const app = await startOn(database, 'uploads');
     await fill(app, 'uploads');
@@ -189,7 +215,8 @@ onPostgres('the upload folder and the database', (bin) => {
     );
     await stop();
     const again = await startOn(database, 'uploads');
-    while ((await count(again)) > 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await sweep(again)).toEqual({ orphans: 0, missing: 2000 });
+    expect(await count(again)).toBe(2);
     const [{ n }] = await again.app.get(DataSource).query('SELECT count(*) AS n FROM recordings');
     expect(Number(n)).toBe(2001);
   });

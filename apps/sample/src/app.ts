@@ -18,7 +18,9 @@ import { ConfigError } from './config.js';
 import type { AppConfig } from './config.js';
 import { FolderInUseError } from './database/folder-lock.js';
 import { serveDocs } from './docs/docs.js';
+import { CopyError } from './files/copy.js';
 import { acceptUploads } from './files/multipart.js';
+import { StorageUnavailableError } from './files/storage-errors.js';
 import type { Telemetry } from './telemetry.js';
 
 /** Times are in milliseconds, sizes in bytes. An upload over a slow network may take two minutes. Node limits headers to 16 KB. */
@@ -122,10 +124,12 @@ async function startTelemetry(): Promise<Telemetry> {
 function textOf(error: unknown): string {
   if (
     error instanceof ConfigError ||
+    error instanceof CopyError ||
     error instanceof FolderInUseError ||
     error instanceof WechatConfigError
   )
     return error.message;
+  if (error instanceof StorageUnavailableError && error.reason !== undefined) return error.reason;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
     return `PORT is in use (${error.message}). Choose another, for example PORT=3100.`;
   return inspect(error);

@@ -18,6 +18,8 @@ import type { WechatApp, WechatModuleOptions } from 'nestjs-wechat';
 import { wechatPayOptionsFromEnv } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { createClient } from 'redis';
+import { readStorage } from './files/storage-url.js';
+import type { StorageConfig } from './files/storage-url.js';
 import { readPaidMessage } from './shop/paid-message.js';
 import type { PaidMessage } from './shop/paid-message.js';
 import { parseSize } from './common/size.js';
@@ -56,6 +58,9 @@ export class AppConfig {
   readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
   /** How long after its last verification a phone number links accounts, in milliseconds. */
   readonly phoneTrust: number;
+  /** Where recordings and pictures are stored. */
+  readonly storage: StorageConfig;
+  /** The local folder of files that are being received. It is the folder of the storage if that is one. */
   readonly uploadDir: string;
   /** The maximum total size of one user's recordings, in bytes. */
   readonly uploadQuota: number;
@@ -199,6 +204,14 @@ class Variables {
 
   UPLOAD_DIR = './var/uploads';
 
+  STORAGE_URL?: string;
+
+  STORAGE_ACCESS_KEY_ID?: string;
+
+  STORAGE_SECRET_ACCESS_KEY?: string;
+
+  STORAGE_REDIRECT?: string;
+
   @IsSize("UPLOAD_QUOTA is not a size such as '200MB' or '1GB'")
   UPLOAD_QUOTA = '200MB';
 
@@ -255,13 +268,14 @@ export function readConfig(env: Environment): AppConfig {
   const wechat = collecting(problems, () => wechatOptionsFromEnv(env));
   const pay = collecting(problems, () => wechatPayOptionsFromEnv(withNotifyUrl(present(env))));
   const paidMessage = collecting(problems, () => readPaidMessage(variables.SUBSCRIBE_ORDER_PAID));
+  const storage = collecting(problems, () => readStorage(variables));
   const receivesVerdicts =
     variables.PUBLIC_URL !== undefined && wechat?.apps.find(isMiniProgram)?.push !== undefined;
   if (variables.CONTENT_CHECK === 'on' && wechat && !receivesVerdicts)
     problems.push(
       'CONTENT_CHECK=on needs PUBLIC_URL and WECHAT_PUSH_TOKEN: WeChat downloads the files from the one and pushes its verdicts by the other',
     );
-  if (problems.length > 0 || !wechat) throw new ConfigError(problems);
+  if (problems.length > 0 || !wechat || !storage) throw new ConfigError(problems);
   const production = variables.NODE_ENV === 'production';
   return new AppConfig({
     production,
@@ -283,7 +297,8 @@ export function readConfig(env: Environment): AppConfig {
       ttl: parseDuration(variables.JWT_TTL) ?? 0,
     },
     phoneTrust: parseDuration(variables.PHONE_TRUST) ?? 0,
-    uploadDir: variables.UPLOAD_DIR,
+    storage,
+    uploadDir: 'dir' in storage ? storage.dir : variables.UPLOAD_DIR,
     uploadQuota: parseSize(variables.UPLOAD_QUOTA) ?? 0,
     uploadMaxFiles: Number(variables.UPLOAD_MAX_FILES),
     shutdownDrain: parseDuration(variables.SHUTDOWN_DRAIN) ?? 0,

@@ -1,6 +1,6 @@
 import { Controller, Get, Param, Res } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { ApiErrors } from '../docs/api-responses.decorator.js';
 import { AvatarsService } from './avatars.service.js';
@@ -18,7 +18,8 @@ export class AvatarsController {
   })
   @ApiProduces('image/jpeg', 'image/png', 'image/webp', 'image/gif')
   @ApiOkResponse({ description: 'the picture', schema: { type: 'string', format: 'binary' } })
-  @ApiErrors('ERR_NOT_FOUND')
+  @ApiResponse({ status: 302, description: 'to the file in the bucket, with STORAGE_REDIRECT=on' })
+  @ApiErrors('ERR_NOT_FOUND', 'UNREADABLE')
   picture(
     @Param('file') name: string,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ContentModule } from '../content/content.module.js';
-import { FilesModule } from '../files/upload-folders.js';
+import { FilesModule } from '../files/files.module.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
 import { AvatarUrlSubscriber } from './avatar-url.subscriber.js';

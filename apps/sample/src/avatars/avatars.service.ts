@@ -4,17 +4,19 @@ import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { In, MoreThan, Repository } from 'typeorm';
+import { In, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { Content } from '../content/content.entity.js';
 import { Contents } from '../content/contents.js';
 import type { ContentHolder } from '../content/contents.js';
-import type { FileFolder, PartFile } from '../files/file-folder.js';
-import type { FileIndex } from '../files/file-index.js';
+import type { FileIndex, IndexedFile } from '../files/file-index.js';
+import { FileStorage } from '../files/file-storage.js';
 import { receiveUpload } from '../files/multipart.js';
-import { sendFile } from '../files/send-file.js';
-import { UploadFolders } from '../files/upload-folders.js';
+import type { PartFile } from '../files/scratch.js';
+import { redirectOrSend } from '../files/send-file.js';
+import type { StoredFiles } from '../files/stored-files.js';
+import { Uploads } from '../files/uploads.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { reencodePicture } from './picture.js';
@@ -30,6 +32,12 @@ const TYPES: Record<string, string | undefined> = {
 const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 
 const MAX_BYTES = 2 * 1024 * 1024;
+const DAY_SECONDS = 86_400;
+
+/** From the index `avatar_files`. */
+const PAGE_OF_INDEX = `
+  SELECT file AS name, false AS "isMissing", created_at > now() - interval '1 hour' AS "isNew"
+  FROM contents WHERE kind = 'avatar' AND file COLLATE "C" > $1 ORDER BY file COLLATE "C" LIMIT $2`;
 
 /**
  * The pictures that users chose. A picture gets a new random name at each upload. An image element of a mini program sends no token, so the
@@ -37,29 +45,32 @@ const MAX_BYTES = 2 * 1024 * 1024;
  */
 @Injectable()
 export class AvatarsService implements FileIndex, ContentHolder {
-  private readonly folder: FileFolder;
+  private readonly files: StoredFiles;
 
   constructor(
     @InjectRepository(User) private readonly rows: Repository<User>,
     private readonly users: UsersService,
-    private readonly folders: UploadFolders,
+    private readonly uploads: Uploads,
     private readonly contents: Contents,
+    storage: FileStorage,
   ) {
-    this.folder = folders.add('avatars', this);
+    this.files = storage.add('avatars', this);
     contents.hold('avatar', this);
   }
 
   upload(user: User, request: FastifyRequest): Promise<User> {
-    return this.folders.inTurn(user.id, request, () => this.receive(user, request));
+    return this.uploads.inTurn(user.id, request, () => this.receive(user, request));
   }
 
   private async receive(user: User, request: FastifyRequest): Promise<User> {
-    const { folder, folders } = this;
-    const { file } = await receiveUpload(request, { folders, folder, maxBytes: MAX_BYTES });
-    const picture = await folder.inspect(file, () => this.reencode(file));
-    await folder.discard(file);
+    const { uploads } = this;
+    const { scratch } = uploads;
+    const { file } = await receiveUpload(request, { uploads, maxBytes: MAX_BYTES });
+    const picture = await scratch.inspect(file, () => this.reencode(file));
+    await scratch.discard(file);
     const name = `${randomBytes(16).toString('hex')}.jpg`;
-    await folder.store(picture, name, () => this.replace(user, (db) => this.add(db, user, name)));
+    const saveRow = (): Promise<void> => this.replace(user, (db) => this.add(db, user, name));
+    await this.files.save(picture, name, saveRow);
     return this.users.save(user, {});
   }
 
@@ -80,7 +91,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
   }
 
   async remove(files: string[]): Promise<void> {
-    await Promise.all(files.map((name) => this.folder.remove(name)));
+    await this.files.remove(files);
   }
 
   /** A picture that has passed replaces the old one. A blocked one is deleted. */
@@ -96,22 +107,21 @@ export class AvatarsService implements FileIndex, ContentHolder {
   }
 
   async open({ file: name, extension }: Content): ReturnType<ContentHolder['open']> {
-    const file = name === null ? undefined : await this.folder.open(name);
+    const file = name === null ? undefined : await this.files.open(name);
     return file && { file, type: TYPES[extension] ?? '' };
   }
 
   /** Sends a picture only while a user has it, even if the file still exists. */
   async send(reply: FastifyReply, name: string): Promise<StreamableFile> {
     const isInUse = NAME.test(name) && (await this.rows.existsBy({ avatarFile: name }));
-    const file = isInUse ? await this.folder.open(name) : undefined;
+    const file = isInUse ? await this.files.open(name) : undefined;
     if (!file) throw new NotFoundError();
     const type = TYPES[name.split('.')[1] ?? ''] ?? '';
-    return sendFile(reply, file, { name, type, cacheControl: 'private, max-age=86400' });
+    return redirectOrSend(reply, file, { name, type, maxAge: DAY_SECONDS });
   }
 
-  async page(db: EntityManager, after: string, take: number): Promise<string[]> {
-    const where = { kind: 'avatar', file: MoreThan(after) } as const;
-    return namesOf(await db.find(Content, { where, order: { file: 'ASC' }, take }));
+  page(db: EntityManager, after: string, limit: number): Promise<IndexedFile[]> {
+    return db.query(PAGE_OF_INDEX, [after, limit]);
   }
 
   async existing(db: EntityManager, names: string[]): Promise<string[]> {
@@ -125,7 +135,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
 
   private async reencode({ path }: PartFile): Promise<PartFile> {
     const picture = await reencodePicture(path);
-    return this.folder.writePart(async (target) => {
+    return this.uploads.scratch.write(async (target) => {
       await writeFile(target, picture, { flag: 'wx' });
       return picture.length;
     });

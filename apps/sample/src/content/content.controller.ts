@@ -47,7 +47,7 @@ export class ContentController {
   })
   @ApiProduces('image/jpeg', 'audio/mpeg', 'audio/aac', 'audio/wav')
   @ApiOkResponse({ description: 'the file', schema: { type: 'string', format: 'binary' } })
-  @ApiErrors('ERR_NOT_FOUND')
+  @ApiErrors('ERR_NOT_FOUND', 'UNREADABLE')
   async underCheck(
     @Param('file') name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -59,6 +59,7 @@ export class ContentController {
     if (!opened) throw new NotFoundError();
     void reply.header('X-Robots-Tag', 'noindex');
     const { file, type } = opened;
-    return sendFile(reply, file, { name, type, cacheControl: 'private, no-store' });
+    // Not by a redirect, because WeChat does not say whether it follows one.
+    return sendFile(reply, file, { name, type, maxAge: 0 });
   }
 }

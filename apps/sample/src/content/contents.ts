@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { randomUUID } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import { In, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
 import { PAGE_ROWS } from '../common/in-pages.js';
 import { AppConfig } from '../config.js';
+import type { StoredFile } from '../files/stored-files.js';
 import type { User } from '../users/user.entity.js';
 import { Content } from './content.entity.js';
 import type { ContentKind, ContentStatus } from './content.entity.js';
@@ -21,7 +21,7 @@ export interface NewContent extends Pick<Content, 'kind' | 'file' | 'extension' 
 /** The feature that stores the files of one kind. */
 export interface ContentHolder {
   /** Opens a file for WeChat; `undefined` if it is missing. */
-  open(content: Content): Promise<{ file: FileHandle; type: string } | undefined>;
+  open(content: Content): Promise<{ file: StoredFile; type: string } | undefined>;
   /** Runs in the transaction that changes the status. Returns the files that are not needed any more. */
   decided(db: EntityManager, content: Content, mayDelete: boolean): Promise<string[]>;
   remove(files: string[]): Promise<void>;

@@ -80,6 +80,7 @@ export const DOCUMENTED_ERRORS = {
   ERR_WECHAT_RESPONSE: new WechatResponseError(''),
   ERR_WECHAT_UNAVAILABLE: new WechatUnavailableError(''),
   NO_ROOM: new StorageUnavailableError(),
+  UNREADABLE: new StorageUnavailableError({ cannotBe: 'read' }),
   ERR_STORE_UNAVAILABLE: new StoreUnavailableError(),
 } satisfies Record<string, AppError | WechatError>;
 

@@ -7,9 +7,9 @@ import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { AppError, BadRequestError } from '../common/app-error.js';
-import type { FileFolder, PartFile } from './file-folder.js';
+import type { PartFile } from './scratch.js';
 import { UploadAbortedError } from './storage-errors.js';
-import type { UploadFolders } from './upload-folders.js';
+import type { Uploads } from './uploads.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -61,15 +61,14 @@ export function acceptUploads(app: NestFastifyApplication): void {
 }
 
 export interface UploadOptions {
-  folders: UploadFolders;
-  folder: FileFolder;
+  uploads: Uploads;
   maxBytes: number;
   /** Runs before the first byte is written. It throws to refuse the upload. */
   check?: () => Promise<void>;
 }
 
 /**
- * Receives the file of a multipart request into a folder, and returns its text fields. If the upload fails, nothing stays in the folder:
+ * Receives the file of a multipart request as a part, and returns its text fields. If the upload fails, nothing stays on disk:
  * the client disconnects, a limit is reached, the disk is full, or the app closes.
  * @throws BadRequestError, UnsupportedMediaTypeError, StorageUnavailableError or an error with status 413
  */
@@ -79,7 +78,7 @@ export async function receiveUpload(
 ): Promise<Upload> {
   let release: (() => void) | undefined;
   try {
-    release = await options.folders.reserve(options.folder, options.maxBytes);
+    release = await options.uploads.reserve(options.maxBytes);
     await options.check?.();
     return await parseForm(raw, options);
   } catch (error) {
@@ -92,13 +91,13 @@ export async function receiveUpload(
 
 async function parseForm(
   raw: IncomingMessage,
-  { folders, folder, maxBytes }: UploadOptions,
+  { uploads, maxBytes }: UploadOptions,
 ): Promise<Upload> {
   const form = formFor(raw, maxBytes);
   const fields: Record<string, string> = Object.create(null);
   const sources: BusboyFileStream[] = [];
   const files: Promise<PartFile>[] = [];
-  const closing = folders.closing.signal;
+  const closing = uploads.closing.signal;
   let abort: (() => void) | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -108,7 +107,7 @@ async function parseForm(
         sources.push(source);
         if (name !== FILE_FIELD) return reject(new WrongFieldError());
         source.once('limit', () => reject(new TooLargeError(maxBytes)));
-        const file = folder.receive(source);
+        const file = uploads.scratch.receive(source);
         file.catch(reject);
         files.push(file);
       });
@@ -131,7 +130,7 @@ async function parseForm(
     raw.unpipe(form);
     for (const source of sources) source.destroy(error as Error); // without an error, the pipeline may wait for ever
     for (const written of await Promise.allSettled(files))
-      if (written.status === 'fulfilled') await folder.discard(written.value);
+      if (written.status === 'fulfilled') await uploads.scratch.discard(written.value);
     throw error;
   } finally {
     if (abort) closing.removeEventListener('abort', abort);

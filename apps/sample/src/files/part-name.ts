@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 
 const PART = /\.(\d+)@([^@]*)\.part$/;
-const ANY_PART = /\.part$/;
 const HOST = hostname().replace(/[^\w.-]/g, '_');
 /** Longer than the longest request, which `app.ts` limits to two minutes. */
 const LONGEST_UPLOAD_MS = 600_000;
@@ -17,13 +16,9 @@ export function beginPart(): string {
   return name;
 }
 
-/** The part was renamed or removed. */
+/** The part was stored or removed. */
 export function endPart(name: string): void {
   receiving.delete(name);
-}
-
-export function isPart(name: string): boolean {
-  return ANY_PART.test(name);
 }
 
 /**

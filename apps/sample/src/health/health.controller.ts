@@ -7,12 +7,12 @@ import { WechatPayClient } from 'nestjs-wechat/pay';
 import { UnavailableError } from '../common/app-error.js';
 import { Shutdown } from '../common/shutdown.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
-import { UploadFolders } from '../files/upload-folders.js';
+import { FileStorage } from '../files/file-storage.js';
 
 export class HealthResponse {
   @ApiProperty({
     description:
-      'degraded: the store and the database work, but calls to WeChat fail, WeChat Pay refuses the credentials or its notifications do not decrypt, or UPLOAD_DIR does not belong to the database',
+      'degraded: the store and the database work, but calls to WeChat fail, WeChat Pay refuses the credentials or its notifications do not decrypt, or the storage of the files does not respond or does not belong to the database',
     enum: ['ok', 'degraded'],
   })
   status: 'ok' | 'degraded';
@@ -27,7 +27,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly wechat: WechatHealthIndicator,
     private readonly database: TypeOrmHealthIndicator,
-    private readonly uploads: UploadFolders,
+    private readonly files: FileStorage,
     private readonly shutdown: Shutdown,
     @Optional() private readonly pay?: WechatPayClient,
   ) {}
@@ -54,7 +54,8 @@ export class HealthController {
         () => this.database.pingCheck('database', { timeout: 1000 }),
       ])
       .catch(notReady);
-    if (this.uploads.problem !== undefined || this.pay?.state === 'degraded')
+    this.files.checkSoon();
+    if (this.files.problem !== undefined || this.pay?.state === 'degraded')
       return { status: 'degraded' };
     return { status: this.wechat.platform('wechat').wechat.state };
   }

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { Shutdown } from '../common/shutdown.js';
-import { FilesModule } from '../files/upload-folders.js';
+import { FilesModule } from '../files/files.module.js';
 import { HealthController } from './health.controller.js';
 
 @Module({

@@ -85,12 +85,14 @@ export class RecordingsController {
   @ApiProduces(...Object.values(AUDIO_TYPES))
   @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
   @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
+  @ApiResponse({ status: 302, description: 'to the file in the bucket, with STORAGE_REDIRECT=on' })
   @ApiErrors(
     'ERR_WECHAT_SESSION',
     'ERR_CONTENT_BLOCKED',
     'ERR_NOT_FOUND',
     'ERR_FILE_MISSING',
     'RANGE_OUTSIDE',
+    'UNREADABLE',
   )
   content(
     @CurrentUser() user: User,

@@ -3,7 +3,7 @@ import type { StreamableFile } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
-import { In, IsNull, MoreThan, Not, Repository } from 'typeorm';
+import { In, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { pageOf } from '../common/page.js';
@@ -13,12 +13,13 @@ import { ContentBlockedError } from '../content/content.errors.js';
 import type { Content, ContentStatus } from '../content/content.entity.js';
 import { Contents } from '../content/contents.js';
 import type { ContentHolder } from '../content/contents.js';
-import type { FileFolder } from '../files/file-folder.js';
-import type { FileIndex } from '../files/file-index.js';
+import type { FileIndex, IndexedFile } from '../files/file-index.js';
+import { FileStorage } from '../files/file-storage.js';
 import { receiveUpload } from '../files/multipart.js';
-import { sendFile } from '../files/send-file.js';
+import { redirectOrSend } from '../files/send-file.js';
 import { FileMissingError } from '../files/storage-errors.js';
-import { UploadFolders } from '../files/upload-folders.js';
+import type { StoredFiles } from '../files/stored-files.js';
+import { Uploads } from '../files/uploads.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES, readAudio } from './audio.js';
 import type { AudioFormat } from './audio.js';
@@ -31,8 +32,6 @@ const MAX_BYTES = 20 * 1024 * 1024;
 /** WeChat checks files of at most 10 MB, and no m4a. */
 const MAX_CHECKED_BYTES = 10 * 1024 * 1024;
 const RECORDINGS_ON_A_PAGE = 200;
-/** How many files are removed at the same time. More would wait in the thread pool of Node, and other requests would wait behind them. */
-const REMOVED_AT_ONCE = 8;
 
 /** `SKIP LOCKED`: two calls that delete the recordings of one user take different pages. */
 export const DELETE_PAGE = `
@@ -43,42 +42,52 @@ export const DELETE_PAGE = `
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+const PAGE_OF_INDEX = `
+  SELECT id AS name, missing_since IS NOT NULL AS "isMissing", created_at > now() - interval '1 hour' AS "isNew"
+  FROM recordings WHERE id > $1 ORDER BY id LIMIT $2`;
+
+const MARK_MISSING =
+  'UPDATE recordings SET missing_since = now() WHERE id = ANY($1) AND missing_since IS NULL';
+const MARK_PRESENT =
+  'UPDATE recordings SET missing_since = NULL WHERE id = ANY($1) AND missing_since IS NOT NULL';
+
 /** Recorded audio (录音): a file and its row. Another user's recording is 404. */
 @Injectable()
 export class RecordingsService implements FileIndex, ContentHolder {
-  private readonly folder: FileFolder;
+  private readonly files: StoredFiles;
   private readonly allowed: Usage;
   private readonly logger = new Logger(RecordingsService.name);
 
   constructor(
     @InjectRepository(Recording) private readonly rows: Repository<Recording>,
-    private readonly folders: UploadFolders,
+    private readonly uploads: Uploads,
     private readonly contents: Contents,
+    storage: FileStorage,
     { uploadQuota, uploadMaxFiles }: AppConfig,
   ) {
     this.allowed = { bytes: uploadQuota, files: uploadMaxFiles };
-    this.folder = folders.add('recordings', this);
+    this.files = storage.add('recordings', this);
     contents.hold('recording', this);
   }
 
   add(user: User, request: FastifyRequest): Promise<Recording> {
-    return this.folders.inTurn(user.id, request, () => this.receive(user, request));
+    return this.uploads.inTurn(user.id, request, () => this.receive(user, request));
   }
 
   private async receive(user: User, request: FastifyRequest): Promise<Recording> {
     const { id: userId } = user;
-    const { folder, folders, allowed } = this;
+    const { uploads, allowed } = this;
     const check = (): Promise<void> => checkQuota(this.rows.manager, userId, allowed, 1);
-    const upload = { folders, folder, maxBytes: MAX_BYTES, check };
+    const upload = { uploads, maxBytes: MAX_BYTES, check };
     const { file, fields } = await receiveUpload(request, upload);
-    const { reported, ...audio } = await folder.inspect(file, async () => ({
+    const { reported, ...audio } = await uploads.scratch.inspect(file, async () => ({
       reported: readReportedValues(fields),
       ...(await readAudio(file)),
     }));
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
     for (const difference of describeDifferences(reported, recording))
       this.logger.warn(`A client reported wrong values for a recording: ${difference}.`);
-    return folder.store(file, recording.id, () => this.insert(recording, user));
+    return this.files.save(file, recording.id, () => this.insert(recording, user));
   }
 
   /**
@@ -93,7 +102,7 @@ export class RecordingsService implements FileIndex, ContentHolder {
   async find(user: User, id: string): Promise<Recording> {
     const recording = await this.findRow(user, id);
     if (recording.missingSince === null) return recording;
-    if (!(await this.folder.has(id))) throw new FileMissingError();
+    if (!(await this.files.has(id))) throw new FileMissingError();
     await this.markPresent(this.rows.manager, [id]);
     return recording;
   }
@@ -113,17 +122,17 @@ export class RecordingsService implements FileIndex, ContentHolder {
 
   /** @throws FileMissingError */
   async sendAudio(reply: FastifyReply, { id, format }: Recording): Promise<StreamableFile> {
-    const file = await this.folder.open(id);
+    const file = await this.files.open(id);
     if (!file) throw new FileMissingError();
-    return sendFile(reply, file, {
+    return redirectOrSend(reply, file, {
       name: `${id}.${format}`,
       type: AUDIO_TYPES[format],
-      cacheControl: 'private, no-store',
+      maxAge: 0,
     });
   }
 
   async open({ recordingId, extension }: Content): ReturnType<ContentHolder['open']> {
-    const file = recordingId === null ? undefined : await this.folder.open(recordingId);
+    const file = recordingId === null ? undefined : await this.files.open(recordingId);
     return file && { file, type: AUDIO_TYPES[extension as AudioFormat] };
   }
 
@@ -133,15 +142,14 @@ export class RecordingsService implements FileIndex, ContentHolder {
   }
 
   async remove(ids: string[]): Promise<void> {
-    for (let at = 0; at < ids.length; at += REMOVED_AT_ONCE)
-      await Promise.all(ids.slice(at, at + REMOVED_AT_ONCE).map((id) => this.folder.remove(id)));
+    await this.files.remove(ids);
   }
 
   /** Deletes the row first. A file without a row cannot be reached, and moves to the trash if this is interrupted. */
   async delete({ id: userId }: User, id: string): Promise<void> {
     const { affected } = await this.rows.delete({ id, userId });
     if (!affected) throw new NotFoundError();
-    await this.folder.remove(id);
+    await this.files.remove([id]);
   }
 
   /** Deletes the recordings of a user in pages, so that no other request waits for thousands of rows or files. */
@@ -152,14 +160,8 @@ export class RecordingsService implements FileIndex, ContentHolder {
     return this.deleteAll(user);
   }
 
-  async page(db: EntityManager, after: string, take: number): Promise<string[]> {
-    const rows = await db.find(Recording, {
-      select: { id: true },
-      where: { id: MoreThan(after === '' ? FIRST_ID : after) },
-      order: { id: 'ASC' },
-      take,
-    });
-    return rows.map(({ id }) => id);
+  page(db: EntityManager, after: string, limit: number): Promise<IndexedFile[]> {
+    return db.query(PAGE_OF_INDEX, [after === '' ? FIRST_ID : after, limit]);
   }
 
   async existing(db: EntityManager, names: string[]): Promise<string[]> {
@@ -169,21 +171,11 @@ export class RecordingsService implements FileIndex, ContentHolder {
   }
 
   async markMissing(db: EntityManager, ids: string[]): Promise<void> {
-    if (ids.length > 0)
-      await db.update(
-        Recording,
-        { id: In(ids), missingSince: IsNull() },
-        { missingSince: () => 'now()' },
-      );
+    if (ids.length > 0) await db.query(MARK_MISSING, [ids]);
   }
 
   async markPresent(db: EntityManager, ids: string[]): Promise<void> {
-    if (ids.length > 0)
-      await db.update(
-        Recording,
-        { id: In(ids), missingSince: Not(IsNull()) },
-        { missingSince: null },
-      );
+    if (ids.length > 0) await db.query(MARK_PRESENT, [ids]);
   }
 
   private async findRow({ id: userId }: User, id: string): Promise<Recording> {

@@ -60,7 +60,8 @@ export class SharesController {
   @ApiProduces(...Object.values(AUDIO_TYPES))
   @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
   @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
-  @ApiErrors('ERR_NOT_FOUND', 'RANGE_OUTSIDE')
+  @ApiResponse({ status: 302, description: 'to the file in the bucket, with STORAGE_REDIRECT=on' })
+  @ApiErrors('ERR_NOT_FOUND', 'RANGE_OUTSIDE', 'UNREADABLE')
   async shared(
     @Param('token') token: string,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -8,6 +8,7 @@ import { AccountPushes1764700000000 } from './1764700000000-account-pushes.js';
 import { ShipOrders1764800000000 } from './1764800000000-ship-orders.js';
 import { RecordingsInPages1764850000000 } from './1764850000000-recordings-in-pages.js';
 import { IndexesOfJobs1764900000000 } from './1764900000000-indexes-of-jobs.js';
+import { FileSweep1764950000000 } from './1764950000000-file-sweep.js';
 
 /** In the order of their dates. A list, not a glob: the same in TypeScript, in dist/ and under jest. */
 export const MIGRATIONS = [
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   ShipOrders1764800000000,
   RecordingsInPages1764850000000,
   IndexesOfJobs1764900000000,
+  FileSweep1764950000000,
 ];

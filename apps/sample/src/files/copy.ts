@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { inParallel } from '../common/in-parallel.js';
+import { FOLDERS } from './file-store.js';
+import type { FileStore, Folder } from './file-store.js';
+import type { PartFile, Scratch } from './scratch.js';
+import { SortedPages, steps } from './sorted-pages.js';
+import { MARKER, readMarker, writeMarker } from './storage-id.js';
+
+const AT_ONCE = 8;
+/** Files that are not verified yet. They are outside of the folders that the app reads. A later run overwrites those of an interrupted one. */
+const UNVERIFIED = '.copying-';
+
+export interface Copy {
+  from: FileStore;
+  to: FileStore;
+  scratch: Scratch;
+  /** Gets a line about the progress. */
+  report: (line: string) => void;
+}
+
+/** The copy was not started, or it has ended, with the reason and what to do. */
+export class CopyError extends Error {}
+
+/**
+ * Copies the files of one store into another, while the app runs. A file gets its name in the other store after its SHA-256 has been compared.
+ * So a copy that was interrupted continues with the files that have no name there. Nothing is deleted in the first store.
+ * @throws CopyError if the other store belongs to another database, or if a file differs
+ */
+export async function copyFiles(copy: Copy): Promise<void> {
+  await copyMarker(copy);
+  for (const folder of FOLDERS) await copyFolder(folder, copy);
+}
+
+/** First, so that no app of another database uses the store meanwhile. */
+async function copyMarker({ from, to, scratch }: Copy): Promise<void> {
+  const [id, other] = [await readMarker(from), await readMarker(to)];
+  if (id === undefined)
+    throw new CopyError(`${from.root} has no ${MARKER}. Check --from, or start the app with it once.`);
+  if (other !== undefined && other !== id)
+    throw new CopyError(`${to.root} belongs to another database. Choose another --to.`);
+  if (other === undefined) await writeMarker(to, scratch, id);
+}
+
+async function copyFolder(folder: Folder, copy: Copy): Promise<void> {
+  const source = new SortedPages(copy.from.list(folder));
+  const target = new SortedPages(copy.to.list(folder));
+  let [copied, present] = [0, 0];
+  for await (const upTo of steps([source, target])) {
+    const there = new Set(target.take(upTo).map(({ name }) => name));
+    const files = source.take(upTo);
+    const left = files.filter(({ name }) => !there.has(name));
+    await inParallel(left, AT_ONCE, ({ name }) => copyFile(`${folder}/${name}`, copy));
+    copied += left.length;
+    present += files.length - left.length;
+    copy.report(`${folder}: ${copied} copied, ${present} were there`);
+  }
+}
+
+async function copyFile(key: string, { from, to, scratch }: Copy): Promise<void> {
+  const content = await from.read(key);
+  if (!content) return; // deleted meanwhile
+  const unverified = UNVERIFIED + key.replace('/', '-');
+  const { part, sha256 } = await receive(content, scratch);
+  try {
+    await to.put(unverified, part);
+  } finally {
+    await scratch.discard(part);
+  }
+  const written = await to.read(unverified);
+  if (!written || (await sha256Of(written)) !== sha256)
+    throw new CopyError(`${key} has another content in ${to.root} than in ${from.root}. Run the command again.`);
+  await to.move(unverified, key);
+}
+
+async function receive(content: Readable, scratch: Scratch): Promise<{ part: PartFile; sha256: string }> {
+  const hash = createHash('sha256');
+  const part = await scratch.write(async (path) => {
+    const target = createWriteStream(path, { flags: 'wx' });
+    await pipeline(content, async function* (chunks) {
+      for await (const chunk of chunks) {
+        hash.update(chunk as Uint8Array);
+        yield chunk;
+      }
+    }, target);
+    return target.bytesWritten;
+  });
+  return { part, sha256: hash.digest('hex') };
+}
+
+async function sha256Of(content: Readable): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of content) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}

@@ -1,0 +1,110 @@
+import type { Stats } from 'node:fs';
+import { mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { inParallel } from '../common/in-parallel.js';
+import type { ByteRange } from './byte-range.js';
+import { FileStore, FOLDERS } from './file-store.js';
+import type { FileStat, ListedFile } from './file-store.js';
+import type { PartFile } from './scratch.js';
+import { sortedNames } from './sorted-names.js';
+import { storageErrorOf } from './storage-errors.js';
+
+/** How many files are read at the same time while a folder is listed. Node has four threads for this. */
+const STATS_AT_ONCE = 8;
+
+/** Files in a local folder, or on a volume that all instances share. */
+export class FolderStore extends FileStore {
+  readonly setting = 'UPLOAD_DIR';
+
+  /** @param root the folder. Parts must be on the same file system */
+  constructor(readonly root: string) {
+    super();
+  }
+
+  async create(): Promise<void> {
+    for (const folder of FOLDERS)
+      for (const path of [folder, `trash/${folder}`])
+        await mkdir(this.pathOf(path), { recursive: true });
+  }
+
+  /** Syncs the content, then the name, so that both survive a power cut. */
+  put(key: string, part: PartFile): Promise<void> {
+    return tryOn(async () => {
+      const path = this.pathOf(key);
+      await sync(part.path, 'r+'); // Windows syncs only a file that is open for writing
+      await rename(part.path, path);
+      if (process.platform !== 'win32') await sync(dirname(path), 'r'); // Windows cannot open a folder
+    });
+  }
+
+  stat(key: string): Promise<FileStat | undefined> {
+    return unlessMissing(async () => statOf(await stat(this.pathOf(key))));
+  }
+
+  read(key: string, range: Partial<ByteRange> = {}): Promise<Readable | undefined> {
+    return unlessMissing(async () => {
+      const file = await open(this.pathOf(key));
+      return file.createReadStream({ start: range.start, end: range.end }); // it closes the file
+    });
+  }
+
+  remove(key: string): Promise<void> {
+    return tryOn(() => rm(this.pathOf(key), { force: true }));
+  }
+
+  async move(from: string, to: string): Promise<boolean> {
+    const moved = await unlessMissing(async () => {
+      const now = new Date();
+      await utimes(this.pathOf(from), now, now);
+      await rename(this.pathOf(from), this.pathOf(to));
+      return true;
+    });
+    return moved === true;
+  }
+
+  async *list(folder: string): AsyncGenerator<ListedFile[]> {
+    for await (const names of sortedNames(this.pathOf(folder))) {
+      const files = await inParallel(names, STATS_AT_ONCE, async (name) => {
+        const known = await this.stat(`${folder}/${name}`);
+        return known && { name, ...known };
+      });
+      yield files.filter((file) => file !== undefined); // the others were removed meanwhile
+    }
+  }
+
+  private pathOf(key: string): string {
+    return join(this.root, key);
+  }
+}
+
+const statOf = ({ size, mtimeMs }: Stats): FileStat => ({ size, writtenAt: mtimeMs });
+
+async function sync(path: string, flags: string): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function tryOn<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageErrorOf(error);
+  }
+}
+
+/** @returns `undefined` if the file does not exist */
+function unlessMissing<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  return tryOn(async () => {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,193 @@
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import type { ByteRange } from './byte-range.js';
+import { FileStore } from './file-store.js';
+import type { FileStat, ListedFile, Presentation } from './file-store.js';
+import type { PartFile } from './scratch.js';
+import { isMissing, isTransient, reasonOf } from './s3-errors.js';
+import { StorageUnavailableError } from './storage-errors.js';
+import type { BucketConfig } from './storage-url.js';
+
+const CONNECT_MS = 2000;
+/** Of one call with its retries. An upload has a second more for each megabyte. */
+const DEADLINE_MS = 5000;
+const MS_PER_BYTE = 1000 / 1024 ** 2;
+/** How long a download waits for the next bytes of the storage. The client may be slower. */
+const IDLE_MS = 10_000;
+const PAGE = 500;
+const ADDRESS_SECONDS = 300;
+
+/** Twice more after a failure that may pass, such as 503 SlowDown. The deadline of the call ends it earlier. */
+const retrying = retry(handleWhen(isTransient), {
+  maxAttempts: 2,
+  backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 1000 }),
+});
+
+/** Files in a bucket, private ones. */
+export class S3Store extends FileStore {
+  readonly setting = 'STORAGE_URL';
+  readonly root: string;
+  private readonly client: S3Client;
+
+  constructor(private readonly config: BucketConfig) {
+    super();
+    const { bucket, prefix, region, endpoint, pathStyle, credentials } = config;
+    this.root = `s3://${bucket}/${prefix}`.replace(/\/$/, '');
+    this.client = new S3Client({
+      region,
+      endpoint,
+      forcePathStyle: pathStyle,
+      credentials,
+      maxAttempts: 1, // the SDK does not repeat an upload, so this store repeats every call
+      requestHandler: { connectionTimeout: CONNECT_MS },
+      // COS and OSS refuse the checksums that the SDK adds by default.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+    });
+  }
+
+  async create(): Promise<void> {}
+
+  /** The length is known, so nothing is kept in memory, and S3 stores the object completely or not at all. */
+  async put(key: string, { path, size }: PartFile): Promise<void> {
+    await this.call(DEADLINE_MS + size * MS_PER_BYTE, 'stored', async (options) => {
+      const Body = createReadStream(path);
+      try {
+        await this.client.send(
+          new PutObjectCommand({ ...this.at(key), Body, ContentLength: size }),
+          options,
+        );
+      } finally {
+        Body.destroy();
+      }
+    });
+  }
+
+  stat(key: string): Promise<FileStat | undefined> {
+    return this.call(DEADLINE_MS, 'read', async (options) => {
+      const head = await this.client
+        .send(new HeadObjectCommand(this.at(key)), options)
+        .catch(unlessMissing);
+      return head && statOf(head.ContentLength, head.LastModified);
+    });
+  }
+
+  read(key: string, range?: ByteRange): Promise<Readable | undefined> {
+    return this.call(DEADLINE_MS, 'read', async (options) => {
+      const Range = range && `bytes=${range.start}-${range.end}`;
+      const object = await this.client
+        .send(new GetObjectCommand({ ...this.at(key), Range }), options)
+        .catch(unlessMissing);
+      return object && Readable.from(untilIdle(object.Body as Readable), { objectMode: false });
+    });
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.call(DEADLINE_MS, 'stored', (options) =>
+      this.client.send(new DeleteObjectCommand(this.at(key)), options),
+    );
+  }
+
+  async move(from: string, to: string): Promise<boolean> {
+    const { Bucket, Key } = this.at(from);
+    const CopySource = encodeURI(`${Bucket}/${Key}`);
+    const copied = await this.call(DEADLINE_MS, 'stored', (options) =>
+      this.client
+        .send(new CopyObjectCommand({ ...this.at(to), CopySource }), options)
+        .catch(unlessMissing),
+    );
+    if (copied) await this.remove(from);
+    return copied !== undefined;
+  }
+
+  async *list(folder: string): AsyncGenerator<ListedFile[]> {
+    const { Bucket, Key: Prefix } = this.at(`${folder}/`);
+    let ContinuationToken: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken, MaxKeys: PAGE });
+      const page = await this.call(DEADLINE_MS, 'read', (options) =>
+        this.client.send(command, options),
+      );
+      yield (page.Contents ?? []).map(({ Key = '', Size, LastModified }) => ({
+        name: Key.slice(Prefix.length),
+        ...statOf(Size, LastModified),
+      }));
+      ContinuationToken = page.NextContinuationToken;
+    } while (ContinuationToken !== undefined);
+  }
+
+  override async addressOf(
+    key: string,
+    { type, disposition, cacheControl }: Presentation,
+  ): Promise<string | undefined> {
+    if (!this.config.redirect) return undefined;
+    const command = new GetObjectCommand({
+      ...this.at(key),
+      ResponseContentType: type,
+      ResponseContentDisposition: disposition,
+      ResponseCacheControl: cacheControl,
+    });
+    return getSignedUrl(this.client, command, { expiresIn: ADDRESS_SECONDS });
+  }
+
+  private at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.config.bucket, Key: this.config.prefix + key };
+  }
+
+  /** The only way to the client: with a deadline and retries. Errors of the SDK end here, because they contain parts of the signature. */
+  private async call<Result>(
+    deadline: number,
+    cannotBe: 'stored' | 'read',
+    send: (options: { abortSignal: AbortSignal }) => Promise<Result>,
+  ): Promise<Result> {
+    const { signal, abort } = abortable();
+    const timer = setTimeout(abort, deadline);
+    try {
+      return await retrying.execute(() => send({ abortSignal: signal }), signal);
+    } catch (error) {
+      throw new StorageUnavailableError({ reason: `${this.place}: ${reasonOf(error)}`, cannotBe });
+    } finally {
+      clearTimeout(timer); // it must not end the body of a response
+    }
+  }
+}
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
+const statOf = (size = 0, written?: Date): FileStat => ({
+  size,
+  writtenAt: written?.getTime() ?? Infinity,
+});
+
+function unlessMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
+}
+
+/** Passes the bytes of a response on, until the storage sends none for too long. */
+async function* untilIdle(source: Readable): AsyncGenerator<Uint8Array> {
+  const chunks = source.iterator() as AsyncIterator<Uint8Array>;
+  try {
+    for (;;) {
+      const timer = setTimeout(() => source.destroy(new StorageUnavailableError()), IDLE_MS);
+      const { done, value } = await chunks.next().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    source.destroy();
+  }
+}

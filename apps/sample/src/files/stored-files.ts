@@ -1,0 +1,90 @@
+import { Logger } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { inParallel } from '../common/in-parallel.js';
+import type { ByteRange } from './byte-range.js';
+import type { FileIndex } from './file-index.js';
+import type { FileStore, Folder, Presentation } from './file-store.js';
+import type { PartFile, Scratch } from './scratch.js';
+import { FileMissingError } from './storage-errors.js';
+
+/** How many files are removed at the same time. More would wait in the thread pool of Node, and other requests would wait behind them. */
+const REMOVED_AT_ONCE = 8;
+
+/** A file of the store, ready to be sent. */
+export interface StoredFile {
+  /** Bytes. */
+  size: number;
+  /** @throws FileMissingError if it has been removed meanwhile */
+  read: (range?: ByteRange) => Promise<Readable>;
+  /** @returns `undefined` if clients download from the app */
+  addressFor: (presentation: Presentation) => Promise<string | undefined>;
+}
+
+/**
+ * The files of one folder of the store, which are named by rows of the database. A file is stored before its row is written. If the row
+ * cannot be written, the file is removed. After a crash between the two steps, the sweep finds the file.
+ */
+export class StoredFiles {
+  private readonly logger = new Logger(StoredFiles.name);
+
+  constructor(
+    readonly folder: Folder,
+    readonly index: FileIndex,
+    private readonly store: FileStore,
+    private readonly scratch: Scratch,
+  ) {}
+
+  /** Stores a part under a name, then saves its row. */
+  async save<Row>(part: PartFile, name: string, saveRow: () => Promise<Row>): Promise<Row> {
+    await this.put(part, name);
+    try {
+      return await saveRow();
+    } catch (error) {
+      await this.remove([name]);
+      throw error;
+    }
+  }
+
+  /** @returns `undefined` if the file does not exist */
+  async open(name: string): Promise<StoredFile | undefined> {
+    const key = this.keyOf(name);
+    const known = await this.store.stat(key);
+    return (
+      known && {
+        size: known.size,
+        read: async (range) => {
+          const content = await this.store.read(key, range);
+          if (!content) throw new FileMissingError();
+          return content;
+        },
+        addressFor: (presentation) => this.store.addressOf(key, presentation),
+      }
+    );
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.store.stat(this.keyOf(name))) !== undefined;
+  }
+
+  /** Never throws, because the rows are already deleted. The sweep finds a file that could not be removed. */
+  async remove(names: string[]): Promise<void> {
+    await inParallel(names, REMOVED_AT_ONCE, (name) =>
+      this.store.remove(this.keyOf(name)).catch((error: unknown) => this.logger.error(error)),
+    );
+  }
+
+  private async put(part: PartFile, name: string): Promise<void> {
+    try {
+      await this.store.put(this.keyOf(name), part);
+    } catch (error) {
+      void this.remove([name]); // the file may be there, if only the response was lost; the client does not wait for it
+      throw error;
+    } finally {
+      await this.scratch.discard(part);
+    }
+  }
+
+  private keyOf(name: string): string {
+    return `${this.folder}/${name}`;
+  }
+}

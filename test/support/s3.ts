@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import S3rver from 's3rver';
+
+const BUCKET = 'uploads';
+/** The only user of s3rver. */
+const KEY = 'S3RVER';
+
+/** What the front does in place of the server: an error of S3, or no response until the fault ends. */
+export type S3Fault = { status: number; code: string } | 'dead';
+
+/** An S3 server in this process, with a front that can fail. The front passes requests on unchanged, so their signatures stay valid. */
+export class TestS3 {
+  /** The requests that have arrived: `PUT /uploads/recordings/…`. */
+  readonly requests: string[] = [];
+  private readonly faults: { fault: S3Fault; times: number; when: RegExp }[] = [];
+  private readonly waiting = new Set<ServerResponse>();
+  private readonly front: Server;
+
+  private constructor(
+    private readonly server: S3rver,
+    private readonly port: number,
+    private readonly folder: string,
+  ) {
+    this.front = createServer((incoming, response) => this.accept(incoming, response));
+  }
+
+  static async start(): Promise<TestS3> {
+    const folder = await mkdtemp(join(tmpdir(), 'nestjs-wechat-s3-'));
+    const options = { address: '127.0.0.1', port: 0, silent: true, directory: folder };
+    const server = new S3rver({ ...options, configureBuckets: [{ name: BUCKET }] });
+    const { port } = await server.run();
+    const s3 = new TestS3(server, port, folder);
+    s3.front.listen(0, '127.0.0.1');
+    await once(s3.front, 'listening');
+    return s3;
+  }
+
+  /** The variables of the app. */
+  env(bucket = `${BUCKET}/app`): Record<string, string> {
+    const { port } = this.front.address() as AddressInfo;
+    return {
+      STORAGE_URL: `s3://${bucket}?endpoint=http://127.0.0.1:${port}`,
+      STORAGE_ACCESS_KEY_ID: KEY,
+      STORAGE_SECRET_ACCESS_KEY: KEY,
+    };
+  }
+
+  /** Applies a fault to requests such as `GET /uploads/app/avatars/…`. @param times how many of them */
+  fail(fault: S3Fault, times = Infinity, when = /./): void {
+    this.faults.push({ fault, times, when });
+  }
+
+  /** Ends all faults. Requests that wait are cut off. */
+  pass(): void {
+    this.faults.splice(0);
+    for (const response of this.waiting) response.destroy();
+  }
+
+  /** Changes when an object was written. */
+  async age(key: string, time: Date): Promise<void> {
+    await utimes(join(this.folder, BUCKET, 'app', `${key}._S3rver_object`), time, time);
+  }
+
+  async close(): Promise<void> {
+    this.pass();
+    this.front.closeAllConnections();
+    this.front.close();
+    await this.server.close();
+    await rm(this.folder, { recursive: true });
+  }
+
+  private accept(incoming: IncomingMessage, response: ServerResponse): void {
+    const { method, url: path = '', headers } = incoming;
+    const line = `${method} ${path}`;
+    this.requests.push(line);
+    const armed = this.faults.find(({ times, when }) => times > 0 && when.test(line));
+    if (armed) {
+      armed.times--;
+      return this.apply(armed.fault, incoming, response);
+    }
+    const outgoing = request({ port: this.port, host: '127.0.0.1', method, path, headers });
+    outgoing.on('response', (received) => {
+      response.writeHead(received.statusCode ?? 500, received.headers);
+      received.pipe(response);
+    });
+    outgoing.on('error', () => response.destroy());
+    incoming.pipe(outgoing);
+  }
+
+  private apply(fault: S3Fault, incoming: IncomingMessage, response: ServerResponse): void {
+    incoming.resume();
+    if (fault === 'dead') return void this.waiting.add(response);
+    response.writeHead(fault.status, { 'content-type': 'application/xml' });
+    response.end(`<Error><Code>${fault.code}</Code><Message>canary</Message></Error>`);
+  }
+}
