@@ -218,7 +218,7 @@ describe('the compiled app', () => {
 
     describe('during an upload that does not end', () => {
       const parts = () =>
-        readdirSync(join(cwd, 'var/uploads/recordings')).filter((name) => name.endsWith('.part'));
+        readdirSync(join(cwd, 'var/uploads/parts')).filter((name) => name.endsWith('.part'));
       /** Sends a frame every few milliseconds until the connection ends, and returns what the app responds. */
       const uploadForEver = async (port: string, token: string) => {
         const socket = connect(Number(port), '127.0.0.1').on('error', () => {});

@@ -27,6 +27,8 @@ const MS_PER_BYTE = 1000 / 1024 ** 2;
 const IDLE_MS = 10_000;
 const PAGE = 500;
 const ADDRESS_SECONDS = 300;
+/** A download has its connection for as long as the client reads, so a limit would let slow clients block all others. */
+const AGENT = { keepAlive: true, maxSockets: Infinity };
 
 /** Twice more after a failure that may pass, such as 503 SlowDown. The deadline of the call ends it earlier. */
 const retrying = retry(handleWhen(isTransient), {
@@ -50,7 +52,8 @@ export class S3Store extends FileStore {
       forcePathStyle: pathStyle,
       credentials,
       maxAttempts: 1, // the SDK does not repeat an upload, so this store repeats every call
-      requestHandler: { connectionTimeout: CONNECT_MS },
+      requestHandler: { connectionTimeout: CONNECT_MS, httpAgent: AGENT, httpsAgent: AGENT },
+      expectContinueHeader: false, // some services ignore it, and the SDK then waits longer than the deadline
       // COS and OSS refuse the checksums that the SDK adds by default.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
