@@ -865,7 +865,5 @@ describe('the files of recordings', () => {
 });
 
 it('the app does not start if it cannot create the upload folder', async () => {
-  await expect(new FolderStore('/dev/null/uploads').create()).rejects.toThrow(
-    '/dev/null/uploads',
-  );
+  await expect(new FolderStore('/dev/null/uploads').create()).rejects.toThrow('/dev/null/uploads');
 });

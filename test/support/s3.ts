@@ -5,16 +5,18 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import S3rver from 's3rver';
 
 const BUCKET = 'uploads';
 /** The only user of s3rver. */
 const KEY = 'S3RVER';
+const PAGE = 10;
 
 /** What the front does in place of the server: an error of S3, or no response until the fault ends. */
 export type S3Fault = { status: number; code: string } | 'dead';
 
-/** An S3 server in this process, with a front that can fail. The front passes requests on unchanged, so their signatures stay valid. */
+/** An S3 server in this process, with a front that can fail. It sends lists in pages of ten. */
 export class TestS3 {
   /** The requests that have arrived: `PUT /uploads/recordings/…`. */
   readonly requests: string[] = [];
@@ -84,10 +86,16 @@ export class TestS3 {
       armed.times--;
       return this.apply(armed.fault, incoming, response);
     }
-    const outgoing = request({ port: this.port, host: '127.0.0.1', method, path, headers });
+    const isList = path.includes('list-type=2');
+    const outgoing = request({
+      ...{ port: this.port, host: '127.0.0.1', method, headers },
+      path: isList ? listOf(path) : path,
+    });
     outgoing.on('response', (received) => {
-      response.writeHead(received.statusCode ?? 500, received.headers);
-      received.pipe(response);
+      const { statusCode: status = 500, headers: sent } = received;
+      response.writeHead(status, isList ? { 'content-type': 'application/xml' } : sent);
+      if (isList) void text(received).then((xml) => response.end(firstPage(xml)));
+      else received.pipe(response);
     });
     outgoing.on('error', () => response.destroy());
     incoming.pipe(outgoing);
@@ -99,4 +107,20 @@ export class TestS3 {
     response.writeHead(fault.status, { 'content-type': 'application/xml' });
     response.end(`<Error><Code>${fault.code}</Code><Message>canary</Message></Error>`);
   }
+}
+
+/** s3rver neither sorts nor continues a list: it encrypts its tokens by DES, which OpenSSL 3 does not have. So a token of the front is the last key. */
+function listOf(path: string): string {
+  return path.replace(/&max-keys=\d+/, '').replace('continuation-token=', 'start-after=');
+}
+
+function firstPage(xml: string): string {
+  const entries = (xml.match(/<Contents>.*?<\/Contents>/gs) ?? []).toSorted(); // each begins with its key
+  const page = entries.slice(0, PAGE);
+  const [, key = ''] = /<Key>(.*?)<\/Key>/.exec(page.at(-1) ?? '') ?? [];
+  const truncated = `<IsTruncated>true</IsTruncated><NextContinuationToken>${key}</NextContinuationToken>`;
+  const rest = xml.replaceAll(/<Contents>.*?<\/Contents>/gs, '');
+  const list =
+    entries.length > PAGE ? rest.replace('<IsTruncated>false</IsTruncated>', truncated) : rest;
+  return list.replace('</ListBucketResult>', `${page.join('')}</ListBucketResult>`);
 }

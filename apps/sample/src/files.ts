@@ -34,7 +34,8 @@ await runCommand(async () => {
   const [command] = positionals;
   const { from, to } = values;
   if (command === 'sweep') return sweepNow();
-  if (command === 'copy' && typeof from === 'string' && typeof to === 'string') return copy(from, to);
+  if (command === 'copy' && typeof from === 'string' && typeof to === 'string')
+    return copy(from, to);
   process.stderr.write(USAGE);
   process.exitCode = 1;
 });
@@ -57,7 +58,9 @@ async function sweepNow(): Promise<void> {
     abortOnError: false,
   });
   const { orphans, missing } = await context.get(SweepJob).runNow();
-  process.stdout.write(`${orphans} files without a row are in the trash now. ${missing} rows have no file.\n`);
+  process.stdout.write(
+    `${orphans} files without a row are in the trash now. ${missing} rows have no file.\n`,
+  );
   await context.close();
 }
 

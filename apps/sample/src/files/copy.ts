@@ -38,7 +38,9 @@ export async function copyFiles(copy: Copy): Promise<void> {
 async function copyMarker({ from, to, scratch }: Copy): Promise<void> {
   const [id, other] = [await readMarker(from), await readMarker(to)];
   if (id === undefined)
-    throw new CopyError(`${from.root} has no ${MARKER}. Check --from, or start the app with it once.`);
+    throw new CopyError(
+      `${from.root} has no ${MARKER}. Check --from, or start the app with it once.`,
+    );
   if (other !== undefined && other !== id)
     throw new CopyError(`${to.root} belongs to another database. Choose another --to.`);
   if (other === undefined) await writeMarker(to, scratch, id);
@@ -71,20 +73,29 @@ async function copyFile(key: string, { from, to, scratch }: Copy): Promise<void>
   }
   const written = await to.read(unverified);
   if (!written || (await sha256Of(written)) !== sha256)
-    throw new CopyError(`${key} has another content in ${to.root} than in ${from.root}. Run the command again.`);
+    throw new CopyError(
+      `${key} has another content in ${to.root} than in ${from.root}. Run the command again.`,
+    );
   await to.move(unverified, key);
 }
 
-async function receive(content: Readable, scratch: Scratch): Promise<{ part: PartFile; sha256: string }> {
+async function receive(
+  content: Readable,
+  scratch: Scratch,
+): Promise<{ part: PartFile; sha256: string }> {
   const hash = createHash('sha256');
   const part = await scratch.write(async (path) => {
     const target = createWriteStream(path, { flags: 'wx' });
-    await pipeline(content, async function* (chunks) {
-      for await (const chunk of chunks) {
-        hash.update(chunk as Uint8Array);
-        yield chunk;
-      }
-    }, target);
+    await pipeline(
+      content,
+      async function* (chunks) {
+        for await (const chunk of chunks) {
+          hash.update(chunk as Uint8Array);
+          yield chunk;
+        }
+      },
+      target,
+    );
     return target.bytesWritten;
   });
   return { part, sha256: hash.digest('hex') };

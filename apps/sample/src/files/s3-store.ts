@@ -27,6 +27,8 @@ const MS_PER_BYTE = 1000 / 1024 ** 2;
 const IDLE_MS = 10_000;
 const PAGE = 500;
 const ADDRESS_SECONDS = 300;
+/** The SDK would write to the console that it does not repeat an upload. */
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 /** A download has its connection for as long as the client reads, so a limit would let slow clients block all others. */
 const AGENT = { keepAlive: true, maxSockets: Infinity };
 
@@ -52,6 +54,7 @@ export class S3Store extends FileStore {
       forcePathStyle: pathStyle,
       credentials,
       maxAttempts: 1, // the SDK does not repeat an upload, so this store repeats every call
+      logger: SILENT,
       requestHandler: { connectionTimeout: CONNECT_MS, httpAgent: AGENT, httpsAgent: AGENT },
       expectContinueHeader: false, // some services ignore it, and the SDK then waits longer than the deadline
       // COS and OSS refuse the checksums that the SDK adds by default.
@@ -118,7 +121,12 @@ export class S3Store extends FileStore {
     const { Bucket, Key: Prefix } = this.at(`${folder}/`);
     let ContinuationToken: string | undefined;
     do {
-      const command = new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken, MaxKeys: PAGE });
+      const command = new ListObjectsV2Command({
+        Bucket,
+        Prefix,
+        ContinuationToken,
+        MaxKeys: PAGE,
+      });
       const page = await this.call(DEADLINE_MS, 'read', (options) =>
         this.client.send(command, options),
       );

@@ -26,8 +26,10 @@ export class SortedPages<Item extends Named> {
   /** Takes the items up to a name, or all if it is `undefined`. */
   take(upTo: string | undefined): Item[] {
     const { items } = this;
-    const end = upTo === undefined ? -1 : items.findIndex(({ name }) => name > upTo);
-    return items.splice(0, end < 0 ? items.length : end);
+    const found = upTo === undefined ? -1 : items.findIndex(({ name }) => name > upTo);
+    const end = found < 0 ? items.length : found;
+    this.items = items.slice(end);
+    return items.slice(0, end);
   }
 
   async close(): Promise<void> {

@@ -36,12 +36,9 @@ export function storageErrorOf(error: unknown): unknown {
 /** The app closes while a file is being received. `Connection: close` makes Node close the connection after the response. */
 export class UploadAbortedError extends AppError {
   constructor() {
-    super(
-      503,
-      'ERR_STORE_UNAVAILABLE',
-      'the service is shutting down; try again shortly',
-      { headers: { 'Retry-After': '1', Connection: 'close' } },
-    );
+    super(503, 'ERR_STORE_UNAVAILABLE', 'the service is shutting down; try again shortly', {
+      headers: { 'Retry-After': '1', Connection: 'close' },
+    });
   }
 }
 

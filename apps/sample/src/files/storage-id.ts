@@ -113,8 +113,7 @@ async function sampleNames(store: FileStore, folder: string): Promise<string[]> 
 }
 
 const CONSEQUENCE = 'No file is changed, and uploads are refused until this is solved.';
-const CAUSES =
-  'Check DATABASE_URL, UPLOAD_DIR and STORAGE_URL, and that the volume is mounted.';
+const CAUSES = 'Check DATABASE_URL, UPLOAD_DIR and STORAGE_URL, and that the volume is mounted.';
 
 function problemOf({ place, root }: FileStore, ofDatabase?: string, ofStore?: string): string {
   const id = ofDatabase ?? ofStore ?? randomUUID();

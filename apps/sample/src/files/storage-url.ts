@@ -65,7 +65,8 @@ export function readStorage(variables: StorageVariables): StorageConfig {
     problems.push(
       'STORAGE_ACCESS_KEY_ID and STORAGE_SECRET_ACCESS_KEY must both be set, or neither',
     );
-  if (!['on', 'off'].includes(STORAGE_REDIRECT)) problems.push('STORAGE_REDIRECT must be on or off');
+  if (!['on', 'off'].includes(STORAGE_REDIRECT))
+    problems.push('STORAGE_REDIRECT must be on or off');
   if (STORAGE_REDIRECT === 'on' && storage && 'dir' in storage)
     problems.push('STORAGE_REDIRECT=on needs STORAGE_URL=s3://…');
   if (problems.length > 0 || !storage) throw new WechatConfigError(problems);
@@ -82,7 +83,15 @@ function parse(text: string, uploadDir: string): StorageConfig | undefined {
 }
 
 /** A user name or password is refused: the address is printed in messages. */
-function bucketOf({ protocol, host, pathname, username, password, searchParams, hash }: URL): BucketConfig | undefined {
+function bucketOf({
+  protocol,
+  host,
+  pathname,
+  username,
+  password,
+  searchParams,
+  hash,
+}: URL): BucketConfig | undefined {
   const prefix = pathname.replace(/^\/+|\/+$/g, '');
   const endpoint = searchParams.get('endpoint') ?? undefined;
   const pathStyle = searchParams.get('path-style');

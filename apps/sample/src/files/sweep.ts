@@ -58,7 +58,11 @@ export async function sweep(kind: StoredFiles, options: SweepOptions): Promise<S
   return result;
 }
 
-function log({ place }: FileStore, { folder }: StoredFiles, { orphans, missing }: SweepResult): void {
+function log(
+  { place }: FileStore,
+  { folder }: StoredFiles,
+  { orphans, missing }: SweepResult,
+): void {
   const logger = new Logger('Sweep');
   if (orphans > 0)
     logger.warn(`${folder} of ${place}: moved ${orphans} files without a row to the trash`);
@@ -66,7 +70,7 @@ function log({ place }: FileStore, { folder }: StoredFiles, { orphans, missing }
 }
 
 async function* pagesOf(index: FileIndex, db: EntityManager): AsyncGenerator<IndexedFile[]> {
-  for (let page = await index.page(db, '', PAGE); page.length > 0; ) {
+  for (let page = await index.page(db, '', PAGE); page.length > 0;) {
     yield page;
     page = await index.page(db, page.at(-1)?.name ?? '', PAGE);
   }
