@@ -61,9 +61,9 @@ class NameRange {
   }
 
   async sorted(): Promise<string[]> {
-    const { names } = this;
+    const onDisk = this.isOnDisk ? (await readFile(this.path, 'utf8')).split(SEPARATOR) : [];
+    const names = [...onDisk, ...this.names].filter((name) => name !== '');
     this.names = [];
-    if (this.isOnDisk) names.push(...(await readFile(this.path, 'utf8')).split(SEPARATOR));
-    return names.filter((name) => name !== '').sort();
+    return names.toSorted();
   }
 }

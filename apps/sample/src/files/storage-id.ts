@@ -115,12 +115,13 @@ async function sampleNames(store: FileStore, folder: string): Promise<string[]> 
 const CONSEQUENCE = 'No file is changed, and uploads are refused until this is solved.';
 const CAUSES = 'Check DATABASE_URL, UPLOAD_DIR and STORAGE_URL, and that the volume is mounted.';
 
+const cure = (...steps: string[]): string =>
+  `${CONSEQUENCE} ${CAUSES} If they do belong together, ${steps.join(', ')}, and restart.`;
+
 function problemOf({ place, root }: FileStore, ofDatabase?: string, ofStore?: string): string {
   const id = ofDatabase ?? ofStore ?? randomUUID();
   const write = `write ${id} into ${root}/${MARKER}`;
   const insert = `run INSERT INTO upload_folder (id) VALUES ('${id}')`;
-  const cure = (...steps: string[]): string =>
-    `${CONSEQUENCE} ${CAUSES} If they do belong together, ${steps.join(', ')}, and restart.`;
   if (ofDatabase !== undefined && ofStore !== undefined)
     return `${place} belongs to another database. ${cure(write)}`;
   if (ofDatabase !== undefined)

@@ -94,8 +94,9 @@ export class SweepJob extends DueJob<FileSweep> {
 
   /** Sets the next due time, if this instance still has the lease. */
   private async endLease(lease: FileSweep, dueIn: number): Promise<void> {
+    const { id, dueAt: until } = lease;
     const dueAt = this.clock.in(dueIn);
-    const { affected } = await this.rows.update({ ...lease }, { dueAt });
+    const { affected } = await this.rows.update({ id, dueAt: until }, { dueAt });
     if (!affected) throw new SweepEndedError();
     lease.dueAt = dueAt;
   }
