@@ -60,7 +60,7 @@ const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
 export default {
   testEnvironment: '<rootDir>/test/support/jest/environment.cjs',
   moduleFileExtensions: ['ts', 'cts', 'js', 'cjs', 'mjs', 'json', 'node'],
-  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/tools'],
   testRegex: '\\.(e2e-)?spec\\.ts$',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/.*/dist/'],
   testSequencer: '<rootDir>/test/support/jest/long-first.mjs',

@@ -8,6 +8,7 @@ import type { Figure, Findings } from './figures.js';
 import { BUSY, countStolenCores, describeMachine, hasRedis, hasWrk } from './machine.js';
 import type { Machine } from './machine.js';
 import { appSuite } from './suites/app.js';
+import { capacitySuite } from './suites/capacity.js';
 import { decryptSuite } from './suites/decrypt.js';
 import { growthSuite } from './suites/growth.js';
 import { guardSuite } from './suites/guard.js';
@@ -18,6 +19,7 @@ import { paySuite } from './suites/pay.js';
 import { pushSuite } from './suites/push.js';
 import { soakSuite } from './suites/soak.js';
 import { startSuite } from './suites/start.js';
+import { tablesSuite } from './suites/tables.js';
 import { tokenSuite } from './suites/token.js';
 
 const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
@@ -33,6 +35,8 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   soak: soakSuite,
   pay: paySuite,
   push: pushSuite,
+  capacity: capacitySuite,
+  tables: tablesSuite,
 };
 /** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];
@@ -79,7 +83,9 @@ async function bench(names: string[]): Promise<void> {
   const started = performance.now();
   const stolenCores = countStolenCores();
   const found = await measureAll(names);
-  const machine = { ...described, stolen: stolenCores() ?? 'unknown', quick: options.quick };
+  const date = new Date().toISOString().slice(0, 10);
+  const stolen = stolenCores() ?? 'unknown';
+  const machine = { date, ...described, stolen, quick: options.quick };
   process.stdout.write(`${[machineText(machine), ...reportOf(found)].join('\n\n')}\n`);
   say(`${Math.round((performance.now() - started) / 1_000)} s`);
   const figures = found.figures.map((figure) => ({ ...figure, met: isMet(figure) }));

@@ -20,6 +20,8 @@ export interface Surroundings {
   /** @default ignore */
   stdout?: 'ignore' | 'pipe';
   logLevel?: string;
+  /** Further variables of the app. */
+  env?: (url: string) => Record<string, string>;
 }
 
 /** The reference app with users that have logged in. */
@@ -35,14 +37,16 @@ const AT_ONCE = 16;
 
 /** Starts the compiled reference app in an empty folder, and logs its users in over HTTP. */
 export async function withReferenceApp<T>(
-  { redis, wechat, databaseUrl, stdout = 'ignore', logLevel = 'info' }: Surroundings,
+  { redis, wechat, databaseUrl, stdout = 'ignore', logLevel = 'info', env: further }: Surroundings,
   work: (app: ReferenceApp) => Promise<T>,
 ): Promise<T> {
   const cwd = await mkdtemp(join(tmpdir(), 'wechat-bench-'));
   const { url, apps } = await wechat.ask<NonNullable<Ground['wechat']>>('open');
   const miniProgram = apps.find(({ kind }) => kind === 'mini-program')!;
+  const port = await freePort();
   const env = {
-    PORT: String(await freePort()),
+    ...further?.(`http://127.0.0.1:${port}`),
+    PORT: String(port),
     JWT_SECRET: 'the-secret-of-a-benchmark-with-32-bytes',
     LOGIN_RATE_LIMIT: '0',
     LOG_LEVEL: logLevel,

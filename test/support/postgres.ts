@@ -12,6 +12,8 @@ import { Client } from 'pg';
 
 /** A PostgreSQL server for one test. */
 export interface Postgres {
+  /** The process that starts those of the connections. */
+  readonly pid: number;
   /** A new, empty database on it. */
   createDatabase(): Promise<string>;
   stop(): Promise<void>;
@@ -23,7 +25,9 @@ const SETTINGS = [
   'synchronous_commit=off',
   'full_page_writes=off',
   'max_connections=300',
-].flatMap((setting) => ['-c', setting]);
+];
+const argumentsOf = (settings: string[]): string[] =>
+  [...SETTINGS, ...settings].flatMap((setting) => ['-c', setting]);
 
 /** Returns the folder of the newest server programs of Debian's package, or `undefined` if it is not installed. */
 export function findPostgres(): string | undefined {
@@ -35,10 +39,14 @@ export function findPostgres(): string | undefined {
     .find((bin) => existsSync(join(bin, 'initdb')));
 }
 
-/** Starts a server with an empty data folder. */
-export async function startPostgres(bin: string): Promise<Postgres> {
-  const { server, port, folder } = await launchPostgres(bin);
+/**
+ * Starts a server with an empty data folder.
+ * @param settings further ones, as `shared_preload_libraries=pg_stat_statements`
+ */
+export async function startPostgres(bin: string, settings: string[] = []): Promise<Postgres> {
+  const { server, port, folder } = await launchPostgres(bin, settings);
   return {
+    pid: server.pid ?? 0,
     createDatabase: () => createDatabase(port),
     async stop() {
       if (server.exitCode !== null) return;
@@ -53,6 +61,7 @@ export async function startPostgres(bin: string): Promise<Postgres> {
 /** Starts the process of a server in a folder in /tmp. It does not sync to disk, because the data need not survive the test. */
 export async function launchPostgres(
   bin: string,
+  settings: string[] = [],
 ): Promise<{ server: ChildProcess; port: number; folder: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-wechat-pg-'));
   const as = serverUser();
@@ -70,7 +79,7 @@ export async function launchPostgres(
   const port = await freePort();
   const server = spawn(
     join(bin, 'postgres'),
-    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...SETTINGS],
+    ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...argumentsOf(settings)],
     {
       ...as,
       cwd: folder,
