@@ -14,6 +14,7 @@ const port = await new Promise((resolve) => {
 });
 Object.assign(process.env, {
   PORT: String(port),
+  port: String(port), // `nest generate app` writes process.env.port
   WECHAT_API_BASE_URL: wechat.url,
   WECHAT_MINI_APP_ID: appId,
   WECHAT_MINI_APP_SECRET: secret,

@@ -26,16 +26,16 @@ async function monorepo(tarballs) {
   await npmInstall(app, tarballs['nestjs-wechat'], tarballs['nestjs-wechat-sandbox']);
   await run(app, 'npx', 'nest', 'add', 'nestjs-wechat', '--project', 'second', ...OPTIONS);
   const added = contentsOf(app);
-  const modules = Object.keys(added).filter((path) => path.endsWith('app.module.ts'));
+  const modules = Object.keys(added).filter((path) => path.endsWith('.module.ts'));
   const changed = modules.filter((path) => added[path].includes('WechatModule'));
-  if (modules.length !== 2 || changed.join() !== 'apps/second/src/app.module.ts')
+  if (modules.length !== 2 || changed.join() !== 'apps/second/src/second.module.ts')
     throw new Error(`Of ${modules.join(', ')} these have the module: ${changed.join(', ')}`);
   if (!added['package.json'].includes('nest start second --watch'))
     throw new Error('start:sandbox starts another application');
   await npmInstall(app);
-  await run(app, 'npx', 'nest', 'build', 'second');
+  await run(app, 'npx', 'nest', 'build', 'second', '--builder', 'tsc'); // the default needs one more package
   cpSync(join(root, 'test/packages/login.mjs'), join(app, 'login.mjs'));
-  await run(app, 'node', 'login.mjs', './dist/apps/second/main.js');
+  await run(app, 'node', 'login.mjs', './dist/apps/second/apps/second/src/main.js');
   say('  nest add --project on a monorepo: added to that application, started');
 }
 

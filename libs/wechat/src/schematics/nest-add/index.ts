@@ -1,10 +1,10 @@
 import type { Rule, Tree } from '@angular-devkit/schematics';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { NestAddOptions } from './options.js';
 import { addPackages } from './package-json.js';
 import { projectOf } from './project.js';
-import { addToModule } from './root-module.js';
+import { addToModule, rootModuleIn } from './root-module.js';
 import {
   ENV_EXAMPLE,
   REDIS_VARIABLES,
@@ -21,27 +21,42 @@ import {
  */
 export function nestAdd(options: NestAddOptions): Rule {
   return (tree, context) => {
-    const folder = `${options.sourceRoot}/auth`;
+    const project = projectOf(tree, options.sourceRoot);
     const isEsm = (tree.readJson('package.json') as { type?: string }).type === 'module';
     const extension = isEsm ? '.js' : '';
-    addToModule(tree, `${options.sourceRoot}/app.module.ts`, extension);
-    createFile(tree, folder, 'wechat-auth.controller.ts', extension);
-    if (options.test) createFile(tree, folder, 'wechat-auth.controller.spec.ts', extension);
+    const rootModule = rootModuleIn(tree, options.sourceRoot, project);
+    addToModule(tree, rootModule.path, extension);
+    const create = (name: string): void => {
+      createFile(tree, `${options.sourceRoot}/auth`, name, {
+        __rootModule__: rootModule.className,
+        __rootFile__: basename(rootModule.path, '.ts') + extension,
+      });
+    };
+    create('wechat-auth.controller.ts');
+    if (options.test) create('wechat-auth.controller.spec.ts');
     addVariables(tree, options);
     const hasAdded = addPackages(tree, options);
     if (hasAdded && !options.skipInstall)
       context.addTask({
         toConfiguration: () => ({ name: 'node-package', options: { command: 'install' } }),
       });
-    context.logger.info(nextStep(options, projectOf(tree, options.sourceRoot)));
+    context.logger.info(nextStep(options, project));
   };
 }
 
-function createFile(tree: Tree, folder: string, name: string, extension: string): void {
+function createFile(
+  tree: Tree,
+  folder: string,
+  name: string,
+  values: Record<string, string>,
+): void {
   const path = `${folder}/${name}`;
   if (tree.exists(path)) return;
   const template = readFileSync(join(__dirname, 'files', `${name}.template`), 'utf8');
-  tree.create(path, template.replaceAll('__extension__', extension));
+  tree.create(
+    path,
+    template.replace(/__\w+?__/g, (variable) => values[variable] ?? variable),
+  );
 }
 
 function addVariables(tree: Tree, { redis, sandbox }: NestAddOptions): void {

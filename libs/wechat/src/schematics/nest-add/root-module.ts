@@ -7,16 +7,33 @@ const CONTROLLER = 'WechatAuthController';
 const NEST_IMPORT = /^import\s[^;]*?from\s+['"]@nestjs\/common['"];?[ \t]*\r?\n/m;
 
 /**
+ * Finds the root module: `app.module.ts`, or `NAME.module.ts`, as `nest generate app NAME` names it in a monorepo.
+ *
+ * @internal
+ * @throws Error if there is none
+ */
+export function rootModuleIn(
+  tree: Tree,
+  sourceRoot: string,
+  project = 'app',
+): { path: string; className: string } {
+  const paths = ['app', project].map((name) => `${sourceRoot}/${name}.module.ts`);
+  const path = paths.find((candidate) => tree.exists(candidate));
+  if (path === undefined)
+    throw new Error(
+      `${paths[0]} does not exist. nest add nestjs-wechat changes the root module of a TypeScript application. In a monorepo, name the application: nest add nestjs-wechat --project NAME`,
+    );
+  const [, className = 'AppModule'] = /export class (\w+)/.exec(tree.readText(path)) ?? [];
+  return { path, className };
+}
+
+/**
  * Imports WechatModule and declares the controller in the root module.
  *
  * @internal
- * @throws Error if the file is missing, or not written in a way that can be changed
+ * @throws Error if the module is not written in a way that can be changed
  */
 export function addToModule(tree: Tree, path: string, extension: string): void {
-  if (!tree.exists(path))
-    throw new Error(
-      `${path} does not exist. nest add nestjs-wechat changes the root module of a TypeScript application. In a monorepo, name the application: nest add nestjs-wechat --project NAME`,
-    );
   const text = tree.readText(path);
   if (text.includes('WechatModule')) return;
   const imports = [
