@@ -12,12 +12,17 @@ import { withSite } from './site.js';
 const FIGURES = fileURLToPath(new URL('../../../../../etc/capacity-figures.json', import.meta.url));
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '120' } } });
+const seconds = Number(values.seconds);
+if (!(seconds >= 10 && seconds <= 3_600)) {
+  say('--seconds, the length of the simulated day, must be a number from 10 to 3600.');
+  process.exit(1);
+}
 const machine = await describeMachine(); // decides whether processes are bound to cores
 if (machine.othersBusy > 0.2) say('THIS MACHINE IS BUSY: other processes distort the figures.');
-const day = new SimulatedDay(Number(values.seconds), figuresOf(readFigures(FIGURES)));
+const day = new SimulatedDay(seconds, figuresOf(readFigures(FIGURES)));
 await withSite(async (site) => {
   if (!site) return say('A simulated day needs redis-server and PostgreSQL.');
-  say(`  a day of ${day.usage.users.toLocaleString('en')} users in ${values.seconds} s`);
+  say(`  a day of ${day.usage.users.toLocaleString('en')} users in ${seconds} s`);
   process.stdout.write(`${tableOf(await day.run(site))}\n`);
 });
 
