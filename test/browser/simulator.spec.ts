@@ -37,14 +37,19 @@ describeBrowser('the simulator', () => {
   let complaints: string[];
 
   beforeAll(async () => {
-    s = await start({ sandbox: { demoUsers: true } });
-    url = s.wechat.simulate(s.url);
     browser = await launch();
   });
-  afterAll(async () => {
-    await browser?.close();
-    await s?.close();
-  });
+  afterAll(() => browser?.close());
+  /** Starts an app with its sandbox. A page shows all messages of a sandbox, so hundreds of them would make the later tests slow. */
+  const given = (): void => {
+    let own: Started | undefined;
+    beforeAll(async () => {
+      s = own = await start({ sandbox: { demoUsers: true } });
+      url = s.wechat.simulate(s.url);
+    });
+    afterAll(() => own?.close());
+  };
+  given();
   afterEach(async () => {
     await page?.context().close();
     s?.wechat.clear();
@@ -183,6 +188,8 @@ describeBrowser('the simulator', () => {
   });
 
   describe('on the phone', () => {
+    given();
+
     it('saves a typed name', async () => {
       await openLoggedIn();
       await press(PROFILE);
@@ -275,6 +282,8 @@ describeBrowser('the simulator', () => {
   });
 
   describe('on the right', () => {
+    given();
+
     it('shows the requests in order, and opens each step', async () => {
       await openLoggedIn();
       expect(await steps(6)).toEqual([

@@ -9,13 +9,13 @@ import {
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { DataSource } from 'typeorm';
-import { onPostgres } from '../support/databases.js';
-import { startPostgres } from '../support/postgres.js';
+import { createEmptyOnPostgres, onPostgres } from '../support/databases.js';
+import type { AppDatabase } from '../support/databases.js';
 import { freePort } from '../support/redis.js';
 import { NotifyController, Order, Outbox, PaidOrders, PayRecipes } from './pay-recipes.js';
 
 onPostgres('the recipes of the payments page', (bin) => {
-  let postgres: Awaited<ReturnType<typeof startPostgres>>;
+  let database: AppDatabase<{ url: string }>;
   let wechat: WechatSandbox;
   let app: NestExpressApplication;
   let notifyUrl: string;
@@ -23,7 +23,7 @@ onPostgres('the recipes of the payments page', (bin) => {
   let alice: SandboxUser;
 
   beforeAll(async () => {
-    postgres = await startPostgres(bin);
+    database = await createEmptyOnPostgres(bin);
     wechat = await startWechatSandbox();
     alice = wechat.users.create();
     const port = await freePort();
@@ -35,7 +35,7 @@ onPostgres('the recipes of the payments page', (bin) => {
         WechatPayModule.forRoot({ ...pay, appId, notify: { ...pay.notify, path: false } }),
         TypeOrmModule.forRoot({
           type: 'postgres',
-          url: await postgres.createDatabase(),
+          ...database.config,
           entities: [Order, Outbox],
           synchronize: true,
         }),
@@ -50,7 +50,7 @@ onPostgres('the recipes of the payments page', (bin) => {
   afterAll(async () => {
     await app.close();
     await wechat.close();
-    await postgres.stop();
+    await database.remove();
   });
 
   const messages = async (): Promise<unknown[]> =>

@@ -9,10 +9,10 @@ import type { PrismaService } from '../../examples/user-table/src/prisma/prisma.
 import { UsersService as PrismaUsersService } from '../../examples/user-table/src/prisma/users.service.js';
 import { User } from '../../examples/user-table/src/user.entity.js';
 import { UsersService } from '../../examples/user-table/src/users.service.js';
-import { onPostgres } from '../support/databases.js';
+import { createEmptyOnPostgres, onPostgres } from '../support/databases.js';
+import type { AppDatabase } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse, Call } from '../support/http.js';
-import { startPostgres } from '../support/postgres.js';
 
 /** The two calls of Prisma's client, on the table of the example. */
 const prismaOn = (users: Repository<User>): PrismaService => ({
@@ -27,7 +27,7 @@ const prismaOn = (users: Repository<User>): PrismaService => ({
 
 /** The application of docs/getting-started.md. */
 onPostgres('the user table', (bin) => {
-  let postgres: Awaited<ReturnType<typeof startPostgres>>;
+  let database: AppDatabase<{ url: string }>;
   let wechat: WechatSandbox;
   let alice: SandboxUser;
   let app: INestApplication;
@@ -35,22 +35,24 @@ onPostgres('the user table', (bin) => {
   const environment = { ...process.env };
 
   beforeAll(async () => {
-    postgres = await startPostgres(bin);
     wechat = await startWechatSandbox();
   });
   afterAll(async () => {
     process.env = environment;
     await wechat?.close();
-    await postgres?.stop();
   });
-  afterEach(() => app.close());
+  afterEach(async () => {
+    await app.close();
+    await database.remove();
+  });
 
   const users = () => app.get<Repository<User>>(getRepositoryToken(User));
 
   async function start(prisma: boolean): Promise<void> {
+    database = await createEmptyOnPostgres(bin);
     const [{ appId, secret }] = wechat.apps as [WechatSandbox['apps'][0]];
     Object.assign(process.env, {
-      DATABASE_URL: await postgres.createDatabase(),
+      DATABASE_URL: database.config.url,
       WECHAT_API_BASE_URL: wechat.url,
       WECHAT_MINI_APP_ID: appId,
       WECHAT_MINI_APP_SECRET: secret,

@@ -2,6 +2,7 @@ import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
+import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { FileStorage } from '../../apps/sample/src/files/file-storage.js';
 import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
 import { describeOnEachDatabase } from '../support/databases.js';
@@ -29,27 +30,33 @@ const plain = (width: number, height: number): Promise<Buffer> =>
     .toBuffer();
 const AVATAR = /^\/avatars\/[0-9a-f]{32}\.jpg$/;
 
-describeOnEachDatabase('a profile that the user edits', (database) => {
-  let s: Started;
-  let me: Login;
+let s: Started;
+let me: Login;
+
+/** Starts an app. Each test has a new logged-in user. */
+function given(database?: () => DatabaseConfig): void {
   beforeAll(async () => {
-    s = await start({ database: database() });
+    s = await start({ database: database?.() });
   });
   beforeEach(async () => {
     me = await s.login();
   });
   afterAll(() => s.close());
+}
 
-  const files = async () => [
-    ...(await readdir(join(s.uploads, 'avatars'))),
-    ...(await readdir(join(s.uploads, 'parts'))),
-  ];
-  const upload = (route: string, ...parts: Parameters<typeof file>[]) =>
-    uploadTo(s.url)(
-      route,
-      me.session_rd,
-      parts.map((one) => file(...one)),
-    );
+const files = async () => [
+  ...(await readdir(join(s.uploads, 'avatars'))),
+  ...(await readdir(join(s.uploads, 'parts'))),
+];
+const upload = (route: string, ...parts: Parameters<typeof file>[]) =>
+  uploadTo(s.url)(
+    route,
+    me.session_rd,
+    parts.map((one) => file(...one)),
+  );
+
+describeOnEachDatabase('a profile that the user edits', (database) => {
+  given(database);
 
   it.each(['PATCH /me', 'PUT /me'])('accepts a name: %s', async (route) => {
     for (const nickName of ['小明', '🎸', 'x'.repeat(64), "O'Brien <b>", 'a b']) {
@@ -113,38 +120,6 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
     expect((await sharp(sent).metadata()).format).toBe('jpeg');
   });
 
-  it('removes the position and the camera from a photo, and rotates it upright', async () => {
-    const photo = jpeg(400, 200, 6);
-    const control = await sharp(photo).metadata(); // control: the photo contains both
-    expect([control.orientation, photo.includes(CAMERA)]).toEqual([6, true]);
-    expect(control.exif?.includes(Buffer.from([0, 0, 0, 31, 0, 0, 0, 1, 0, 0, 0, 14]))).toBe(true);
-
-    const { avatarUrl } = (await upload('PUT /me/avatar', [photo])).body.data;
-    const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
-    const { width, height, orientation, exif, xmp, iptc, icc } = await sharp(sent).metadata();
-    expect([width, height]).toEqual([200, 400]);
-    expect([orientation, exif, xmp, iptc, icc]).toEqual(Array.from({ length: 5 }));
-    expect(sent.includes(CAMERA)).toBe(false);
-    const [red, , blue] = await sharp(sent)
-      .extract({ left: 100, top: 20, width: 1, height: 1 })
-      .raw()
-      .toBuffer();
-    expect([red! > 200, blue! < 50]).toEqual([true, true]); // the left half is above now
-  });
-
-  it('reduces the size of a large picture, and not of a small one', async () => {
-    for (const [width, height, expected] of [
-      [3000, 1500, [1024, 512]],
-      [60, 30, [60, 30]],
-    ] as const) {
-      const { avatarUrl } = (await upload('PUT /me/avatar', [await plain(width, height)])).body
-        .data;
-      const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
-      const metadata = await sharp(sent).metadata();
-      expect([metadata.width, metadata.height]).toEqual(expected);
-    }
-  });
-
   it('serves a new picture under a new name, and the old one no longer', async () => {
     const [first, second] = [
       await upload('PUT /me/avatar', [PNG_PICTURE]),
@@ -182,6 +157,69 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
     await s.call('PUT /me/profile', { token: thief.session_rd, body: profile });
     await uploadTo(s.url)('PUT /me/avatar', thief.session_rd, [file(PNG_PICTURE)]);
     expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
+  });
+
+  it('keeps the address of a picture whose file is missing, and serves it again when the file is back', async () => {
+    const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
+    const path = join(s.uploads, avatarUrl);
+    await rename(path, join(s.uploads, 'elsewhere'));
+    await s.app.get(FileStorage).onModuleInit(); // the next start
+    await s.app.get(SweepJob).runNow();
+    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
+    expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBe(avatarUrl);
+    await rename(join(s.uploads, 'elsewhere'), path);
+    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
+  });
+
+  it('stores one file after thirty parallel uploads', async () => {
+    const before = await files();
+    const responses = await Promise.all(
+      Array.from({ length: 30 }, () => upload('PUT /me/avatar', [PNG_PICTURE])),
+    );
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const { avatarUrl } = (await s.call('GET /me', { token: me.session_rd })).body.data;
+    expect(new Set(await files())).toEqual(new Set([...before, basename(avatarUrl)]));
+  });
+
+  it('needs a session', async () => {
+    for (const route of ['PATCH /me', 'PUT /me', 'PUT /me/avatar', 'POST /me/avatar'])
+      expect((await s.call(route, { body: {} })).status).toBe(401);
+  });
+});
+
+describe('a picture that a user uploads', () => {
+  given();
+
+  it('removes the position and the camera from a photo, and rotates it upright', async () => {
+    const photo = jpeg(400, 200, 6);
+    const control = await sharp(photo).metadata(); // control: the photo contains both
+    expect([control.orientation, photo.includes(CAMERA)]).toEqual([6, true]);
+    expect(control.exif?.includes(Buffer.from([0, 0, 0, 31, 0, 0, 0, 1, 0, 0, 0, 14]))).toBe(true);
+
+    const { avatarUrl } = (await upload('PUT /me/avatar', [photo])).body.data;
+    const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
+    const { width, height, orientation, exif, xmp, iptc, icc } = await sharp(sent).metadata();
+    expect([width, height]).toEqual([200, 400]);
+    expect([orientation, exif, xmp, iptc, icc]).toEqual(Array.from({ length: 5 }));
+    expect(sent.includes(CAMERA)).toBe(false);
+    const [red, , blue] = await sharp(sent)
+      .extract({ left: 100, top: 20, width: 1, height: 1 })
+      .raw()
+      .toBuffer();
+    expect([red! > 200, blue! < 50]).toEqual([true, true]); // the left half is above now
+  });
+
+  it('reduces the size of a large picture, and not of a small one', async () => {
+    for (const [width, height, expected] of [
+      [3000, 1500, [1024, 512]],
+      [60, 30, [60, 30]],
+    ] as const) {
+      const { avatarUrl } = (await upload('PUT /me/avatar', [await plain(width, height)])).body
+        .data;
+      const sent = Buffer.from(await (await fetch(s.url + avatarUrl)).arrayBuffer());
+      const metadata = await sharp(sent).metadata();
+      expect([metadata.width, metadata.height]).toEqual(expected);
+    }
   });
 
   it.each<[string, number, Parameters<typeof file>[]]>([
@@ -268,49 +306,22 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
   ])('is 404 for a picture with the name %s', async (name) => {
     expect((await s.call(`GET /avatars/${name}`)).status).toBe(404);
   });
-
-  it('keeps the address of a picture whose file is missing, and serves it again when the file is back', async () => {
-    const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
-    const path = join(s.uploads, avatarUrl);
-    await rename(path, join(s.uploads, 'elsewhere'));
-    await s.app.get(FileStorage).onModuleInit(); // the next start
-    await s.app.get(SweepJob).runNow();
-    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(404);
-    expect((await s.call('GET /me', { token: me.session_rd })).body.data.avatarUrl).toBe(avatarUrl);
-    await rename(join(s.uploads, 'elsewhere'), path);
-    expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);
-  });
-
-  it('stores one file after thirty parallel uploads', async () => {
-    const before = await files();
-    const responses = await Promise.all(
-      Array.from({ length: 30 }, () => upload('PUT /me/avatar', [PNG_PICTURE])),
-    );
-    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
-    const { avatarUrl } = (await s.call('GET /me', { token: me.session_rd })).body.data;
-    expect(new Set(await files())).toEqual(new Set([...before, basename(avatarUrl)]));
-  });
-
-  it('needs a session', async () => {
-    for (const route of ['PATCH /me', 'PUT /me', 'PUT /me/avatar', 'POST /me/avatar'])
-      expect((await s.call(route, { body: {} })).status).toBe(401);
-  });
 });
 
 describe('the address of a picture', () => {
   it.each(['https://api.example.com', 'https://api.example.com/'])(
     'is absolute if PUBLIC_URL is set: %s',
     async (PUBLIC_URL) => {
-      const s = await start({ env: { PUBLIC_URL } });
+      const other = await start({ env: { PUBLIC_URL } });
       try {
-        const { session_rd: token } = await s.login();
-        const { body } = await uploadTo(s.url)('PUT /me/avatar', token, [file(PNG_PICTURE)]);
+        const { session_rd: token } = await other.login();
+        const { body } = await uploadTo(other.url)('PUT /me/avatar', token, [file(PNG_PICTURE)]);
         const { avatarUrl } = body.data;
         expect(avatarUrl).toMatch(/^https:\/\/api\.example\.com\/avatars\/[0-9a-f]{32}\.jpg$/);
-        expect((await s.call('GET /me', { token })).body.data.avatarUrl).toBe(avatarUrl);
-        expect((await s.call(`GET ${new URL(avatarUrl).pathname}`)).status).toBe(200);
+        expect((await other.call('GET /me', { token })).body.data.avatarUrl).toBe(avatarUrl);
+        expect((await other.call(`GET ${new URL(avatarUrl).pathname}`)).status).toBe(200);
       } finally {
-        await s.close();
+        await other.close();
       }
     },
   );

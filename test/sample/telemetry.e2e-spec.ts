@@ -9,6 +9,8 @@ import type { AppProcess } from '../support/built-app.js';
 import { PHONE, SHOP } from '../support/central.js';
 import { startCollector } from '../support/collector.js';
 import type { Collector } from '../support/collector.js';
+import { copyEmbeddedTo, createAppDatabase, databaseEnvironment } from '../support/databases.js';
+import type { AppDatabase } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
 import { freePort } from '../support/redis.js';
@@ -16,6 +18,7 @@ import { environmentFor } from '../support/start.js';
 
 const MINI = `/wx/mini/v1/${SHOP.appId}/${SHOP.secret}`;
 const MOBILE = `/wx/v1/${PHONE.appId}`;
+/** The embedded database goes with it: the app closes it after SIGTERM, and meanwhile the instrumentation exports its last spans. */
 const NAIVE = { NODE_OPTIONS: `--import=${join(__dirname, '../support/naive-telemetry.mjs')}` };
 const TELLS_WHAT_IS_LOADED = {
   NODE_OPTIONS: `--import=${join(__dirname, '../support/loaded.mjs')}`,
@@ -29,7 +32,12 @@ describe('the telemetry of the compiled app', () => {
   let collector: Collector;
   let canaries: Canaries;
   let app: AppProcess | undefined;
-  beforeAll(() => buildApp(), 300_000);
+  let database: AppDatabase;
+  beforeAll(async () => {
+    await buildApp();
+    database = await createAppDatabase();
+  }, 300_000);
+  afterAll(() => database.remove());
   beforeEach(async () => {
     cwd = mkdtempSync(join(tmpdir(), 'nestjs-wechat-app-'));
     collector = await startCollector();
@@ -47,10 +55,10 @@ describe('the telemetry of the compiled app', () => {
 
   /** Starts the app, calls each route that uses WeChat or the store, and stops the app, so that all data is exported. */
   async function live(env: Record<string, string>, use = useEverything): Promise<void> {
+    if (!('DATABASE_URL' in env)) await copyEmbeddedTo(join(cwd, 'var/db'));
     const PORT = String(await freePort());
     app = runApp('main', {
       cwd,
-      // The embedded database: the app closes it after SIGTERM, and meanwhile the controls export their last spans.
       env: { ...environmentFor(wechat), PORT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env },
     });
     await app.says('Listening');
@@ -108,6 +116,7 @@ describe('the telemetry of the compiled app', () => {
     await live({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_SERVICE_NAME: 'shop',
+      ...databaseEnvironment(database),
       ...TELLS_WHAT_IS_LOADED,
     });
     expect(app?.output()).toMatch(SDK);
@@ -173,7 +182,8 @@ describe('the telemetry of the compiled app', () => {
   }, 120_000);
 
   it('is off by default, and then loads no package of OpenTelemetry', async () => {
-    await live(TELLS_WHAT_IS_LOADED, async (call) => void (await call('GET /health/ready')));
+    const env = { ...databaseEnvironment(database), ...TELLS_WHAT_IS_LOADED };
+    await live(env, async (call) => void (await call('GET /health/ready')));
     expect(app?.output()).toContain('loaded: @opentelemetry/api\n');
     expect(collector.received).toEqual([]);
   }, 120_000);
