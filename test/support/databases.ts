@@ -99,8 +99,8 @@ export function describeOnEachDatabase(
     beforeAll(async () => {
       database = await create();
     });
-    afterAll(() => database.remove());
     stories(() => database.config);
+    afterAll(() => database.remove()); // after the hooks of the stories, which close the app
   };
   describe(`${title}, on the embedded database`, () => storiesOn(createEmbedded));
   onPostgres(`${title}, on PostgreSQL`, (bin) => storiesOn(() => createOnPostgres(bin)));
