@@ -500,6 +500,36 @@ onPostgres('a PostgreSQL server', (bin) => {
     await Promise.all(started.map((dataSource) => dataSource.destroy()));
   });
 
+  describe('after a query in a transaction that took too long', () => {
+    const rowsAfterTimeout = async (
+      open: (options: DataSourceOptions) => Promise<DataSource>,
+    ): Promise<unknown> => {
+      const url = await postgres.createDatabase();
+      const extra = { query_timeout: 200, max: 1 };
+      const db = await open({ type: 'postgres', url, extra });
+      await db.query('CREATE TABLE written ()');
+      const slow = db.transaction((rows) => rows.query('SELECT pg_sleep(1)'));
+      await expect(slow).rejects.toThrow('Query read timeout');
+      const write = () => db.query('INSERT INTO written DEFAULT VALUES');
+      await until(() => write().then(Boolean, () => false));
+      const other = new Client(url);
+      await other.connect();
+      const { rows } = await other.query('SELECT count(*)::int FROM written');
+      await other.end();
+      await db.destroy();
+      return rows[0].count;
+    };
+
+    it('gives no other request its connection', async () => {
+      expect(await rowsAfterTimeout(migrateAndConnect)).toBe(1);
+    });
+
+    it('control: without it a confirmed row is lost', async () => {
+      const naive = (options: DataSourceOptions) => new DataSource(options).initialize();
+      expect(await rowsAfterTimeout(naive)).toBe(0);
+    });
+  });
+
   it('returns the pages of a list from an index, without a sort', async () => {
     const s = await start({ database: { url: await postgres.createDatabase() } });
     apps = [s];

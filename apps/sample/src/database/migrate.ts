@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource, MigrationExecutor } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
+import { endUnfinishedConnections } from './unfinished-connections.js';
 
 /** The key of the advisory lock. Nothing else on the server may use it. */
 const LOCK = 7_283_901;
@@ -16,7 +17,9 @@ export async function migrateAndConnect(options?: DataSourceOptions): Promise<Da
   const withoutEntities = { ...options, entities: [] };
   if ('url' in options) await alone(withoutEntities, () => migrate(withoutEntities));
   else await migrate(withoutEntities); // the embedded database has one connection, and its folder one owner
-  return new DataSource(options).initialize();
+  const dataSource = await new DataSource(options).initialize();
+  endUnfinishedConnections(dataSource);
+  return dataSource;
 }
 
 /** Uses its own connection without a timeout, because a query of a migration can take longer than one of a request. */
