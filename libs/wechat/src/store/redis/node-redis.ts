@@ -24,6 +24,9 @@ import type {
 
 const RAW = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 
+/** The error of a node that does not have the key (any more). */
+const REDIRECTION = /^(ASK|MOVED) \d+ (\S+)$/;
+
 const PING_INTERVAL_MS = 1_000;
 /** A cluster that has been out of reach for this long may have moved as a whole. Its URLs are resolved again. */
 const REOPEN_AFTER_MS = 5_000;
@@ -177,8 +180,18 @@ export class Cluster implements RedisTopology {
   }
 
   /** Always to the master: a replica may still have a key that was removed. */
-  send(key: string, command: RedisCommand): Promise<unknown> {
-    return this.opened.client.sendCommand(key, false, command, RAW);
+  async send(key: string, command: RedisCommand): Promise<unknown> {
+    const { client } = this.opened;
+    const master = client.slots[slotOf(key)]?.master?.client;
+    if (!master) return client.sendCommand(key, false, command, RAW);
+    try {
+      return await master.sendCommand(command, RAW);
+    } catch (error) {
+      const [, kind, address = ''] = REDIRECTION.exec((error as Error).message) ?? [];
+      if (!kind) throw error;
+      const asked = kind === 'ASK' && client.nodeByAddress.get(address)?.client;
+      return asked ? sendAsking(asked, command) : client.sendCommand(key, false, command, RAW); // finds the new master
+    }
   }
 
   /** At most once a second. */
@@ -250,6 +263,15 @@ function openCluster(urls: string[], events: RedisEvents): OpenedCluster {
     void connected.then(() => clientsOf(client).forEach(closeClient));
   };
   return { client, close };
+}
+
+/**
+ * Sends a command for a key whose slot is moving to this node. ASKING counts for the next command of the connection, so both are queued
+ * at once. The cluster client waits for the reply to ASKING, and under load another command takes its place.
+ */
+async function sendAsking(node: RedisClientType, command: RedisCommand): Promise<unknown> {
+  const replies = [node.sendCommand(['ASKING']), node.sendCommand(command, RAW)];
+  return (await Promise.all(replies))[1];
 }
 
 /** The cluster client does not retry if no node responds to its first attempt, so this does. */
