@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, isAbsolute, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { oncePerRun, runFolder } from './once-per-run.js';
 
@@ -49,19 +49,19 @@ export function compiled(module: string): string {
   return join(outDir(), 'apps/sample/src', module);
 }
 
-/** Runs `main` (start:prod) or `demo` (npm start), or another file, in a folder, with this environment and nothing else. */
+/**
+ * Runs `main` (start:prod) or `demo` (npm start), or another file, in a folder, with this environment and nothing else.
+ * @param preload a module that Node loads before
+ */
 export function runApp(
   entry: string,
-  { cwd, env = {} }: { cwd: string; env?: Record<string, string> },
+  { cwd, env = {}, preload }: { cwd: string; env?: Record<string, string>; preload?: string },
 ): AppProcess {
-  const child = spawn(
-    process.execPath,
-    [entry.endsWith('.mjs') ? entry : compiled(`${entry}.js`)],
-    {
-      cwd,
-      env: { PATH: process.env['PATH'], SHUTDOWN_DRAIN: '0s', ...env },
-    },
-  );
+  const file = isAbsolute(entry) ? entry : compiled(`${entry}.js`);
+  const child = spawn(process.execPath, [...(preload ? ['--import', preload] : []), file], {
+    cwd,
+    env: { PATH: process.env['PATH'], SHUTDOWN_DRAIN: '0s', ...env },
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (output += String(chunk)));

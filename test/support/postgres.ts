@@ -121,7 +121,7 @@ const urlOf = (port: number, database: string): string =>
   `postgres://postgres@127.0.0.1:${port}/${database}`;
 
 /** PostgreSQL refuses to run as root. Debian's package creates a user for it. */
-function serverUser(): Pick<SpawnOptions, 'uid' | 'gid'> {
+export function serverUser(): Pick<SpawnOptions, 'uid' | 'gid'> {
   if (process.getuid?.() !== 0) return {};
   const [uid, gid] = ['-u', '-g'].map((flag) =>
     Number(String(spawnSync('id', [flag, 'postgres']).stdout)),
