@@ -1,5 +1,5 @@
 // Builds a project with the bundlers that teams use, starts each result and logs a user in.
-import { run, say } from './shell.mjs';
+import { npmInstall, run, say } from './shell.mjs';
 
 const TOOLS = ['@swc/cli@0.7.10', '@swc/core@1.16.18', 'esbuild@0.28.2', 'tsup@8.5.0'];
 
@@ -43,8 +43,8 @@ const BUILDS = {
 };
 
 /** @param app a built Nest 11 project with `login.mjs` */
-export async function testBundlers(app, install) {
-  await install(app, '--save-dev', ...TOOLS);
+export async function testBundlers(app) {
+  await npmInstall(app, '--save-dev', ...TOOLS);
   for (const [name, { command, main }] of Object.entries(BUILDS)) {
     await run(app, 'npx', ...command);
     await run(app, 'node', 'login.mjs', main);

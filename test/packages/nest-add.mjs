@@ -58,7 +58,7 @@ async function nest11(tarballs, { all }) {
   await addAndStart(app, tarballs);
   await run(app, 'npm', 'test', '--', PATIENCE);
   say('  nest add on nest new of Nest 11: added, started, tested');
-  if (all) await testBundlers(app, install);
+  if (all) await testBundlers(app);
 }
 
 const schematicsIn = (cli) =>
