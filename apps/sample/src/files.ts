@@ -80,8 +80,6 @@ async function copy(from: string, to: string): Promise<void> {
   });
 }
 
-const withStorage = (environment: Environment, STORAGE_URL: string): Environment => ({
-  ...environment,
-  STORAGE_URL,
-  STORAGE_REDIRECT: 'off',
-});
+function withStorage(environment: Environment, STORAGE_URL: string): Environment {
+  return { ...environment, STORAGE_URL, STORAGE_REDIRECT: 'off' };
+}
