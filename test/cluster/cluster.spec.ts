@@ -22,7 +22,7 @@ const report = (title: string, figures: Figures): void =>
 
 onPostgres('three instances with PostgreSQL', (bin) =>
   describePgBouncer('behind PgBouncer, with', () =>
-    describeRedis('a Redis Cluster,', () =>
+    describeRedis('a Redis Cluster and S3,', () =>
       describeHaproxy('behind HAProxy', () => {
         let site: Site;
         beforeAll(async () => {

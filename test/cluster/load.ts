@@ -59,6 +59,7 @@ const upload: Act = async (visitor) => {
 };
 
 const download: Act = async (visitor) => {
+  const isFirst = visitor.recordingId === undefined;
   const id = (visitor.recordingId ??= await visitor.upload(SOUND));
   const { from, to } = RANGE;
   const path = await visitor.session.downloadFile({
@@ -68,7 +69,7 @@ const download: Act = async (visitor) => {
   const bytes = visitor.phone.files.get(path);
   if (!bytes || Buffer.compare(bytes, SOUND.subarray(from, to + 1)) !== 0)
     throw new Error('The range has other bytes.');
-  return 1;
+  return isFirst ? 2 : 1;
 };
 
 const payment: Act = async (visitor) => {

@@ -9,6 +9,7 @@ import type { AppProcess } from '../support/built-app.js';
 import { startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
 import { freePort, TestCluster, until } from '../support/redis.js';
+import { TestS3 } from '../support/s3.js';
 import { environmentFor } from '../support/start.js';
 import { startHaproxy } from './haproxy.js';
 import type { Haproxy } from './haproxy.js';
@@ -23,9 +24,10 @@ interface Servers {
   postgres: Postgres;
   pgBouncer: TestPgBouncer;
   haproxy: Haproxy;
+  s3: TestS3;
 }
 
-/** Three instances of the compiled reference app, with a Redis Cluster, behind HAProxy, and PostgreSQL behind PgBouncer. */
+/** Three instances of the compiled reference app behind HAProxy, with a Redis Cluster, S3, and PostgreSQL behind PgBouncer. */
 export class Site {
   readonly wechat: WechatSandbox;
   readonly pgBouncer: TestPgBouncer;
@@ -53,14 +55,15 @@ export class Site {
     const ports = await Promise.all(Array.from({ length: INSTANCES }, freePort));
     await buildApp();
     const haproxy = await startHaproxy(ports);
-    const [wechat, redis, postgres] = await Promise.all([
+    const [wechat, redis, postgres, s3] = await Promise.all([
       startWechatSandbox(),
       TestCluster.start(),
       startPostgres(bin),
+      TestS3.start(),
     ]);
     const databaseUrl = await postgres.createDatabase();
     const pgBouncer = await TestPgBouncer.start(databaseUrl);
-    const servers = { wechat, redis, postgres, haproxy, pgBouncer };
+    const servers = { wechat, redis, postgres, haproxy, pgBouncer, s3 };
     const site = new Site(servers, ports, databaseUrl, drain);
     await Promise.all(ports.map((_, i) => site.startInstance(i)));
     return site;
@@ -100,15 +103,15 @@ export class Site {
   }
 
   async end(): Promise<void> {
-    const { wechat, redis, postgres, pgBouncer, haproxy } = this.servers;
+    const { wechat, redis, postgres, pgBouncer, haproxy, s3 } = this.servers;
     await Promise.all(this.running.map((instance) => instance.stop('SIGKILL')));
     await Promise.all([wechat.close(), redis.end(), pgBouncer.end(), haproxy.stop()]);
-    await postgres.stop();
+    await Promise.all([postgres.stop(), s3.close()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   private environment(): Record<string, string> {
-    const { wechat, redis, pgBouncer, haproxy } = this.servers;
+    const { wechat, redis, pgBouncer, haproxy, s3 } = this.servers;
     return {
       ...environmentFor(wechat),
       ...wechat.pay.merchant.env({ notifyUrl: `${haproxy.url}/wechat/pay/notify` }),
@@ -119,7 +122,7 @@ export class Site {
       DATABASE_URL: pgBouncer.urlOf(this.databaseUrl),
       DATABASE_PREPARED_STATEMENTS: 'off',
       REDIS_URL: redis.urls.join(','),
-      UPLOAD_DIR: join(this.folder, 'uploads'),
+      ...s3.env(),
       UPLOAD_MAX_FILES: '100000',
       UPLOAD_QUOTA: '10GB',
       LOGIN_RATE_LIMIT: '0', // all clients of the test have one address
