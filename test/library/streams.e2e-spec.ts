@@ -136,6 +136,18 @@ describeRedis('connections to two instances that share one Redis', () => {
     expect(await socket.closed).toBe(4401);
   });
 
+  it('are not watched if the client has left before its session was found', async () => {
+    const { session_rd } = await login();
+    const { socket, closed } = await openSocket(session_rd);
+    socket.close();
+    await closed;
+    const watch = jest.spyOn(one.get(SessionService), 'untilRevoked');
+    const request = { headers: { authorization: `Bearer ${session_rd}` } } as IncomingMessage;
+    await one.get(TicksGateway).handleConnection(socket, request);
+    expect(watch).not.toHaveBeenCalled();
+    watch.mockRestore();
+  });
+
   it('control: stay open after revokeAll without untilRevoked', async () => {
     const { session_rd, session } = await login();
     const stream = await openStream(session_rd, '/naive-ticks');

@@ -10,6 +10,8 @@ import { openStore } from '../../apps/sample/src/files/open-store.js';
 import { Scratch } from '../../apps/sample/src/files/scratch.js';
 import { StorageUnavailableError } from '../../apps/sample/src/files/storage-errors.js';
 import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
+import { RecordingsService } from '../../apps/sample/src/recordings/recordings.service.js';
+import type { User } from '../../apps/sample/src/users/user.entity.js';
 import { mp3, wav } from '../support/audio.js';
 import { createAppDatabase } from '../support/databases.js';
 import type { AppDatabase } from '../support/databases.js';
@@ -76,6 +78,8 @@ describe('STORAGE_URL', () => {
     's3://key:canary@bucket',
     's3://bucket?endpoint=canary',
     's3://bucket?endpoint=https://canary:canary@host',
+    's3://bucket?endpoint=https://:canary@host',
+    's3://bucket?region=',
     's3://bucket?secret=canary',
     's3://bucket/ä',
     'https://canary.example',
@@ -83,6 +87,12 @@ describe('STORAGE_URL', () => {
   ])('is refused if it is %s, without its value in the message', (STORAGE_URL) => {
     expect(problems({ STORAGE_URL })).toEqual([expect.stringMatching(/^STORAGE_URL must be /)]);
     expect(problems({ STORAGE_URL }).join()).not.toContain('canary');
+  });
+
+  it('is not the trash of another storage, whose sweep would delete its files', () => {
+    for (const STORAGE_URL of ['s3://bucket/trash', 's3://bucket/app/trash/', 'file:/mnt/trash'])
+      expect(problems({ STORAGE_URL })).toEqual([expect.stringMatching(/must not end with trash/)]);
+    expect(problems({ STORAGE_URL: 's3://bucket/trashes' })).toEqual([]);
   });
 
   it('needs both parts of the credentials, and a bucket for redirects', () => {
@@ -133,6 +143,28 @@ describe('a bucket that cannot be used', () => {
     expect(await reasonOf(s3.env())).toMatch(reason);
   });
 
+  it('breaks off in the middle of a file: an error with a reason, too', async () => {
+    s3.fail('cut off');
+    const content = await (await storeOf(s3.env())).read('x');
+    await expect(text(content!)).rejects.toMatchObject({
+      status: 503,
+      reason: expect.stringMatching(/^STORAGE_URL \(s3:/),
+    });
+  });
+
+  it('is dead while two instances start: both start, and neither waits for the other', async () => {
+    const database = await createAppDatabase();
+    s3.fail('dead');
+    const apps = await Promise.all(
+      [1, 2].map(() => start({ database: database.config, env: s3.env('uploads/two') })),
+    );
+    for (const app of apps)
+      expect((await app.call('GET /health/ready')).body.data.status).toBe('degraded');
+    s3.pass();
+    await Promise.all(apps.map((app) => app.close()));
+    await database.remove();
+  });
+
   it('does not stop the start: one sentence in the log, uploads are 503, and all else works', async () => {
     const s = await start({ env: { LOG_LEVEL: 'error', ...s3.env('missing') } });
     const { session_rd: token } = await s.login();
@@ -173,6 +205,11 @@ describe('files in a bucket', () => {
     const { id } = (await upload(wav(1000))).body.data;
     const { status, headers } = await s.call(`GET /recordings/${id}/content`, { token });
     expect([status, headers.get('cache-control')]).toEqual([302, 'private, no-store']);
+    const head = await s.call(`HEAD /recordings/${id}/content`, { token });
+    expect([head.status, head.headers.get('content-length')]).toEqual([
+      200,
+      String(wav(1000).length),
+    ]);
     const address = headers.get('location') ?? '';
     expect(new URL(address).searchParams.get('X-Amz-Expires')).toBe('300');
     const played = await fetch(address, { headers: { range: 'bytes=10-99' } });
@@ -236,6 +273,58 @@ describe('files in a bucket', () => {
     expect(await names('avatars')).toContain('young');
     expect(await names('recordings')).toContain(id);
     expect((await names('trash/avatars')).length).toBe(25);
+  });
+
+  it('of another storage below their folder are not touched by the sweep', async () => {
+    const { write, age, names } = storedOf(s, s3);
+    for (const key of ['recordings/recordings/other', 'recordings/.folder-id']) {
+      await write(key);
+      await age(key, 100);
+    }
+    expect((await s.app.get(SweepJob).runNow()).orphans).toBe(0);
+    expect(await names('recordings/recordings')).toEqual(['other']);
+  });
+
+  it('stay if their row was written after the sweep had read the rows', async () => {
+    const { age, names } = storedOf(s, s3);
+    const { id } = (await upload()).body.data;
+    await age(`recordings/${id}`, 1);
+    jest.spyOn(s.app.get(RecordingsService), 'page').mockResolvedValue([]);
+    await s.app.get(SweepJob).runNow();
+    jest.restoreAllMocks();
+    expect(await names('recordings')).toContain(id);
+  });
+
+  it('stay if the connection to the database is lost after the row was committed', async () => {
+    const service = s.app.get(RecordingsService) as any;
+    const insert = service.insert.bind(service);
+    jest.spyOn(service, 'insert').mockImplementation(async (...row) => {
+      await insert(...row);
+      throw new Error('Connection terminated unexpectedly');
+    });
+    expect((await upload()).status).toBe(503);
+    jest.restoreAllMocks();
+    const [{ id }] = (await s.call('GET /recordings', { token })).body.data;
+    expect((await s.call(`HEAD /recordings/${id}/content`, { token })).status).toBe(200);
+  });
+
+  it('are removed with their row, also by an id in capital letters', async () => {
+    const { id } = (await upload()).body.data;
+    const { status } = await s.call(`DELETE /recordings/${id.toUpperCase()}`, { token });
+    expect([status, await storedOf(s, s3).names('recordings')]).toEqual([
+      200,
+      expect.not.arrayContaining([id]),
+    ]);
+  });
+
+  it('do not delay the deletion of their account while the storage is dead', async () => {
+    for (let n = 0; n < 20; n++) expect((await upload()).status).toBe(201);
+    const { id } = (await s.call('GET /me', { token })).body.data;
+    s3.fail('dead');
+    const begun = performance.now();
+    await s.app.get(RecordingsService).deleteAll({ id } as User);
+    expect((await s.call('GET /recordings', { token })).body.data).toEqual([]);
+    expect(performance.now() - begun).toBeLessThan(9000); // the deadline of a call is 5 s
   });
 
   it('leave no secret in the log', async () => {

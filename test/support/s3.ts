@@ -13,8 +13,8 @@ const BUCKET = 'uploads';
 const KEY = 'S3RVER';
 const PAGE = 10;
 
-/** What the front does in place of the server: an error of S3, or no response until the fault ends. */
-export type S3Fault = { status: number; code: string } | 'dead';
+/** What the front does in place of the server: an error of S3, no response until the fault ends, or a response that breaks off in its body. */
+export type S3Fault = { status: number; code: string } | 'dead' | 'cut off';
 
 /** An S3 server in this process, with a front that can fail. It sends lists in pages of ten. */
 export class TestS3 {
@@ -104,6 +104,10 @@ export class TestS3 {
   private apply(fault: S3Fault, incoming: IncomingMessage, response: ServerResponse): void {
     incoming.resume();
     if (fault === 'dead') return void this.waiting.add(response);
+    if (fault === 'cut off') {
+      response.writeHead(200, { 'content-length': 100 });
+      return void response.write('x', () => response.destroy());
+    }
     response.writeHead(fault.status, { 'content-type': 'application/xml' });
     response.end(`<Error><Code>${fault.code}</Code><Message>canary</Message></Error>`);
   }

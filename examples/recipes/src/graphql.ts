@@ -57,6 +57,7 @@ async function closeWithSession(
 ): Promise<boolean> {
   try {
     const session = await sessions.find(sessionRdFrom(request) ?? '');
+    if (socket.readyState !== socket.OPEN) return false; // it was closed meanwhile
     const watch = sessions.untilRevoked(session).subscribe(() => socket.close(4401));
     socket.once('close', () => watch.unsubscribe());
     return true;

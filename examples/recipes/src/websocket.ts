@@ -10,6 +10,7 @@ export class TicksGateway {
   async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
     try {
       const session = await this.sessions.find(sessionRdFrom(request) ?? '');
+      if (client.readyState !== client.OPEN) return; // it was closed meanwhile
       const watch = this.sessions.untilRevoked(session).subscribe(() => client.close(4401));
       client.once('close', () => watch.unsubscribe());
     } catch (error) {

@@ -26,8 +26,8 @@ export class AccountService {
   /**
    * Deletes an account (注销). Its recordings are deleted first, in pages, because a user can have thousands. The account and what is left
    * follow in one transaction. From then on every session and token of the account is 401, even if a later step fails. If an earlier
-   * step fails, the account still exists, and the user repeats the request. Files that are not removed move to the trash at the next reconciliation, and sessions that are not
-   * revoked expire.
+   * step fails, the account still exists, and the user repeats the request. Files that are not removed move to the trash at the next sweep,
+   * and sessions that are not revoked expire.
    * @throws AccountDeletedError, StoreUnavailableError
    */
   async close({ user }: Pick<Account, 'user'>): Promise<void> {

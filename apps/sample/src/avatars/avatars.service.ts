@@ -34,10 +34,13 @@ const NAME = /^[0-9a-f]{32}\.[a-z]{3,4}$/;
 const MAX_BYTES = 2 * 1024 * 1024;
 const DAY_SECONDS = 86_400;
 
-/** From the index `avatar_files`. */
+/** Both from the index `avatar_files`. */
 const PAGE_OF_INDEX = `
   SELECT file AS name, false AS "isMissing", created_at > now() - interval '1 hour' AS "isNew"
   FROM contents WHERE kind = 'avatar' AND file COLLATE "C" > $1 ORDER BY file COLLATE "C" LIMIT $2`;
+
+const EXISTING = `
+  SELECT file FROM contents WHERE kind = 'avatar' AND file COLLATE "C" = ANY($1)`;
 
 /**
  * The pictures that users chose. A picture gets a new random name at each upload. An image element of a mini program sends no token, so the
@@ -125,7 +128,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
   }
 
   async existing(db: EntityManager, names: string[]): Promise<string[]> {
-    return namesOf(await db.findBy(Content, { kind: 'avatar', file: In(names) }));
+    return namesOf(await db.query<Pick<Content, 'file'>[]>(EXISTING, [names]));
   }
 
   /** Nothing is marked: the picture's address is 404 until the file is back. */

@@ -7,7 +7,7 @@ import { FileStore } from './file-store.js';
 import type { Folder } from './file-store.js';
 import { Scratch } from './scratch.js';
 import { checkStorageId, MARKER, readMarker } from './storage-id.js';
-import { StorageUnavailableError } from './storage-errors.js';
+import { storageErrorOf, StorageUnavailableError } from './storage-errors.js';
 import { StoredFiles } from './stored-files.js';
 
 /** How often the readiness check may look whether the store responds, in milliseconds. */
@@ -66,7 +66,8 @@ export class FileStorage implements OnModuleInit {
   private async runCheck(): Promise<void> {
     if (this.isForeign) return; // until a restart, because the comparison can take a while
     const problem = await this.findProblem().catch((error: unknown) => {
-      if (error instanceof StorageUnavailableError) return error.reason;
+      const failure = storageErrorOf(error);
+      if (failure instanceof StorageUnavailableError) return failure.reason ?? failure.message;
       throw error;
     });
     if (problem !== undefined && problem !== this.problem) this.logger.error(problem);

@@ -7,6 +7,12 @@ export const FOLDERS = ['recordings', 'avatars'] as const;
 
 export type Folder = (typeof FOLDERS)[number];
 
+/**
+ * Whether the app may have given this name to a file. Lists have no other names. So another storage in a subfolder is safe from the sweep,
+ * hidden files of the system are ignored, and the order of the names is that of their bytes.
+ */
+export const isFileName = (name: string): boolean => /^\w[\w.-]*$/.test(name);
+
 /** What a store knows about a file. */
 export interface FileStat {
   /** Bytes. */
@@ -60,7 +66,7 @@ export abstract class FileStore {
   /** @returns false if there is no such file */
   abstract move(from: string, to: string): Promise<boolean>;
 
-  /** The files of a folder in pages, in ascending order of their names. */
+  /** The files of a folder in pages, in ascending order of their names. Names that are not `isFileName` are left out. */
   abstract list(folder: string): AsyncGenerator<ListedFile[]>;
 
   /** @returns an address at which a client can download a file for five minutes; `undefined` if clients download from the app */

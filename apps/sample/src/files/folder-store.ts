@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { inParallel } from '../common/in-parallel.js';
 import type { ByteRange } from './byte-range.js';
-import { FileStore, FOLDERS } from './file-store.js';
+import { FileStore, FOLDERS, isFileName } from './file-store.js';
 import type { FileStat, ListedFile } from './file-store.js';
 import type { PartFile } from './scratch.js';
 import { sortedNames } from './sorted-names.js';
@@ -64,12 +64,16 @@ export class FolderStore extends FileStore {
   }
 
   async *list(folder: string): AsyncGenerator<ListedFile[]> {
-    for await (const names of sortedNames(this.pathOf(folder))) {
-      const files = await inParallel(names, STATS_AT_ONCE, async (name) => {
-        const known = await this.stat(`${folder}/${name}`);
-        return known && { name, ...known };
-      });
-      yield files.filter((file) => file !== undefined); // the others were removed meanwhile
+    try {
+      for await (const names of sortedNames(this.pathOf(folder))) {
+        const files = await inParallel(names.filter(isFileName), STATS_AT_ONCE, async (name) => {
+          const known = await this.stat(`${folder}/${name}`);
+          return known && { name, ...known };
+        });
+        yield files.filter((file) => file !== undefined); // the others were removed meanwhile
+      }
+    } catch (error) {
+      throw storageErrorOf(error);
     }
   }
 

@@ -1,3 +1,5 @@
+import { isTaskCancelledError } from 'cockatiel';
+
 /** Errors of the SDK, of S3 and of the network. */
 interface S3Error {
   name?: string;
@@ -37,6 +39,7 @@ const REASONS_BY_STATUS: Record<number, string> = { 301: REGION, 403: PERMISSION
 export function reasonOf(error: unknown): string {
   const { name = '', code = '', $metadata }: S3Error = Object(error);
   const status = $metadata?.httpStatusCode;
+  if (isTaskCancelledError(error)) return DEADLINE;
   const known = REASONS[name] ?? REASONS_BY_STATUS[status ?? 0];
   if (known !== undefined) return known;
   if (status !== undefined) return `it responded with ${status} ${name}.`;

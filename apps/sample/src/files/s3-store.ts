@@ -8,11 +8,11 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import { ExponentialBackoff, handleWhen, retry, timeout, TimeoutStrategy } from 'cockatiel';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { ByteRange } from './byte-range.js';
-import { FileStore } from './file-store.js';
+import { FileStore, isFileName } from './file-store.js';
 import type { FileStat, ListedFile, Presentation } from './file-store.js';
 import type { PartFile } from './scratch.js';
 import { isMissing, isTransient, reasonOf } from './s3-errors.js';
@@ -96,7 +96,9 @@ export class S3Store extends FileStore {
       const object = await this.client
         .send(new GetObjectCommand({ ...this.at(key), Range }), options)
         .catch(unlessMissing);
-      return object && Readable.from(untilIdle(object.Body as Readable), { objectMode: false });
+      return (
+        object && Readable.from(this.untilIdle(object.Body as Readable), { objectMode: false })
+      );
     });
   }
 
@@ -131,10 +133,11 @@ export class S3Store extends FileStore {
       const page = await this.call(DEADLINE_MS, 'read', (options) =>
         this.client.send(command, options),
       );
-      yield (page.Contents ?? []).map(({ Key = '', Size, LastModified }) => ({
+      const files = (page.Contents ?? []).map(({ Key = '', Size, LastModified }) => ({
         name: Key.slice(Prefix.length),
         ...statOf(Size, LastModified),
       }));
+      yield files.filter(({ name }) => isFileName(name));
       ContinuationToken = page.NextContinuationToken;
     } while (ContinuationToken !== undefined);
   }
@@ -150,7 +153,9 @@ export class S3Store extends FileStore {
       ResponseContentDisposition: disposition,
       ResponseCacheControl: cacheControl,
     });
-    return getSignedUrl(this.client, command, { expiresIn: ADDRESS_SECONDS });
+    return this.call(DEADLINE_MS, 'read', () =>
+      getSignedUrl(this.client, command, { expiresIn: ADDRESS_SECONDS }),
+    );
   }
 
   private at(key: string): { Bucket: string; Key: string } {
@@ -163,21 +168,46 @@ export class S3Store extends FileStore {
     cannotBe: 'stored' | 'read',
     send: (options: { abortSignal: AbortSignal }) => Promise<Result>,
   ): Promise<Result> {
-    const { signal, abort } = abortable();
-    const timer = setTimeout(abort, deadline);
+    const limit = timeout(deadline, {
+      strategy: TimeoutStrategy.Aggressive, // the SDK does not abort a request for credentials
+      abortOnReturn: false, // it would end the body of a response
+    });
     try {
-      return await retrying.execute(() => send({ abortSignal: signal }), signal);
+      return await limit.execute(({ signal }) =>
+        retrying.execute(() => send({ abortSignal: signal }), signal),
+      );
     } catch (error) {
-      throw new StorageUnavailableError({ reason: `${this.place}: ${reasonOf(error)}`, cannotBe });
-    } finally {
-      clearTimeout(timer); // it must not end the body of a response
+      throw this.unavailable(error, cannotBe);
     }
+  }
+
+  /** Passes the bytes of a response on, until the storage sends none for too long. */
+  private async *untilIdle(source: Readable): AsyncGenerator<Uint8Array> {
+    const chunks = source.iterator() as AsyncIterator<Uint8Array>;
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      const timer = setTimeout(() => source.destroy(new IdleError()), IDLE_MS);
+      try {
+        return await chunks.next();
+      } catch (error) {
+        throw this.unavailable(error, 'read');
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    try {
+      for (let chunk = await next(); !chunk.done; chunk = await next()) yield chunk.value;
+    } finally {
+      source.destroy();
+    }
+  }
+
+  private unavailable(error: unknown, cannotBe: 'stored' | 'read'): StorageUnavailableError {
+    return new StorageUnavailableError({ reason: `${this.place}: ${reasonOf(error)}`, cannotBe });
   }
 }
 
-function abortable(): { signal: AbortSignal; abort: () => void } {
-  const controller = new AbortController();
-  return { signal: controller.signal, abort: () => controller.abort() };
+class IdleError extends Error {
+  override readonly name = 'TimeoutError';
 }
 
 const statOf = (size = 0, written?: Date): FileStat => ({
@@ -187,19 +217,4 @@ const statOf = (size = 0, written?: Date): FileStat => ({
 
 function unlessMissing(error: unknown): undefined {
   if (!isMissing(error)) throw error;
-}
-
-/** Passes the bytes of a response on, until the storage sends none for too long. */
-async function* untilIdle(source: Readable): AsyncGenerator<Uint8Array> {
-  const chunks = source.iterator() as AsyncIterator<Uint8Array>;
-  try {
-    for (;;) {
-      const timer = setTimeout(() => source.destroy(new StorageUnavailableError()), IDLE_MS);
-      const { done, value } = await chunks.next().finally(() => clearTimeout(timer));
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    source.destroy();
-  }
 }

@@ -24,12 +24,13 @@ const SAFE_HEADERS = {
 /** How long a client may keep the address of a file, in seconds. The address is valid for a minute longer. */
 const MAX_REDIRECT_AGE = 240;
 
-/** Redirects to the address of the file in the store, if the store has one. Otherwise sends the file. */
+/** Redirects GET to the address of the file in the store, if the store has one. Otherwise sends the file. The address is not valid for HEAD. */
 export async function redirectOrSend(
   reply: FastifyReply,
   file: StoredFile,
   as: SentFile,
 ): Promise<StreamableFile> {
+  if (reply.request.method === 'HEAD') return sendFile(reply, file, as);
   const { type, name, maxAge } = as;
   const disposition = dispositionOf(name);
   const address = await file.addressFor({ type, disposition, cacheControl: cached(maxAge) });

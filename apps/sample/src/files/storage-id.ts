@@ -34,13 +34,13 @@ interface Storage {
  *
  * In every other case they do not belong together.
  */
-export function checkStorageId(db: EntityManager, storage: Storage): Promise<SharedId> {
+export async function checkStorageId(db: EntityManager, storage: Storage): Promise<SharedId> {
   const { store, scratch } = storage;
+  const known = await readMarker(store); // before the lock: while the store is dead, other instances must not wait for the lock
+  if (known !== undefined && known === (await idOf(db))) return { id: known };
   return db.transaction(async (transaction) => {
     await transaction.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-    const [row] = await transaction.query<{ id: string }[]>('SELECT id FROM upload_folder');
-    const ofDatabase = row?.id;
-    const ofStore = await readMarker(store);
+    const [ofDatabase, ofStore] = [await idOf(transaction), await readMarker(store)];
     if (ofDatabase !== undefined && ofDatabase === ofStore) return { id: ofDatabase };
     if (!(await mayShareAnId(transaction, storage, [ofDatabase, ofStore])))
       return { problem: problemOf(store, ofDatabase, ofStore) };
@@ -50,6 +50,11 @@ export function checkStorageId(db: EntityManager, storage: Storage): Promise<Sha
       await transaction.query('INSERT INTO upload_folder (id) VALUES ($1)', [id]);
     return { id };
   });
+}
+
+async function idOf(db: EntityManager): Promise<string | undefined> {
+  const [row] = await db.query<{ id: string }[]>('SELECT id FROM upload_folder');
+  return row?.id;
 }
 
 export async function readMarker(store: FileStore): Promise<string | undefined> {

@@ -44,6 +44,9 @@ const FILE = /^file:(?:\/\/(?=\/))?(.*)$/;
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const PREFIX = /^[\w./-]*$/;
 const PARAMETERS = new Set(['endpoint', 'region', 'path-style']);
+const REGION = /^[\w-]+$/;
+/** A storage above it would take its files for old trash and delete them. */
+const IN_TRASH = /(^|[\\/])trash[\\/]*$/;
 const DEFAULT_REGION = 'us-east-1';
 
 /**
@@ -61,6 +64,10 @@ export function readStorage(variables: StorageVariables): StorageConfig {
   const problems: string[] = [];
   const storage = parse(STORAGE_URL, UPLOAD_DIR);
   if (!storage) problems.push(FORMAT);
+  else if (IN_TRASH.test('dir' in storage ? storage.dir : storage.prefix))
+    problems.push(
+      'STORAGE_URL or UPLOAD_DIR must not end with trash, the trash of another storage',
+    );
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined))
     problems.push(
       'STORAGE_ACCESS_KEY_ID and STORAGE_SECRET_ACCESS_KEY must both be set, or neither',
@@ -94,6 +101,7 @@ function bucketOf({
 }: URL): BucketConfig | undefined {
   const prefix = pathname.replace(/^\/+|\/+$/g, '');
   const endpoint = searchParams.get('endpoint') ?? undefined;
+  const region = searchParams.get('region') ?? DEFAULT_REGION;
   const pathStyle = searchParams.get('path-style');
   const isValid =
     protocol === 's3:' &&
@@ -101,6 +109,7 @@ function bucketOf({
     PREFIX.test(prefix) &&
     username + password + hash === '' &&
     [...searchParams.keys()].every((name) => PARAMETERS.has(name)) &&
+    REGION.test(region) &&
     (endpoint === undefined || isEndpoint(endpoint)) &&
     ['on', 'off', null].includes(pathStyle);
   if (!isValid) return undefined;
@@ -108,7 +117,7 @@ function bucketOf({
     bucket: host,
     prefix: prefix === '' ? '' : `${prefix}/`,
     endpoint,
-    region: searchParams.get('region') ?? DEFAULT_REGION,
+    region,
     pathStyle: pathStyle === null ? needsPathStyle(endpoint) : pathStyle === 'on',
     credentials: undefined,
     redirect: false,
@@ -117,8 +126,9 @@ function bucketOf({
 
 function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, pathname, search, username } = new URL(text);
-  return /^https?:$/.test(protocol) && pathname === '/' && search + username === '';
+  const { protocol, pathname, search, hash, username, password } = new URL(text);
+  const isPlain = search + hash + username + password === '';
+  return /^https?:$/.test(protocol) && pathname === '/' && isPlain;
 }
 
 /** A bucket cannot be a subdomain of an IP address, of localhost, or of a host name without a dot, such as a container's. */

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { inParallel } from '../common/in-parallel.js';
+import { isDatabaseUnavailable } from '../database/database-errors.js';
 import type { ByteRange } from './byte-range.js';
 import type { FileIndex } from './file-index.js';
 import type { FileStore, Folder, Presentation } from './file-store.js';
@@ -22,7 +23,7 @@ export interface StoredFile {
 
 /**
  * The files of one folder of the store, which are named by rows of the database. A file is stored before its row is written. If the row
- * cannot be written, the file is removed. After a crash between the two steps, the sweep finds the file.
+ * is refused, the file is removed. After a crash between the two steps, the sweep finds the file.
  */
 export class StoredFiles {
   private readonly logger = new Logger(StoredFiles.name);
@@ -34,13 +35,13 @@ export class StoredFiles {
     private readonly scratch: Scratch,
   ) {}
 
-  /** Stores a part under a name, then saves its row. */
+  /** Stores a part under a name, then saves its row. If the database fails, the row may have been committed, so the file stays. */
   async save<Row>(part: PartFile, name: string, saveRow: () => Promise<Row>): Promise<Row> {
     await this.put(part, name);
     try {
       return await saveRow();
     } catch (error) {
-      await this.remove([name]);
+      if (!isDatabaseUnavailable(error)) await this.remove([name]);
       throw error;
     }
   }
@@ -66,10 +67,13 @@ export class StoredFiles {
     return (await this.store.stat(this.keyOf(name))) !== undefined;
   }
 
-  /** Never throws, because the rows are already deleted. The sweep finds a file that could not be removed. */
+  /**
+   * Never throws, because the rows are already deleted. After a failure no further file is removed, because each would wait for a dead store
+   * until its deadline. The sweep finds the files that are left.
+   */
   async remove(names: string[]): Promise<void> {
-    await inParallel(names, REMOVED_AT_ONCE, (name) =>
-      this.store.remove(this.keyOf(name)).catch((error: unknown) => this.logger.error(error)),
+    await inParallel(names, REMOVED_AT_ONCE, (name) => this.store.remove(this.keyOf(name))).catch(
+      (error: unknown) => this.logger.error(error),
     );
   }
 

@@ -66,8 +66,9 @@ export class SweepJob extends DueJob<FileSweep> {
 
   private async sweepAll(lease: FileSweep): Promise<SweepResult> {
     await this.storage.check();
-    const { problem, store, kinds } = this.storage;
+    const { problem, store, kinds, scratch } = this.storage;
     if (problem !== undefined) throw new StorageUnavailableError({ reason: problem });
+    await scratch.create(); // removes the parts of other hosts that have ended since this process started
     const total = { orphans: 0, missing: 0 };
     const db = this.rows.manager;
     const trashAge = this.config.uploadTrashAge;

@@ -79,11 +79,12 @@ async function* pagesOf(index: FileIndex, db: EntityManager): AsyncGenerator<Ind
 async function moveOrphans(
   kind: StoredFiles,
   { rows, files }: Comparison,
-  { store }: SweepOptions,
+  { store, db }: SweepOptions,
 ): Promise<number> {
   const named = namesOf(rows);
   const young = Date.now() - GRACE_MS;
-  const orphans = files.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < young);
+  const absent = files.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < young);
+  const orphans = await withoutRow(absent, kind, db);
   const moved = await inParallel(orphans, AT_ONCE, ({ name }) =>
     store.move(`${kind.folder}/${name}`, `${trashOf(kind)}/${name}`),
   );
@@ -114,12 +115,24 @@ async function markRows(
 async function emptyTrash(
   kind: StoredFiles,
   { rows, trash }: Comparison,
-  { store, trashAge }: SweepOptions,
+  { store, db, trashAge }: SweepOptions,
 ): Promise<void> {
   const named = namesOf(rows);
   const old = Date.now() - trashAge;
-  const expired = trash.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < old);
+  const absent = trash.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < old);
+  const expired = await withoutRow(absent, kind, db);
   await inParallel(expired, AT_ONCE, ({ name }) => store.remove(`${trashOf(kind)}/${name}`));
+}
+
+/** Asks the database again: a page of rows waits while many pages of files are compared with it, so a row may have been added since. */
+async function withoutRow(
+  files: ListedFile[],
+  { index }: StoredFiles,
+  db: EntityManager,
+): Promise<ListedFile[]> {
+  if (files.length === 0) return [];
+  const existing = new Set(await index.existing(db, [...namesOf(files)]));
+  return files.filter(({ name }) => !existing.has(name));
 }
 
 const trashOf = ({ folder }: StoredFiles): string => `trash/${folder}`;

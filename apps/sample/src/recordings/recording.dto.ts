@@ -50,12 +50,12 @@ export class RecordingView {
   }
 }
 
-/** Refuses a text that is not an id with 404. */
+/** Refuses a text that is not an id with 404. PostgreSQL ignores the case of an id, and the storage does not. */
 @Injectable()
 export class RecordingIdPipe implements PipeTransform<string, string> {
   transform(id: string): string {
     if (!isUUID(id)) throw new NotFoundError();
-    return id;
+    return id.toLowerCase();
   }
 }
 
