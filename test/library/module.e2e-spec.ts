@@ -6,6 +6,7 @@ import { PassportModule } from '@nestjs/passport';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
+import axios from 'axios';
 import {
   CurrentUser,
   Public,
@@ -125,7 +126,7 @@ describe('WechatModule', () => {
   });
 
   it('sends requests with the HttpService of the application, and with its own limits', async () => {
-    const http = new HttpService();
+    const http = new HttpService(axios.create()); // without it, the defaults of all axios clients of this process
     const sent: (string | undefined)[] = [];
     http.axiosRef.interceptors.request.use((request) => {
       sent.push(request.url);
