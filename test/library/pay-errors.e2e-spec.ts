@@ -359,6 +359,7 @@ describe('the platform certificates', () => {
     const wechat = await startWechatSandbox({
       pay: { merchants: [{ verifyWith: 'certificates' }] },
     });
+    wechat.next('/v3/certificates', { delay: '300ms' }); // the response of check() arrives before the download of the start has ended
     const pay = await startPay(wechat);
     const reads = () => wechat.requestsTo('/v3/certificates').length;
     const { verifiedBy } = await pay.client.check();

@@ -22,7 +22,7 @@ export class PlatformCertificates {
   private keys: ReadonlyMap<string, KeyObject> = new Map();
   private timer?: NodeJS.Timeout;
   private unknownAt = -Infinity;
-  private reading?: Promise<void>;
+  private reading?: Promise<boolean>;
 
   /** @param read downloads, decrypts and verifies the certificates */
   constructor(private readonly read: () => Promise<ReadonlyMap<string, KeyObject>>) {}
@@ -51,20 +51,29 @@ export class PlatformCertificates {
     clearTimeout(this.timer);
   }
 
-  /** The key of a serial that is not known yet, after a download if none was made for an unknown serial in the last 5 minutes. */
+  /**
+   * The key of a serial that is not known yet. A download that is under way may bring it. Otherwise the certificates are downloaded, if that
+   * was not done for an unknown serial in the last 5 minutes.
+   */
   async find(serial: string): Promise<KeyObject | undefined> {
-    if (this.keys.has(serial)) return this.keys.get(serial);
-    if (performance.now() - this.unknownAt >= RELOAD_FOR_UNKNOWN_EVERY_MS) {
+    await this.reading;
+    const isAllowed = performance.now() - this.unknownAt >= RELOAD_FOR_UNKNOWN_EVERY_MS;
+    if (!this.keys.has(serial) && isAllowed) {
       this.unknownAt = performance.now();
-      this.reading = this.load().then(() => {
-        this.reading = undefined;
-      });
+      void this.load();
     }
     await this.reading;
     return this.keys.get(serial);
   }
 
-  private async load(): Promise<boolean> {
+  /** Calls at the same time share one download. Never rejects. */
+  private load(): Promise<boolean> {
+    this.reading ??= this.download().finally(() => (this.reading = undefined));
+    return this.reading;
+  }
+
+  /** @returns false if another attempt may succeed */
+  private async download(): Promise<boolean> {
     try {
       this.keys = await this.read();
       return true;
