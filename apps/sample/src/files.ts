@@ -1,18 +1,15 @@
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { WechatModule } from 'nestjs-wechat';
 import { runCommand } from './app.js';
 import { AvatarsModule } from './avatars/avatars.module.js';
-import { ConfigModule } from './config.module.js';
 import { loadEnvironment, readConfig } from './config.js';
 import type { Environment } from './config.js';
-import { DatabaseModule } from './database/database.module.js';
 import { copyFiles } from './files/copy.js';
 import { openStore } from './files/open-store.js';
 import { Scratch } from './files/scratch.js';
 import { SweepJob } from './files/sweep-job.js';
+import { runTask } from './operator.js';
 import { RecordingsModule } from './recordings/recordings.module.js';
 import { UsersModule } from './users/users.module.js';
 import { UsersService } from './users/users.service.js';
@@ -20,9 +17,6 @@ import { UsersService } from './users/users.service.js';
 const USAGE = `Usage: npm run files -- sweep | copy --from <url> --to <url>
 Compares the files with their rows at once, or copies the files of one storage into another. A URL is a value of STORAGE_URL.
 `;
-
-@Module({})
-class OperatorModule {}
 
 /** `npm run files`: for the operator of the app. The embedded database is in use while the app runs, so `sweep` needs DATABASE_URL. */
 await runCommand(async () => {
@@ -41,27 +35,21 @@ await runCommand(async () => {
 });
 
 async function sweepNow(): Promise<void> {
-  const config = readConfig(loadEnvironment());
-  const operator = {
-    module: OperatorModule,
-    imports: [
-      ConfigModule.with(config),
-      DatabaseModule,
-      WechatModule.forRoot({ ...config.wechat, users: UsersService }),
-      UsersModule,
-      AvatarsModule,
-      RecordingsModule,
-    ],
-  };
-  const context = await NestFactory.createApplicationContext(operator, {
-    logger: ['error'],
-    abortOnError: false,
+  await runTask({
+    service: SweepJob,
+    parts: ({ wechat }) => ({
+      imports: [
+        WechatModule.forRoot({ ...wechat, users: UsersService }),
+        UsersModule,
+        AvatarsModule,
+        RecordingsModule,
+      ],
+    }),
+    run: async (job) => {
+      const { orphans, missing } = await job.runNow();
+      return `${orphans} files without a row are in the trash now. ${missing} rows have no file.`;
+    },
   });
-  const { orphans, missing } = await context.get(SweepJob).runNow();
-  process.stdout.write(
-    `${orphans} files without a row are in the trash now. ${missing} rows have no file.\n`,
-  );
-  await context.close();
 }
 
 async function copy(from: string, to: string): Promise<void> {
