@@ -58,6 +58,20 @@ describeBrowser('the shop in the simulator', () => {
       .waitFor();
     return user;
   };
+  /** Presses a button while the page reads the order again by itself after a notification. */
+  const pressWhilePageReads = async (name: string): Promise<void> => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(/\/orders\/[^/]+$/, async (route) => {
+      await answered;
+      await route.continue();
+    });
+    const reading = page.waitForRequest(/\/orders\/[^/]+$/);
+    await press('伪造一条通知');
+    await reading;
+    await press(name);
+    answer();
+  };
   const openSheet = async (): Promise<void> => {
     await press(ORDER_COFFEE);
     await page.getByRole('radio', { name: '拿铁' }).check();
@@ -102,8 +116,7 @@ describeBrowser('the shop in the simulator', () => {
     await orderIs('pending');
     await shows('requestPayment:fail cancel');
     await press('发送三次');
-    await page.locator('[aria-busy="false"]').first().waitFor(); // the sync has ended; before, a press has no effect
-    await press(PAY);
+    await pressWhilePageReads(PAY);
     await page.getByRole('dialog').waitFor();
     await press(CONFIRM);
     await step(/TRANSACTION\.SUCCESS.*第 3 次/);

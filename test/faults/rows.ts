@@ -45,7 +45,11 @@ export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<
   }
 }
 
-/** Calls without a pause, `callers` at a time, until `stop`, which returns all outcomes. */
+const running = new Set<() => Promise<unknown>>();
+// A failed test does not reach its `stop`. Its calls must not run beside the next test, or beside the next spec of the worker.
+afterEach(() => Promise.allSettled([...running].map((stop) => stop())));
+
+/** Calls without a pause, `callers` at a time, until `stop`, which returns all outcomes. The end of the test stops it too. */
 export function load<T>(callers: number, call: () => Promise<T>): { stop(): Promise<T[]> } {
   const outcomes: T[] = [];
   const stopping = new AbortController();
@@ -57,10 +61,12 @@ export function load<T>(callers: number, call: () => Promise<T>): { stop(): Prom
   };
   const all = Promise.all(Array.from({ length: callers }, caller));
   const stop = async (): Promise<T[]> => {
+    running.delete(stop);
     stopping.abort();
     await all;
     return outcomes;
   };
+  running.add(stop);
   return { stop };
 }
 

@@ -72,6 +72,8 @@ const running = new Set<TeamApp>();
 export async function closeTeamApps(): Promise<void> {
   await Promise.all([...running].map((app) => app.close()));
 }
+// Runs before the hooks of the spec, which end the servers that the applications use.
+afterAll(closeTeamApps);
 
 export async function startTeamApp(
   options: WechatModuleOptions,

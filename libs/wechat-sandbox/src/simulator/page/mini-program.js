@@ -76,9 +76,21 @@ export function miniProgramOf(userId) {
     };
   }
 
-  /** Runs one action at a time on this phone. Its screen shows errors. */
-  async function run(name, action) {
-    if (phone.busy) return;
+  /**
+   * Runs the actions of this phone one after another, so that a press is not lost while the page reads an order again by itself.
+   * A second press of a button has no effect before the first one has ended.
+   */
+  function run(name, action) {
+    if (phone.actions.has(name)) return phone.actions.get(name);
+    const ended = Promise.all(phone.actions.values())
+      .then(() => perform(name, action))
+      .finally(() => phone.actions.delete(name));
+    phone.actions.set(name, ended);
+    return ended;
+  }
+
+  /** Runs one action. The screen shows its error. */
+  async function perform(name, action) {
     phone.busy = name;
     update();
     try {
