@@ -28,7 +28,9 @@ const filesIn = (folder: string): string[] =>
 const FILES = filesIn('').toSorted();
 const glob = (pattern: RegExp): string[] => FILES.filter((path) => pattern.test(path));
 
-const DOCUMENTS = glob(/^([^/]+|docs\/(?!api\/).+|(libs|apps|examples)\/[^/]+\/README)\.md$/);
+const DOCUMENTS = glob(
+  /^([^/]+|docs\/(?!api\/).+|(libs|apps|examples)\/[^/]+\/README(\.zh-CN)?)\.md$/,
+);
 const READMES = ['README.md', 'README.zh-CN.md'];
 const MANUAL = 'libs/wechat/README.md';
 const TROUBLESHOOTING = ['docs/troubleshooting.md', 'docs/zh-CN/troubleshooting.md'];
