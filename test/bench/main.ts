@@ -10,6 +10,7 @@ import type { Machine } from './machine.js';
 import { appSuite } from './suites/app.js';
 import { capacitySuite } from './suites/capacity.js';
 import { decryptSuite } from './suites/decrypt.js';
+import { filesSuite } from './suites/files.js';
 import { growthSuite } from './suites/growth.js';
 import { guardSuite } from './suites/guard.js';
 import { logSuite } from './suites/log.js';
@@ -37,6 +38,7 @@ const SUITES: Record<string, (scale: Scale) => Promise<Findings>> = {
   push: pushSuite,
   capacity: capacitySuite,
   tables: tablesSuite,
+  files: filesSuite,
 };
 /** Suites that need Redis: without it their processes share no store, so there is nothing to measure. */
 const NEEDS_REDIS = ['token', 'memory'];

@@ -20,6 +20,9 @@ export interface Surroundings {
   /** @default ignore */
   stdout?: 'ignore' | 'pipe';
   logLevel?: string;
+  /** The program of this folder that runs the app. @default app */
+  program?: string;
+  execArgv?: string[];
   /** Further variables of the app. */
   env?: (url: string) => Record<string, string>;
 }
@@ -37,7 +40,16 @@ const AT_ONCE = 16;
 
 /** Starts the compiled reference app in an empty folder, and logs its users in over HTTP. */
 export async function withReferenceApp<T>(
-  { redis, wechat, databaseUrl, stdout = 'ignore', logLevel = 'info', env: further }: Surroundings,
+  {
+    redis,
+    wechat,
+    databaseUrl,
+    stdout = 'ignore',
+    logLevel = 'info',
+    program = 'app',
+    execArgv,
+    env: further,
+  }: Surroundings,
   work: (app: ReferenceApp) => Promise<T>,
 ): Promise<T> {
   const cwd = await mkdtemp(join(tmpdir(), 'wechat-bench-'));
@@ -56,7 +68,7 @@ export async function withReferenceApp<T>(
     REDIS_URL: redis ?? '',
     DATABASE_URL: databaseUrl ?? '',
   };
-  const process = Child.start('app', { env, cwd, stdout, place: 'server' });
+  const process = Child.start(program, { execArgv, env, cwd, stdout, place: 'server' });
   try {
     return await RunningServer.in(process, async (server) => {
       const appUrl = await server.url();

@@ -1,8 +1,8 @@
 /** Silence of any length in the formats that `wx.getRecorderManager` records, built frame by frame. */
 
-/** 8 kHz, 8 bit, mono. */
-export function wav(ms: number): Buffer {
-  const samples = Buffer.alloc(ms * 8, 0x80);
+/** 8 bit, mono. @param kHz the sample rate */
+export function wav(ms: number, kHz = 8): Buffer {
+  const samples = Buffer.alloc(ms * kHz, 0x80);
   const header = Buffer.alloc(44);
   header.write('RIFF', 0);
   header.writeUInt32LE(36 + samples.length, 4);
@@ -10,8 +10,8 @@ export function wav(ms: number): Buffer {
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(1, 20); // PCM
   header.writeUInt16LE(1, 22); // channels
-  header.writeUInt32LE(8000, 24);
-  header.writeUInt32LE(8000, 28); // bytes a second
+  header.writeUInt32LE(kHz * 1000, 24);
+  header.writeUInt32LE(kHz * 1000, 28); // bytes a second
   header.writeUInt16LE(1, 32);
   header.writeUInt16LE(8, 34);
   header.write('data', 36);
