@@ -35,11 +35,14 @@ describe('the platform', () => {
     ['with the wx of WeChat’s JS-SDK', { config: () => {}, chooseWXPay: () => {} }],
   ])('of a web page, %s, is refused with one sentence', (_, found) => {
     if (found) globals.wx = found;
-    const text =
-      'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.';
-    expect(() => createSession({ baseUrl: server.url })).toThrow(text);
-    expect(() => ensureScope('scope.record')).toThrow(text);
-    expect(() => askToSubscribe(['paid'])).toThrow(text);
+    const refusal = expect.objectContaining({
+      error: 'ERR_WX',
+      message:
+        'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.',
+    });
+    expect(() => createSession({ baseUrl: server.url })).toThrow(refusal);
+    expect(() => ensureScope('scope.record')).toThrow(refusal);
+    expect(() => askToSubscribe(['paid'])).toThrow(refusal);
   });
 
   it('of Taro in a web page makes the login fail with Taro’s text', async () => {

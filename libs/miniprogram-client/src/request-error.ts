@@ -8,7 +8,7 @@ import { assign } from './assign.js';
  *
  * - `ERR_NETWORK`: no response. The server may or may not have carried out the request.
  * - `ERR_ANSWER`: a response without an envelope, for example from a proxy. `data` is its body.
- * - `ERR_WX`: a function of `wx` failed, threw or did not call back; `code` is WeChat's `errno`.
+ * - `ERR_WX`: a function of `wx` failed, threw or did not call back, and `code` is WeChat's `errno`; or there is no `wx.login`.
  * - `ERR_ABORTED`: the app called `abort()`.
  * - `ERR_SIGNED_OUT`: `logout()` was called and `login()` was not called since.
  */

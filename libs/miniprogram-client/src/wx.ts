@@ -1,3 +1,5 @@
+import { requestError } from './request-error.js';
+
 /** The argument of `fail` of a `wx` function. */
 export interface WxFailure {
   errMsg: string;
@@ -96,12 +98,15 @@ declare const uni: Wx | undefined;
 /**
  * Returns the `wx` that was passed, else the global `wx`, else the global `uni`. In a web page there is none, or one without
  * `login`: WeChat's JS-SDK defines another `wx`.
+ *
+ * @throws RequestError `ERR_WX` in a web page
  */
 export function wxOrGlobal(given: Wx | undefined): Wx {
   const found =
     given || (typeof wx !== 'undefined' ? wx : typeof uni !== 'undefined' ? uni : undefined);
   if (found && 'login' in found) return found;
-  throw new Error(
+  throw requestError(
+    'ERR_WX',
     'There is no wx.login. With Taro pass { wx: Taro }. Web pages (H5) are not supported.',
   );
 }
