@@ -1,7 +1,13 @@
 // Builds a project with the bundlers that teams use, starts each result and logs a user in.
 import { npmInstall, run, say } from './shell.mjs';
 
-const TOOLS = ['@swc/cli@0.7.10', '@swc/core@1.16.18', 'esbuild@0.28.2', 'tsup@8.5.0'];
+const TOOLS = [
+  '@swc/cli@0.7.10',
+  '@swc/core@1.16.18',
+  'esbuild@0.28.2',
+  'tsup@8.5.0',
+  '@vercel/ncc@0.45.0',
+];
 
 /** Packages that Nest and this library load only if they are installed. esbuild needs their names. */
 const OPTIONAL = [
