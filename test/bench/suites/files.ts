@@ -163,7 +163,7 @@ function sweepFigures(name: string, many: number, { ms, cpu, held, memory }: Spe
     }),
     ...figure(
       `sweep ${name} held`,
-      `${what}: longest time for which it holds the event loop`,
+      `${what}: the most CPU time in one turn of the event loop`,
       [held],
       {
         unit: 'ms',
