@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { buildApp, compiledFile } from '../support/built-app.js';
 import { createOnPostgres, onPostgres } from '../support/databases.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
@@ -14,7 +15,6 @@ import { freePort, until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 import { isFull } from './rows.js';
 
-const WORKERS = join(__dirname, 'workers');
 /** Longer than the lease of an order and than the first steps of every schedule. */
 const DOWNTIME_MS = 61_000;
 
@@ -72,9 +72,10 @@ onPostgres('the reference app after kill -9', (bin) => {
   let uploads: string;
   const children = new Set<ChildProcess>();
 
-  beforeAll(() => {
+  beforeAll(async () => {
     uploads = mkdtempSync(join(tmpdir(), 'nestjs-wechat-uploads-'));
-  });
+    await buildApp(); // it starts in half of the CPU time that it takes to compile each file when Node loads it
+  }, 300_000);
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');
     rmSync(uploads, { recursive: true, force: true });
@@ -85,10 +86,8 @@ onPostgres('the reference app after kill -9', (bin) => {
     user: SandboxUser,
     how: { skewMs: number; killAt?: string },
   ): Promise<Instance> {
-    const child = fork(join(WORKERS, 'coffee-shop.ts'), [JSON.stringify({ env, ...how })], {
-      execArgv: ['--import', join(WORKERS, 'register.mjs')],
-      silent: true,
-    });
+    const worker = compiledFile('test/faults/workers/coffee-shop.js');
+    const child = fork(worker, [JSON.stringify({ env, ...how })], { silent: true });
     children.add(child);
     const [{ url }] = (await once(child, 'message')) as [{ url: string }];
     const send = clientOf(url);

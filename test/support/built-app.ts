@@ -24,6 +24,9 @@ export interface AppProcess {
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
+/** What tests run in a process of its own, and the app. */
+const ENTRIES = ['apps/sample/src/**/*', 'test/faults/workers/coffee-shop.ts'];
+
 /** Compiles the app as `npm start` does, because production runs ESM and jest runs CommonJS. The specs of a run share the result. */
 export async function buildApp(): Promise<void> {
   await oncePerRun('built-app', async () => {
@@ -31,7 +34,7 @@ export async function buildApp(): Promise<void> {
     const tsconfig = {
       extends: '../apps/sample/tsconfig.app.json',
       compilerOptions: { outDir: basename(folder), rootDir: '..', noCheck: true }, // `npm run typecheck` checks it
-      include: ['../apps/sample/src/**/*'],
+      include: ENTRIES.map((path) => `../${path}`),
     };
     await mkdir(folder, { recursive: true });
     const path = `${folder}.tsconfig.json`;
@@ -45,9 +48,10 @@ export async function buildApp(): Promise<void> {
 }
 
 /** Returns the compiled file of a module of the app. */
-export function compiled(module: string): string {
-  return join(outDir(), 'apps/sample/src', module);
-}
+export const compiled = (module: string): string => compiledFile(join('apps/sample/src', module));
+
+/** @param path relative to the repository, such as `test/faults/workers/coffee-shop.js` */
+export const compiledFile = (path: string): string => join(outDir(), path);
 
 /**
  * Runs `main` (start:prod) or `demo` (npm start), or another file, in a folder, with this environment and nothing else.
