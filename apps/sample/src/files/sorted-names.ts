@@ -1,6 +1,6 @@
-import { appendFile, mkdtemp, opendir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { opendir } from 'node:fs/promises';
+import { TemporaryFile } from './temporary-file.js';
+import type { Piece } from './temporary-file.js';
 
 const PAGE = 500;
 /** How many names are in memory while a folder is read. */
@@ -14,11 +14,11 @@ const BEGINS_WITH_HEX = /^[0-9a-f]{2}/;
 
 /**
  * The names of the files of a folder in pages, in ascending order. The file system returns them in no order, and there may be more than fit
- * into memory. So they are distributed to ranges, in files if there are many, and each range is sorted on its own.
+ * into memory. So they are distributed to ranges, in a temporary file if there are many, and each range is sorted on its own.
  */
 export async function* sortedNames(path: string): AsyncGenerator<string[]> {
-  const temporary = await mkdtemp(join(tmpdir(), 'sorted-names-'));
-  const ranges = STARTS.map((_, number) => new NameRange(join(temporary, String(number))));
+  const disk = new TemporaryFile();
+  const ranges = STARTS.map(() => new NameRange(disk));
   try {
     await distribute(path, ranges);
     for (const range of ranges) {
@@ -26,7 +26,7 @@ export async function* sortedNames(path: string): AsyncGenerator<string[]> {
       for (let at = 0; at < names.length; at += PAGE) yield names.slice(at, at + PAGE);
     }
   } finally {
-    await rm(temporary, { recursive: true });
+    await disk.close();
   }
 }
 
@@ -49,21 +49,20 @@ function rangeOf(name: string): number {
 /** The names from one start to the next. */
 class NameRange {
   names: string[] = [];
-  private isOnDisk = false;
+  private readonly onDisk: Piece[] = [];
 
-  constructor(private readonly path: string) {}
+  constructor(private readonly disk: TemporaryFile) {}
 
   async flush(): Promise<void> {
     if (this.names.length === 0) return;
-    await appendFile(this.path, this.names.map((name) => name + SEPARATOR).join(''));
+    this.onDisk.push(await this.disk.append(this.names.join(SEPARATOR)));
     this.names = [];
-    this.isOnDisk = true;
   }
 
   async sorted(): Promise<string[]> {
-    const onDisk = this.isOnDisk ? (await readFile(this.path, 'utf8')).split(SEPARATOR) : [];
-    const names = [...onDisk, ...this.names].filter((name) => name !== '');
+    const { names } = this;
     this.names = [];
+    for (const piece of this.onDisk) names.push(...(await this.disk.read(piece)).split(SEPARATOR));
     return names.toSorted();
   }
 }
