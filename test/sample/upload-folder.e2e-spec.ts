@@ -1,4 +1,4 @@
-import {
+import promises, {
   cp,
   mkdir,
   mkdtemp,
@@ -9,12 +9,16 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import os, { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import { DataSource } from 'typeorm';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { FileSweep } from '../../apps/sample/src/files/file-sweep.entity.js';
+import { PARTS_JOB, Scratch } from '../../apps/sample/src/files/scratch.js';
 import { StorageUnavailableError } from '../../apps/sample/src/files/storage-errors.js';
+import { sortedNames } from '../../apps/sample/src/files/sorted-names.js';
 import { SweepJob } from '../../apps/sample/src/files/sweep-job.js';
 import { mp3 } from '../support/audio.js';
 import { createOnPostgres, onPostgres } from '../support/databases.js';
@@ -189,6 +193,34 @@ onPostgres('the upload folder and the database', (bin) => {
     await expect(markerOf('others')).rejects.toThrow('ENOENT');
   });
 
+  describe('with a part that a container with the same host name and process id receives', () => {
+    const name = `5b0f6b1c.${process.pid}@${hostname()}.part`;
+    const parts = () => readdir(join(root, 'uploads/parts'));
+    beforeEach(async () => {
+      await mkdir(join(root, 'uploads/parts'), { recursive: true });
+      await writeFile(join(root, 'uploads/parts', name), 'x');
+    });
+
+    it('keep it, also at a start, until nothing was written to it for ten minutes', async () => {
+      const { app } = await startOn(database, 'uploads');
+      await app.get(Scratch).removeAbandoned();
+      expect(await parts()).toEqual([name]);
+      const old = new Date(Date.now() - 601_000);
+      await utimes(join(root, 'uploads/parts', name), old, old);
+      expect(app.get(SchedulerRegistry).doesExist('interval', PARTS_JOB)).toBe(true);
+      await app.get(Scratch).removeAbandoned();
+      expect(await parts()).toEqual([]);
+    });
+
+    it('control: a rule that compares host name and process id deletes it', async () => {
+      const received = new Set<string>(); // by this container
+      for (const part of await parts())
+        if (part.endsWith(`.${process.pid}@${hostname()}.part`) && !received.has(part))
+          await rm(join(root, 'uploads/parts', part));
+      expect(await parts()).toEqual([]);
+    });
+  });
+
   it('get one id if three instances start at the same time', async () => {
     const started = await Promise.all([1, 2, 3].map(() => startOn(database, 'uploads')));
     const rows = await started[0]?.app.get(DataSource).query('SELECT id FROM upload_folder');
@@ -214,6 +246,21 @@ onPostgres('the upload folder and the database', (bin) => {
     const [{ dueAt } = { dueAt: new Date(0) }] = await rows.find();
     expect(Math.round((dueAt.getTime() - started[0]!.wechat.clock.now()) / 3600_000)).toBe(24);
     expect(await filesOf('uploads')).toContain(join('trash', 'recordings', 'orphan'));
+  });
+
+  it('are listed in order if there are too many for memory, and kill -9 leaves no temporary file', async () => {
+    const names = Array.from({ length: 30_000 }, (_, n) => n.toString(16).padStart(5, '0'));
+    const entries = names.toReversed().map((name) => ({ name, isFile: () => true }));
+    jest.spyOn(promises, 'opendir').mockResolvedValueOnce(Readable.from(entries) as never); // so many files take a minute
+    jest.spyOn(os, 'tmpdir').mockReturnValue(root);
+    const listed: string[] = [];
+    for await (const page of sortedNames('many')) {
+      expect(await readdir(root)).toEqual([]);
+      listed.push(...page);
+    }
+    expect(os.tmpdir).toHaveBeenCalledTimes(1);
+    expect(listed).toEqual(names);
+    jest.restoreAllMocks();
   });
 
   it('are compared a page at a time: 2,000 rows without a file are marked, and none is deleted', async () => {

@@ -12,6 +12,8 @@ import { StoredFiles } from './stored-files.js';
 
 /** How often the readiness check may look whether the store responds, in milliseconds. */
 const LOOK_EVERY_MS = 2000;
+/** The key of a file that is written to learn the time of the store. */
+const CLOCK = '.clock';
 
 /** The files of the app: the folders of the store, and whether the store responds and belongs to the database. */
 @Injectable()
@@ -61,6 +63,17 @@ export class FileStorage implements OnModuleInit {
   async mustWork(): Promise<void> {
     if (this.problem !== undefined) await this.check();
     if (this.problem !== undefined) throw new StorageUnavailableError({ retryAfter: 60 });
+  }
+
+  /**
+   * The time by the clock that dates the files, in milliseconds: that of the bucket or of the file server. The clock of this machine may be
+   * wrong by hours, because the client of S3 corrects the time in its requests.
+   */
+  async now(): Promise<number> {
+    await this.scratch.withText('now', (part) => this.store.put(CLOCK, part));
+    const written = await this.store.stat(CLOCK);
+    if (!written) throw new StorageUnavailableError({ reason: `${this.store.place}: no ${CLOCK}` });
+    return written.writtenAt;
   }
 
   private async runCheck(): Promise<void> {

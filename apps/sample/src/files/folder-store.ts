@@ -55,7 +55,7 @@ export class FolderStore extends FileStore {
 
   async move(from: string, to: string): Promise<boolean> {
     const moved = await unlessMissing(async () => {
-      const now = new Date();
+      const now = new Date(); // of this machine: if its clock is wrong, the file stays in the trash for a shorter or longer time
       await utimes(this.pathOf(from), now, now);
       await rename(this.pathOf(from), this.pathOf(to));
       return true;

@@ -1,10 +1,11 @@
 import { Logger } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, opendir, rm, stat, statfs } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, opendir, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { beginPart, endPart, isAbandoned } from './part-name.js';
 import { storageErrorOf, StorageUnavailableError } from './storage-errors.js';
 
 /** A file that is received and not stored yet. */
@@ -16,19 +17,41 @@ export interface PartFile {
 /** Uploads stop here, so that the database and the log on the same disk keep working. */
 const MIN_FREE_BYTES = 500 * 1024 * 1024;
 
+/**
+ * Longer than any part waits between two writes, or until it is stored: a request has two minutes to arrive, and a picture waits for the
+ * decoder for four minutes at most.
+ */
+const ABANDONED_MS = 600_000;
+/** The name of the timer. */
+export const PARTS_JOB = 'parts';
+
 /** The local folder for files that are being received. They are inspected there before they are stored, because that needs random access. */
 export class Scratch {
   private readonly logger = new Logger(Scratch.name);
 
   constructor(readonly path: string) {}
 
-  /** Creates the folder, and removes the parts of processes that have ended. */
+  /** Creates the folder, and removes abandoned parts. */
   async create(): Promise<void> {
     await mkdir(this.path, { recursive: true });
-    for await (const { name } of await opendir(this.path)) {
-      const path = join(this.path, name);
-      const written = await stat(path).catch(() => undefined); // another process has removed it
-      if (written && isAbandoned(name, written.mtimeMs)) await rm(path, { force: true });
+    await this.removeAbandoned();
+  }
+
+  /**
+   * Removes the parts of processes that have ended: nothing was written to them for ten minutes. Several instances may have the folder, and
+   * in containers all of them can have one host name and process id, so only the time shows that a part is abandoned.
+   */
+  @Interval(PARTS_JOB, ABANDONED_MS)
+  async removeAbandoned(): Promise<void> {
+    try {
+      const oldest = (await this.now()) - ABANDONED_MS;
+      for await (const { name } of await opendir(this.path)) {
+        const path = join(this.path, name);
+        const written = await stat(path).catch(() => undefined); // another process has removed it
+        if (written && written.mtimeMs < oldest) await rm(path, { force: true });
+      }
+    } catch (error) {
+      this.logger.error(error);
     }
   }
 
@@ -59,12 +82,25 @@ export class Scratch {
    * @param write writes the file and returns its size
    */
   async write(write: (path: string) => Promise<number>): Promise<PartFile> {
-    const path = join(this.path, beginPart());
+    const path = join(this.path, `${randomUUID()}.part`);
     try {
       return { path, size: await write(path) };
     } catch (error) {
       await this.discard({ path });
       throw storageErrorOf(error);
+    }
+  }
+
+  /** Creates a part with a text for `use`, and removes it. */
+  async withText<Result>(text: string, use: (part: PartFile) => Promise<Result>): Promise<Result> {
+    const part = await this.write(async (path) => {
+      await writeFile(path, text);
+      return Buffer.byteLength(text);
+    });
+    try {
+      return await use(part);
+    } finally {
+      await this.discard(part);
     }
   }
 
@@ -80,6 +116,10 @@ export class Scratch {
 
   async discard({ path }: Pick<PartFile, 'path'>): Promise<void> {
     await rm(path, { force: true }).catch((error: unknown) => this.logger.error(error));
-    endPart(basename(path));
+  }
+
+  /** The time of the file system, in milliseconds. That of a network volume can differ from the time of this machine. */
+  private now(): Promise<number> {
+    return this.withText('', async ({ path }) => (await stat(path)).mtimeMs);
   }
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { EntityManager } from 'typeorm';
 import { inParallel } from '../common/in-parallel.js';
@@ -63,16 +62,7 @@ export async function readMarker(store: FileStore): Promise<string | undefined> 
 }
 
 export async function writeMarker(store: FileStore, scratch: Scratch, id: string): Promise<void> {
-  const line = `${id}\n`;
-  const part = await scratch.write(async (path) => {
-    await writeFile(path, line);
-    return line.length;
-  });
-  try {
-    await store.put(MARKER, part);
-  } finally {
-    await scratch.discard(part);
-  }
+  await scratch.withText(`${id}\n`, (part) => store.put(MARKER, part));
 }
 
 async function mayShareAnId(

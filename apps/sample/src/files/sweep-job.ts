@@ -66,15 +66,15 @@ export class SweepJob extends DueJob<FileSweep> {
 
   private async sweepAll(lease: FileSweep): Promise<SweepResult> {
     await this.storage.check();
-    const { problem, store, kinds, scratch } = this.storage;
+    const { problem, store, kinds } = this.storage;
     if (problem !== undefined) throw new StorageUnavailableError({ reason: problem });
-    await scratch.create(); // removes the parts of other hosts that have ended since this process started
     const total = { orphans: 0, missing: 0 };
     const db = this.rows.manager;
+    const now = await this.storage.now();
     const trashAge = this.config.uploadTrashAge;
     const mayContinue = this.renewing(lease);
     for (const kind of kinds) {
-      const { orphans, missing } = await sweep(kind, { store, db, trashAge, mayContinue });
+      const { orphans, missing } = await sweep(kind, { store, db, now, trashAge, mayContinue });
       total.orphans += orphans;
       total.missing += missing;
     }

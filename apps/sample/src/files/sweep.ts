@@ -16,6 +16,8 @@ const GRACE_MS = 3600_000;
 export interface SweepOptions {
   store: FileStore;
   db: EntityManager;
+  /** The time of the store when the work began, in milliseconds. */
+  now: number;
   /** How long a file without a row stays in the trash, in milliseconds. */
   trashAge: number;
   /** Runs between two pages. It throws to end the work. */
@@ -79,10 +81,10 @@ async function* pagesOf(index: FileIndex, db: EntityManager): AsyncGenerator<Ind
 async function moveOrphans(
   kind: StoredFiles,
   { rows, files }: Comparison,
-  { store, db }: SweepOptions,
+  { store, db, now }: SweepOptions,
 ): Promise<number> {
   const named = namesOf(rows);
-  const young = Date.now() - GRACE_MS;
+  const young = now - GRACE_MS;
   const absent = files.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < young);
   const orphans = await withoutRow(absent, kind, db);
   const moved = await inParallel(orphans, AT_ONCE, ({ name }) =>
@@ -115,10 +117,10 @@ async function markRows(
 async function emptyTrash(
   kind: StoredFiles,
   { rows, trash }: Comparison,
-  { store, db, trashAge }: SweepOptions,
+  { store, db, now, trashAge }: SweepOptions,
 ): Promise<void> {
   const named = namesOf(rows);
-  const old = Date.now() - trashAge;
+  const old = now - trashAge;
   const absent = trash.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < old);
   const expired = await withoutRow(absent, kind, db);
   await inParallel(expired, AT_ONCE, ({ name }) => store.remove(`${trashOf(kind)}/${name}`));
