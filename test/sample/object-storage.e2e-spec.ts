@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { copyFiles } from '../../apps/sample/src/files/copy.js';
+import { FileStorage } from '../../apps/sample/src/files/file-storage.js';
 import type { FileStore } from '../../apps/sample/src/files/file-store.js';
 import { FolderStore } from '../../apps/sample/src/files/folder-store.js';
 import { openStore } from '../../apps/sample/src/files/open-store.js';
@@ -269,7 +270,8 @@ describe('files in a bucket', () => {
     await write('avatars/young');
     const requests = s3.requests.length;
     expect((await s.app.get(SweepJob).runNow()).orphans).toBe(25);
-    expect(s3.requests.slice(requests).filter((line) => line.startsWith('HEAD'))).toEqual([]);
+    const heads = s3.requests.slice(requests).filter((line) => line.startsWith('HEAD'));
+    expect(heads).toEqual(['HEAD /uploads/app/.clock']); // for the time of the bucket, and none for a file
     expect(await names('avatars')).toContain('young');
     expect(await names('recordings')).toContain(id);
     expect((await names('trash/avatars')).length).toBe(25);
@@ -377,7 +379,7 @@ describe('npm run files -- copy', () => {
   };
 
   it('continues after an interruption, verifies each file, and deletes nothing', async () => {
-    s3.fail({ status: 500, code: 'InternalError' }, Infinity, /^PUT .*recordings-01/);
+    s3.fail({ status: 500, code: 'InternalError' }, Infinity, /^PUT .*copying-01/);
     await expect(copy()).rejects.toThrow(StorageUnavailableError);
     expect(await contentOf('recordings/015')).toBeUndefined();
     s3.pass();
@@ -400,6 +402,28 @@ describe('npm run files -- copy', () => {
     await writeFile(join(root, 'uploads/.folder-id'), '00000000-0000-4000-8000-000000000000\n');
     await expect(copy()).rejects.toThrow('belongs to another database');
     expect(await readFile(join(root, 'uploads/.folder-id'), 'utf8')).toMatch(/^0/);
+  });
+
+  it('leaves nothing for ever if it is interrupted and the file is then deleted', async () => {
+    const app = await start({ env: s3.env('uploads/interrupted') });
+    to = await storeOf(s3.env('uploads/interrupted'));
+    await writeFile(join(root, 'uploads/.folder-id'), (await contentOf('.folder-id')) ?? '');
+    await writeFile(join(root, 'uploads/recordings/000'), 'sound');
+    const { names } = storedOf(app);
+    s3.fail({ status: 500, code: 'InternalError' }, Infinity, /^GET .*copying-000/);
+    await expect(copy()).rejects.toThrow(StorageUnavailableError);
+    s3.pass();
+    await rm(join(root, 'uploads/recordings/000'));
+    await copy();
+    const sweep = async (now: number) => {
+      jest.spyOn(app.app.get(FileStorage), 'now').mockResolvedValue(now);
+      await app.app.get(SweepJob).runNow();
+      return names('trash/recordings');
+    };
+    expect(await sweep(Date.now())).toContain('copying-000'); // another copy may be writing it now
+    expect(await sweep(Date.now() + 31 * 86_400_000)).not.toContain('copying-000');
+    jest.restoreAllMocks();
+    await app.close();
   });
 
   it('gives no name to a file whose content arrives changed', async () => {

@@ -10,8 +10,8 @@ import { SortedPages, steps } from './sorted-pages.js';
 import { MARKER, readMarker, writeMarker } from './storage-id.js';
 
 const AT_ONCE = 8;
-/** Files that are not verified yet. They are outside of the folders that the app reads. A later run overwrites those of an interrupted one. */
-const UNVERIFIED = '.copying-';
+/** A file that is not verified yet is in the trash. So the sweep removes it after UPLOAD_TRASH_AGE if the copy was interrupted. */
+const unverifiedKey = (folder: Folder, name: string): string => `trash/${folder}/copying-${name}`;
 
 export interface Copy {
   from: FileStore;
@@ -54,17 +54,17 @@ async function copyFolder(folder: Folder, copy: Copy): Promise<void> {
     const there = new Set(target.take(upTo).map(({ name }) => name));
     const files = source.take(upTo);
     const left = files.filter(({ name }) => !there.has(name));
-    await inParallel(left, AT_ONCE, ({ name }) => copyFile(`${folder}/${name}`, copy));
+    await inParallel(left, AT_ONCE, ({ name }) => copyFile(folder, name, copy));
     copied += left.length;
     present += files.length - left.length;
     copy.report(`${folder}: ${copied} copied, ${present} were there`);
   }
 }
 
-async function copyFile(key: string, { from, to, scratch }: Copy): Promise<void> {
+async function copyFile(folder: Folder, name: string, { from, to, scratch }: Copy): Promise<void> {
+  const [key, unverified] = [`${folder}/${name}`, unverifiedKey(folder, name)];
   const content = await from.read(key);
   if (!content) return; // deleted meanwhile
-  const unverified = UNVERIFIED + key.replace('/', '-');
   const { part, sha256 } = await receive(content, scratch);
   try {
     await to.put(unverified, part);
@@ -72,11 +72,11 @@ async function copyFile(key: string, { from, to, scratch }: Copy): Promise<void>
     await scratch.discard(part);
   }
   const written = await to.read(unverified);
-  if (!written || (await sha256Of(written)) !== sha256)
+  const isSame = written !== undefined && (await sha256Of(written)) === sha256;
+  if (!isSame || !(await to.move(unverified, key)))
     throw new CopyError(
       `${key} has another content in ${to.root} than in ${from.root}. Run the command again.`,
     );
-  await to.move(unverified, key);
 }
 
 async function receive(
