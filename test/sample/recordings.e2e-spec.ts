@@ -262,10 +262,22 @@ describeOnEachDatabase('recordings', (database) => {
       );
     });
 
+    it('leave no file if the form ends before the file is open', async () => {
+      const before = await files();
+      const { open } = fs.promises;
+      jest.spyOn(fs.promises, 'open').mockImplementationOnce(async (...path) => {
+        await sleep(100);
+        return open(...path);
+      });
+      const truncated = multipart([file(mp3(1000))]).subarray(0, 2000);
+      expect((await upload('POST /recordings', context.token, truncated)).status).toBe(400);
+      expect(await files()).toBe(before);
+    });
+
     it('are 503 on a full disk, and leave no file', async () => {
       const before = await files();
-      const { createWriteStream } = fs;
-      jest.spyOn(fs, 'createWriteStream').mockImplementation(() => createWriteStream('/dev/full')); // the device of Linux that is always full
+      const { open } = fs.promises;
+      jest.spyOn(fs.promises, 'open').mockImplementationOnce(() => open('/dev/full', 'w')); // the device of Linux that is always full
       const { status, headers, body } = await upload('POST /recordings', context.token, [
         file(mp3(60_000)),
       ]);

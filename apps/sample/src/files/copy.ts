@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import { inParallel } from '../common/in-parallel.js';
 import { FOLDERS } from './file-store.js';
 import type { FileStore, Folder } from './file-store.js';
@@ -84,20 +82,13 @@ async function receive(
   scratch: Scratch,
 ): Promise<{ part: PartFile; sha256: string }> {
   const hash = createHash('sha256');
-  const part = await scratch.write(async (path) => {
-    const target = createWriteStream(path, { flags: 'wx' });
-    await pipeline(
-      content,
-      async function* (chunks) {
-        for await (const chunk of chunks) {
-          hash.update(chunk as Uint8Array);
-          yield chunk;
-        }
-      },
-      target,
-    );
-    return target.bytesWritten;
-  });
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of content) {
+      hash.update(chunk as Uint8Array);
+      yield chunk as Uint8Array;
+    }
+  }
+  const part = await scratch.receive(Readable.from(hashed(), { objectMode: false }));
   return { part, sha256: hash.digest('hex') };
 }
 

@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, opendir, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, open, opendir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -71,7 +70,8 @@ export class Scratch {
   /** Writes a stream to disk. If it fails, nothing is left. */
   receive(source: Readable): Promise<PartFile> {
     return this.write(async (path) => {
-      const target = createWriteStream(path, { flags: 'wx' });
+      const file = await open(path, 'wx'); // a pipeline that fails at once does not wait until its file is open
+      const target = file.createWriteStream();
       await pipeline(source, target);
       return target.bytesWritten;
     });
