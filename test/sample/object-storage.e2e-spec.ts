@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { copyFiles } from '../../apps/sample/src/files/copy.js';
@@ -259,6 +261,29 @@ describe('files in a bucket', () => {
     await until(async () => (await state()) === 'ok');
     expect((await upload()).status).toBe(201);
     expect(await parts()).toEqual([]);
+  });
+
+  it('use no connection to the storage after the client has left, even before the first byte is read', async () => {
+    const { id } = (await upload(wav(600_000, 16))).body.data;
+    const store = await storeOf(s3.env());
+    const contents = await Promise.all([1, 2, 3].map(() => store.read(`recordings/${id}`)));
+    expect(s3.unread).toBe(3);
+    for (const content of contents) content!.destroy();
+    await until(() => s3.unread === 0);
+  });
+
+  it('control: keep the connection if only the generator ends the response', async () => {
+    const body = Readable.from([Buffer.alloc(1)]);
+    const passOn = async function* () {
+      try {
+        yield* body;
+      } finally {
+        body.destroy();
+      }
+    };
+    const content = Readable.from(passOn());
+    await once(content.destroy(), 'close');
+    expect(body.destroyed).toBe(false);
   });
 
   it('that were stored by a process that died before the row are found by the sweep, page by page', async () => {

@@ -20,6 +20,8 @@ export type S3Fault = { status: number; code: string } | 'dead' | 'cut off';
 export class TestS3 {
   /** The requests that have arrived: `PUT /uploads/recordings/…`. */
   readonly requests: string[] = [];
+  /** How many responses have begun and are not read to their end. */
+  unread = 0;
   private readonly faults: { fault: S3Fault; times: number; when: RegExp }[] = [];
   private readonly waiting = new Set<ServerResponse>();
   private readonly front: Server;
@@ -93,6 +95,11 @@ export class TestS3 {
     });
     outgoing.on('response', (received) => {
       const { statusCode: status = 500, headers: sent } = received;
+      this.unread++;
+      response.once('close', () => {
+        this.unread--;
+        received.destroy();
+      });
       response.writeHead(status, isList ? { 'content-type': 'application/xml' } : sent);
       if (isList) void text(received).then((xml) => response.end(firstPage(xml)));
       else received.pipe(response);

@@ -96,9 +96,7 @@ export class S3Store extends FileStore {
       const object = await this.client
         .send(new GetObjectCommand({ ...this.at(key), Range }), options)
         .catch(unlessMissing);
-      return (
-        object && Readable.from(this.untilIdle(object.Body as Readable), { objectMode: false })
-      );
+      return object && this.contentOf(object.Body as Readable);
     });
   }
 
@@ -181,6 +179,12 @@ export class S3Store extends FileStore {
     }
   }
 
+  /** A generator that has not begun cannot end the response, so the stream does: a client can leave before its first byte is read. */
+  private contentOf(body: Readable): Readable {
+    const content = Readable.from(this.untilIdle(body), { objectMode: false });
+    return content.once('close', () => body.destroy());
+  }
+
   /** Passes the bytes of a response on, until the storage sends none for too long. */
   private async *untilIdle(source: Readable): AsyncGenerator<Uint8Array> {
     const chunks = source.iterator() as AsyncIterator<Uint8Array>;
@@ -194,11 +198,7 @@ export class S3Store extends FileStore {
         clearTimeout(timer);
       }
     };
-    try {
-      for (let chunk = await next(); !chunk.done; chunk = await next()) yield chunk.value;
-    } finally {
-      source.destroy();
-    }
+    for (let chunk = await next(); !chunk.done; chunk = await next()) yield chunk.value;
   }
 
   private unavailable(error: unknown, cannotBe: 'stored' | 'read'): StorageUnavailableError {
