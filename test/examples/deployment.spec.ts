@@ -82,11 +82,15 @@ describeNginx('etc/nginx.conf', () => {
     const paths = [
       '/wx/mini/v1/wx1/canary/code2Session',
       '//wx/v1/wx1/canary/oauth2',
+      '/shared/recordings/canary',
+      '/content/checks/canary.mp3',
+      '/avatars/canary.jpg',
       '/me?canary',
     ];
     for (const path of paths) await fetch(nginx.url + path);
     await nginx.stop();
-    expect(nginx.log()).toContain('"GET /wx/-" 4');
+    for (const place of ['wx', 'shared', 'content/checks', 'avatars'])
+      expect(nginx.log()).toContain(`"GET /${place}/-" 4`);
     expect(nginx.log()).not.toContain('canary');
 
     nginx = await startNginx('http://127.0.0.1:1');
