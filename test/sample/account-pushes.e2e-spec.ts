@@ -1,9 +1,10 @@
 import { SchedulerRegistry } from '@nestjs/schedule';
+import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
 import { ACCOUNT_JOB, AccountPushes } from '../../apps/sample/src/account/account-pushes.js';
 import { mp3 } from '../support/audio.js';
 import { startContentApp } from '../support/content-app.js';
 import type { Author, ContentApp } from '../support/content-app.js';
-import { registered } from '../support/people.js';
+import { person, registered } from '../support/people.js';
 import { PNG_PICTURE } from '../support/pictures.js';
 import type { StartOptions } from '../support/start.js';
 
@@ -58,6 +59,17 @@ describe.each([
     await receive(CANCEL);
     expect((await me.get('/me')).status).toBe(isPlain ? 200 : 401);
     if (isPlain) expect(s.log.join('')).toContain('安全模式');
+  });
+
+  it('a cancellation during an outage of the store deletes no account of a later login', async () => {
+    jest.spyOn(s.app.get(WechatStore), 'remove').mockRejectedValue(new StoreUnavailableError());
+    await receive(CANCEL);
+    jest.restoreAllMocks();
+    const again = await person(s, me.wechat);
+    expect(again.isNewUser).toBe(!isPlain);
+    s.wechat.clock.advance('10m');
+    await s.app.get(AccountPushes).run();
+    expect((await s.call('GET /me', { token: again.session_rd })).status).toBe(200);
   });
 
   it('a modified profile is stale until a name is saved', async () => {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { InjectRepository } from '@nestjs/typeorm';
-import { OnWechatMessage } from 'nestjs-wechat';
+import { OnWechatMessage, StoreUnavailableError } from 'nestjs-wechat';
 import type { WechatMessage } from 'nestjs-wechat';
 import { randomUUID } from 'node:crypto';
 import { Repository } from 'typeorm';
@@ -91,15 +91,26 @@ export class AccountPushes extends DueJob<AccountPush> {
   }
 
   /** WeChat does not sign the content of a plain push, so a plain push deletes nothing. */
-  private async apply({ event, revoked, encrypted }: AccountPush, user: User): Promise<void> {
+  private async apply(push: AccountPush, user: User): Promise<void> {
+    const { event, revoked, encrypted } = push;
     if (event === MODIFIED) {
       await this.users.save(user, { profileStale: true });
     } else if (!encrypted) {
       this.warnOfPlain(event);
     } else if (event === CANCEL) {
-      await this.accounts.close({ user });
+      await this.close(user, push);
     } else {
       await this.deleteRevoked(user, revoked ?? '');
+    }
+  }
+
+  /** Deletes the push together with the account. If it were repeated, it would delete the account of the user's next login. */
+  private async close(user: User, { id }: AccountPush): Promise<void> {
+    try {
+      await this.accounts.close({ user }, (db) => db.delete(AccountPush, id));
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      this.logger.warn('An account is deleted, but not all of its sessions could be revoked.');
     }
   }
 

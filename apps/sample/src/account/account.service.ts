@@ -25,17 +25,22 @@ export class AccountService {
 
   /**
    * Deletes an account (注销). Its recordings are deleted first, in pages, because a user can have thousands. The account and what is left
-   * follow in one transaction. From then on every session and token of the account is 401, even if a later step fails. If an earlier
-   * step fails, the account still exists, and the user repeats the request. Files that are not removed move to the trash at the next sweep,
-   * and sessions that are not revoked expire.
-   * @throws AccountDeletedError, StoreUnavailableError
+   * follow in one transaction. From then on every token of the account is 401, even if a later step fails. If an earlier step fails, the
+   * account still exists, and the user repeats the request. Files that are not removed move to the trash at the next sweep. Sessions that are
+   * not revoked are 401 too, until the WeChat user logs in again: then they belong to the new account, until they expire.
+   * @param alsoDelete deletes further rows in the same transaction
+   * @throws AccountDeletedError; StoreUnavailableError if the account is deleted and a session is not revoked
    */
-  async close({ user }: Pick<Account, 'user'>): Promise<void> {
+  async close(
+    { user }: Pick<Account, 'user'>,
+    alsoDelete?: (db: EntityManager) => Promise<unknown>,
+  ): Promise<void> {
     await this.recordings.deleteAll(user);
-    const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => ({
-      pictures: await this.avatars.filesOf(db, user.id),
-      ...(await removeRows(db, user, this.now())),
-    }));
+    const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => {
+      await alsoDelete?.(db);
+      const files = await this.avatars.filesOf(db, user.id);
+      return { pictures: files, ...(await removeRows(db, user, this.now())) };
+    });
     await this.recordings.remove(recordings.map(({ id }) => id));
     await this.avatars.remove(pictures);
     await Promise.all(
