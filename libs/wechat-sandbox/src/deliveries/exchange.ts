@@ -32,13 +32,15 @@ export async function exchange(
   if (target?.protocol !== 'http:' || !isLoopback(target.hostname))
     return { status: 0, body: '', note: NOT_HERE };
   for (const [name, value] of letter.query ?? []) target.searchParams.append(name, value);
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(RESPONSE_DEADLINE)]);
+  const deadline = AbortSignal.timeout(RESPONSE_DEADLINE);
   try {
+    const signal = AbortSignal.any([closing, deadline]);
     const response = await responseTo(method, target, letter, signal);
     const body = await readBody(response, largest);
     return { status: response.statusCode ?? 0, body: body.toString() };
   } catch (error) {
-    const late = signal.aborted && !closing.aborted;
+    // This use of `deadline` also keeps it in memory: `any` does not, and a collected signal never aborts.
+    const late = deadline.aborted && !closing.aborted;
     return { status: 0, body: '', note: late ? 'no response within 5 s' : reason(error) };
   }
 }
