@@ -1,28 +1,19 @@
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
-import { buildApp, compiledFile } from '../support/built-app.js';
+import { buildApp } from '../support/built-app.js';
 import { createOnPostgres, onPostgres } from '../support/databases.js';
-import { clientOf } from '../support/http.js';
-import type { AppResponse } from '../support/http.js';
 import { PUSH } from '../support/push-messages.js';
 import { freePort, until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
+import { actUntilKilled, killAppInstances, startAppInstance } from './app-instance.js';
+import type { AppInstance } from './app-instance.js';
 import { isFull } from './rows.js';
 
 /** Longer than the lease of an order and than the first steps of every schedule. */
 const DOWNTIME_MS = 61_000;
-
-/** A client of one process of the reference app, logged in. */
-interface Instance {
-  child: ChildProcess;
-  call: (route: string, body?: object) => Promise<AppResponse>;
-}
 
 type Step = 'pay' | 'notify' | 'refund' | 'refunded';
 
@@ -70,31 +61,15 @@ const PAID_MESSAGE = JSON.stringify({ templateId: TEMPLATE.id, data: { amount2: 
 
 onPostgres('the reference app after kill -9', (bin) => {
   let uploads: string;
-  const children = new Set<ChildProcess>();
 
   beforeAll(async () => {
     uploads = mkdtempSync(join(tmpdir(), 'nestjs-wechat-uploads-'));
     await buildApp(); // it starts in half of the CPU time that it takes to compile each file when Node loads it
   }, 300_000);
   afterAll(() => {
-    for (const child of children) child.kill('SIGKILL');
+    killAppInstances();
     rmSync(uploads, { recursive: true, force: true });
   });
-
-  async function startInstance(
-    env: Record<string, string>,
-    user: SandboxUser,
-    how: { skewMs: number; killAt?: string },
-  ): Promise<Instance> {
-    const worker = compiledFile('test/faults/workers/coffee-shop.js');
-    const child = fork(worker, [JSON.stringify({ env, ...how })], { silent: true });
-    children.add(child);
-    const [{ url }] = (await once(child, 'message')) as [{ url: string }];
-    const send = clientOf(url);
-    const login = await send('POST /auth/login', { body: await user.login() });
-    const token = login.body.data.session_rd;
-    return { child, call: (route, body) => send(route, { token, body }) };
-  }
 
   /** A sandbox, its user, and the variables of the instances, which have one database. */
   async function prepare(): Promise<Prepared> {
@@ -121,17 +96,14 @@ onPostgres('the reference app after kill -9', (bin) => {
   async function replaceKilled(
     { wechat, env, user }: Prepared,
     killAt: string,
-    act: (doomed: Instance) => Promise<unknown>,
-  ): Promise<Instance> {
-    const doomed = await startInstance(env, user, { skewMs: 0, killAt });
-    const killed = once(doomed.child, 'exit');
-    await act(doomed).catch(() => undefined); // the connection ends with the process
-    expect((await killed)[1]).toBe('SIGKILL');
+    act: (doomed: AppInstance) => Promise<unknown>,
+  ): Promise<AppInstance> {
+    await actUntilKilled(await startAppInstance(env, user, { killAt }), act);
     wechat.clock.advance(DOWNTIME_MS);
-    return startInstance(env, user, { skewMs: DOWNTIME_MS });
+    return startAppInstance(env, user, { skewMs: DOWNTIME_MS });
   }
 
-  const newOrder = async ({ call }: Instance) =>
+  const newOrder = async ({ call }: AppInstance) =>
     (await call('POST /orders', { productId: 'latte', quantity: 1 })).body.data;
 
   it.each(POINTS.filter(([, point]) => chosen([point]).length > 0))(
@@ -214,7 +186,7 @@ interface Prepared {
 interface Act {
   wechat: WechatSandbox;
   user: SandboxUser;
-  instance: Instance;
+  instance: AppInstance;
   id: string;
 }
 

@@ -3,6 +3,7 @@ import { PaymentService, RefundService } from 'nestjs-wechat/pay';
 import { AccountPushes } from '../../../apps/sample/src/account/account-pushes.js';
 import { createApp } from '../../../apps/sample/src/app.js';
 import { readConfig } from '../../../apps/sample/src/config.js';
+import { StoredFiles } from '../../../apps/sample/src/files/stored-files.js';
 import { OrderSteps } from '../../../apps/sample/src/shop/order-steps.js';
 
 /** The reference app in its own process, which ends itself by SIGKILL before or after the first call of one method. */
@@ -22,6 +23,7 @@ const CLASSES: Record<string, { prototype: object }> = {
   PaymentService,
   RefundService,
   ShippingService,
+  StoredFiles,
 };
 
 function killProcess(): Promise<never> {
