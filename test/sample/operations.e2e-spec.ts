@@ -479,7 +479,7 @@ onPostgres('a PostgreSQL server', (bin) => {
     for (const app of apps) await expect(app.login()).resolves.toMatchObject({ isNewUser: true });
   });
 
-  it('runs a migration that is slower than the timeout of a query once, for five instances', async () => {
+  it('runs a migration that is slower than the timeouts of a query and of an idle transaction once, for five instances', async () => {
     class Slow1900000000000 implements MigrationInterface {
       async up(db: QueryRunner): Promise<void> {
         await db.query('SELECT pg_sleep(1)');
@@ -491,7 +491,7 @@ onPostgres('a PostgreSQL server', (bin) => {
       type: 'postgres',
       url: await postgres.createDatabase(),
       migrations: [Slow1900000000000],
-      extra: { query_timeout: 500 },
+      extra: { query_timeout: 500, options: '-c idle_in_transaction_session_timeout=300' },
     };
     const started = await Promise.all([1, 2, 3, 4, 5].map(() => migrateAndConnect(options)));
     expect(await started[4]!.query('SELECT count(*) FROM migrations')).toEqual([{ count: '1' }]);

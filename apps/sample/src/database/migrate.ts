@@ -60,6 +60,8 @@ async function alone(options: DataSourceOptions, work: () => Promise<void>): Pro
         );
       await sleep(LOOK_EVERY);
     }
+    // The transaction is idle while the migrations run. A limit of the server would end it, and the lock with it.
+    await runner.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await work();
     await runner.commitTransaction();
   } finally {
