@@ -335,6 +335,19 @@ describeRedis('the store behind a bad network', () => {
   });
 });
 
+it('the store is unavailable, and says so, while a sentinel names a primary without an address', async () => {
+  const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation();
+  const fake = await FakeResp.start();
+  fake.reply = '*2\r\n$0\r\n\r\n$4\r\n6379';
+  const sentinel = fake.url.replace('redis://', 'redis+sentinel://');
+  const store = await RedisStore.open({ url: `${sentinel}/primary` });
+  expect((await outcomeOf(() => store.get('k'))).is).toBe('unavailable');
+  expect(logged.mock.calls.join()).toContain('no sentinel names the primary');
+  logged.mockRestore();
+  await store.close();
+  await fake.close();
+});
+
 describe('the store, for an error reply of Redis', () => {
   let fake: FakeResp;
   let store: RedisStore;

@@ -14,6 +14,9 @@ import type { RedisAddress, SentinelUrl } from './redis.url.js';
 /** How often the sentinels are asked for the primary. */
 const ASK_INTERVAL_MS = 1_000;
 
+/** `host:port`. The host can be an IPv6 address. */
+const ADDRESS = /^(.+):(\d+)$/;
+
 const NO_SERVER: RedisServer = { address: '' };
 
 /** What one sentinel says. */
@@ -93,7 +96,7 @@ export class SentinelServer implements RedisTopology {
 
   private connect({ address, epoch }: Named): void {
     this.epoch = epoch;
-    const [, host, port] = /^(.*):(\d+)$/.exec(address)!;
+    const [, host, port] = ADDRESS.exec(address)!;
     const { username, password, tls } = this.url;
     this.primary?.close();
     const socket = { host, port: Number(port), ...(tls && { tls: true as const }) };
@@ -150,8 +153,9 @@ class Sentinel {
         ask('GET-MASTER-ADDR-BY-NAME'),
         ask('MASTER').catch(() => []), // it does not know the name
       ]);
-      if (Array.isArray(address) && address.length === 2 && Array.isArray(fields))
-        return { address: address.join(':'), epoch: epochOf(fields) };
+      const named = Array.isArray(address) ? address.join(':') : '';
+      if (ADDRESS.test(named) && Array.isArray(fields))
+        return { address: named, epoch: epochOf(fields) };
       this.problem = `a sentinel does not know the name ${this.url.name}`;
     } catch (error) {
       this.failed(error as Error);
