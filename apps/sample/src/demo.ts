@@ -74,16 +74,16 @@ nestjs-wechat is running, together with a fake WeChat platform.
 
 Log in as alice with curl:
 
-  code=$(curl -s -X POST ${sandbox}/sandbox/users/alice/login | sed 's/.*"code":"\\([^"]*\\)".*/\\1/')
-  session_rd=$(curl -s ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
-  curl -s ${app}/me -H "Authorization: Bearer $session_rd"
+  code=$(curl -sS -X POST ${sandbox}/sandbox/users/alice/login | sed 's/.*"code":"\\([^"]*\\)".*/\\1/')
+  session_rd=$(curl -sS ${app}/auth/login -H 'Content-Type: application/json' -d "{\\"code\\":\\"$code\\"}" | sed 's/.*"session_rd":"\\([^"]*\\)".*/\\1/')
+  curl -sS ${app}/me -H "Authorization: Bearer $session_rd"
 
 Buy a coffee with curl:
 
-  order=$(curl -s ${app}/orders -H "Authorization: Bearer $session_rd" -H 'Content-Type: application/json' -d '{"productId":"latte","quantity":1}' | sed 's/.*"id":"\\([^"]*\\)","number".*/\\1/')
-  params=$(curl -s -X POST ${app}/orders/$order/pay -H "Authorization: Bearer $session_rd" | sed 's/.*"data":\\({[^}]*}\\).*/\\1/')
-  curl -s ${sandbox}/sandbox/users/alice/requestPayment -H 'Content-Type: application/json' -d "{\\"params\\":$params}"
-  curl -s -X POST ${app}/orders/$order/sync -H "Authorization: Bearer $session_rd"
+  order=$(curl -sS ${app}/orders -H "Authorization: Bearer $session_rd" -H 'Content-Type: application/json' -d '{"productId":"latte","quantity":1}' | sed 's/.*"id":"\\([^"]*\\)","number".*/\\1/')
+  params=$(curl -sS -X POST ${app}/orders/$order/pay -H "Authorization: Bearer $session_rd" | sed 's/.*"data":\\({[^}]*}\\).*/\\1/')
+  curl -sS ${sandbox}/sandbox/users/alice/requestPayment -H 'Content-Type: application/json' -d "{\\"params\\":$params}"
+  curl -sS -X POST ${app}/orders/$order/sync -H "Authorization: Bearer $session_rd"
 
 Ctrl-C stops it. The users stay in ./var/db, and their files in ./var/demo-uploads.
 `;
