@@ -31,10 +31,8 @@ export class FolderStore extends FileStore {
   /** Syncs the content, then the name, so that both survive a power cut. */
   put(key: string, part: PartFile): Promise<void> {
     return tryOn(async () => {
-      const path = this.pathOf(key);
       await sync(part.path, 'r+'); // Windows syncs only a file that is open for writing
-      await rename(part.path, path);
-      if (process.platform !== 'win32') await sync(dirname(path), 'r'); // Windows cannot open a folder
+      await renameTo(part.path, this.pathOf(key));
     });
   }
 
@@ -57,7 +55,7 @@ export class FolderStore extends FileStore {
     const moved = await unlessMissing(async () => {
       const now = new Date(); // of this machine: if its clock is wrong, the file stays in the trash for a shorter or longer time
       await utimes(this.pathOf(from), now, now);
-      await rename(this.pathOf(from), this.pathOf(to));
+      await renameTo(this.pathOf(from), this.pathOf(to));
       return true;
     });
     return moved === true;
@@ -83,6 +81,12 @@ export class FolderStore extends FileStore {
 }
 
 const statOf = ({ size, mtimeMs }: Stats): FileStat => ({ size, writtenAt: mtimeMs });
+
+/** Renames a file, and syncs the new name. */
+async function renameTo(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  if (process.platform !== 'win32') await sync(dirname(to), 'r'); // Windows cannot open a folder
+}
 
 async function sync(path: string, flags: string): Promise<void> {
   const file = await open(path, flags);
