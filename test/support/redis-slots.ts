@@ -22,9 +22,13 @@ export async function moveSlot(
   const names = (keys as unknown[]).map(String);
   if (names.length > 0)
     await from.run('MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'KEYS', ...names);
-  await halfway();
-  for (const node of [to, from])
-    await node.run('CLUSTER', 'SETSLOT', String(slot), 'NODE', String(target));
+  try {
+    await halfway();
+  } finally {
+    // also after a failure: the next trial moves slots of the same cluster
+    for (const node of [to, from])
+      await node.run('CLUSTER', 'SETSLOT', String(slot), 'NODE', String(target));
+  }
 }
 
 /** How often a node has redirected a client: `ASK`, or `MOVED`. */

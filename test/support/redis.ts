@@ -355,9 +355,16 @@ async function nodesKnownTo(node: TestRedis): Promise<number> {
   return lines.filter((line) => !line.includes('handshake')).length;
 }
 
-/** Polls until the condition holds. jest's timeout ends a test that waits too long. */
+/** Shorter than jest's timeout, which ends a test and not what it does: it would go on beside the next spec of the worker. */
+const LONGEST_WAIT_MS = 90_000;
+
+/** Polls until the condition holds. @throws Error after 90 s */
 export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await sleep(5);
+  const end = performance.now() + LONGEST_WAIT_MS;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`It is not so after ${LONGEST_WAIT_MS / 1000} s.`);
+    await sleep(5);
+  }
 }
 
 const yes = (): boolean => true;
