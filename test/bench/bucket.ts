@@ -31,7 +31,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     if (content.length <= SMALL_BYTES) small.set(pathname, content);
     response.setHeader('etag', '"etag"').end();
   } else if (searchParams.has('list-type')) response.end(listOf(searchParams));
-  else if (small.has(pathname)) response.end(small.get(pathname));
+  else if (small.has(pathname))
+    response.setHeader('last-modified', new Date().toUTCString()).end(small.get(pathname));
   else response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
 }
 

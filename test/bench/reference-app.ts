@@ -1,6 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
+import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
+import { MIGRATIONS } from '../../apps/sample/src/database/migrations/index.js';
 import { findPostgres, startPostgres } from '../support/postgres.js';
 import { freePort } from '../support/redis.js';
 import { onceMore } from './bench.js';
@@ -91,6 +94,24 @@ export async function withPostgres<T>(work: (url: string | undefined) => Promise
     return await work(await postgres.createDatabase());
   } finally {
     await postgres.stop();
+  }
+}
+
+/** Creates the tables of the app, and runs `work` with a connection to their database. */
+export async function withTables<T>(url: string, work: (db: Client) => Promise<T>): Promise<T> {
+  const migrated = await migrateAndConnect({
+    type: 'postgres',
+    url,
+    migrations: MIGRATIONS,
+    installExtensions: false,
+  });
+  await migrated.destroy();
+  const db = new Client(url);
+  await db.connect();
+  try {
+    return await work(db);
+  } finally {
+    await db.end();
   }
 }
 

@@ -24,7 +24,7 @@ export interface AppProcess {
   stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
-/** What tests run in a process of its own, and the app. */
+/** The app, and the programs that tests start as processes. */
 const ENTRIES = ['apps/sample/src/**/*', 'test/faults/workers/coffee-shop.ts'];
 
 /** Compiles the app as `npm start` does, because production runs ESM and jest runs CommonJS. The specs of a run share the result. */

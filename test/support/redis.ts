@@ -362,7 +362,8 @@ const LONGEST_WAIT_MS = 90_000;
 export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   const end = performance.now() + LONGEST_WAIT_MS;
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`It is not so after ${LONGEST_WAIT_MS / 1000} s.`);
+    if (performance.now() > end)
+      throw new Error(`The condition does not hold after ${LONGEST_WAIT_MS / 1000} s.`);
     await sleep(5);
   }
 }

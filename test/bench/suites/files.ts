@@ -1,10 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { inParallel } from '../../../apps/sample/src/common/in-parallel.js';
-import { migrateAndConnect } from '../../../apps/sample/src/database/migrate.js';
-import { MIGRATIONS } from '../../../apps/sample/src/database/migrations/index.js';
 import { wav } from '../../support/audio.js';
 import { file, uploadTo } from '../../support/multipart.js';
 import { say } from '../bench.js';
@@ -14,7 +11,7 @@ import { nameOf } from '../file-names.js';
 import type { Spent } from '../files-app.js';
 import { figuresFor } from '../figures.js';
 import type { Figure, Findings } from '../figures.js';
-import { withPostgres, withReferenceApp } from '../reference-app.js';
+import { withPostgres, withReferenceApp, withTables } from '../reference-app.js';
 
 /** Rows for each file. Rows without a file are marked as missing, as the first sweep leaves them. */
 const ROWS_PER_FILE = 10;
@@ -70,24 +67,13 @@ export function filesSuite({ many }: Scale): Promise<Findings> {
   });
 }
 
-async function fillDatabase(url: string, many: number): Promise<void> {
+function fillDatabase(url: string, many: number): Promise<void> {
   say(`  files, ${(many * ROWS_PER_FILE).toLocaleString('en')} rows`);
-  const migrated = await migrateAndConnect({
-    type: 'postgres',
-    url,
-    migrations: MIGRATIONS,
-    installExtensions: false,
-  });
-  await migrated.destroy();
-  const db = new Client(url);
-  await db.connect();
-  try {
+  return withTables(url, async (db) => {
     for (const statement of FILL)
       await db.query(statement, statement.includes('$1') ? [many * ROWS_PER_FILE, many] : []);
     await db.query('VACUUM ANALYZE recordings');
-  } finally {
-    await db.end();
-  }
+  });
 }
 
 async function fillFolder(path: string, many: number): Promise<void> {

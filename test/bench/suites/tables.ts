@@ -1,8 +1,6 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { PUBLISHED_UNCHECKED } from '../../../apps/sample/src/content/contents.js';
 import { FORGET_VERDICTS } from '../../../apps/sample/src/content/verdicts.js';
-import { migrateAndConnect } from '../../../apps/sample/src/database/migrate.js';
-import { MIGRATIONS } from '../../../apps/sample/src/database/migrations/index.js';
 import { USAGE } from '../../../apps/sample/src/recordings/recording-quota.js';
 import { DELETE_PAGE } from '../../../apps/sample/src/recordings/recordings.service.js';
 import { FORGET_OPENIDS } from '../../../apps/sample/src/shop/reconciliation.js';
@@ -10,7 +8,7 @@ import { say } from '../bench.js';
 import type { Scale } from '../bench.js';
 import { figuresFor } from '../figures.js';
 import type { Figure, Findings } from '../figures.js';
-import { withPostgres } from '../reference-app.js';
+import { withPostgres, withTables } from '../reference-app.js';
 
 const figure = figuresFor('tables');
 
@@ -88,20 +86,9 @@ const JOBS: Record<string, [string, unknown[]?]> = {
 export function tablesSuite({ many }: Scale): Promise<Findings> {
   return withPostgres(async (url) => {
     if (url === undefined) return { figures: [] };
-    const migrated = await migrateAndConnect({
-      type: 'postgres',
-      url,
-      migrations: MIGRATIONS,
-      installExtensions: false,
-    });
-    await migrated.destroy();
-    const db = new Client(url);
-    await db.connect();
-    try {
-      return { figures: [...(await bytesOfRows(db, many)), ...(await timesOfJobs(db, many))] };
-    } finally {
-      await db.end();
-    }
+    return withTables(url, async (db) => ({
+      figures: [...(await bytesOfRows(db, many)), ...(await timesOfJobs(db, many))],
+    }));
   });
 }
 

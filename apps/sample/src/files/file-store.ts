@@ -17,7 +17,7 @@ export const isFileName = (name: string): boolean => /^\w[\w.-]*$/.test(name);
 export interface FileStat {
   /** Bytes. */
   size: number;
-  /** Milliseconds, by the clock of the store. Moving a file sets it to the time of the move. */
+  /** Milliseconds, by the clock of the store. Moving a file sets it to the time of the move, in a folder by the clock of this machine. */
   writtenAt: number;
 }
 

@@ -83,23 +83,22 @@ export function miniProgramOf(userId) {
   function run(name, action) {
     if (phone.actions.has(name)) return phone.actions.get(name);
     const ended = Promise.all(phone.actions.values())
-      .then(() => perform(name, action))
-      .finally(() => phone.actions.delete(name));
+      .then(() => perform(action))
+      .finally(() => {
+        phone.actions.delete(name);
+        update();
+      });
     phone.actions.set(name, ended);
+    update();
     return ended;
   }
 
   /** Runs one action. The screen shows its error. */
-  async function perform(name, action) {
-    phone.busy = name;
-    update();
+  async function perform(action) {
     try {
       phone.result = (await action()) ?? phone.result;
     } catch (error) {
       phone.result = { kind: 'problem', error };
-    } finally {
-      phone.busy = '';
-      update();
     }
   }
 

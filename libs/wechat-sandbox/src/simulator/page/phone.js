@@ -35,7 +35,7 @@ function navBar(phone) {
         ? html`<button
             class="quiet back"
             aria-label=${t('back')}
-            ?disabled=${Boolean(phone.busy)}
+            ?disabled=${phone.busy}
             @click=${() => leaveShop(phone)}
           >
             ‹

@@ -36,10 +36,11 @@ export function phoneOf(userId) {
       session: undefined,
       me: undefined,
       result: undefined,
-      /** The action that runs now, by name. */
-      busy: '',
       /** The actions that run or wait, by name. */
       actions: new Map(),
+      get busy() {
+        return this.actions.size > 0;
+      },
       /** The open page of the shop. */
       shop: undefined,
       /** The open dialog of WeChat. */
