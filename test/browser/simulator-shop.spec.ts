@@ -131,14 +131,15 @@ describeBrowser('the shop in the simulator', () => {
     await orderIs('picked-up');
   });
 
-  it('becomes paid by the reconciliation if neither notification nor sync arrives', async () => {
+  it('keeps the error of a sync on the screen, and becomes paid by the reconciliation if no notification arrives', async () => {
     await openLoggedIn();
     await openSheet();
     s.wechat.everyDelivery({ drop: true });
-    const sync = page.waitForResponse(/\/sync$/);
+    const renewal = page.waitForResponse(/\/orders\/[^/]+$/);
     s.wechat.always('/v3/pay/transactions/out-trade-no/:no', { reset: true });
     await press(CONFIRM);
-    await sync;
+    await (await renewal).finished();
+    await page.locator('.app[aria-busy=false]').waitFor();
     await shows('服务器拒绝了：503');
     await orderIs('pending');
     s.wechat.clear('/v3/pay/transactions/out-trade-no/:no');

@@ -57,10 +57,12 @@ export function shopActions({ userId, wx, call }) {
       showOrder(await call('GET', `/orders/${id}`));
     },
 
-    /** Reads an order again that WeChat may have changed. */
+    /** Reads an order again that WeChat may have changed. If it is unchanged, the error of the last action stays on the screen. */
     async renewOrder() {
       const { order, said } = phone.shop ?? {};
-      if (order && isUnsettled(order)) showOrder(await call('GET', `/orders/${order.id}`), said);
+      if (!order || !isUnsettled(order)) return;
+      const renewed = await call('GET', `/orders/${order.id}`);
+      if (JSON.stringify(renewed) !== JSON.stringify(order)) showOrder(renewed, said);
     },
 
     async allowNews() {
