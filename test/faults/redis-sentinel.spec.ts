@@ -8,6 +8,7 @@ import { createSentinel } from 'redis';
 import type { RedisSentinelType } from 'redis';
 import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { describeRedis, TestSentinels, until } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 import { trials } from './rows.js';
@@ -116,12 +117,38 @@ describeRedis('a primary with sentinels', () => {
       await before.kill();
       expect([...(await failuresUntilAllWork(sessionRd))]).toEqual([503]);
       expect(await sentinels.primary()).not.toBe(before);
+      expect(JSON.stringify(logged.mock.calls)).toContain('install node-redis 6.2 or newer');
       await expectAllWork();
 
       sentinels.killSentinels();
       const [ofUrl] = apps;
       for (let i = 0; i < 20; i++) expect(await me(ofUrl!, sessionRd)).toBe(200);
       expect(JSON.stringify(logged.mock.calls)).not.toContain('CANARY');
+    },
+    120_000,
+  );
+
+  it.each(trials(20, 1))(
+    'R11 is followed by a client of ioredis that hears of it while it waits for a sentinel that does not respond',
+    async () => {
+      const slow = await TcpProxy.start(sentinels.ports[0]!);
+      const { port } = new URL(slow.url);
+      const client = ioRedis.duplicate({
+        sentinels: [{ host: '127.0.0.1', port: Number(port) }, ...sentinels.addresses.slice(1)],
+        updateSentinels: false,
+      });
+      const store = await RedisStore.open({ client });
+      slow.always({ kind: 'blackhole' });
+      await (await sentinels.primary()).kill();
+      await until(() =>
+        store.get('wx:any').then(
+          () => true,
+          () => false,
+        ),
+      );
+      slow.close();
+      client.disconnect();
+      await store.close();
     },
     120_000,
   );

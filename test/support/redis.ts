@@ -329,6 +329,7 @@ export class TestSentinels {
 
   private async ask(port: number, question: string): Promise<unknown> {
     const client = createClient({
+      RESP: 2,
       url: `redis://:${encodeURIComponent(TestSentinels.password)}@127.0.0.1:${port}`,
       socket: { reconnectStrategy: false },
     });

@@ -13,7 +13,7 @@ interface Manifest {
 
 const PACKAGE_JSON = 'package.json';
 /** The version of redis that the tests of this package use. */
-const REDIS = '^5.12.1';
+const REDIS = '^6.3.1';
 
 /**
  * Adds the packages and the scripts that package.json lacks.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { slotOf } from './cluster-slot.js';
 import type { IoRedisClient } from './redis.client.js';
@@ -33,6 +34,8 @@ const OPTIONS: Partial<RedisOptions> = {
   sentinelRetryStrategy: reconnectDelay,
 };
 
+const AGAIN_AFTER_MS = reconnectDelay(0);
+
 /**
  * Opens a connection with the options of a client of the application. The client itself is not used, because it may send
  * commands again (BullMQ sets no limit), and because other commands of the application may block it.
@@ -48,10 +51,14 @@ class IoRedisServer implements RedisTopology {
   readonly isCluster = false;
   private readonly client: Redis;
   private readonly server: RedisServer;
+  private isClosed = false;
 
   constructor(client: Redis, { ready, error }: RedisEvents) {
     this.client = client.duplicate(OPTIONS);
-    this.client.on('ready', ready).on('error', (cause: Error) => error(cause));
+    this.client
+      .on('ready', ready)
+      .on('error', (cause: Error) => error(cause))
+      .on('end', this.connectAgain);
     this.server = { address: '', link: linkOf(this.client) };
   }
 
@@ -75,8 +82,15 @@ class IoRedisServer implements RedisTopology {
   }
 
   close(): void {
+    this.isClosed = true;
     this.client.disconnect();
   }
+
+  /** ioredis gives up if a sentinel announces a failover while it connects. */
+  private readonly connectAgain = async (): Promise<void> => {
+    await sleep(AGAIN_AFTER_MS, undefined, { ref: false });
+    if (!this.isClosed) await this.client.connect().catch(() => {});
+  };
 }
 
 class IoRedisCluster implements RedisTopology {

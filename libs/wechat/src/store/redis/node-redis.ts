@@ -33,6 +33,7 @@ const REOPEN_AFTER_MS = 5_000;
 
 export function clientOptions(closing: AbortSignal) {
   return {
+    RESP: 2 as const, // the default of node-redis 5. The default of 6 is 3, with other types of replies
     disableOfflineQueue: true,
     pingInterval: PING_INTERVAL_MS,
     socket: {
@@ -106,6 +107,10 @@ export class SingleServer implements RedisTopology {
   rediscover(): void {}
 }
 
+/** https://github.com/redis/node-redis/pull/3331 */
+const WAITS_FOR_EVER =
+  'If this lasts, install node-redis 6.2 or newer: Sentinel clients of older versions may wait for a primary that died';
+
 /** A Sentinel client of the application. It finds the new primary by itself. */
 class SentinelClient implements RedisTopology {
   readonly isCluster = false;
@@ -117,8 +122,12 @@ class SentinelClient implements RedisTopology {
     { ready, error }: RedisEvents,
   ) {
     const failed = (cause: Error): void => error(cause);
-    client.on('error', failed).on('topology-change', ready);
-    this.close = () => client.off('error', failed).off('topology-change', ready);
+    const lost = ({ type, error: cause }: { type: string; error: Error }): void => {
+      if (type === 'MASTER') failed(new Error(`${cause.message}. ${WAITS_FOR_EVER}`));
+    };
+    client.on('error', failed).on('client-error', lost).on('topology-change', ready);
+    this.close = () =>
+      client.off('error', failed).off('client-error', lost).off('topology-change', ready);
     this.server = { address: '', link: linkOf(client) };
   }
 

@@ -168,9 +168,10 @@ class Sentinel {
   }
 
   private open(): RedisClientType {
-    const { socket, disableOfflineQueue } = clientOptions(this.closing);
+    const { RESP, socket, disableOfflineQueue } = clientOptions(this.closing);
     const { username, password, tls } = this.url;
     const client = createClient({
+      RESP,
       disableOfflineQueue,
       socket: { ...socket, ...this.address, ...(tls && { tls: true as const }) },
       ...(this.hasLogin && { username, password }),
