@@ -146,7 +146,7 @@ describeRedis('a primary with sentinels', () => {
           () => false,
         ),
       );
-      slow.close();
+      await slow.close();
       client.disconnect();
       await store.close();
     },

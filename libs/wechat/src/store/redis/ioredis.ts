@@ -58,7 +58,7 @@ class IoRedisServer implements RedisTopology {
     this.client
       .on('ready', ready)
       .on('error', (cause: Error) => error(cause))
-      .on('end', this.connectAgain);
+      .on('end', () => void this.connectAgain());
     this.server = { address: '', link: linkOf(this.client) };
   }
 
@@ -87,10 +87,10 @@ class IoRedisServer implements RedisTopology {
   }
 
   /** ioredis gives up if a sentinel announces a failover while it connects. */
-  private readonly connectAgain = async (): Promise<void> => {
+  private async connectAgain(): Promise<void> {
     await sleep(AGAIN_AFTER_MS, undefined, { ref: false });
     if (!this.isClosed) await this.client.connect().catch(() => {});
-  };
+  }
 }
 
 class IoRedisCluster implements RedisTopology {
