@@ -223,6 +223,18 @@ describe('a login, while WeChat fails,', () => {
     (errcode) => expectUnder({ errcode }, few(50), CODE, 1),
   );
 
+  it('W8 logs one warning a minute, which names the AppID', async () => {
+    const another = await start({ baseUrl: wechat.url });
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    wechat.always(LOGIN, { errcode: 40029 });
+    await expectAll(few(50), CODE, DEADLINE, another, 1);
+    expect(warned.mock.calls).toEqual([
+      [
+        `WeChat refuses login codes (40029). A code works once, for 5 minutes. If every login fails, the mini program has another AppID than ${wechat.apps[0]!.appId}.`,
+      ],
+    ]);
+  });
+
   it(`W9 returns 403 without a retry for errcode 40226${often(few(20))}`, () =>
     expectUnder({ errcode: 40226 }, few(20), BLOCKED, 1));
 
@@ -236,6 +248,21 @@ describe('a login, while WeChat fails,', () => {
       ).toHaveLength(1);
     },
   );
+
+  it.each<[number, (appId: string) => string, string]>([
+    [40013, (appId) => `the AppID ${appId}`, 'Compare it with 开发管理 on mp.weixin.qq.com.'],
+    [40125, (appId) => `the AppSecret of ${appId}`, 'It was reset, or it is that of another app.'],
+  ])('W10 logs the AppID and the cure for errcode %i', async (errcode, subject, cure) => {
+    const { appId, secret } = wechat.apps[0]!;
+    const another = await start({ baseUrl: wechat.url });
+    const logged = jest.spyOn(Logger.prototype, 'error');
+    wechat.next(LOGIN, { errcode });
+    await expectAll(1, CONFIG, DEADLINE, another);
+    const lines = logged.mock.calls.map(([text]) => String(text)).join('\n');
+    expect(lines).toContain(`WeChat refuses ${subject(appId)} (${LOGIN} returned ${errcode}`);
+    expect(lines).toContain(cure);
+    expect(lines).not.toContain(secret);
+  });
 
   it(`W11 returns 502 for a redirect to another host, and never calls that host${often(few(50))}`, async () => {
     const otherHost = await Listener.start((socket) => socket.end());
@@ -266,6 +293,20 @@ describe('a login, while the network to WeChat fails,', () => {
     const unreachable = await start({ baseUrl: url });
     await expectAll(few(100), UNAVAILABLE, TIMEOUT, unreachable, 1);
     await expect(unreachable.get(SessionService).login('a')).rejects.toMatchObject({ attempt: 2 });
+  });
+
+  it('W2 logs one warning a minute from the first failed call on, with the host and the cause and without the path', async () => {
+    const refusing = await Listener.start(() => undefined);
+    const url = refusing.url('http');
+    await refusing.close();
+    const another = await start({ baseUrl: `${url}/canary` });
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    await expectAll(2, UNAVAILABLE, DEADLINE, another, 1);
+    expect(warned.mock.calls).toEqual([
+      [
+        `WeChat at ${url} does not respond: no connection (ECONNREFUSED). Check WECHAT_API_BASE_URL, DNS and the outgoing network.`,
+      ],
+    ]);
   });
 
   it(`W2 returns 503 after one retry when the TLS handshake is reset${often(few(100))}`, async () => {
@@ -302,9 +343,13 @@ describe('a login, while the network to WeChat fails,', () => {
   it(`W3 returns 503 and leaves no socket when a server accepts the connection and never responds${often(few(30))}`, async () => {
     const silent = await Listener.start(() => undefined);
     const before = performance.now();
+    const warned = jest.spyOn(Logger.prototype, 'warn');
     await expectAll(few(30), UNAVAILABLE, TIMEOUT, await start({ baseUrl: silent.url('http') }), 1);
     expect(performance.now() - before).toBeGreaterThan(TIMEOUT);
     expect(silent.accepted).toBe(few(30));
+    expect(warned.mock.calls[0]).toEqual([
+      expect.stringContaining(`: no complete response within ${TIMEOUT} ms. Check`),
+    ]);
     await until(() => silent.open === 0);
     await silent.close();
   });

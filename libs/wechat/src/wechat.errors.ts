@@ -464,7 +464,7 @@ export class WechatRateLimitError extends WechatError<'ERR_WECHAT_RATE_LIMIT'> {
 export class WechatConfigError extends WechatError<'ERR_WECHAT_CONFIG'> {
   static override readonly code = 'ERR_WECHAT_CONFIG';
 
-  /** @param problems every problem found. Each names the option or variable, and never its value */
+  /** @param problems every problem found. Each names the option, the variable or the AppID, and never a secret */
   constructor(
     readonly problems: string[],
     details: WechatErrorDetails = {},

@@ -34,20 +34,31 @@ export function hasErrcode(error: unknown, errcode: number): boolean {
   return error instanceof WechatError && error.errcode === errcode;
 }
 
+/** Returns whether WeChat refused a code of `wx.login`: it is unknown or expired, or belongs to another mini program. */
+export function isLoginCodeRefused(error: WechatError): boolean {
+  return error.endpoint === '/sns/jscode2session' && hasErrcode(error, 40029);
+}
+
 /**
  * Converts an errcode of WeChat to an error of this library. No other file knows the meaning of an errcode.
  * @param errmsg WeChat's text after `cleanErrmsg`
+ * @param appId the AppID that the request names
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html
  */
-export function errorFor(errcode: number, errmsg: string, info: WechatCallInfo): WechatError {
+export function errorFor(
+  errcode: number,
+  errmsg: string,
+  info: WechatCallInfo,
+  appId?: string,
+): WechatError {
   const call = { ...info, errcode };
   const ofEndpoint = MEANINGS[call.endpoint ?? ''];
-  return ofEndpoint?.(call, errmsg) ?? commonError(call, errmsg);
+  return ofEndpoint?.(call, errmsg, appId) ?? commonError(call, errmsg, appId);
 }
 
 type Refusal = WechatCallInfo & { errcode: number };
 /** Returns the error of an errcode that has another meaning on one endpoint, or `undefined` if it has not. */
-type Meaning = (call: Refusal, errmsg: string) => WechatError | undefined;
+type Meaning = (call: Refusal, errmsg: string, appId?: string) => WechatError | undefined;
 
 const MEANINGS: Record<string, Meaning> = {
   '/cgi-bin/token': tokenError,
@@ -65,8 +76,8 @@ const MEANINGS: Record<string, Meaning> = {
 };
 
 /** Elsewhere 40001 means that the access token is not valid. */
-function tokenError(call: Refusal): WechatError | undefined {
-  return call.errcode === 40001 ? refusedConfig('the AppSecret', call) : undefined;
+function tokenError(call: Refusal, _errmsg: string, appId?: string): WechatError | undefined {
+  return call.errcode === 40001 ? refusedSecret(call, appId) : undefined;
 }
 
 /** Elsewhere 40003 is unexpected, and 40013 concerns the app's credentials. */
@@ -200,7 +211,7 @@ function busy(call: Refusal): WechatUnavailableError {
 }
 
 /** Errcodes with one meaning on every endpoint that `MEANINGS` does not name. */
-function commonError(call: Refusal, errmsg: string): WechatError {
+function commonError(call: Refusal, errmsg: string, appId?: string): WechatError {
   switch (call.errcode) {
     case -1:
       return busy(call);
@@ -242,8 +253,9 @@ function commonError(call: Refusal, errmsg: string): WechatError {
     case 42001:
       return refusedToken(errmsg, call);
     case 40013:
-      return refusedConfig('the AppID', call);
+      return refusedAppId(call, appId);
     case 40125:
+      return refusedSecret(call, appId);
     case 41002:
     case 41004:
     case 40243:
@@ -267,10 +279,24 @@ function commonError(call: Refusal, errmsg: string): WechatError {
   }
 }
 
-function refusedConfig(subject: string, call: WechatCallInfo): WechatConfigError {
+function refusedAppId(call: Refusal, appId?: string): WechatConfigError {
+  if (appId === undefined) return refusedConfig('the AppID', call);
+  const place = call.endpoint?.startsWith('/sns/oauth2/')
+    ? 'open.weixin.qq.com'
+    : '开发管理 on mp.weixin.qq.com';
+  return refusedConfig(`the AppID ${appId}`, call, `. Compare it with ${place}.`);
+}
+
+function refusedSecret(call: Refusal, appId?: string): WechatConfigError {
+  if (appId === undefined) return refusedConfig('the AppSecret', call);
+  const cure = '. It was reset, or it is that of another app.';
+  return refusedConfig(`the AppSecret of ${appId}`, call, cure);
+}
+
+function refusedConfig(subject: string, call: WechatCallInfo, cure = ''): WechatConfigError {
   return new WechatConfigError(
     [
-      `WeChat refuses ${subject} (${call.endpoint} returned ${call.errcode}, rid ${call.rid ?? 'unknown'})`,
+      `WeChat refuses ${subject} (${call.endpoint} returned ${call.errcode}, rid ${call.rid ?? 'unknown'})${cure}`,
     ],
     call,
   );

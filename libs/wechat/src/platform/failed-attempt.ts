@@ -15,11 +15,15 @@ export type RetryRule = 'single-use' | 'idempotent';
  */
 export type Failure = 'unsent' | 'lost' | 'busy' | 'invalid' | 'refused';
 
-/** An attempt without a result. `error` is thrown if no further attempt is allowed. */
+/**
+ * An attempt without a result. `error` is thrown if no further attempt is allowed. `noResponse` says why there was no response,
+ * such as `no connection (ECONNREFUSED)`, and is absent if there was one.
+ */
 export class FailedAttempt extends Error {
   constructor(
     readonly failure: Failure,
     readonly error: WechatError,
+    readonly noResponse?: string,
   ) {
     super(error.message);
   }
@@ -63,6 +67,7 @@ export function withoutResponse(
     : new FailedAttempt(
         FAILURE_OF[failure],
         new WechatUnavailableError(`WeChat did not respond: ${message}.`, { ...info, cause }),
+        message,
       );
 }
 

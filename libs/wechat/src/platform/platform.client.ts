@@ -11,10 +11,11 @@ import { withRetries } from '../transport/retry.js';
 import { TransportError } from '../transport/transport-error.js';
 import { WechatConfigError, WechatError, WechatUnavailableError } from '../wechat.errors.js';
 import { ResolvedWechatOptions, WECHAT_API_BASE_URL } from '../wechat.options.js';
-import { errorFor } from './errcode.js';
+import { errorFor, isLoginCodeRefused } from './errcode.js';
 import { cleanErrmsg } from './errmsg.js';
 import { delayOf, FailedAttempt, invalid, withoutResponse } from './failed-attempt.js';
 import type { CallInfo, RetryRule } from './failed-attempt.js';
+import { isWechatId } from './wechat-text.js';
 
 export interface PlatformRequest {
   method: 'GET' | 'POST';
@@ -133,7 +134,7 @@ export class PlatformClient {
       this.state = 'ok';
       return result;
     } catch (error) {
-      throw error instanceof FailedAttempt ? this.report(error.error) : error;
+      throw error instanceof FailedAttempt ? this.report(error, request, baseUrl) : error;
     }
   }
 
@@ -191,9 +192,23 @@ export class PlatformClient {
     return breaker;
   }
 
-  /** Updates `state`. Logs an error that only an operator can fix, at most once a minute. */
-  private report(error: WechatError): WechatError {
+  /** Updates `state`. Logs what only an operator can fix, each at most once a minute. */
+  private report(
+    { error, noResponse }: FailedAttempt,
+    request: PlatformRequest,
+    baseUrl: string,
+  ): WechatError {
     const isConfig = error instanceof WechatConfigError;
+    if (noResponse !== undefined)
+      this.minuteLog.warn(
+        `WeChat at ${new URL(baseUrl).origin} does not respond: ${noResponse}. Check WECHAT_API_BASE_URL, DNS and the outgoing network.`,
+        'no response',
+      );
+    if (isLoginCodeRefused(error))
+      this.minuteLog.warn(
+        `WeChat refuses login codes (40029). A code works once, for 5 minutes. If every login fails, the mini program has another AppID than ${appIdOf(request)}.`,
+        'login code', // one line for all apps, because anyone can send invented codes
+      );
     if (isConfig) this.minuteLog.error(error.message, `${error.endpoint} ${error.errcode}`);
     this.state = isConfig || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
     return error;
@@ -235,18 +250,15 @@ function parseJson(data: Buffer): PlatformJson | undefined {
  * Returns `json` if it has errcode 0 or none. Some pages of WeChat's documentation show the errcode as text.
  * @throws FailedAttempt for any other errcode
  */
-function checked(
-  json: PlatformJson,
-  info: CallInfo,
-  { query, body }: PlatformRequest,
-): PlatformJson {
+function checked(json: PlatformJson, info: CallInfo, request: PlatformRequest): PlatformJson {
   const errcode = json['errcode'] === undefined ? 0 : Number(json['errcode']);
   if (errcode === 0) return json;
   if (!Number.isInteger(errcode)) throw invalid('an errcode that is not a number', info);
+  const { query, body } = request;
   const { text, rid } = cleanErrmsg(json['errmsg'], { query, body });
   throw new FailedAttempt(
     errcode === -1 ? 'busy' : 'refused',
-    errorFor(errcode, text, { ...info, rid }),
+    errorFor(errcode, text, { ...info, rid }, appIdOf(request)),
   );
 }
 
@@ -255,4 +267,10 @@ function statusError({ status, body }: HttpResponse, info: CallInfo): FailedAtte
   return status >= 500
     ? new FailedAttempt('busy', new WechatUnavailableError(`WeChat returned HTTP ${status}.`, call))
     : invalid(`HTTP ${status}`, call, 'refused');
+}
+
+/** Returns the AppID that a request names. The APIs of logins and access tokens take it as `appid`. */
+function appIdOf({ query, body }: PlatformRequest): string | undefined {
+  const { appid } = { ...body, ...query } as { appid?: unknown };
+  return isWechatId(appid) ? appid : undefined;
 }

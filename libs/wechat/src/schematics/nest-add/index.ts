@@ -13,6 +13,8 @@ import {
   withVariables,
 } from './variables.js';
 
+const END_TO_END = 'test/jest-e2e.json';
+
 /**
  * `nest add nestjs-wechat`: imports the module, adds a login controller and lists the variables. It changes nothing that it finds
  * done already.
@@ -40,7 +42,7 @@ export function nestAdd(options: NestAddOptions): Rule {
       context.addTask({
         toConfiguration: () => ({ name: 'node-package', options: { command: 'install' } }),
       });
-    context.logger.info(nextStep(options, project));
+    context.logger.info(nextSteps(tree, options, hasAdded));
   };
 }
 
@@ -68,7 +70,26 @@ function addVariables(tree: Tree, { redis, sandbox }: NestAddOptions): void {
   if (sandbox && !tree.exists('sandbox.env')) tree.create('sandbox.env', SANDBOX_ENV);
 }
 
-const nextStep = ({ sandbox }: NestAddOptions, project: string | undefined): string =>
+function nextSteps(tree: Tree, options: NestAddOptions, hasAdded: boolean): string {
+  return [
+    hasAdded && options.skipInstall ? 'Run npm install first.' : '',
+    startStep(options, projectOf(tree, options.sourceRoot)),
+    options.sandbox ? endToEndStep(tree) : '',
+  ]
+    .filter(Boolean)
+    .join('\n');
+}
+
+const startStep = ({ sandbox }: NestAddOptions, project: string | undefined): string =>
   sandbox
     ? 'Start the local WeChat server with "npm run sandbox" and, in a second terminal, the application with "npm run start:sandbox".'
     : `Copy .env.example to .env, write your AppID and AppSecret into it, and start with: node --env-file=.env dist/${project ? `apps/${project}/` : ''}main`;
+
+/** The test of `nest new` imports the root module, which needs the variables. Nest 12 runs jest with a flag for ES modules. */
+function endToEndStep(tree: Tree): string {
+  if (!tree.exists(END_TO_END)) return '';
+  const { scripts } = tree.readJson('package.json') as { scripts?: Record<string, string> };
+  const flag = '--experimental-vm-modules';
+  const flags = scripts?.['test:e2e']?.includes(flag) ? `${flag} ` : '';
+  return `The e2e test needs the variables now: node --env-file=sandbox.env ${flags}node_modules/jest/bin/jest.js --config ./${END_TO_END}`;
+}
