@@ -117,7 +117,6 @@ describeRedis('a primary with sentinels', () => {
       await before.kill();
       expect([...(await failuresUntilAllWork(sessionRd))]).toEqual([503]);
       expect(await sentinels.primary()).not.toBe(before);
-      expect(JSON.stringify(logged.mock.calls)).toContain('install node-redis 6.2 or newer');
       await expectAllWork();
 
       sentinels.killSentinels();
@@ -133,10 +132,12 @@ describeRedis('a primary with sentinels', () => {
     async () => {
       const slow = await TcpProxy.start(sentinels.ports[0]!);
       const { port } = new URL(slow.url);
-      const client = ioRedis.duplicate({
-        sentinels: [{ host: '127.0.0.1', port: Number(port) }, ...sentinels.addresses.slice(1)],
-        updateSentinels: false,
-      });
+      const client = ioRedis
+        .duplicate({
+          sentinels: [{ host: '127.0.0.1', port: Number(port) }, ...sentinels.addresses.slice(1)],
+          updateSentinels: false,
+        })
+        .on('error', () => {});
       const store = await RedisStore.open({ client });
       slow.always({ kind: 'blackhole' });
       await (await sentinels.primary()).kill();

@@ -107,10 +107,6 @@ export class SingleServer implements RedisTopology {
   rediscover(): void {}
 }
 
-/** https://github.com/redis/node-redis/pull/3331 */
-const WAITS_FOR_EVER =
-  'If this lasts, install node-redis 6.2 or newer: Sentinel clients of older versions may wait for a primary that died';
-
 /** A Sentinel client of the application. It finds the new primary by itself. */
 class SentinelClient implements RedisTopology {
   readonly isCluster = false;
@@ -122,12 +118,8 @@ class SentinelClient implements RedisTopology {
     { ready, error }: RedisEvents,
   ) {
     const failed = (cause: Error): void => error(cause);
-    const lost = ({ type, error: cause }: { type: string; error: Error }): void => {
-      if (type === 'MASTER') failed(new Error(`${cause.message}. ${WAITS_FOR_EVER}`));
-    };
-    client.on('error', failed).on('client-error', lost).on('topology-change', ready);
-    this.close = () =>
-      client.off('error', failed).off('client-error', lost).off('topology-change', ready);
+    client.on('error', failed).on('topology-change', ready);
+    this.close = () => client.off('error', failed).off('topology-change', ready);
     this.server = { address: '', link: linkOf(client) };
   }
 

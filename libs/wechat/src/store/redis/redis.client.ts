@@ -1,5 +1,5 @@
 /**
- * A Redis client of the application: node-redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`), or ioredis 5 (`Redis`,
+ * A Redis client of the application: node-redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`), or ioredis 5 or 6 (`Redis`,
  * also with sentinels, and `Cluster`).
  *
  * @example
@@ -30,7 +30,7 @@ export function isIoRedis(client: object): client is IoRedisClient {
 export function problemOfRedisClient(client: unknown): string | undefined {
   if (typeof client === 'object' && client !== null && (isIoRedis(client) || isNodeRedis(client)))
     return undefined;
-  return `is ${nameOf(client)}. Pass a client of node-redis 5 or 6 (createClient, createCluster, createSentinel) or of ioredis 5 (Redis, Cluster), or pass redis.url`;
+  return `is ${nameOf(client)}. Pass a client of node-redis 5 or 6 (createClient, createCluster, createSentinel) or of ioredis 5 or 6 (Redis, Cluster), or pass redis.url`;
 }
 
 /** A pool of node-redis has the same methods, but is never ready. */

@@ -105,7 +105,7 @@ describe('redis.client', () => {
   it.each(refused)('refuses what is %s, by name', async (name, client) => {
     const redis = { client: client as never };
     const problems = problemsOf(() => new ResolvedWechatOptions({ apps, redis }));
-    const text = `redis.client is ${name}. Pass a client of node-redis 5 or 6 (createClient, createCluster, createSentinel) or of ioredis 5 (Redis, Cluster), or pass redis.url`;
+    const text = `redis.client is ${name}. Pass a client of node-redis 5 or 6 (createClient, createCluster, createSentinel) or of ioredis 5 or 6 (Redis, Cluster), or pass redis.url`;
     expect(problems).toEqual([text]);
     await expect(RedisStore.open(redis)).rejects.toThrow(text);
   });
