@@ -21,7 +21,7 @@ export async function packageManagers() {
     'pnpm, auto-install-peers=false': pnpm(file('pnpm/bin/pnpm.mjs'), [
       '--config.auto-install-peers=false',
     ]),
-    'Yarn 1': yarn1(file('yarn/bin/yarn.js')),
+    'Yarn 1': yarn1(file('yarn/bin/yarn.js'), join(folder, 'yarn-cache')),
     'Yarn 4, node_modules': yarn4(file('@yarnpkg/cli-dist/bin/yarn.js'), registry, 'node-modules'),
     'Yarn 4, PnP': yarn4(file('@yarnpkg/cli-dist/bin/yarn.js'), registry, 'pnp'),
   };
@@ -52,15 +52,19 @@ const pnpm = (program, settings) => ({
   execute,
 });
 
-/** Without its check of engines, because packages of Nest 12 and the sandbox name Node 22 and run on Node 20, too. */
-const yarn1 = (program) => ({
+/**
+ * Without its check of engines, because packages of Nest 12 and the sandbox name Node 22 and run on Node 20, too. With a cache of its own,
+ * because Yarn 1 finds a tarball in its cache by name and version only, so it would install the one of an earlier run.
+ */
+const yarn1 = (program, cache) => ({
   add: (app, packages) =>
     run(
       app,
       'node',
       program,
       'add',
-      '--prefer-offline',
+      '--cache-folder',
+      cache,
       '--ignore-scripts',
       '--ignore-engines',
       '--non-interactive',
