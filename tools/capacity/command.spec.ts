@@ -22,6 +22,14 @@ describe('npm run capacity', () => {
     for (const part of ['instances', 'Redis', 'PostgreSQL', 'code2Session', 'ends first'])
       expect(stdout).toContain(part);
     expect(stdout).toContain('https://developers.weixin.qq.com/');
+    expect(stdout).not.toContain('over the limit');
+  });
+
+  it('marks what is over a limit', () => {
+    const { stdout } = run('--users', '100000000');
+    expect(stdout.split('\n').filter((line) => line.includes('over the limit'))).toEqual([
+      expect.stringContaining('2,000,000 a day: over the limit'),
+    ]);
   });
 
   it('prints one sentence for bad input', () => {

@@ -24,7 +24,9 @@ interface Words {
   prepays: string;
   messages: string;
   ends: string;
-  perDay: (count: string) => string;
+  /** Follows an amount that is above a limit. */
+  over: string;
+  rates: (perSecond: string, perDay: string) => string;
   perSecond: (count: string) => string;
   sessions: (count: string) => string;
   nodes: (masters: number, nodes: number) => string;
@@ -52,7 +54,8 @@ const WORDS: Record<Language, Words> = {
     prepays: 'WeChat Pay prepay: about 500 a second (uncertain)',
     messages: 'subscribe messages: 30 million a day with payment',
     ends: 'ends first',
-    perDay: (count) => `${count} a day`,
+    over: ': over the limit',
+    rates: (perSecond, perDay) => `${perSecond}/s, ${perDay} a day`,
     perSecond: (count) => `${count}/s`,
     sessions: (count) => `${count} sessions`,
     nodes: (masters, nodes) =>
@@ -86,7 +89,8 @@ const WORDS: Record<Language, Words> = {
     prepays: '微信支付下单：每秒约 500 次（不确定）',
     messages: '订阅消息：开通支付的每天 3000 万条',
     ends: '最先到达上限',
-    perDay: (count) => `每天 ${count}`,
+    over: '：超过上限',
+    rates: (perSecond, perDay) => `每秒 ${perSecond}，每天 ${perDay}`,
     perSecond: (count) => `每秒 ${count}`,
     sessions: (count) => `${count} 个会话`,
     nodes: (masters, nodes) =>
@@ -109,7 +113,9 @@ export function linesOf(plan: Plan, language: Language): [string, string][] {
   const { app, redis, database, storage, calls, perSecond } = plan;
   const requests = Object.values(perSecond).reduce((sum, rate) => sum + rate, 0);
   const call = ({ perDay, perSecond: rate }: Plan['calls']['prepay']): string =>
-    `${words.perSecond(rateText(rate))}, ${words.perDay(countText(perDay))}`;
+    words.rates(rateText(rate), countText(perDay));
+  const over = (...ids: Limit['id'][]): string =>
+    plan.ends.some(({ id, used, limit }) => ids.includes(id) && used > limit) ? words.over : '';
   const [first] = plan.ends;
   return [
     [words.peakRequests, countText(Math.ceil(requests))],
@@ -122,17 +128,17 @@ export function linesOf(plan: Plan, language: Language): [string, string][] {
     [words.redisNodes, words.nodes(redis.masters, redis.nodes)],
     [words.redisCommands, words.perSecond(countText(redis.commands))],
     [words.queries, words.perSecond(countText(database.queries))],
-    [words.databaseCores, countText(database.cores)],
-    [words.databaseSize, bytesText(database.bytes)],
+    [words.databaseCores, countText(database.cores) + over('databaseCores')],
+    [words.databaseSize, bytesText(database.bytes) + over('databaseBytes')],
     [
       words.connections,
       `${countText(database.connections)}${database.needsPooler ? words.pooler : ''}`,
     ],
     [words.storage, `${bytesText(storage.bytes)} (${countText(storage.files)})`],
     [words.logins, call(calls.code2Session)],
-    [words.mediaChecks, call(calls.mediaCheckAsync)],
-    [words.prepays, call(calls.prepay)],
-    [words.messages, call(calls.message)],
+    [words.mediaChecks, call(calls.mediaCheckAsync) + over('mediaChecks', 'mediaChecksPerMinute')],
+    [words.prepays, call(calls.prepay) + over('prepays')],
+    [words.messages, call(calls.message) + over('messages')],
     [words.ends, first ? endText(first, words) : '-'],
   ];
 }
