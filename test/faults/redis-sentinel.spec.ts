@@ -147,9 +147,10 @@ describeRedis('a primary with sentinels', () => {
           () => false,
         ),
       );
-      await slow.close();
+      slow.pass();
       client.disconnect();
       await store.close();
+      await slow.close();
     },
     120_000,
   );

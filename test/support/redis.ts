@@ -128,7 +128,7 @@ export class TestRedis {
 
   /** Opens a client. The caller closes it. */
   async client(): Promise<RedisClientType> {
-    const client: RedisClientType = createClient({ url: this.url });
+    const client = createClient({ RESP: 2, url: this.url }) as unknown as RedisClientType;
     client.on('error', () => {}); // tests kill the server
     return client.connect();
   }
