@@ -209,7 +209,11 @@ export class PlatformClient {
         `WeChat refuses login codes (40029). A code works once, for 5 minutes. If every login fails, the mini program has another AppID than ${appIdOf(request)}.`,
         'login code', // one line for all apps, because anyone can send invented codes
       );
-    if (isConfig) this.minuteLog.error(error.message, `${error.endpoint} ${error.errcode}`);
+    if (isConfig)
+      this.minuteLog.error(
+        error.message,
+        `${error.endpoint} ${error.errcode} ${appIdOf(request) ?? ''}`,
+      );
     this.state = isConfig || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
     return error;
   }
