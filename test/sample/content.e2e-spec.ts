@@ -8,15 +8,21 @@ import { startContentApp } from '../support/content-app.js';
 import type { Author, ContentApp } from '../support/content-app.js';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { registered } from '../support/people.js';
+import type { AppResponse } from '../support/http.js';
 import { JPEG_PICTURE, PNG_PICTURE } from '../support/pictures.js';
 
 const SOUND = mp3(1000);
+/** Of one user in a day. */
+const CHECKS = 6;
 
 describeOnEachDatabase('content of users', (database) => {
   let s: ContentApp;
   let me: Author;
   beforeAll(async () => {
-    s = await startContentApp({ database: database() });
+    s = await startContentApp({
+      database: database(),
+      env: { CONTENT_CHECK_LIMIT: String(CHECKS) },
+    });
   });
   beforeEach(async () => {
     s.wechat.contentVerdict('*', {});
@@ -57,6 +63,24 @@ describeOnEachDatabase('content of users', (database) => {
     expect([down.status, down.body.error]).toEqual([503, 'ERR_WECHAT_UNAVAILABLE']);
     expect([away.status, away.body.error]).toEqual([409, 'ERR_WECHAT_NOT_VISITED']);
     expect((await me.get('/me')).body.data.nickName).toBeNull();
+  });
+
+  it('takes only so many files and names of one user in a day, and asks WeChat about no more', async () => {
+    const times = async (count: number, call: () => Promise<AppResponse>): Promise<number[]> => {
+      const statuses: number[] = [];
+      for (let i = 0; i < count; i++) statuses.push((await call()).status);
+      return statuses;
+    };
+    const all = Array.from({ length: CHECKS }, () => 200);
+    expect(await times(CHECKS, () => me.upload('PUT /me/avatar', PNG_PICTURE))).toEqual(all);
+    const over = await me.upload('POST /recordings', SOUND);
+    expect([over.status, over.body.error]).toEqual([429, 'ERR_WECHAT_RATE_LIMIT']);
+    expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(86_000);
+    expect((await me.get('/recordings')).body.data).toEqual([]);
+    expect(await times(CHECKS + 1, () => rename('小明'))).toEqual([...all, 429]);
+    expect((await (await s.author()).upload('PUT /me/avatar', PNG_PICTURE)).status).toBe(200);
+    await s.pass('1d');
+    expect((await me.upload('PUT /me/avatar', PNG_PICTURE)).status).toBe(200);
   });
 
   it('refuses a name at the registration, and keeps the ticket', async () => {

@@ -45,6 +45,7 @@ const VARIABLES = [
     'UPLOAD_DIR',
     'LOGIN_RATE_LIMIT',
     'QRCODE_RATE_LIMIT',
+    'CONTENT_CHECK_LIMIT',
     'API_DOCS',
     'TRUST_PROXY',
     'LOG_LEVEL',

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { createApp, listen, runCommand } from './app.js';
-import { loadEnvironment, MIN_JWT_SECRET_BYTES, readConfig } from './config.js';
+import { loadEnvironment, readConfig } from './config.js';
 import type { AppConfig } from './config.js';
+import { MIN_JWT_SECRET_BYTES } from './variables.js';
 
 /** `npm run start:prod`: starts the reference app with the settings of the environment. */
 await runCommand(async () => {

@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { In, Repository } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
+import { CheckLimit } from '../content/check-limit.js';
 import { Content } from '../content/content.entity.js';
 import { Contents } from '../content/contents.js';
 import type { ContentHolder } from '../content/contents.js';
@@ -55,6 +56,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
     private readonly users: UsersService,
     private readonly uploads: Uploads,
     private readonly contents: Contents,
+    private readonly limit: CheckLimit,
     storage: FileStorage,
   ) {
     this.files = storage.add('avatars', this);
@@ -68,7 +70,8 @@ export class AvatarsService implements FileIndex, ContentHolder {
   private async receive(user: User, request: FastifyRequest): Promise<User> {
     const { uploads } = this;
     const { scratch } = uploads;
-    const { file } = await receiveUpload(request, { uploads, maxBytes: MAX_BYTES });
+    const check = (): Promise<void> => this.limit.countFile(user.id);
+    const { file } = await receiveUpload(request, { uploads, maxBytes: MAX_BYTES, check });
     const picture = await scratch.inspect(file, () => this.reencode(file));
     await scratch.discard(file);
     const name = `${randomBytes(16).toString('hex')}.jpg`;

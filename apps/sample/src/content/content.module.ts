@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppClock } from '../common/app-clock.js';
+import { UserLimits } from '../common/user-limits.js';
+import { CheckLimit } from './check-limit.js';
 import { ContentOperator } from './content-operator.js';
 import { ContentController } from './content.controller.js';
 import { Content } from './content.entity.js';
@@ -13,7 +15,16 @@ import { Verdicts } from './verdicts.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Content])],
   controllers: [ContentController],
-  providers: [AppClock, Contents, NickNames, MediaChecks, Verdicts, ContentOperator],
-  exports: [Contents, NickNames],
+  providers: [
+    AppClock,
+    UserLimits,
+    CheckLimit,
+    Contents,
+    NickNames,
+    MediaChecks,
+    Verdicts,
+    ContentOperator,
+  ],
+  exports: [CheckLimit, Contents, NickNames],
 })
 export class ContentModule {}

@@ -5,6 +5,7 @@ import { AppClock } from '../common/app-clock.js';
 import { BadRequestError } from '../common/app-error.js';
 import { AppConfig } from '../config.js';
 import type { User } from '../users/user.entity.js';
+import { CheckLimit } from './check-limit.js';
 import { ContentRefusedError } from './content.errors.js';
 
 /** What a client sends of a profile. */
@@ -20,11 +21,12 @@ export class NickNames {
     private readonly security: ContentSecurityService,
     private readonly config: AppConfig,
     private readonly clock: AppClock,
+    private readonly limit: CheckLimit,
   ) {}
 
   /**
    * Returns the changes of the user.
-   * @throws ContentRefusedError, BadRequestError for an `avatarUrl` while pictures are checked, WechatNotVisitedError if the user has not
+   * @throws ContentRefusedError, TooManyRequestsError, BadRequestError for an `avatarUrl` while pictures are checked, WechatNotVisitedError if the user has not
    *   opened the mini program within two hours, and WechatUnavailableError if WeChat does not respond
    */
   async check(
@@ -39,6 +41,7 @@ export class NickNames {
     if (nickName === undefined) return { avatarUrl };
     if (contentCheck === 'off')
       return { nickName, nickNameCheckedAt: null, profileStale: false, avatarUrl };
+    await this.limit.countName({ appId, openid });
     const { suggest } = await this.security.checkText({
       content: nickName,
       scene: 'profile',

@@ -1,43 +1,36 @@
 import { Injectable } from '@nestjs/common';
-import { WechatError, WechatStore } from 'nestjs-wechat';
+import { WechatError } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
-import { createHash } from 'node:crypto';
-import { TooManyRequestsError } from '../common/app-error.js';
+import { UserLimits } from '../common/user-limits.js';
+import type { UserLimit } from '../common/user-limits.js';
 import { AppConfig } from '../config.js';
 
-const WINDOW_MS = 60_000;
-
-/** Limits how many mini-program codes a user creates in a minute, in all sessions and on all instances. */
+/** Limits how many mini-program codes a user creates in a minute. */
 @Injectable()
 export class QrCodeRateLimit {
+  private readonly limit: UserLimit;
+
   constructor(
-    private readonly config: AppConfig,
-    private readonly store: WechatStore,
-  ) {}
+    { qrCodeRateLimit: points }: AppConfig,
+    private readonly limits: UserLimits,
+  ) {
+    this.limit = { name: 'qrcodes', points, windowMs: 60_000 };
+  }
 
   /**
    * Runs `work` if the user is within the limit. A request that is refused before WeChat is called does not count.
    * @throws TooManyRequestsError above the limit, StoreUnavailableError, and what `work` throws
    */
   async run<T>({ appId, openid }: WechatSession, work: () => Promise<T>): Promise<T> {
-    const limit = this.config.qrCodeRateLimit;
-    if (limit === 0) return work();
-    const key = keyOf(appId, openid);
-    const { count, resetsInMs } = await this.store.count(key, 1, WINDOW_MS);
-    if (count > limit) throw new TooManyRequestsError(Math.ceil(resetsInMs / 1000));
+    const user = `${appId}:${openid}`;
+    await this.limits.count(this.limit, user);
     try {
       return await work();
     } catch (error) {
-      if (isRefusedLocally(error)) await this.store.count(key, -1, WINDOW_MS);
+      if (isRefusedLocally(error)) await this.limits.takeBack(this.limit, user);
       throw error;
     }
   }
-}
-
-/** The key contains a hash, because a dump of Redis must not show openids. */
-function keyOf(appId: string, openid: string): string {
-  const user = createHash('sha256').update(`${appId}:${openid}`).digest('base64url');
-  return `app:qrcodes:${user}`;
 }
 
 /** Whether the library refused the request before it called WeChat: an invalid scene or option. An error of WeChat has an errcode. */

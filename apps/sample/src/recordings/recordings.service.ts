@@ -9,6 +9,7 @@ import { AccountDeletedError, NotFoundError } from '../common/app-error.js';
 import { pageOf } from '../common/page.js';
 import type { PageDto } from '../common/page.js';
 import { AppConfig } from '../config.js';
+import { CheckLimit } from '../content/check-limit.js';
 import { ContentBlockedError } from '../content/content.errors.js';
 import type { Content, ContentStatus } from '../content/content.entity.js';
 import { Contents } from '../content/contents.js';
@@ -62,6 +63,7 @@ export class RecordingsService implements FileIndex, ContentHolder {
     @InjectRepository(Recording) private readonly rows: Repository<Recording>,
     private readonly uploads: Uploads,
     private readonly contents: Contents,
+    private readonly limit: CheckLimit,
     storage: FileStorage,
     { uploadQuota, uploadMaxFiles }: AppConfig,
   ) {
@@ -77,7 +79,10 @@ export class RecordingsService implements FileIndex, ContentHolder {
   private async receive(user: User, request: FastifyRequest): Promise<Recording> {
     const { id: userId } = user;
     const { uploads, allowed } = this;
-    const check = (): Promise<void> => checkQuota(this.rows.manager, userId, allowed, 1);
+    const check = async (): Promise<void> => {
+      await checkQuota(this.rows.manager, userId, allowed, 1);
+      await this.limit.countFile(userId);
+    };
     const upload = { uploads, maxBytes: MAX_BYTES, check };
     const { file, fields } = await receiveUpload(request, upload);
     const { reported, ...audio } = await uploads.scratch.inspect(file, async () => ({
