@@ -1,9 +1,10 @@
-// Installs the tarballs into projects of every kind with every package manager. `npm run test:packages` runs some of
+// Installs the tarballs into projects of every kind with every package manager, and with newer versions of Node. `npm run test:packages` runs some of
 // the rows, and `-- --all` the whole table, which docs/installing.md shows.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KINDS } from './kinds.mjs';
 import { packageManagers } from './managers.mjs';
+import { NODES, withNode } from './nodes.mjs';
 import { root, say } from './shell.mjs';
 
 /** The kinds of projects with each manager. A manager decides how packages are found, and that does not depend on the test runner. */
@@ -15,15 +16,25 @@ const TABLE = {
   'Yarn 4, node_modules': ['cjs-11'],
   'Yarn 4, PnP': ['cjs-11'],
 };
-const ROWS = Object.entries(TABLE).flatMap(([manager, kinds]) =>
-  kinds.map((kind) => ({ manager, kind })),
+/** The oldest Node that is supported. CI runs it. */
+const NODE = '20';
+/** The newest and the most common project with each newer Node. */
+const NEWER_NODES = Object.keys(NODES).flatMap((node) =>
+  ['esm-12', 'cjs-11'].map((kind) => ({ manager: 'npm', node, kind })),
 );
+const ROWS = [
+  ...Object.entries(TABLE).flatMap(([manager, kinds]) =>
+    kinds.map((kind) => ({ manager, node: NODE, kind })),
+  ),
+  ...NEWER_NODES,
+];
 
 /** Without `--all`: each kind with npm, and the manager that installs no peers. */
-const isEveryTime = ({ manager }) =>
-  manager === 'npm' || manager === 'pnpm, auto-install-peers=false';
+const isEveryTime = ({ manager, node }) =>
+  node === NODE && (manager === 'npm' || manager === 'pnpm, auto-install-peers=false');
 /** The newest and the most common project. CI has no time for more. */
-const isOfFew = ({ manager, kind }) => manager === 'npm' && ['esm-12', 'cjs-11'].includes(kind);
+const isOfFew = ({ manager, node, kind }) =>
+  node === NODE && manager === 'npm' && ['esm-12', 'cjs-11'].includes(kind);
 
 export async function testMatrix(tarballs, { all, few, update }) {
   const managers = await packageManagers();
@@ -31,9 +42,10 @@ export async function testMatrix(tarballs, { all, few, update }) {
   const results = new Map();
   await twoAtATime(rows, async (row) => {
     const started = Date.now();
-    const { manager, kind } = row;
+    const { manager, node, kind } = row;
+    const project = node === NODE ? managers[manager] : await withNode(managers[manager], node);
     const failure = await KINDS[kind]
-      .test(managers[manager], tarballs, { isThorough: manager === 'npm' })
+      .test(project, tarballs, { isThorough: manager === 'npm' && node === NODE })
       .then(() => undefined)
       .catch((error) => error);
     results.set(row, failure);
@@ -53,19 +65,19 @@ async function twoAtATime(items, work) {
   await Promise.all([worker(), worker()]);
 }
 
-const cellsOf = ({ manager, kind }) => {
+const cellsOf = ({ manager, node, kind }) => {
   const { nest, modules, runner } = KINDS[kind];
-  return [manager, nest, modules, runner];
+  return [manager, node, nest, modules, runner];
 };
 
 const PAGES = {
   'docs/installing.md': {
-    head: ['Package manager', 'NestJS', 'Modules', 'Tests', 'Result', 'Tested'],
+    head: ['Package manager', 'Node', 'NestJS', 'Modules', 'Tests', 'Result', 'Tested'],
     works: 'works',
     tested: ['by `npm run test:packages`', 'before a release'],
   },
   'docs/zh-CN/installing.md': {
-    head: ['包管理器', 'NestJS', '模块', '测试框架', '结果', '何时测试'],
+    head: ['包管理器', 'Node', 'NestJS', '模块', '测试框架', '结果', '何时测试'],
     works: '可用',
     tested: ['`npm run test:packages`', '发布前'],
   },

@@ -133,7 +133,12 @@ function transportErrorOf(error: unknown, timeoutMs: number): TransportError {
   const failed = (failure: TransportFailure, text: string): TransportError =>
     new TransportError(failure, text, { cause });
   if (code === 'ERR_CANCELED')
-    return failed('timeout', `no complete response within ${Math.round(timeoutMs)} ms`);
+    return failed(
+      'timeout',
+      timeoutMs > 0
+        ? `no complete response within ${Math.round(timeoutMs)} ms`
+        : 'no time was left until the deadline',
+    );
   if (UNSENT.has(code) || neverConnected(error))
     return failed('unsent', `no connection (${code || 'unknown cause'})`);
   if (isTooLarge(error)) return failed('too-large', 'the response is too large');
