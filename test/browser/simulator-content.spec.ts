@@ -38,9 +38,12 @@ describeBrowser('content checks in the simulator', () => {
     await press('获取头像昵称 / Profile');
     await press('上传头像');
     await isTagged('检查中');
+    const nickName = page.getByLabel('昵称');
+    await nickName.fill('小明');
     await s.ask();
     await s.pass('2s');
     await isTagged('已通过');
+    expect(await nickName.inputValue()).toBe('小明'); // the page has read the status without a press
     await screenshot(page, 'picture-ok');
     await press('录音 / Record');
     await isTagged('检查中');

@@ -1,5 +1,5 @@
 import type { SandboxUser } from 'nestjs-wechat-sandbox';
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page, Route } from 'playwright-core';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop } from '../support/coffee-shop.js';
 import { accessibilityProblems, describeBrowser, launch, screenshot, visit } from './browser.js';
@@ -58,18 +58,25 @@ describeBrowser('the shop in the simulator', () => {
       .waitFor();
     return user;
   };
-  /** Presses a button while the page reads the order again by itself after a notification. */
-  const pressWhilePageReads = async (name: string): Promise<void> => {
+  /** Acts while the page reads the order again by itself. The response to this read has the order as it was before. */
+  const whilePageReads = async (
+    cause: () => Promise<void>,
+    act: () => Promise<void>,
+  ): Promise<void> => {
     let answer = (): void => undefined;
-    const answered = new Promise<void>((resolve) => (answer = resolve));
-    await page.route(/\/orders\/[^/]+$/, async (route) => {
-      await answered;
-      await route.continue();
-    });
-    const reading = page.waitForRequest(/\/orders\/[^/]+$/);
-    await press('伪造一条通知');
+    const acted = new Promise<void>((resolve) => (answer = resolve));
+    let hasRead = (): void => undefined;
+    const reading = new Promise<void>((resolve) => (hasRead = resolve));
+    const hold = async (route: Route): Promise<void> => {
+      const response = await route.fetch();
+      hasRead();
+      await acted;
+      await route.fulfill({ response });
+    };
+    await page.route(/\/orders\/[^/]+$/, hold, { times: 1 });
+    await cause();
     await reading;
-    await press(name);
+    await act();
     answer();
   };
   const openSheet = async (): Promise<void> => {
@@ -94,11 +101,17 @@ describeBrowser('the shop in the simulator', () => {
     await press('让时间过去');
     await step(/204\s+签名正确/);
     await orderIs('paid');
-    await press(REFUND);
-    await orderIs('refunding');
-    await press('让时间过去');
+    await whilePageReads(
+      async () => {
+        await press(REFUND);
+        await orderIs('refunding');
+      },
+      async () => {
+        await press('让时间过去');
+        await step(/REFUND\.SUCCESS/);
+      },
+    );
     await orderIs('refunded');
-    await step(/REFUND\.SUCCESS/);
     for (let n = 1; n < 11; n++) await press('下一步');
     await page.getByRole('heading', { name: '丢失的通知' }).waitFor();
     await page.locator('.task.done').waitFor();
@@ -115,9 +128,13 @@ describeBrowser('the shop in the simulator', () => {
     await press(CANCEL);
     await orderIs('pending');
     await shows('requestPayment:fail cancel');
-    await press('发送三次');
-    await pressWhilePageReads(PAY);
+    await whilePageReads(
+      () => press('伪造一条通知'),
+      () => press(PAY),
+    );
     await page.getByRole('dialog').waitFor();
+    await press('发送三次');
+    await shows('下一条通知会同时发送三次');
     await press(CONFIRM);
     await step(/TRANSACTION\.SUCCESS.*第 3 次/);
     await orderIs('paid');

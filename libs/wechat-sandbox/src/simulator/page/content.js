@@ -4,5 +4,5 @@ import { state } from './state.js';
 /** Reads the results of content checks again when WeChat has pushed one. */
 export function followContent({ title, delivery, responseTo }) {
   if (delivery && responseTo && title.includes('wxa_media_check') && state.userId)
-    void miniProgramOf(state.userId).renewContent();
+    miniProgramOf(state.userId).renewContent();
 }

@@ -1,6 +1,7 @@
 import { shopActions } from './shop-actions.js';
-import { now, phoneOf, update } from './state.js';
+import { now, phoneOf } from './state.js';
 import { createPicture } from './picture.js';
+import { turnsOf } from './turns.js';
 import { createWavFile } from './wav.js';
 import { createWx } from './wx.js';
 
@@ -9,6 +10,9 @@ export const GRACE_MS = 60_000;
 
 /** `expiresIn` is in whole seconds, and the response takes time. */
 const CLOCK_TOLERANCE_MS = 5000;
+
+/** What the page does without a press. */
+const AUTOMATIC = new Set(['renewOrder', 'renewContent']);
 
 /** An error response of the server. */
 class Refusal extends Error {
@@ -74,32 +78,6 @@ export function miniProgramOf(userId) {
       refreshKey: newKey(),
       replaced,
     };
-  }
-
-  /**
-   * Runs the actions of this phone one after another, so that a press is not lost while the page reads an order again by itself.
-   * A second press of a button has no effect before the first one has ended.
-   */
-  function run(name, action) {
-    if (phone.actions.has(name)) return phone.actions.get(name);
-    const ended = Promise.all(phone.actions.values())
-      .then(() => perform(action))
-      .finally(() => {
-        phone.actions.delete(name);
-        update();
-      });
-    phone.actions.set(name, ended);
-    update();
-    return ended;
-  }
-
-  /** Runs one action. The screen shows its error. */
-  async function perform(action) {
-    try {
-      phone.result = (await action()) ?? phone.result;
-    } catch (error) {
-      phone.result = { kind: 'problem', error };
-    }
   }
 
   async function pictureStatus() {
@@ -290,10 +268,11 @@ export function miniProgramOf(userId) {
     },
   };
 
+  const { press, renew } = turnsOf(phone);
   return Object.fromEntries(
-    Object.entries(actions).map(([name, action]) => [
-      name,
-      (...given) => run(name, () => action(...given)),
-    ]),
+    Object.entries(actions).map(([name, action]) => {
+      const run = AUTOMATIC.has(name) ? renew : press;
+      return [name, (...given) => run(name, () => action(...given))];
+    }),
   );
 }

@@ -18,7 +18,7 @@ export function phoneView() {
     ${statusBar()} ${messageBanner(phone)} ${navBar(phone)}
     <div
       class="app"
-      aria-busy=${phone.busy ? 'true' : 'false'}
+      aria-busy=${phone.busy || phone.reads.length > 0 ? 'true' : 'false'}
       ?inert=${phone.dialog !== undefined}
       aria-hidden=${phone.dialog ? 'true' : 'false'}
     >

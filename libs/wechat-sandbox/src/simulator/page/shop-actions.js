@@ -62,7 +62,8 @@ export function shopActions({ userId, wx, call }) {
       const { order, said } = phone.shop ?? {};
       if (!order || !isUnsettled(order)) return;
       const renewed = await call('GET', `/orders/${order.id}`);
-      if (JSON.stringify(renewed) !== JSON.stringify(order)) showOrder(renewed, said);
+      const isOpen = phone.shop?.order === order; // the user may have left it meanwhile
+      if (isOpen && JSON.stringify(renewed) !== JSON.stringify(order)) showOrder(renewed, said);
     },
 
     async allowNews() {

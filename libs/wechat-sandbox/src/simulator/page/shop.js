@@ -2,7 +2,7 @@ import { html, nothing } from '../vendor/lit-html.js';
 import { miniProgramOf } from './mini-program.js';
 import { yuan } from './money.js';
 import { result } from './results.js';
-import { miniProgram, phoneOf, state, update } from './state.js';
+import { currentPhone, miniProgram, state, update } from './state.js';
 import { bilingual, dayTime, t } from './texts.js';
 
 /** The open page of the shop: the menu or one order. */
@@ -108,8 +108,9 @@ const ACTIONS = {
 const action = (name, onClick, look = '') =>
   html`<button class="act ${look}" @click=${onClick}>${bilingual(name)}</button>`;
 
-const RENEW_AFTER_MS = 300;
-let renewal;
+/** The server stores what it has received a moment later, on a busy machine seconds later. */
+const RENEW_AFTER_MS = [300, 3000];
+let renewals = [];
 
 /** The paths of WeChat whose responses can change an order: WeChat Pay, and shipping information. */
 const ABOUT_ORDERS = / \/(v3|wxa\/sec\/order)\//;
@@ -118,8 +119,10 @@ const ABOUT_ORDERS = / \/(v3|wxa\/sec\/order)\//;
 export function followOrder({ from, delivery, responseTo, title }) {
   const isAnswer = from === 'wechat' && ABOUT_ORDERS.test(title);
   if (!responseTo || !(delivery || isAnswer)) return;
-  clearTimeout(renewal);
-  renewal = setTimeout(() => {
-    if (phoneOf(state.userId).shop?.page === 'order') void miniProgramOf(state.userId).renewOrder();
-  }, RENEW_AFTER_MS);
+  renewals.forEach(clearTimeout);
+  renewals = RENEW_AFTER_MS.map((ms) => setTimeout(renewOpenOrder, ms));
+}
+
+function renewOpenOrder() {
+  if (currentPhone().shop?.page === 'order') miniProgramOf(state.userId).renewOrder();
 }

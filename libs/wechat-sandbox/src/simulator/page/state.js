@@ -36,11 +36,15 @@ export function phoneOf(userId) {
       session: undefined,
       me: undefined,
       result: undefined,
-      /** The actions that run or wait, by name. */
+      /** The actions of pressed buttons that run or wait, by name. */
       actions: new Map(),
       get busy() {
         return this.actions.size > 0;
       },
+      /** The automatic reads that run or wait. */
+      reads: [],
+      /** Ends when all of them have ended. */
+      lastTurn: Promise.resolve(),
       /** The open page of the shop. */
       shop: undefined,
       /** The open dialog of WeChat. */
