@@ -10,7 +10,8 @@ import { RedisStore } from '../libs/wechat/src/store/redis/redis.store.js';
 import { Instance, killInstances } from './faults/instance.js';
 import { describeWechatStore } from 'nestjs-wechat/testing';
 import { Certificates, describeOpenssl } from './support/certificates.js';
-import { freePort, TestCluster, TestRedis, until } from './support/redis.js';
+import { freePort } from './support/free-port.js';
+import { TestCluster, TestRedis, until } from './support/redis.js';
 
 const LONG = 60_000;
 const PASSWORD = 'CANARY p@ss/word:';

@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.js';
 import { describeWith } from '../support/needs.js';
-import { freePort, until } from '../support/redis.js';
+import { until } from '../support/redis.js';
 
 const CONFIGURATION = join(__dirname, '../../etc/haproxy.cfg');
 

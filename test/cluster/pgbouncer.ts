@@ -5,9 +5,10 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { freePort } from '../support/free-port.js';
 import { describeWith } from '../support/needs.js';
 import { serverUser } from '../support/postgres.js';
-import { freePort, until } from '../support/redis.js';
+import { until } from '../support/redis.js';
 
 const CONFIGURATION = join(__dirname, '../../etc/pgbouncer.ini');
 

@@ -7,12 +7,13 @@ import { wav } from '../support/audio.js';
 import { buildApp, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
 import { onPostgres } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse, Call } from '../support/http.js';
 import { file, uploadTo } from '../support/multipart.js';
 import { startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
-import { describeRedis, freePort, TestRedis, until } from '../support/redis.js';
+import { describeRedis, TestRedis, until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 import { checkOutPreviousRelease, describePreviousRelease } from './previous-release.js';
 

@@ -11,7 +11,7 @@ import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { DataSource } from 'typeorm';
 import { createEmptyOnPostgres, onPostgres } from '../support/databases.js';
 import type { AppDatabase } from '../support/databases.js';
-import { freePort } from '../support/redis.js';
+import { freePort } from '../support/free-port.js';
 import { NotifyController, Order, Outbox, PaidOrders, PayRecipes } from './pay-recipes.js';
 
 onPostgres('the recipes of the payments page', (bin) => {

@@ -7,9 +7,9 @@ import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppModule } from '../../examples/payments/src/app.module.js';
+import { freePort } from '../support/free-port.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse, Call } from '../support/http.js';
-import { freePort } from '../support/redis.js';
 
 const adapters = {
   express: () => new ExpressAdapter(),

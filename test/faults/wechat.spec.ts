@@ -13,6 +13,7 @@ import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { Fault, WechatSandbox } from 'nestjs-wechat-sandbox';
 import { MAX_FAILURES, MAX_WAIT_MS } from '../../libs/wechat/src/transport/circuit-breaker.js';
 import { HttpTransport } from '../../libs/wechat/src/transport/http.transport.js';
+import { freePort } from '../support/free-port.js';
 import { until } from '../support/redis.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
@@ -287,18 +288,13 @@ describe('a login, while WeChat fails,', () => {
 
 describe('a login, while the network to WeChat fails,', () => {
   it(`W2 returns 503 after one retry when the connection is refused${often(few(100))}`, async () => {
-    const closed = await Listener.start((socket) => socket.end());
-    const url = closed.url('http');
-    await closed.close();
-    const unreachable = await start({ baseUrl: url });
+    const unreachable = await start({ baseUrl: `http://127.0.0.1:${await freePort()}` });
     await expectAll(few(100), UNAVAILABLE, TIMEOUT, unreachable, 1);
     await expect(unreachable.get(SessionService).login('a')).rejects.toMatchObject({ attempt: 2 });
   });
 
   it('W2 logs one warning a minute from the first failed call on, with the host and the cause and without the path', async () => {
-    const refusing = await Listener.start(() => undefined);
-    const url = refusing.url('http');
-    await refusing.close();
+    const url = `http://127.0.0.1:${await freePort()}`;
     const another = await start({ baseUrl: `${url}/canary` });
     const warned = jest.spyOn(Logger.prototype, 'warn');
     await expectAll(2, UNAVAILABLE, DEADLINE, another, 1);

@@ -11,9 +11,9 @@ import { startCollector } from '../support/collector.js';
 import type { Collector } from '../support/collector.js';
 import { copyEmbeddedTo, createAppDatabase, databaseEnvironment } from '../support/databases.js';
 import type { AppDatabase } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
 import { clientOf } from '../support/http.js';
 import type { AppResponse } from '../support/http.js';
-import { freePort } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 
 const MINI = `/wx/mini/v1/${SHOP.appId}/${SHOP.secret}`;

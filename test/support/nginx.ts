@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 import { describeWith } from './needs.js';
-import { freePort, until } from './redis.js';
+import { until } from './redis.js';
 
 /** `describe` for tests that need nginx. */
 export const describeNginx = (title: string, stories: () => void): void =>

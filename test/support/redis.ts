@@ -2,13 +2,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import type { RedisClientType } from 'redis';
+import { freePort } from './free-port.js';
 import { describeWith } from './needs.js';
 import type { Program } from './needs.js';
 
@@ -101,7 +101,10 @@ export class TestRedis {
       'no',
     ];
     this.server = spawn('redis-server', [...args, ...this.args], { stdio: 'ignore' });
-    while (!(await this.accepts())) await sleep(5);
+    while (!(await this.accepts())) {
+      if (!this.isRunning()) throw new Error(`redis-server ended on port ${this.port}.`);
+      await sleep(5);
+    }
   }
 
   /** Ends it by SIGKILL, as in a crash. */
@@ -371,12 +374,3 @@ export async function until(isSo: () => Promise<boolean> | boolean): Promise<voi
 
 const yes = (): boolean => true;
 const no = (): boolean => false;
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

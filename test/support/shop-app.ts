@@ -6,8 +6,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { OnPayNotification, wechatPayOptionsFromEnv, WechatPayModule } from 'nestjs-wechat/pay';
 import type { PayNotification, WechatPayOptions } from 'nestjs-wechat/pay';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { freePort } from './free-port.js';
 import { payOptions } from './pay-messages.js';
-import { freePort } from './redis.js';
 import type { Adapter } from './team-app.js';
 
 /** Records the notifications of a shop, in the order in which their handlers ran. */

@@ -8,10 +8,10 @@ import { createApp } from '../../apps/sample/src/app.js';
 import { readConfig } from '../../apps/sample/src/config.js';
 import type { DatabaseConfig } from '../../apps/sample/src/config.js';
 import { createAppDatabase } from './databases.js';
+import { freePort } from './free-port.js';
 import { clientOf } from './http.js';
 import type { AppResponse, Call } from './http.js';
 import { PUSH } from './push-messages.js';
-import { freePort } from './redis.js';
 
 /** The running reference app and its sandbox. */
 export interface Started {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../support/redis.js';
+import { freePort } from '../../support/free-port.js';
 import { say } from '../bench.js';
 import type { Scale } from '../bench.js';
 import { figuresFor } from '../figures.js';
