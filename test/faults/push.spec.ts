@@ -230,7 +230,6 @@ describe('pushes of the sandbox', () => {
       );
       expect(contents.map(runsOf)).toEqual([1, 1, 1]);
     },
-    40_000,
   );
 
   it('Q4 responds with 500 to a handler that takes longer than 14 s, and a later delivery joins its run', async () => {
@@ -250,7 +249,7 @@ describe('pushes of the sandbox', () => {
     finish({ late: true });
     const { Encrypt } = (await (await joined).json()) as { Encrypt: string };
     expect(JSON.parse(decrypt(Encrypt))).toEqual({ late: true });
-  }, 40_000);
+  });
 
   it(`Q11 handles a verdict of the content check once, whether it comes three times at once, again, or late${often(isFull ? 1_000 : 5)}`, async () => {
     app.received.messages.length = 0;

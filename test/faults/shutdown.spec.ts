@@ -73,7 +73,6 @@ describeRedis('an instance that receives SIGTERM', () => {
         [],
       ]);
     },
-    2 * LATEST,
   );
 
   it.each(trials(50, 1))(
@@ -89,6 +88,5 @@ describeRedis('an instance that receives SIGTERM', () => {
       expect(await locks()).toHaveLength(1);
       expect([await instance.stop(), await locks()]).toEqual([0, []]);
     },
-    2 * LATEST,
   );
 });

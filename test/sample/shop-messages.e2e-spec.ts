@@ -1,6 +1,7 @@
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
 import { startCoffeeShop } from '../support/coffee-shop.js';
 import type { CoffeeShop, Customer } from '../support/coffee-shop.js';
+import { until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
 
 const TEMPLATE = 'order_paid';
@@ -32,19 +33,13 @@ describe('the message that an order is paid', () => {
   afterAll(() => shop.close());
 
   const sends = () => shop.wechat.requestsTo('/cgi-bin/message/subscribe/send').length;
-  /** A job sends the message. */
-  const until = async (isReached: () => boolean): Promise<void> => {
-    for (let round = 0; round < 500 && !isReached(); round++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(isReached()).toBe(true);
-  };
 
   it('arrives once, also if the notification arrives three times', async () => {
     await customer.wechat.requestSubscribeMessage([TEMPLATE]);
     shop.wechat.nextDelivery({ duplicate: 3 });
     const before = sends();
     const order = await customer.buy();
-    await until(() => customer.wechat.messages.length > 0);
+    await until(() => customer.wechat.messages.length > 0); // a job sends the message
     await shop.pass('1h');
     expect(customer.wechat.messages).toMatchObject([
       {

@@ -423,9 +423,9 @@ describeOnEachDatabase('payments of the shop', (database) => {
 
   async function ordersInEachState(): Promise<Record<string, Order>> {
     const orders = {
+      refunding: await alice.buy(), // the first to be checked, because its refund settles after three seconds
       paid: await alice.buy(),
       'picked-up': await alice.buy(),
-      refunding: await alice.buy(),
       refunded: await alice.buy(),
     };
     await alice.on(orders['picked-up'], 'pickup');

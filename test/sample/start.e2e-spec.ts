@@ -1,8 +1,7 @@
 import autocannon from 'autocannon';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,7 +12,9 @@ import { mp3 } from '../support/audio.js';
 import { buildApp, compiled, runApp } from '../support/built-app.js';
 import type { AppProcess } from '../support/built-app.js';
 import { copyEmbeddedTo, createAppDatabase, databaseEnvironment } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
 import { clientOf } from '../support/http.js';
+import type { AppResponse } from '../support/http.js';
 import { BOUNDARY, file, multipart } from '../support/multipart.js';
 import { until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
@@ -22,6 +23,8 @@ const SECONDS = 1000;
 /** The log line of a request that took a second or longer on a busy machine. */
 const SLOW_REQUEST = /^\{"level":"warn".*"ms":\d{4,},"msg":"request"\}\n/gm;
 const NO_ID = '5b0f6b1c-7f0e-4c55-9a57-3f2c7f6a1d20';
+
+const newPort = async (): Promise<string> => String(await freePort());
 
 /** Tests the compiled app in its own process, because jest runs CommonJS and production runs ES modules. */
 describe('the compiled app', () => {
@@ -51,7 +54,7 @@ describe('the compiled app', () => {
 
   describe('with the sandbox (npm start)', () => {
     it('prints commands that work as printed, keeps its users over a restart and kill -9, refuses a second process on its database, and exits with 0', async () => {
-      const PORT = await freePort();
+      const PORT = await newPort();
       const ids: string[] = [];
       for (const end of ['SIGKILL', 'SIGINT'] as const) {
         const app = run('demo', { cwd, env: { PORT } });
@@ -67,7 +70,7 @@ describe('the compiled app', () => {
         expect(order).toMatchObject({ code: 200, data: { status: 'paid', amount: 2200 } });
         ids.push(me.data.id);
         if (end === 'SIGINT')
-          await expectRefused(run('demo', { cwd, env: { PORT: await freePort() } }));
+          await expectRefused(run('demo', { cwd, env: { PORT: await newPort() } }));
         expect(await app.stop(end)).toBe(end === 'SIGINT' ? 0 : null);
         expect(app.output().replace(SLOW_REQUEST, '')).toBe(output); // only the welcome text
       }
@@ -84,7 +87,7 @@ describe('the compiled app', () => {
       utimesSync(recording, 0, 0);
       writeFileSync(join(cwd, '.env'), `UPLOAD_DIR=${production}\n`);
       await copyEmbeddedTo(join(cwd, 'var/db'));
-      const app = run('demo', { cwd, env: { PORT: await freePort() } });
+      const app = run('demo', { cwd, env: { PORT: await newPort() } });
       await app.says('Ctrl-C');
       expect(await app.stop('SIGINT')).toBe(0);
       expect(readdirSync(production, { recursive: true })).toEqual([
@@ -119,7 +122,7 @@ describe('the compiled app', () => {
     });
 
     it('reads a .env file, warns once of each missing production setting, and finishes running requests at SIGTERM', async () => {
-      const PORT = await freePort();
+      const PORT = await newPort();
       const env = {
         ...environmentFor(wechat),
         NODE_ENV: 'production',
@@ -133,22 +136,25 @@ describe('the compiled app', () => {
           .join(''),
       );
       await copyEmbeddedTo(join(cwd, 'var/db'));
-      const app = run('main', { cwd, env: { SHUTDOWN_DRAIN: '500ms' } });
+      const app = run('main', { cwd, env: { SHUTDOWN_DRAIN: '1s' } });
       const output = await app.says('Listening');
       expect(output.match(/REDIS_URL/g)).toHaveLength(1);
       expect(output.match(/DATABASE_URL/g)).toHaveLength(1);
 
       const call = clientOf(`http://127.0.0.1:${PORT}`);
       const user = wechat.users.create();
-      wechat.next('/sns/jscode2session', { delay: 800 });
+      wechat.next('/sns/jscode2session', { delay: 1500 }); // longer than the drain
       const login = call('POST /auth/login', { body: await user.login() });
       while (wechat.requests.length === 0 && app.running())
         await new Promise((resolve) => setTimeout(resolve, 5));
       const since = Date.now();
       const stopped = app.stop();
       void app.stop(); // npm and systemd send it twice
-      await until(async () => (await call('GET /health/ready')).status === 503);
-      const ready = await call('GET /health/ready');
+      let ready!: AppResponse;
+      await until(async () => {
+        ready = await call('GET /health/ready');
+        return ready.status === 503;
+      });
       expect([ready.body.msg, ready.headers.get('connection')]).toEqual([
         'not ready: shutting down',
         'close',
@@ -162,7 +168,7 @@ describe('the compiled app', () => {
     });
 
     it('serves guarded requests while its log is not read, and counts the dropped lines in the first line after the gap', async () => {
-      const PORT = await freePort();
+      const PORT = await newPort();
       const database = await createAppDatabase();
       const env = {
         ...environmentFor(wechat),
@@ -250,7 +256,7 @@ describe('the compiled app', () => {
         return { ended };
       };
       const startUpload = async () => {
-        const PORT = await freePort();
+        const PORT = await newPort();
         const database = databaseEnvironment(await createAppDatabase());
         const env = { ...environmentFor(wechat), ...database, PORT };
         const app = run('main', { cwd, env });
@@ -284,11 +290,3 @@ describe('the compiled app', () => {
     });
   });
 });
-
-async function freePort(): Promise<string> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return String(port);
-}

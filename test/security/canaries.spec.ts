@@ -89,7 +89,7 @@ describeRedis('the secrets of the reference app', () => {
     canaries.add('encryptionKey', encryptionKey);
     canaries.add('jwtSecret', jwtSecret);
     await useEverything();
-  }, 60_000);
+  });
   afterAll(async () => {
     jest.restoreAllMocks();
     await s.close();

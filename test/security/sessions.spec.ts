@@ -147,23 +147,17 @@ describe('users of two mini programs', () => {
     return checked;
   };
 
-  it(
-    `P24 never get each other's data, ${AT_ONCE} of them at once${often(USERS * APP_IDS.length)}`,
-    async () => {
-      const users = Array.from({ length: USERS }, () => wechat.users.create());
-      const checked: number[] = [];
-      while (users.length > checked.length / APP_IDS.length) {
-        const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // the backlog of a socket is limited
-        checked.push(
-          ...(await Promise.all(
-            crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))),
-          )),
-        );
-      }
-      expect(checked).toEqual(Array(USERS * APP_IDS.length).fill(STEPS));
-      const openids = users.flatMap((user) => APP_IDS.map((appId) => user.openid(appId)));
-      expect(new Set(openids).size).toBe(openids.length);
-    },
-    isFull ? 300_000 : 20_000,
-  );
+  it(`P24 never get each other's data, ${AT_ONCE} of them at once${often(USERS * APP_IDS.length)}`, async () => {
+    const users = Array.from({ length: USERS }, () => wechat.users.create());
+    const checked: number[] = [];
+    while (users.length > checked.length / APP_IDS.length) {
+      const crowd = users.slice(checked.length / APP_IDS.length).slice(0, AT_ONCE); // the backlog of a socket is limited
+      checked.push(
+        ...(await Promise.all(crowd.flatMap((user) => APP_IDS.map((appId) => live(user, appId))))),
+      );
+    }
+    expect(checked).toEqual(Array(USERS * APP_IDS.length).fill(STEPS));
+    const openids = users.flatMap((user) => APP_IDS.map((appId) => user.openid(appId)));
+    expect(new Set(openids).size).toBe(openids.length);
+  });
 });
