@@ -28,7 +28,7 @@ describe('the embedded database', () => {
       let ended = false;
       const query = s.app
         .get(DataSource)
-        .query('SELECT count(*) FROM generate_series(1, 300000)')
+        .query('SELECT count(*) FROM generate_series(1, 1000000)')
         .finally(() => (ended = true));
       expect((await s.call('GET /auth/session', { token })).status).toBe(200);
       expect(ended).toBe(false);
