@@ -1,10 +1,9 @@
 // Draws docs/images/order.svg from the table of the shop's code: the statuses of an order, and the steps between them.
 // `--check` writes nothing, and fails if the picture is not up to date.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { register } from 'node:module';
 import { join } from 'node:path';
 
-register('../test/faults/workers/hooks.mjs', import.meta.url); // loads TypeScript
+await import('../test/faults/workers/register.mjs'); // loads TypeScript
 const { TRANSITIONS } = await import('../apps/sample/src/shop/order-transitions.ts');
 
 const PICTURE = join(import.meta.dirname, '../docs/images/order.svg');

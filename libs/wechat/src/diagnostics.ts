@@ -45,6 +45,20 @@ export const accessTokenChannel = tracing<AccessTokenFetch>('nestjs-wechat:acces
 export const handlerChannel = tracing<HandlerRun>('nestjs-wechat:handler');
 export const retryChannel: Channel = channel('nestjs-wechat:call:retry');
 
+/** Runs a traced operation, and returns what it returns. */
+export type OperationRunner = <T>(message: object, work: () => T) => T;
+
+const runDirectly: OperationRunner = (_message, work) => work();
+let run = runDirectly;
+
+/**
+ * Sets what runs all traced operations, after the start of each is published. So an operation can run in the context of OpenTelemetry. A
+ * store bound to a channel cannot do that: since Node 26 a channel does not call the `run` of the store.
+ */
+export function runOperationsWith(runner: OperationRunner = runDirectly): void {
+  run = runner;
+}
+
 export type Tracing<Message extends object> = TracingChannel<unknown, Message>;
 
 /**
@@ -58,7 +72,7 @@ export async function traced<Message extends object, T>(
 ): Promise<T> {
   let result!: T;
   await on.tracePromise(async () => {
-    result = await work();
+    result = await run(message, work);
   }, message);
   return result;
 }

@@ -10,12 +10,12 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   accessTokenChannel,
   callChannel,
   handlerChannel,
   retryChannel,
+  runOperationsWith,
   sessionChannel,
   storeChannel,
 } from './diagnostics.js';
@@ -82,7 +82,9 @@ function subscribe(): () => void {
     running.get(call)?.span?.addEvent('retry', attributesOf(error));
   };
   retryChannel.subscribe(onRetry);
+  runOperationsWith(runInSpan);
   const ends = [
+    () => runOperationsWith(),
     () => retryChannel.unsubscribe(onRetry),
     observe(callChannel, {
       span: ({ endpoint }) => ({
@@ -123,20 +125,25 @@ interface Observer<Message> {
 }
 
 /** The running operations, by their message. */
-const running = new WeakMap<object, { startedAt: number; span?: Span }>();
+const running = new WeakMap<object, { startedAt: number; span?: Span; inSpan?: Context }>();
+
+/** Runs an operation in the context of its span, so that other spans become its children. */
+function runInSpan<T>(message: object, work: () => T): T {
+  const inSpan = running.get(message)?.inSpan;
+  return inSpan ? context.with(inSpan, work) : work();
+}
 
 function observe<Message extends object>(
   channel: Tracing<Message>,
   { span: spanOf, record }: Observer<Message>,
 ): () => void {
   const tracer = trace.getTracer(NAME);
-  const activeContext = new ActiveContext();
-  const onStart = (message: Message): Context => {
+  const onStart = (message: unknown): void => {
     const parent = context.active();
-    const { name, ...options } = spanOf(message) ?? {};
+    const { name, ...options } = spanOf(message as Message) ?? {};
     const span = name === undefined ? undefined : tracer.startSpan(name, options, parent);
-    running.set(message, { startedAt: performance.now(), span });
-    return span ? trace.setSpan(parent, span) : parent;
+    const inSpan = span && trace.setSpan(parent, span);
+    running.set(message as Message, { startedAt: performance.now(), span, inSpan });
   };
   const onEnd = (message: unknown): void => {
     const operation = running.get(message as Message);
@@ -149,19 +156,12 @@ function observe<Message extends object>(
     }
     operation.span?.end();
   };
-  channel.start.bindStore(activeContext, onStart);
+  channel.start.subscribe(onStart);
   channel.asyncEnd.subscribe(onEnd);
   return () => {
-    channel.start.unbindStore(activeContext);
+    channel.start.unsubscribe(onStart);
     channel.asyncEnd.unsubscribe(onEnd);
   };
-}
-
-/** Sets OpenTelemetry's active context. A channel can only bind an AsyncLocalStorage, and OpenTelemetry's own is private. */
-class ActiveContext extends AsyncLocalStorage<Context> {
-  override run<R>(active: Context, callback: () => R): R {
-    return context.with(active, callback);
-  }
 }
 
 /** Returns whether an OpenTelemetry SDK is registered. Otherwise the API returns a no-op meter and a provider without a tracer. */

@@ -1,6 +1,5 @@
-import { transform } from '@swc/core';
+import { transformSync } from '@swc/core';
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
@@ -27,17 +26,17 @@ const __dirname = import.meta.dirname;
 `;
 
 /** Resolves `nestjs-wechat` to its source, and `./x.js` to `./x.ts`, and `./x.cjs` to `./x.cts`, if that file exists. */
-export async function resolve(specifier, context, next) {
+export function resolve(specifier, context, next) {
   if (Object.hasOwn(paths, specifier))
     return next(new URL(paths[specifier][0], ROOT).href, context);
   const source = sourceOf(specifier, context.parentURL);
   return next(source ?? specifier, context);
 }
 
-export async function load(url, context, next) {
+export function load(url, context, next) {
   if (!/\.c?ts$/.test(url)) return next(url, context);
   const filename = fileURLToPath(url);
-  const { code } = await transform(await readFile(filename, 'utf8'), { ...SWC, filename });
+  const { code } = transformSync(readFileSync(filename, 'utf8'), { ...SWC, filename });
   const source = url.endsWith('.cts') ? COMMONJS_NAMES + code : code;
   return { format: 'module', source, shortCircuit: true };
 }

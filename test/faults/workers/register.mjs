@@ -1,3 +1,5 @@
-import { register } from 'node:module';
+import * as nodeModule from 'node:module';
+import * as hooks from './hooks.mjs';
 
-register('./hooks.mjs', import.meta.url);
+if ('registerHooks' in nodeModule) nodeModule.registerHooks(hooks);
+else nodeModule.register('./hooks.mjs', import.meta.url); // Node 20. Deprecated since Node 26
