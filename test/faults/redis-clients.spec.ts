@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis as Redis5 } from 'ioredis';
 import { Cluster, Redis } from 'ioredis-6';
-import { createClient } from 'redis';
+import { createClient, createSentinel } from 'redis';
+import { SOCKET_TIMEOUT_MS } from '../../libs/wechat/src/store/redis/redis.topology.js';
 import type { RedisOptions } from '../../libs/wechat/src/store/redis/redis.topology.js';
 import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
+import { freePort } from '../support/free-port.js';
 import { describeRedis, TestCluster, TestRedis, TestSentinels, until } from '../support/redis.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 /** All other tests use node-redis 6 and ioredis 5. RESP3 is the default of version 6 of both, and some of its replies have other types. */
 jest.mock('redis', () => jest.requireActual('redis-5'));
 
 const LOCALHOST = '127.0.0.1';
+const SEVERAL_ATTEMPTS_MS = 1_000;
 const ignore = (): void => {};
 
 beforeAll(() => Logger.overrideLogger(false));
@@ -67,6 +73,51 @@ describeRedis('the store with node-redis 5 and with ioredis 6', () => {
     for (const store of stores) await expectToStore(store);
   });
 
+  it('stores again after a proxy without a server closed its connections, also without a ready check', async () => {
+    const redis = await TestRedis.start();
+    const proxy = await TcpProxy.start(redis.port);
+    cleanups.push(
+      () => proxy.close(),
+      () => redis.end(),
+    );
+    const options = { enableReadyCheck: false };
+    const clients = [new Redis5(proxy.url, options), new Redis(proxy.url, options)];
+    for (const client of clients) kept(client as Redis);
+    const stores = await openAll({ url: proxy.url }, ...clients.map((client) => ({ client })));
+    for (const store of stores) await until(() => responds(store));
+    proxy.leadTo(await freePort());
+    await sleep(SEVERAL_ATTEMPTS_MS);
+    proxy.leadTo(redis.port);
+    for (const store of stores) await until(() => responds(store));
+    const before = await connectionsOf(redis);
+    await sleep(SOCKET_TIMEOUT_MS);
+    expect(await connectionsOf(redis)).toBe(before + 1); // the connection that asks
+  });
+
+  it('is not ended by a sentinel that ends a connection of a Sentinel client of node-redis', async () => {
+    const sentinels = await TestSentinels.start();
+    const proxy = await TcpProxy.start(sentinels.ports[0]!);
+    cleanups.push(
+      () => proxy.close(),
+      () => sentinels.end(),
+    );
+    const { password } = TestSentinels;
+    const client = createSentinel({
+      name: 'wechat',
+      sentinelRootNodes: [
+        { host: LOCALHOST, port: Number(new URL(proxy.url).port) },
+        ...sentinels.addresses.slice(1),
+      ],
+      nodeClientOptions: { password },
+      sentinelClientOptions: { password },
+    }).on('error', ignore);
+    const [store] = await openAll({ client: client as never });
+    proxy.next({ kind: 'dropReply' }, 'SENTINEL');
+    await client.connect();
+    cleanups.unshift(() => client.destroy());
+    await expectToStore(store!);
+  });
+
   it('stores on the primary that sentinels name', async () => {
     const sentinels = await TestSentinels.start();
     cleanups.push(() => sentinels.end());
@@ -95,3 +146,9 @@ describeRedis('the store with node-redis 5 and with ioredis 6', () => {
     for (const store of stores) for (let i = 0; i < 10; i++) await expectToStore(store);
   });
 });
+
+/** The number of connections so far. */
+async function connectionsOf(redis: TestRedis): Promise<number> {
+  const stats = String(await redis.run('INFO', 'stats'));
+  return Number(/total_connections_received:(\d+)/.exec(stats)![1]);
+}

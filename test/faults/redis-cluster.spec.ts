@@ -1,7 +1,12 @@
 import { Logger } from '@nestjs/common';
+import { Cluster } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCluster } from 'redis';
 import { slotOf } from '../../libs/wechat/src/store/redis/cluster-slot.js';
 import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
+import { moveSlot } from '../support/redis-slots.js';
 import { describeRedis, TestCluster, until } from '../support/redis.js';
+import type { TestRedis } from '../support/redis.js';
 import { Lag, outcomeOf, trials } from './rows.js';
 import type { Outcome } from './rows.js';
 
@@ -9,6 +14,8 @@ const LONG = 600_000;
 const LATEST = 300;
 const AT_ONCE = 5;
 const SLOTS_OF_THE_FIRST = 5461;
+const SLOTS_OF_THE_LAST = 10_923;
+const ignore = (): void => {};
 
 function expectAll(outcomes: Outcome[], is: Outcome['is'], within: number): void {
   expect([...new Set(outcomes.map((one) => one.is))]).toEqual([is]);
@@ -23,10 +30,10 @@ describeRedis('the store on a cluster', () => {
   const keys = Array.from({ length: 30 }, (_, i) => `wx:s:${i}`);
   const onTheFirst = keys.filter((key) => slotOf(key) < SLOTS_OF_THE_FIRST);
   const onOthers = keys.filter((key) => slotOf(key) >= SLOTS_OF_THE_FIRST);
-  const read = (some: string[]): Promise<Outcome[]> =>
-    Promise.all(some.map((key) => outcomeOf(() => store.get(key))));
-  const areUp = async (some: string[]): Promise<boolean> =>
-    (await read(some)).every(({ is }) => is !== 'unavailable');
+  const read = (some: string[], from = store): Promise<Outcome[]> =>
+    Promise.all(some.map((key) => outcomeOf(() => from.get(key))));
+  const areUp = async (some: string[], from = store): Promise<boolean> =>
+    (await read(some, from)).every(({ is }) => is !== 'unavailable');
   beforeAll(async () => {
     cluster = await TestCluster.start();
     store = await RedisStore.open({ url: cluster.urls });
@@ -103,9 +110,103 @@ describeRedis('the store on a cluster', () => {
     await until(async () => (await removing(one!)) === 'value'); // the replica has replaced the first node
     expect(await removing(onOthers[0]!)).toBe('unavailable'); // the other nodes have no replica
     await cluster.masters[0]!.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
-    await until(async () => String(await cluster.replica.run('ROLE')).startsWith('slave'));
+    await until(() => isReplica(cluster.replica));
     await until(async () => (await removing(two!)) === 'value'); // after MOVED
     expect((await read([one!, two!])).map(({ is }) => is)).toEqual(['absent', 'absent']);
     await waiting.close();
   });
+
+  it('R2 uses a node that responds again, also if a key that was first read from it is on a frozen node now', async () => {
+    const [, from, to] = cluster.masters;
+    const [moving, staying] = onOthers.filter((key) => slotOf(key) < SLOTS_OF_THE_LAST);
+    const fresh = await RedisStore.open({ url: cluster.urls });
+    await until(() => areUp([moving!], fresh));
+    await moveSlot({ slot: slotOf(moving!), from: from!, to: to! });
+    await until(() => areUp([moving!], fresh));
+    for (const node of [from!, to!]) node.freeze();
+    await read(
+      Array.from({ length: 10 }, () => staying!),
+      fresh,
+    ); // opens the circuit
+    from!.thaw();
+    await until(() => areUp([staying!], fresh));
+    to!.thaw();
+    await until(() => areUp([moving!], fresh));
+    await moveSlot({ slot: slotOf(moving!), from: to!, to: from! });
+    await fresh.close();
+  });
+
+  it('R8 serves the keys of a node that was dead at the start when its replica takes over', async () => {
+    await cluster.masters[0]!.kill();
+    const late = await RedisStore.open({ url: cluster.urls });
+    await until(() => areUp(onOthers, late));
+    expectAll(await read(onTheFirst, late), 'unavailable', LATEST);
+    await cluster.replica.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
+    await until(() => areUp(keys, late));
+    await late.close();
+  });
+
+  it('R1 a client of ioredis connects again after an old connection ended while it resolved the names of the nodes', async () => {
+    const waiting: (() => void)[] = [];
+    let lookups = 0;
+    const [one, two, frozen] = cluster.masters;
+    const client = new Cluster(
+      cluster.masters.map(({ port }) => ({ host: 'localhost', port })),
+      {
+        lazyConnect: true,
+        dnsLookup: (_, done) => {
+          const found = (): void => done(null, '127.0.0.1');
+          if (++lookups === 2) waiting.push(found);
+          else found();
+        },
+      },
+    );
+    for (const node of [one!, two!]) await node.run('ACL', 'SETUSER', 'default', '-cluster');
+    frozen!.freeze();
+    const again = await RedisStore.open({ client });
+    await until(() => waiting.length > 0);
+    await sleep(2_500); // ioredis waits 2 s for the end of a connection
+    waiting.pop()!();
+    frozen!.thaw();
+    for (const node of [one!, two!]) await node.run('ACL', 'SETUSER', 'default', '+cluster');
+    await until(() => areUp(keys, again));
+    await again.close();
+    client.disconnect();
+  });
+
+  it('R8 finds the keys of a node that left the cluster while no call came, however the cluster is opened', async () => {
+    const rootNodes = cluster.urls.map((url) => ({ url }));
+    const eager = createCluster({ rootNodes });
+    const lazy = createCluster({ rootNodes, minimizeConnections: true });
+    const ioRedis = new Cluster(cluster.urls);
+    for (const client of [eager, lazy, ioRedis]) client.on('error', ignore);
+    await Promise.all([eager.connect(), lazy.connect()]);
+    const stores = await Promise.all(
+      [{ url: cluster.urls }, { client: eager }, { client: lazy }, { client: ioRedis }].map(
+        (redis) => RedisStore.open(redis as never),
+      ),
+    );
+    for (const one of stores) await until(() => areUp(keys, one));
+    await replaceAndRemoveMaster(cluster);
+    for (const one of stores) await until(() => areUp(keys, one));
+    for (const one of stores) await one.close();
+    for (const client of [eager, lazy]) client.destroy();
+    ioRedis.disconnect();
+  });
 });
+
+/** The replica of the first slots replaces their master, which then leaves the cluster and serves no slot any more. */
+async function replaceAndRemoveMaster({ masters, replica }: TestCluster): Promise<void> {
+  const [first, ...others] = masters;
+  const pair = (await isReplica(first!)) ? [replica, first!] : [first!, replica];
+  const [left, next] = pair as [TestRedis, TestRedis];
+  const id = String(await left.run('CLUSTER', 'MYID'));
+  await next.run('CLUSTER', 'FAILOVER', 'TAKEOVER');
+  await until(() => isReplica(left));
+  for (const node of [next, ...others]) await node.run('CLUSTER', 'FORGET', id);
+  await left.run('CLUSTER', 'RESET');
+}
+
+async function isReplica(node: TestRedis): Promise<boolean> {
+  return String(await node.run('ROLE')).startsWith('slave');
+}

@@ -366,6 +366,7 @@ describe('the store, for an error reply of Redis', () => {
   const errors = [
     'LOADING x',
     'READONLY x',
+    'MASTERDOWN x',
     'OOM x',
     'MISCONF x',
     'NOAUTH x',
@@ -392,6 +393,18 @@ describe('the store, for an error reply of Redis', () => {
       }
     });
   }
+
+  it.each(['READONLY x', 'MASTERDOWN x'])(
+    'R7 connects again, because another server may be the primary now: -%s',
+    async (error) => {
+      const before = fake.accepted;
+      fake.reply = `-${error}`;
+      await until(async () => {
+        await outcomeOf(() => store.get('k'));
+        return fake.accepted > before;
+      });
+    },
+  );
 
   it.each(trials(20))('R7 -WRONGTYPE', async () => {
     fake.reply = '$-1';

@@ -6,6 +6,8 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 export class FakeResp {
   /** The raw reply, such as `-LOADING Redis is loading`. */
   reply = '+OK';
+  /** The number of connections so far. */
+  accepted = 0;
   private readonly sockets = new Set<Socket>();
   private server!: Server;
 
@@ -27,6 +29,7 @@ export class FakeResp {
   }
 
   private serve(socket: Socket): void {
+    this.accepted++;
     this.sockets.add(socket);
     socket.on('error', () => {}).on('close', () => this.sockets.delete(socket));
     socket.on('data', (chunk) =>

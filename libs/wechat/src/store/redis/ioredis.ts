@@ -34,6 +34,9 @@ const OPTIONS: Partial<RedisOptions> = {
   sentinelRetryStrategy: reconnectDelay,
 };
 
+/** A cluster client starts no attempt any more if its last old connection ends while it resolves the names of the nodes. */
+const GIVEN_UP = new Set(['close', 'end']);
+
 const AGAIN_AFTER_MS = reconnectDelay(0);
 
 /**
@@ -56,8 +59,9 @@ class IoRedisServer implements RedisTopology {
   constructor(client: Redis, { ready, error }: RedisEvents) {
     this.client = client.duplicate(OPTIONS);
     this.client
-      .on('ready', ready)
+      .on('ready', () => this.onReady(ready))
       .on('error', (cause: Error) => error(cause))
+      .on('close', () => this.endTimer())
       .on('end', () => void this.connectAgain());
     this.server = { address: '', link: linkOf(this.client) };
   }
@@ -84,6 +88,22 @@ class IoRedisServer implements RedisTopology {
   close(): void {
     this.isClosed = true;
     this.client.disconnect();
+  }
+
+  /**
+   * ioredis 5 without `enableReadyCheck` counts as ready, too, if the connection was closed during the handshake. It would then refuse
+   * its own next attempt.
+   */
+  private onReady(ready: () => void): void {
+    if (this.client.stream.writable) ready();
+    else this.client.status = 'close';
+  }
+
+  /** ioredis 5 lets the timer of `socketTimeout` run on when the connection ends, and it would end the next one. */
+  private endTimer(): void {
+    const client = this.client as unknown as { socketTimeoutTimer?: NodeJS.Timeout };
+    clearTimeout(client.socketTimeoutTimer);
+    client.socketTimeoutTimer = undefined;
   }
 
   /** ioredis gives up if a sentinel announces a failover while it connects. */
@@ -136,7 +156,8 @@ class IoRedisCluster implements RedisTopology {
   rediscover(): void {
     if (Date.now() - this.rediscoveredAt < REDISCOVER_INTERVAL_MS) return;
     this.rediscoveredAt = Date.now();
-    this.cluster.refreshSlotsCache();
+    if (GIVEN_UP.has(this.cluster.status)) void this.cluster.connect().catch(() => {});
+    else this.cluster.refreshSlotsCache();
   }
 
   /** A node that is disconnected leaves the cluster client, and returns when the slots are read again. */

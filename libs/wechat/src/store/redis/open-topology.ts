@@ -17,7 +17,7 @@ export async function topologyOf(
       const { openIoRedis } = await import('./ioredis.js');
       return (events) => openIoRedis(client, events);
     }
-    const { wrapNodeRedis } = await import('./node-redis.js');
+    const { wrapNodeRedis } = await import('./node-redis.wrapped.js');
     return (events) => wrapNodeRedis(client, events);
   }
   const [first = '', ...others] = [redis.url].flat();
@@ -27,11 +27,12 @@ export async function topologyOf(
     const { SentinelServer } = await import('./redis.sentinel.js');
     return (events) => new SentinelServer(parseSentinelUrl(first)!, events);
   }
-  const { Cluster, SingleServer } = await import('./node-redis.js');
-  return (events) =>
-    others.length > 0
-      ? Cluster.open([first, ...others], events)
-      : SingleServer.open({ url: first }, events);
+  if (others.length > 0) {
+    const { Cluster } = await import('./node-redis.cluster.js');
+    return (events) => Cluster.open([first, ...others], events);
+  }
+  const { SingleServer } = await import('./node-redis.js');
+  return (events) => SingleServer.open({ url: first }, events);
 }
 
 /** An older version of redis may be installed for the application's own purposes. It has no RESP_TYPES. */

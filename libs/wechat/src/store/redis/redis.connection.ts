@@ -20,7 +20,9 @@ const LACKS_CLUSTER =
 
 /** What to do about an error that Redis returns, by its first word. */
 const CURES: Record<string, string> = {
+  CLUSTERDOWN: 'It is no part of a cluster that works: check the other nodes.',
   LOADING: 'It has just started and is loading its data.',
+  MASTERDOWN: 'It is a replica without its primary: the URL must lead to the primary.',
   MISCONF: 'It cannot write to its disk.',
   MOVED: 'It is part of a cluster: give the URLs of several of its nodes.',
   NOAUTH: 'Its URL needs a user and a password.',
@@ -95,8 +97,8 @@ export class RedisConnection implements OnApplicationShutdown {
     isReply: (value: unknown) => value is T,
     work: (redis: RedisTopology, link: RedisLink) => Promise<unknown>,
   ): Promise<T | undefined> {
-    const { address, link } = this.topology.serverOf(key);
     if (this.isClosed) throw new StoreUnavailableError('The connection to Redis is closed.');
+    const { address, link } = this.topology.serverOf(key);
     if (!link?.isReady) {
       this.topology.rediscover(key);
       throw new StoreUnavailableError();
@@ -185,14 +187,18 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   private addBreaker(address: string, key: string): CircuitBreaker {
-    const breaker = new CircuitBreaker(() => this.probe(key));
+    const breaker = new CircuitBreaker(() => this.probe(address, key));
     this.breakers.set(address, breaker);
     return breaker;
   }
 
-  /** An error that the server has sent is a response, too. */
-  private async probe(key: string): Promise<void> {
-    const { link } = this.topology.serverOf(key);
+  /**
+   * An error that the server has sent is a response, too. A key that another server holds now says nothing about this one, so the
+   * next call gets a new circuit breaker.
+   */
+  private async probe(of: string, key: string): Promise<void> {
+    const { address, link } = this.topology.serverOf(key);
+    if (address !== of) return void this.breakers.delete(of);
     if (!link) throw new StoreUnavailableError();
     await link.sendCommand(['TIME']).catch((error: Error) => {
       if (!codeOf(error)) throw error;
@@ -210,9 +216,12 @@ export class RedisConnection implements OnApplicationShutdown {
     }
     if (error instanceof TimeoutError)
       this.log.error(`Redis did not respond within ${CALL_TIMEOUT_MS} ms.`);
-    if (code === 'MOVED' && this.topology.isCluster) this.topology.rediscover(key);
-    else if (code) this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
-    if (code === 'READONLY' && performance.now() - this.reconnectedAt > RECONNECT_INTERVAL_MS)
+    const isElsewhere = code === 'MOVED' && this.topology.isCluster;
+    if (isElsewhere || code === 'CLUSTERDOWN') this.topology.rediscover(key);
+    if (code && !isElsewhere)
+      this.log.error(`Redis refused a command: ${code}. ${CURES[code] ?? ''}`);
+    const isReplica = code === 'READONLY' || code === 'MASTERDOWN';
+    if (isReplica && performance.now() - this.reconnectedAt > RECONNECT_INTERVAL_MS)
       this.reconnect(link);
     throw error instanceof StoreUnavailableError
       ? error
