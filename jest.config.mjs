@@ -52,7 +52,7 @@ const swc = (parser, transform) => [
 ];
 /** Packages without state and without a dependency on Nest, which have many files. */
 const SHARED =
-  '@redis/[^/]+|redis|rxjs|es-toolkit|validator|libphonenumber-js|semver|ajv|glob|luxon|music-metadata|pngjs|axios';
+  '@redis/[^/]+|redis|rxjs|es-toolkit|validator|libphonenumber-js|semver|ajv|glob|luxon|music-metadata|node-forge|pngjs|axios';
 const { paths } = json(join(root, 'tsconfig.json')).compilerOptions;
 const esm = [...esmOnlyPackages(join(root, 'node_modules'))].join('|');
 
