@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino';
 
 /** Bytes that wait while the reader of stdout is slow: about 10,000 lines. */
 const MAX_WAITING_BYTES = 2_000_000;
-/** Milliseconds that the exit of the process waits for the reader. */
+/** Milliseconds that the exit of the process waits for a reader that reads nothing. */
 const EXIT_TIMEOUT_MS = 1000;
 
 /**
@@ -13,12 +13,17 @@ const EXIT_TIMEOUT_MS = 1000;
 export function stdoutLog(onDropped: (lines: number) => void): DestinationStream {
   void process.stdout; // Node makes a pipe non-blocking here. Writing to a full pipe then fails at once, and does not block the exit.
   let dropped = 0;
-  let exitsBefore = Infinity;
+  let isExiting = false;
+  let progress = { left: Infinity, at: 0 };
   let hasFailed = false;
   const stream = pino.destination({
     sync: false,
     maxLength: MAX_WAITING_BYTES,
-    retryEAGAIN: () => performance.now() < exitsBefore,
+    retryEAGAIN: (_error, writing, others) => {
+      const left = writing + others;
+      if (left < progress.left) progress = { left, at: performance.now() };
+      return !isExiting || performance.now() - progress.at < EXIT_TIMEOUT_MS;
+    },
   });
   const reportDropped = (): void => {
     const lines = dropped;
@@ -33,7 +38,8 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
     stream.write(''); // so that `drain` follows, even if this line alone was too long
   });
   process.prependOnceListener('exit', () => {
-    exitsBefore = performance.now() + EXIT_TIMEOUT_MS;
+    isExiting = true;
+    progress = { left: Infinity, at: 0 };
     if (hasFailed) return stream.destroy(); // flushSync would try for ever
     try {
       stream.flushSync();
