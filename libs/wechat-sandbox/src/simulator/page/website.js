@@ -76,11 +76,9 @@ async function cameBack(frame) {
   if (query.get('state') !== state.website.nonce)
     return update({ website: { stage: 'done', error: t('stateMismatch') } });
   update({ website: { stage: 'working' } });
-  const response = await ownFetch(
-    `website/login?${new URLSearchParams({ code: query.get('code') })}`,
-    {
-      method: 'POST',
-    },
-  );
-  update({ website: { stage: 'done', ...(await response.json()) } });
+  const login = `website/login?${new URLSearchParams({ code: query.get('code') })}`;
+  const result = await ownFetch(login, { method: 'POST' })
+    .then((response) => response.json())
+    .catch((error) => ({ error: error.message }));
+  update({ website: { stage: 'done', ...result } });
 }
