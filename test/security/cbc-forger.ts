@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 export type Oracle = (iv: Buffer, ciphertext: Buffer) => string;
 
 const BLOCK = 16;
+/** The random messages whose most frequent response is that to bad padding. */
+const SAMPLES = 9;
 
 class OutOfQueries extends Error {}
 
@@ -28,12 +30,22 @@ export class CbcForger {
   /** Returns `undefined` when the queries are used up. */
   forge(plaintext: Buffer): { iv: Buffer; ciphertext: Buffer } | undefined {
     try {
-      this.usual = this.ask(randomBytes(BLOCK), randomBytes(BLOCK));
+      this.usual = this.mostFrequent();
       return this.chain(padded(plaintext));
     } catch (error) {
       if (error instanceof OutOfQueries) return undefined;
       throw error;
     }
+  }
+
+  /** One of 256 random blocks has a valid padding by chance, so one response is not enough. */
+  private mostFrequent(): string {
+    const counts = new Map<string, number>();
+    for (let i = 0; i < SAMPLES; i++) {
+      const result = this.ask(randomBytes(BLOCK), randomBytes(BLOCK));
+      counts.set(result, (counts.get(result) ?? 0) + 1);
+    }
+    return [...counts].toSorted(([, one], [, other]) => other - one)[0]![0];
   }
 
   /** Forges from the last block to the first, because the block before it determines the plaintext of a block. */
