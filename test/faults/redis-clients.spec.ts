@@ -85,6 +85,7 @@ describeRedis('the store with node-redis 5 and with ioredis 6', () => {
     for (const client of clients) kept(client as Redis);
     const stores = await openAll({ url: proxy.url }, ...clients.map((client) => ({ client })));
     for (const store of stores) await until(() => responds(store));
+    for (const client of clients) client.disconnect(); // else it would add connections below
     proxy.leadTo(await freePort());
     await sleep(SEVERAL_ATTEMPTS_MS);
     proxy.leadTo(redis.port);
