@@ -10,6 +10,7 @@ import { RedisStore } from '../../libs/wechat/src/store/redis/redis.store.js';
 import { freePort } from '../support/free-port.js';
 import { describeRedis, TestCluster, TestRedis, TestSentinels, until } from '../support/redis.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { responds } from './rows.js';
 
 /** All other tests use node-redis 6 and ioredis 5. RESP3 is the default of version 6 of both, and some of its replies have other types. */
 jest.mock('redis', () => jest.requireActual('redis-5'));
@@ -37,11 +38,6 @@ describeRedis('the store with node-redis 5 and with ioredis 6', () => {
     cleanups.unshift(() => client.disconnect());
     return client;
   };
-  const responds = (store: RedisStore): Promise<boolean> =>
-    store.get('wx:any').then(
-      () => true,
-      () => false,
-    );
   const expectToStore = async (store: RedisStore): Promise<void> => {
     await until(() => responds(store));
     const key = `wx:any:${randomUUID()}`;

@@ -45,6 +45,11 @@ export async function outcomeOf<T>(call: () => Promise<T | undefined>): Promise<
   }
 }
 
+/** Whether the store returns a value, or none. */
+export async function responds(store: { get(key: string): Promise<unknown> }): Promise<boolean> {
+  return (await outcomeOf(() => store.get('wx:any'))).is !== 'unavailable';
+}
+
 const running = new Set<() => Promise<unknown>>();
 // A failed test does not reach its `stop`. Its calls must not run beside the next test, or beside the next spec of the worker.
 afterEach(() => Promise.allSettled([...running].map((stop) => stop())));

@@ -27,9 +27,11 @@ export async function packageManagers() {
   };
 }
 
-/** Runs a program of the project's packages, or `node`. */
-const execute = (app, program, ...args) =>
-  run(app, program === 'node' ? program : join(app, 'node_modules/.bin', program), ...args);
+/** The path of a program of the project's packages, or `node`. */
+export const programOf = (app, program) =>
+  program === 'node' ? program : join(app, 'node_modules/.bin', program);
+
+const execute = (app, program, ...args) => run(app, programOf(app, program), ...args);
 
 const npm = {
   add: (app, packages) => npmInstall(app, '--save-exact', ...packages),

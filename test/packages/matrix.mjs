@@ -1,5 +1,5 @@
-// Installs the tarballs into projects of every kind with every package manager, and with newer versions of Node. `npm run test:packages` runs some of
-// the rows, and `-- --all` the whole table, which docs/installing.md shows.
+// Installs the tarballs into projects of every kind with every package manager, and with newer versions of Node.
+// `npm run test:packages` runs some of the rows, and `-- --all` the whole table, which docs/installing.md shows.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KINDS } from './kinds.mjs';

@@ -37,7 +37,7 @@ export class AppConfig {
   readonly paidMessage?: PaidMessage;
   /** What WeChat checks before other users get it. `text`: nicknames only. */
   readonly contentCheck: ContentCheck;
-  /** Files, and names, of one user that WeChat checks in a day; 0 means no limit. */
+  /** How many files, and how many names, of one user WeChat checks in a day; 0 means no limit. */
   readonly contentCheckLimit: number;
   readonly database: DatabaseConfig;
   /** Whether frequent queries are prepared statements of PostgreSQL. */

@@ -74,12 +74,17 @@ export class PhoneTakenError extends AppError {
 
 /** The client has reached a limit of this app. */
 export class TooManyRequestsError extends AppError {
-  /** @param retryAfter seconds */
-  constructor(retryAfter: number) {
+  /** @param retryAfterMs milliseconds */
+  constructor(retryAfterMs: number) {
     super(429, 'ERR_WECHAT_RATE_LIMIT', 'too many requests', {
-      headers: { 'Retry-After': String(retryAfter) },
+      headers: { 'Retry-After': String(wholeSeconds(retryAfterMs)) },
     });
   }
+}
+
+/** At least one. */
+export function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
 }
 
 /** The database, or another service that the app depends on, is unavailable now. */

@@ -3,7 +3,7 @@ import { StoreUnavailableError } from 'nestjs-wechat';
 import type { WechatStore } from 'nestjs-wechat';
 import { createHash } from 'node:crypto';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { TooManyRequestsError } from './app-error.js';
+import { TooManyRequestsError, wholeSeconds } from './app-error.js';
 
 export interface RateLimitOptions {
   /** Part of the key in the store. */
@@ -51,7 +51,7 @@ export class RateLimit {
    */
   async check(address: string): Promise<void> {
     const used = await this.local?.get(clientOf(address));
-    if (used && used.remainingPoints <= 0) throw tooMany(used.msBeforeNext);
+    if (used && used.remainingPoints <= 0) throw new TooManyRequestsError(used.msBeforeNext);
   }
 
   private async countInStore(client: string, local: RateLimiterMemory): Promise<void> {
@@ -59,7 +59,7 @@ export class RateLimit {
     const key = `app:limit:${name}:${client}`;
     const { count, resetsInMs } = await this.store.count(key, 1, windowSeconds * 1000);
     if (count >= points) await local.block(client, wholeSeconds(resetsInMs)); // 0 is for ever
-    if (count > points) throw tooMany(resetsInMs);
+    if (count > points) throw new TooManyRequestsError(resetsInMs);
   }
 }
 
@@ -67,7 +67,7 @@ async function countHere(client: string, local: RateLimiterMemory): Promise<void
   try {
     await local.consume(client);
   } catch (error) {
-    throw error instanceof RateLimiterRes ? tooMany(error.msBeforeNext) : error;
+    throw error instanceof RateLimiterRes ? new TooManyRequestsError(error.msBeforeNext) : error;
   }
 }
 
@@ -79,13 +79,4 @@ function clientOf(address: string): string {
   if (!ipaddr.isValid(address)) return createHash('sha256').update(address).digest('base64url');
   const parsed = ipaddr.process(address);
   return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.');
-}
-
-function tooMany(ms: number): TooManyRequestsError {
-  return new TooManyRequestsError(wholeSeconds(ms));
-}
-
-/** At least one. */
-function wholeSeconds(ms: number): number {
-  return Math.max(1, Math.ceil(ms / 1000));
 }

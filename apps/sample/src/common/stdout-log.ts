@@ -13,16 +13,16 @@ const EXIT_TIMEOUT_MS = 1000;
 export function stdoutLog(onDropped: (lines: number) => void): DestinationStream {
   void process.stdout; // Node makes a pipe non-blocking here. Writing to a full pipe then fails at once, and does not block the exit.
   let dropped = 0;
-  let isExiting = false;
-  let progress = { left: Infinity, at: 0 };
+  let progress: { left: number; at: number } | undefined; // of the exit
   let hasFailed = false;
   const stream = pino.destination({
     sync: false,
     maxLength: MAX_WAITING_BYTES,
     retryEAGAIN: (_error, writing, others) => {
+      if (!progress) return true;
       const left = writing + others;
       if (left < progress.left) progress = { left, at: performance.now() };
-      return !isExiting || performance.now() - progress.at < EXIT_TIMEOUT_MS;
+      return performance.now() - progress.at < EXIT_TIMEOUT_MS;
     },
   });
   const reportDropped = (): void => {
@@ -38,8 +38,7 @@ export function stdoutLog(onDropped: (lines: number) => void): DestinationStream
     stream.write(''); // so that `drain` follows, even if this line alone was too long
   });
   process.prependOnceListener('exit', () => {
-    isExiting = true;
-    progress = { left: Infinity, at: 0 };
+    progress = { left: Infinity, at: performance.now() };
     if (hasFailed) return stream.destroy(); // flushSync would try for ever
     try {
       stream.flushSync();

@@ -24,7 +24,7 @@ export class UserLimits {
   async count(limit: UserLimit, user: string): Promise<void> {
     if (limit.points === 0) return;
     const { count, resetsInMs } = await this.store.count(keyOf(limit, user), 1, limit.windowMs);
-    if (count > limit.points) throw new TooManyRequestsError(Math.ceil(resetsInMs / 1000));
+    if (count > limit.points) throw new TooManyRequestsError(resetsInMs);
   }
 
   /** Takes back a use that was counted. */

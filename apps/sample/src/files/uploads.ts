@@ -51,7 +51,7 @@ export class Uploads implements BeforeApplicationShutdown {
     } catch (error) {
       if (!isBulkheadRejectedError(error)) throw error;
       raw.resume(); // the client reads the response only after it has sent its request
-      throw new TooManyRequestsError(1);
+      throw new TooManyRequestsError(1000);
     } finally {
       if (turn.executionSlots === RUNNING_PER_USER) this.turns.delete(userId);
     }

@@ -192,13 +192,22 @@ export class PlatformClient {
     return breaker;
   }
 
-  /** Updates `state`. Logs what only an operator can fix, each at most once a minute. */
-  private report(
+  /** Updates `state`, and logs the failure. */
+  private report(failed: FailedAttempt, request: PlatformRequest, baseUrl: string): WechatError {
+    const { error } = failed;
+    this.log(failed, appIdOf(request), baseUrl);
+    const isDegraded =
+      error instanceof WechatConfigError || error instanceof WechatUnavailableError;
+    this.state = isDegraded ? 'degraded' : 'ok';
+    return error;
+  }
+
+  /** Logs what only an operator can fix, each at most once a minute. */
+  private log(
     { error, noResponse }: FailedAttempt,
-    request: PlatformRequest,
+    appId: string | undefined,
     baseUrl: string,
-  ): WechatError {
-    const isConfig = error instanceof WechatConfigError;
+  ): void {
     if (noResponse !== undefined)
       this.minuteLog.warn(
         `WeChat at ${new URL(baseUrl).origin} does not respond: ${noResponse}. Check WECHAT_API_BASE_URL, DNS and the outgoing network.`,
@@ -206,16 +215,11 @@ export class PlatformClient {
       );
     if (isLoginCodeRefused(error))
       this.minuteLog.warn(
-        `WeChat refuses login codes (40029). A code works once, for 5 minutes. If every login fails, the mini program has another AppID than ${appIdOf(request)}.`,
+        `WeChat refuses login codes (40029). A code works once, for 5 minutes. If every login fails, the mini program has another AppID than ${appId}.`,
         'login code', // one line for all apps, because anyone can send invented codes
       );
-    if (isConfig)
-      this.minuteLog.error(
-        error.message,
-        `${error.endpoint} ${error.errcode} ${appIdOf(request) ?? ''}`,
-      );
-    this.state = isConfig || error instanceof WechatUnavailableError ? 'degraded' : 'ok';
-    return error;
+    if (error instanceof WechatConfigError)
+      this.minuteLog.error(error.message, `${error.endpoint} ${error.errcode} ${appId ?? ''}`);
   }
 }
 

@@ -91,5 +91,5 @@ function endToEndStep(tree: Tree): string {
   const { scripts } = tree.readJson('package.json') as { scripts?: Record<string, string> };
   const flag = '--experimental-vm-modules';
   const flags = scripts?.['test:e2e']?.includes(flag) ? `${flag} ` : '';
-  return `The e2e test needs the variables now: node --env-file=sandbox.env ${flags}node_modules/jest/bin/jest.js --config ./${END_TO_END}`;
+  return `The e2e test needs the variables now. Run it with: node --env-file=sandbox.env ${flags}node_modules/jest/bin/jest.js --config ./${END_TO_END}`;
 }

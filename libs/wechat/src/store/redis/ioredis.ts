@@ -34,7 +34,7 @@ const OPTIONS: Partial<RedisOptions> = {
   sentinelRetryStrategy: reconnectDelay,
 };
 
-/** A cluster client starts no attempt any more if its last old connection ends while it resolves the names of the nodes. */
+/** The states in which a cluster client stays if its last connection ended while it resolved the names of the nodes. */
 const GIVEN_UP = new Set(['close', 'end']);
 
 const AGAIN_AFTER_MS = reconnectDelay(0);

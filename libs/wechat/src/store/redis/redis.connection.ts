@@ -20,7 +20,7 @@ const LACKS_CLUSTER =
 
 /** What to do about an error that Redis returns, by its first word. */
 const CURES: Record<string, string> = {
-  CLUSTERDOWN: 'It is no part of a cluster that works: check the other nodes.',
+  CLUSTERDOWN: 'It is not part of a working cluster: check the other nodes.',
   LOADING: 'It has just started and is loading its data.',
   MASTERDOWN: 'It is a replica without its primary: the URL must lead to the primary.',
   MISCONF: 'It cannot write to its disk.',
