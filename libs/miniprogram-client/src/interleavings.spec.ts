@@ -54,6 +54,8 @@ class Story {
   readonly session: Session = createSession({ baseUrl: this.server.url, wx: this.phone.wx });
   private readonly calls: AbortablePromise<unknown>[] = [];
   private pending = 0;
+  /** The clock may run while a response is pending, so that a call can reach its timeout. */
+  private isSlow = true;
 
   constructor(
     private readonly order: fc.Scheduler,
@@ -80,9 +82,10 @@ class Story {
     }
   }
 
-  /** Ends the faults. From any state, login() and a request must succeed then. */
+  /** Ends the faults and the delays. From any state, login() and a request must succeed then. */
   async end(): Promise<unknown> {
     this.server.recover();
+    this.isSlow = false;
     let response: unknown;
     this.follow(
       this.session
@@ -95,7 +98,7 @@ class Story {
 
   /** Delivers one pending response, or moves the clock. */
   private async step(): Promise<void> {
-    const timeRuns: boolean = this.timeRuns.next().value;
+    const timeRuns: boolean = this.isSlow && this.timeRuns.next().value;
     if (this.order.count() > 0 && !timeRuns) await this.order.waitNext(1);
     else await jest.advanceTimersByTimeAsync(400);
   }
