@@ -164,7 +164,7 @@ describeBrowser('the shop in the simulator', () => {
     await orderIs('paid');
   });
 
-  it('shows the message of an allowed template as a banner, which opens the order', async () => {
+  it('shows the message of an allowed template as a banner, which opens the order, and not again after a reload', async () => {
     const user = await openLoggedIn();
     await openSheet();
     const sync = page.waitForResponse(/\/sync$/);
@@ -182,6 +182,11 @@ describeBrowser('the shop in the simulator', () => {
     await sendOrderPaid(s, user, id);
     await page.getByRole('button', { name: /订单支付成功通知/ }).click();
     await orderIs('paid');
+    expect(await page.locator('.message-banner').count()).toBe(0);
+    const messages = page.waitForResponse(/\/messages$/);
+    await page.reload();
+    await (await messages).finished();
+    await page.evaluate(() => new Promise(requestAnimationFrame)); // it draws what it has read
     expect(await page.locator('.message-banner').count()).toBe(0);
   });
 

@@ -49,7 +49,9 @@ export function phoneOf(userId) {
       shop: undefined,
       /** The open dialog of WeChat. */
       dialog: undefined,
-      /** The message that has arrived. */
+      /** The number of messages that have arrived. */
+      received: 0,
+      /** The newest of them, until it is opened. */
       banner: undefined,
     });
   return state.phones.get(userId);
@@ -59,10 +61,11 @@ const STORAGE = 'simulator-phones';
 
 /** Stores the data of the mini programs, as `wx.setStorage` does, so that they survive a reload of this page. */
 export function storePhones() {
-  const phones = [...state.phones.values()].map(({ userId, session, me }) => ({
+  const phones = [...state.phones.values()].map(({ userId, session, me, received }) => ({
     userId,
     session,
     me,
+    received,
   }));
   sessionStorage.setItem(STORAGE, JSON.stringify({ userId: state.userId, phones }));
 }
