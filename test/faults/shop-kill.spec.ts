@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { SandboxUser, WechatSandbox } from 'nestjs-wechat-sandbox';
+import { mp3 } from '../support/audio.js';
 import { buildApp } from '../support/built-app.js';
 import { createOnPostgres, onPostgres } from '../support/databases.js';
 import { freePort } from '../support/free-port.js';
+import { file, uploadTo } from '../support/multipart.js';
 import { PUSH } from '../support/push-messages.js';
 import { until } from '../support/redis.js';
 import { environmentFor } from '../support/start.js';
@@ -165,13 +167,19 @@ onPostgres('the reference app after kill -9', (bin) => {
     async (killAt) => {
       const prepared = await prepare();
       const { wechat, user } = prepared;
-      const { call, child } = await replaceKilled(prepared, killAt, async (doomed) => {
-        await doomed.call('PUT /me', { nickName: '小明' });
-        const revoke = { Event: 'user_authorization_revoke', RevokeInfo: '6' };
+      const instance = await replaceKilled(prepared, killAt, async (doomed) => {
+        await uploadTo(doomed.url)('POST /recordings', doomed.token, [file(mp3(1000))]);
+        const revoke = { Event: 'user_authorization_revoke', RevokeInfo: '5' };
         await wechat.push(PUSH.appId, { ...revoke, OpenID: user.openid() });
       });
-      const nameOf = async () => (await call('GET /me')).body.data.nickName;
-      await until(async () => (await nameOf()) === null);
+      const { call, child, token, url } = instance;
+      await uploadTo(url)('POST /recordings', token, [file(mp3(2000))]); // after the push, so it stays
+      const durations = async (): Promise<number[]> =>
+        (await call('GET /recordings')).body.data.map((one: { duration: number }) =>
+          Math.round(one.duration / 1000),
+        );
+      await until(async () => (await durations()).length < 2);
+      expect(await durations()).toEqual([2]);
       child.kill('SIGKILL');
       await wechat.close();
     },

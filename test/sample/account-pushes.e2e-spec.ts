@@ -1,5 +1,8 @@
 import { SchedulerRegistry } from '@nestjs/schedule';
+import { getRepositoryToken } from '@nestjs/typeorm';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
+import type { Repository } from 'typeorm';
+import { AccountPush } from '../../apps/sample/src/account/account-push.entity.js';
 import { ACCOUNT_JOB, AccountPushes } from '../../apps/sample/src/account/account-pushes.js';
 import { mp3 } from '../support/audio.js';
 import { startContentApp } from '../support/content-app.js';
@@ -17,24 +20,29 @@ describe.each([
 ] as [string, StartOptions['push']][])('pushes about users, %s', (mode, push) => {
   let s: ContentApp;
   let me: Author;
+  let appToken: string;
   beforeAll(async () => {
     s = await startContentApp({ push, env: { CONTENT_CHECK: 'off', LOG_LEVEL: 'warn' } });
     s.app.get(SchedulerRegistry).deleteInterval(ACCOUNT_JOB);
   });
   beforeEach(async () => {
     me = await s.author();
-    await registered(s, me);
+    appToken = await registered(s, me);
     await s.call('PATCH /me', { token: me.session_rd, body: { nickName: '小明' } });
     await me.upload('PUT /me/avatar', PNG_PICTURE);
     await me.upload('POST /recordings', mp3(1000));
   });
   afterAll(() => s.close());
 
-  const receive = async (content: object): Promise<void> => {
+  const arrive = async (content: object): Promise<void> => {
     const appId = s.wechat.apps[0]?.appId ?? '';
     const { attempts } = await s.wechat.push(appId, { OpenID: me.wechat.openid(), ...content });
     expect(attempts.at(-1)?.status).toBe(200);
-    await s.app.get(AccountPushes).run();
+  };
+  const work = (): Promise<void> => s.app.get(AccountPushes).run();
+  const receive = async (content: object): Promise<void> => {
+    await arrive(content);
+    await work();
   };
   /** What the account has: name, picture, phone number, recordings. */
   const owned = async (): Promise<boolean[]> => {
@@ -69,6 +77,42 @@ describe.each([
     expect(again.isNewUser).toBe(!isPlain);
     s.wechat.clock.advance('10m');
     await s.app.get(AccountPushes).run();
+    expect((await s.call('GET /me', { token: again.session_rd })).status).toBe(200);
+  });
+
+  it('a late job deletes nothing that was added after the push', async () => {
+    const token = me.session_rd;
+    for (const code of ['5', '6', '8']) await arrive(revoke(code));
+    await s.call('PATCH /me', { token, body: { nickName: 'new' } });
+    await me.upload('PUT /me/avatar', PNG_PICTURE);
+    await me.withPhone('PUT /me/phone');
+    const { id } = (await me.upload('POST /recordings', mp3(1000))).body.data;
+    await work();
+    expect(await owned()).toEqual([true, true, true, true]);
+    const left = (await me.get('/recordings')).body.data;
+    expect(left.map((one: { id: string }) => one.id === id)).toEqual(
+      isPlain ? [true, false] : [true],
+    );
+  });
+
+  it('a repeated job deletes no recording that was added after the push', async () => {
+    const rows = s.app.get<Repository<AccountPush>>(getRepositoryToken(AccountPush));
+    jest.spyOn(rows, 'delete').mockRejectedValueOnce(new Error('the process was killed'));
+    await receive(revoke('5'));
+    jest.restoreAllMocks();
+    expect(await owned()).toEqual([true, true, true, isPlain]);
+    await me.upload('POST /recordings', mp3(1000));
+    s.wechat.clock.advance('61s');
+    await work();
+    expect([await owned(), await rows.count()]).toEqual([[true, true, true, true], 0]);
+  });
+
+  it('a late cancellation deletes no account that is newer', async () => {
+    await arrive(CANCEL);
+    await s.call('DELETE /account', { token: appToken });
+    const again = await person(s, me.wechat);
+    expect(again.isNewUser).toBe(true);
+    await work();
     expect((await s.call('GET /me', { token: again.session_rd })).status).toBe(200);
   });
 

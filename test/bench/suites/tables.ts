@@ -79,7 +79,7 @@ const JOBS: Record<string, [string, unknown[]?]> = {
   'forgetting 1,000 verdicts': [FORGET_VERDICTS, ['2100-01-01']],
   'forgetting the openids of 1,000 orders': [FORGET_OPENIDS, ['2000-01-01', '2100-01-01']],
   'quota of a user with 20,000 recordings': [USAGE, [USER]],
-  'deletion of 200 recordings of an account': [DELETE_PAGE, [USER]],
+  'deletion of 200 recordings of an account': [DELETE_PAGE, [USER, 'infinity']],
 };
 
 /** Measures the bytes of a row with its indexes, and what the statements of the jobs take on large tables. */

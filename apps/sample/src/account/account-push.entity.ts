@@ -1,4 +1,4 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** A push about a user that the app has not worked on yet. */
 @Entity('account_pushes')
@@ -22,6 +22,10 @@ export class AccountPush {
 
   @Column({ type: 'boolean' })
   encrypted: boolean;
+
+  /** By the clock of the database, like `createdAt` of accounts and recordings. */
+  @CreateDateColumn({ name: 'arrived_at', type: 'timestamptz' })
+  arrivedAt: Date;
 
   @Column({ name: 'due_at', type: 'timestamptz' })
   dueAt: Date;

@@ -31,8 +31,9 @@ const WARN_EVERY_MS = 3600_000;
 type AboutUser = WechatMessage<{ OpenID?: unknown; RevokeInfo?: unknown }>;
 
 /**
- * Takes what WeChat pushes about users. A push is stored first, because WeChat delivers it three times at most. A job does the work, and
- * repeats it until it has succeeded.
+ * Takes what WeChat pushes about users, and deletes what existed when the push arrived. Name, picture and phone number are deleted before
+ * WeChat gets its response. The deletion of an account or of recordings takes longer, so the push is stored, because WeChat delivers it three
+ * times at most. A job does the work, and repeats it until it has succeeded.
  */
 @Injectable()
 export class AccountPushes extends DueJob<AccountPush> {
@@ -51,17 +52,17 @@ export class AccountPushes extends DueJob<AccountPush> {
 
   @OnWechatMessage('event', REVOKE)
   revoked(message: AboutUser): Promise<void> {
-    return this.keep(message);
+    return this.take(message);
   }
 
   @OnWechatMessage('event', CANCEL)
   cancelled(message: AboutUser): Promise<void> {
-    return this.keep(message);
+    return this.take(message);
   }
 
   @OnWechatMessage('event', MODIFIED)
   modified(message: AboutUser): Promise<void> {
-    return this.keep(message);
+    return this.take(message);
   }
 
   @Interval(ACCOUNT_JOB, LOOK_EVERY_MS)
@@ -70,16 +71,15 @@ export class AccountPushes extends DueJob<AccountPush> {
   }
 
   protected async workOn(push: AccountPush): Promise<void> {
-    const user = await this.users.resolve(push);
-    if (user) await this.apply(push, user);
+    await this.apply(push);
     await this.rows.delete(push.id);
   }
 
   /** The user is `OpenID`. `FromUserName` may be another id. */
-  private async keep({ event = '', appId, encrypted, data }: AboutUser): Promise<void> {
+  private async take({ event = '', appId, encrypted, data }: AboutUser): Promise<void> {
     const { OpenID: openid, RevokeInfo: revoked } = data;
     if (typeof openid !== 'string' || openid === '') return;
-    await this.rows.insert({
+    const push = this.rows.create({
       id: randomUUID(),
       event,
       appId,
@@ -88,11 +88,19 @@ export class AccountPushes extends DueJob<AccountPush> {
       encrypted,
       dueAt: this.clock.now(),
     });
+    const takesLong = event === CANCEL || revoked === RECORDING_CODE;
+    await (takesLong ? this.keep(push) : this.apply(push));
+  }
+
+  private async keep(push: AccountPush): Promise<void> {
+    await this.rows.insert(push);
   }
 
   /** WeChat does not sign the content of a plain push, so a plain push deletes nothing. */
-  private async apply(push: AccountPush, user: User): Promise<void> {
-    const { event, revoked, encrypted } = push;
+  private async apply(push: AccountPush): Promise<void> {
+    const user = await this.users.resolve(push);
+    if (!user) return;
+    const { event, encrypted } = push;
     if (event === MODIFIED) {
       await this.users.save(user, { profileStale: true });
     } else if (!encrypted) {
@@ -100,12 +108,13 @@ export class AccountPushes extends DueJob<AccountPush> {
     } else if (event === CANCEL) {
       await this.close(user, push);
     } else {
-      await this.deleteRevoked(user, revoked ?? '');
+      await this.deleteRevoked(user, push);
     }
   }
 
-  /** Deletes the push together with the account. If it were repeated, it would delete the account of the user's next login. */
-  private async close(user: User, { id }: AccountPush): Promise<void> {
+  /** Deletes the push together with the account. An account that is newer than the push belongs to a later login and stays. */
+  private async close(user: User, { id, arrivedAt }: AccountPush): Promise<void> {
+    if (user.createdAt > arrivedAt) return;
     try {
       await this.accounts.close({ user }, (db) => db.delete(AccountPush, id));
     } catch (error) {
@@ -123,7 +132,8 @@ export class AccountPushes extends DueJob<AccountPush> {
     );
   }
 
-  private async deleteRevoked(user: User, code: string): Promise<void> {
+  private async deleteRevoked(user: User, { revoked, arrivedAt }: AccountPush): Promise<void> {
+    const code = revoked ?? '';
     if (PROFILE_CODES.includes(code)) {
       const none = { nickName: null, nickNameCheckedAt: null, avatarUrl: null };
       await this.avatars.saveUser(user, none);
@@ -131,7 +141,7 @@ export class AccountPushes extends DueJob<AccountPush> {
       const none = { phoneNumber: null, phoneE164: null, phoneVerifiedAt: null };
       await this.users.save(user, none);
     } else if (code === RECORDING_CODE) {
-      await this.recordings.deleteAll(user);
+      await this.recordings.deleteAll(user, arrivedAt);
     }
   }
 }

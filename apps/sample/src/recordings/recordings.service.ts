@@ -34,10 +34,14 @@ const MAX_BYTES = 20 * 1024 * 1024;
 const MAX_CHECKED_BYTES = 10 * 1024 * 1024;
 const RECORDINGS_ON_A_PAGE = 200;
 
-/** `SKIP LOCKED`: two calls that delete the recordings of one user take different pages. */
+/**
+ * `SKIP LOCKED`: two calls that delete the recordings of one user take different pages. A Date has no microseconds, so the millisecond of `$2`
+ * is included.
+ */
 export const DELETE_PAGE = `
-  DELETE FROM recordings WHERE id IN
-    (SELECT id FROM recordings WHERE user_id = $1 ORDER BY created_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+  DELETE FROM recordings WHERE id IN (
+    SELECT id FROM recordings WHERE user_id = $1 AND created_at < $2::timestamptz + interval '1 millisecond'
+    ORDER BY created_at LIMIT 200 FOR UPDATE SKIP LOCKED)
   RETURNING id`;
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
@@ -157,12 +161,18 @@ export class RecordingsService implements FileIndex, ContentHolder {
     await this.files.remove([id]);
   }
 
-  /** Deletes the recordings of a user in pages, so that no other request waits for thousands of rows or files. */
-  async deleteAll(user: User): Promise<void> {
-    const [page] = await this.rows.query<[Pick<Recording, 'id'>[], number]>(DELETE_PAGE, [user.id]);
+  /**
+   * Deletes the recordings of a user in pages, so that no other request waits for thousands of rows or files.
+   * @param until by the clock of the database. Recordings that were added later stay
+   */
+  async deleteAll(user: User, until: Date | 'infinity' = 'infinity'): Promise<void> {
+    const [page] = await this.rows.query<[Pick<Recording, 'id'>[], number]>(DELETE_PAGE, [
+      user.id,
+      until,
+    ]);
     if (page.length === 0) return;
     await this.remove(page.map(({ id }) => id));
-    return this.deleteAll(user);
+    return this.deleteAll(user, until);
   }
 
   page(db: EntityManager, after: string, limit: number): Promise<IndexedFile[]> {

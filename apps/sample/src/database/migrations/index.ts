@@ -9,6 +9,7 @@ import { ShipOrders1764800000000 } from './1764800000000-ship-orders.js';
 import { RecordingsInPages1764850000000 } from './1764850000000-recordings-in-pages.js';
 import { IndexesOfJobs1764900000000 } from './1764900000000-indexes-of-jobs.js';
 import { FileSweep1764950000000 } from './1764950000000-file-sweep.js';
+import { ArrivalOfPushes1764960000000 } from './1764960000000-arrival-of-pushes.js';
 
 /** In the order of their dates. A list, not a glob: the same in TypeScript, in dist/ and under jest. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   RecordingsInPages1764850000000,
   IndexesOfJobs1764900000000,
   FileSweep1764950000000,
+  ArrivalOfPushes1764960000000,
 ];
