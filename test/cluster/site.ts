@@ -127,6 +127,7 @@ export class Site {
       UPLOAD_MAX_FILES: '100000',
       UPLOAD_QUOTA: '10GB',
       LOGIN_RATE_LIMIT: '0', // all clients of the test have one address
+      ORDER_RATE_LIMIT: '0',
       SHUTDOWN_DRAIN: this.drain,
     };
   }

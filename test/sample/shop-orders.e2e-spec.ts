@@ -13,6 +13,21 @@ const MANY_PENDING = `
   SELECT gen_random_uuid(), 'copy-' || copy, user_id, app_id, openid, product_id, product_name, quantity, amount, status, created_at, pay_before
   FROM orders, generate_series(1, $2::integer) AS copy WHERE id = $1`;
 
+/** Orders, begins to pay and cancels, several times. Returns the statuses of the orders, or of the requests that were refused. */
+async function ordersOf(customer: Customer, count: number): Promise<unknown[]> {
+  const statuses: unknown[] = [];
+  for (let n = 0; n < count; n++) {
+    const { status, body } = await customer.call('POST /orders', {
+      body: { productId: 'latte', quantity: 1 },
+    });
+    if (status === 201) await customer.on(body.data, 'pay');
+    statuses.push(
+      status === 201 ? (await customer.on(body.data, 'cancel')).body.data?.status : status,
+    );
+  }
+  return statuses;
+}
+
 describeOnEachDatabase('the shop', (database) => {
   let shop: CoffeeShop;
   let alice: Customer;
@@ -150,6 +165,15 @@ describeOnEachDatabase('the shop', (database) => {
     await shop.app.get(DataSource).query('DELETE FROM orders WHERE number LIKE $1', ['copy-%']);
   });
 
+  it('control: without ORDER_RATE_LIMIT a user makes and cancels orders without end, and each causes calls of WeChat Pay', async () => {
+    const mallory = await shop.customer();
+    const calls = () =>
+      shop.wechat.requests.filter(({ path }) => path.startsWith('/v3/pay/')).length;
+    const before = calls();
+    expect(await ordersOf(mallory, 10)).toEqual(Array.from({ length: 10 }, () => 'closed'));
+    expect(calls() - before).toBe(20);
+  });
+
   describe('with an Idempotency-Key', () => {
     const body = { productId: 'latte', quantity: 1 };
     let keys = 0;
@@ -238,5 +262,26 @@ describe('the environment of the shop', () => {
 
   it.each(['1m', '7d'])('accepts ORDER_TTL=%s', (ORDER_TTL) => {
     expect(problemsOf({ ORDER_TTL })).toBe('');
+  });
+});
+
+describe('the orders of one user', () => {
+  it('are limited by ORDER_RATE_LIMIT in an hour, cancelled ones too, and those of other users are not', async () => {
+    const shop = await startCoffeeShop({ env: { ORDER_RATE_LIMIT: '6' } });
+    const [mallory, alice] = [await shop.customer(), await shop.customer()];
+    expect(await ordersOf(mallory, 4)).toEqual(['closed', 'closed', 429, 429]);
+    const { headers, body } = await mallory.call('POST /orders', {});
+    expect([body.error, Number(headers.get('retry-after')) > 3500]).toEqual([
+      'ERR_WECHAT_RATE_LIMIT',
+      true,
+    ]);
+    const [first] = (await mallory.call('GET /orders')).body.data;
+    for (const action of ['pay', 'sync', 'cancel', 'refund', 'pickup'])
+      expect((await mallory.on(first, action)).status).toBe(429);
+    expect((await mallory.call('GET /orders')).body.data).toHaveLength(2);
+    expect(await ordersOf(alice, 1)).toEqual(['closed']);
+    await shop.pass('1h');
+    expect(await ordersOf(mallory, 1)).toEqual(['closed']);
+    await shop.close();
   });
 });

@@ -63,6 +63,7 @@ export async function start({
   const config = readConfig({
     LOG_LEVEL: 'silent',
     LOGIN_RATE_LIMIT: '0',
+    ORDER_RATE_LIMIT: '0',
     UPLOAD_DIR: uploads,
     ...environmentFor(wechat),
     ...(shop && merchantOf(wechat, port)),

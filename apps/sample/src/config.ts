@@ -64,6 +64,8 @@ export class AppConfig {
   readonly loginRateLimit: number;
   /** Mini-program codes per minute and user; 0 means no limit. */
   readonly qrCodeRateLimit: number;
+  /** Orders, and actions on them, per hour and user; 0 means no limit. */
+  readonly orderRateLimit: number;
   /** Whether `/docs` and `/docs-json` are served. */
   readonly apiDocs: boolean;
   /** The proxies whose X-Forwarded-For is trusted, as Fastify's option. */
@@ -146,6 +148,7 @@ export function readConfig(env: Environment): AppConfig {
     uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),
+    orderRateLimit: Number(variables.ORDER_RATE_LIMIT),
     apiDocs: (variables.API_DOCS ?? (production ? 'off' : 'on')) === 'on',
     trustProxy: trustProxyFrom(variables.TRUST_PROXY),
     logLevel: variables.LOG_LEVEL,

@@ -148,6 +148,9 @@ export class Variables {
   @Matches(/^\d{1,9}$/, { message: 'QRCODE_RATE_LIMIT must be a whole number; 0 means no limit' })
   QRCODE_RATE_LIMIT = '60';
 
+  @Matches(/^\d{1,9}$/, { message: 'ORDER_RATE_LIMIT must be a whole number; 0 means no limit' })
+  ORDER_RATE_LIMIT = '600';
+
   @IsOptional()
   @IsIn(['on', 'off'], { message: 'API_DOCS must be on or off' })
   API_DOCS?: 'on' | 'off';

@@ -18,6 +18,7 @@ import type { RequestPayment } from 'nestjs-wechat/pay';
 import { PageDto } from '../common/page.js';
 import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
 import type { User } from '../users/user.entity.js';
+import { OrderRateLimit } from './order-rate-limit.js';
 import { NewOrderDto, OrderIdPipe, OrderView, readIdempotencyKey, RefundDto } from './order.dto.js';
 import { OrdersService } from './orders.service.js';
 import { RequestPaymentView } from './request-payment.dto.js';
@@ -25,7 +26,7 @@ import { RequestPaymentView } from './request-payment.dto.js';
 @ApiTags('shop')
 @ApiBearerAuth()
 @Controller('orders')
-@UseGuards(SessionGuard)
+@UseGuards(SessionGuard, OrderRateLimit)
 export class OrdersController {
   constructor(private readonly orders: OrdersService) {}
 
@@ -46,7 +47,7 @@ export class OrdersController {
   @ApiEnvelope(OrderView, { status: 201 })
   @ApiErrors(
     ...(['ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION'] as const),
-    ...(['ERR_IDEMPOTENCY_CONFLICT', 'ERR_ORDER_LIMIT'] as const),
+    ...(['ERR_IDEMPOTENCY_CONFLICT', 'ERR_ORDER_LIMIT', 'ERR_WECHAT_RATE_LIMIT'] as const),
   )
   async create(
     @CurrentUser() user: User,
@@ -85,7 +86,8 @@ export class OrdersController {
   @ApiEnvelope(RequestPaymentView)
   @ApiErrors(
     ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE'] as const),
-    ...(['ERR_WECHAT_CONFIG', 'ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    ...(['ERR_WECHAT_RATE_LIMIT', 'ERR_WECHAT_CONFIG'] as const),
+    ...(['ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE'] as const),
   )
   pay(
     @CurrentUser() user: User,
@@ -103,7 +105,10 @@ export class OrdersController {
       'Call it after wx.requestPayment, also if it failed or was cancelled. WeChat Pay is queried at most every two seconds.',
   })
   @ApiEnvelope(OrderView)
-  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE')
+  @ApiErrors(
+    ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_WECHAT_RATE_LIMIT'] as const),
+    ...(['ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE'] as const),
+  )
   async sync(@CurrentUser() user: User, @Param('id', OrderIdPipe) id: string): Promise<OrderView> {
     return OrderView.of(await this.orders.sync(user, id));
   }
@@ -115,7 +120,10 @@ export class OrdersController {
     description: 'After 503 the order is still pending, and the app tries again every minute.',
   })
   @ApiEnvelope(OrderView)
-  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE', 'ERR_WECHAT_UNAVAILABLE')
+  @ApiErrors(
+    ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE'] as const),
+    ...(['ERR_WECHAT_RATE_LIMIT', 'ERR_WECHAT_UNAVAILABLE'] as const),
+  )
   async cancel(
     @CurrentUser() user: User,
     @Param('id', OrderIdPipe) id: string,
@@ -150,7 +158,7 @@ export class OrdersController {
       '409 if WeChat Pay reports a refund of the payment that was made in the merchant console.',
   })
   @ApiEnvelope(OrderView)
-  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE')
+  @ApiErrors('ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE', 'ERR_WECHAT_RATE_LIMIT')
   async pickUp(
     @CurrentUser() user: User,
     @Param('id', OrderIdPipe) id: string,

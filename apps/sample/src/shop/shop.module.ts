@@ -4,6 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { WechatPayModule } from 'nestjs-wechat/pay';
 import type { WechatPayOptions } from 'nestjs-wechat/pay';
 import { AppClock } from '../common/app-clock.js';
+import { UserLimits } from '../common/user-limits.js';
 import type { AppConfig } from '../config.js';
 import { Conflicts } from './conflicts.js';
 import { OrderMessages } from './order-messages.js';
@@ -32,6 +33,7 @@ export class ShopModule {
       controllers: [ProductsController, OrdersController],
       providers: [
         AppClock,
+        UserLimits,
         OrderSteps,
         Conflicts,
         OrderMessages,
