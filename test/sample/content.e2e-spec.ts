@@ -7,9 +7,10 @@ import { m4a, mp3 } from '../support/audio.js';
 import { startContentApp } from '../support/content-app.js';
 import type { Author, ContentApp } from '../support/content-app.js';
 import { describeOnEachDatabase } from '../support/databases.js';
-import { registered } from '../support/people.js';
 import type { AppResponse } from '../support/http.js';
+import { registered } from '../support/people.js';
 import { JPEG_PICTURE, PNG_PICTURE } from '../support/pictures.js';
+import { withStart } from '../support/profiles.js';
 
 const SOUND = mp3(1000);
 /** Of one user in a day. */
@@ -52,6 +53,20 @@ describeOnEachDatabase('content of users', (database) => {
     expect((await me.get('/me/content')).body.data).toEqual([
       { kind: 'nickname', status: 'ok', checkedAt: expect.any(String) },
     ]);
+  });
+
+  it('publishes the name that WeChat has signed, and not the encrypted one, whose first letters a client can change', async () => {
+    const { session_rd: token } = me;
+    const forged = withStart(
+      await me.wechat.getUserProfile(),
+      '{"nickName":"微',
+      '{"nickName":"骂',
+    );
+    const decode = `POST /wx/mini/v1/${s.wechat.apps[0]?.appId}/decode`;
+    const { body: control } = await s.call(decode, { token, body: forged }); // the changed data decrypts
+    expect(control.data.nickName).toBe('骂信用户');
+    const { body } = await s.call('PUT /me/profile', { token, body: forged });
+    expect(body.data.nickName).toBe('微信用户');
   });
 
   it('saves no name if WeChat is down, or has not seen the user for two hours', async () => {

@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { describeOnEachDatabase } from '../support/databases.js';
+import { signedProfile } from '../support/profiles.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
@@ -106,7 +107,6 @@ describeOnEachDatabase('me', (database) => {
       const wechat = s.wechat.users.create();
       const { session_rd } = await s.login(wechat);
       const odd = {
-        openId: wechat.openid(),
         nickName: 'a\u0000b\n\u0007c',
         avatarUrl: 'x'.repeat(5000),
         gender: 'male',
@@ -114,7 +114,7 @@ describeOnEachDatabase('me', (database) => {
       };
       const { body } = await s.call('PUT /me/profile', {
         token: session_rd,
-        body: { ...(await wechat.getUserInfo()), ...wechat.encrypt(odd) },
+        body: signedProfile(wechat, odd),
       });
       expect(body.data).toMatchObject({ nickName: 'abc', gender: null, city: null });
       expect(body.data.avatarUrl).toHaveLength(1024);

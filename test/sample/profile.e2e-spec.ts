@@ -19,6 +19,7 @@ import {
   progressiveJpeg,
   WEBP_PICTURE,
 } from '../support/pictures.js';
+import { signedProfile } from '../support/profiles.js';
 import { start } from '../support/start.js';
 import type { Login, Started } from '../support/start.js';
 
@@ -150,10 +151,7 @@ describeOnEachDatabase('a profile that the user edits', (database) => {
     const { avatarUrl } = (await upload('PUT /me/avatar', [PNG_PICTURE])).body.data;
     const wechat = s.wechat.users.create();
     const thief = await s.login(wechat);
-    const profile = {
-      ...(await wechat.getUserInfo()),
-      ...wechat.encrypt({ openId: wechat.openid(), nickName: 'x', avatarUrl }),
-    };
+    const profile = signedProfile(wechat, { nickName: 'x', avatarUrl });
     await s.call('PUT /me/profile', { token: thief.session_rd, body: profile });
     await uploadTo(s.url)('PUT /me/avatar', thief.session_rd, [file(PNG_PICTURE)]);
     expect((await s.call(`GET ${avatarUrl}`)).status).toBe(200);

@@ -6,7 +6,11 @@ import type { Profile } from '../users/users.service.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import type { ProfileDto } from './me.dto.js';
 
-/** Saves the profile that WeChat has signed and encrypted. The user comes from the session, never from decrypted data. */
+/**
+ * Saves the profile that WeChat has signed and encrypted. The user comes from the session, never from decrypted data. The encrypted part shows
+ * that the profile is recent and belongs to this app. The values come from `rawData`, because a client can change the first 16 bytes of the
+ * encrypted part, such as the first letters of the name.
+ */
 @Injectable()
 export class ProfileService {
   constructor(
@@ -20,12 +24,12 @@ export class ProfileService {
     { rawData, signature, encryptedData, iv }: ProfileDto,
   ): Promise<User> {
     await this.crypto.verifyRawData(session, { rawData, signature });
-    const profile = await this.crypto.decryptOpenData<Partial<WechatUserProfile>>(session, {
+    const { nickName } = await this.crypto.decryptOpenData<Partial<WechatUserProfile>>(session, {
       encryptedData,
       iv,
     });
-    if (profile.nickName === undefined) throw new WechatDecryptError(); // open data of this user, but not a profile
-    return this.avatars.saveUser(user, profileFrom(profile));
+    if (nickName === undefined) throw new WechatDecryptError(); // open data of this user, but not a profile
+    return this.avatars.saveUser(user, profileFrom(JSON.parse(rawData) as object));
   }
 }
 
