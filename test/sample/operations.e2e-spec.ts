@@ -20,9 +20,11 @@ import { OrderMessages } from '../../apps/sample/src/shop/order-messages.js';
 import { Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
 import { ConfigError, readConfig } from '../../apps/sample/src/config.js';
+import { mp3 } from '../support/audio.js';
 import { waitingOf } from '../support/coffee-shop.js';
 import { expectDatabaseDown } from '../support/database-down.js';
 import { onPostgres } from '../support/databases.js';
+import { file, uploadTo } from '../support/multipart.js';
 import { person, registered } from '../support/people.js';
 import { endConnections, startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
@@ -536,6 +538,30 @@ onPostgres('a PostgreSQL server', (bin) => {
       const naive = (options: DataSourceOptions) => new DataSource(options).initialize();
       expect(await rowsAfterTimeout(naive)).toBe(0);
     });
+  });
+
+  it('answers 503 to the request that ends a deadlock: a recording is deleted while its verdict is stored', async () => {
+    const url = await postgres.createDatabase();
+    const s = await start({ database: { url } });
+    apps = [s];
+    const { session_rd: token } = await s.login();
+    const { id } = (await uploadTo(s.url)('POST /recordings', token, [file(mp3(1000))])).body.data;
+    const verdict = new Client(url);
+    await verdict.connect();
+    await verdict.query(`INSERT INTO content_checks (app_id, trace_id, content_id, created_at)
+      SELECT app_id, 'trace', id, now() FROM contents`);
+    await verdict.query('BEGIN');
+    await verdict.query(`UPDATE content_checks SET verdict = 'pass'`);
+    const remove = () => s.call(`DELETE /recordings/${id}`, { token });
+    const first = remove();
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+    await until(async () => (await verdict.query(waiting)).rows.length > 0);
+    await verdict.query('SELECT FROM contents FOR KEY SHARE'); // as the foreign key of a verdict does
+    const { status, headers } = await first;
+    expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+    await verdict.query('COMMIT');
+    await verdict.end();
+    expect((await remove()).status).toBe(200);
   });
 
   it('returns the pages of a list from an index, without a sort', async () => {

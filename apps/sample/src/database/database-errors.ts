@@ -6,8 +6,8 @@ import {
 
 const FOREIGN_KEY_VIOLATION = '23503';
 const UNIQUE_VIOLATION = '23505';
-/** SQLSTATE classes: connection lost, out of resources, shut down or cancelled. */
-const UNAVAILABLE = /^(08|53|57)/;
+/** SQLSTATE classes: connection lost, rolled back because of a deadlock, out of resources, shut down or cancelled. */
+const UNAVAILABLE = /^(08|40|53|57)/;
 /** Node's error codes. They count only with a system call of the network; an error about several addresses has no system call. */
 const NO_CONNECTION = new Set([
   'ECONNREFUSED',
