@@ -149,7 +149,7 @@ export class Variables {
   QRCODE_RATE_LIMIT = '60';
 
   @Matches(/^\d{1,9}$/, { message: 'ORDER_RATE_LIMIT must be a whole number; 0 means no limit' })
-  ORDER_RATE_LIMIT = '600';
+  ORDER_RATE_LIMIT = '10000';
 
   @IsOptional()
   @IsIn(['on', 'off'], { message: 'API_DOCS must be on or off' })
