@@ -162,6 +162,13 @@ describe('the errors of WeChat Pay', () => {
     const error = await errorOf(pay.refunds.create(refundOf(order())));
     expectError(error, 409, 'ERR_PAY_REFUND', message);
     expect(error.getResponse()).toMatchObject({ data: { payCode }, error: 'ERR_PAY_REFUND' });
+    wechat.next(REFUNDS, { status: 502, body: { code: payCode }, times: 3 });
+    expectError(
+      await errorOf(pay.refunds.create(refundOf(order()))),
+      503,
+      'ERR_WECHAT_UNAVAILABLE',
+      /502/,
+    );
   });
 
   it('puts no text of a refusal into an error that could forge a line of the log', async () => {
@@ -277,6 +284,12 @@ describe('the errors of WeChat Pay', () => {
       'ERR_WECHAT_UNAVAILABLE',
       /./,
     );
+    wechat.next(`${REFUNDS}/:no`, {
+      status: 503,
+      body: '{"code":"RESOURCE_NOT_EXISTS"}',
+      times: 3,
+    });
+    expectError(await errorOf(pay.refunds.query('R-unknown')), 503, 'ERR_WECHAT_UNAVAILABLE', /./);
   });
 
   it('says which credential is wrong: the serial, the private key, the clock', async () => {
@@ -383,6 +396,26 @@ describe('the platform certificates', () => {
         signedMessage(Buffer.from('{}'), { serial: 'ABCDEF0123'.repeat(4) }),
       );
     expect(reads()).toBe(before + 1);
+    await pay.close();
+    await wechat.close();
+  });
+
+  it('are read again after 10 s if the first read fails, also because the credentials are refused', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation();
+    const wechat = await startWechatSandbox({
+      pay: { merchants: [{ verifyWith: 'certificates' }] },
+    });
+    wechat.next('/v3/certificates', { payCode: 'SIGN_ERROR' });
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    const pay = await startPay(wechat);
+    const retry = () => timers.mock.calls.find(([, ms]) => ms === 10_000);
+    await until(() => retry() !== undefined);
+    expect(pay.client.state).toBe('degraded');
+    expect(await pay.notifications.handle(notification())).toMatchObject({ status: 503 });
+    retry()![0]();
+    await until(() => pay.client.state === 'ok');
+    timers.mockRestore();
+    error.mockRestore();
     await pay.close();
     await wechat.close();
   });

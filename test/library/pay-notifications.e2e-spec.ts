@@ -19,6 +19,7 @@ import {
   OnPayNotification,
   PayNotificationService,
   PaymentService,
+  verifyPaySignature,
   WechatPayModule,
 } from 'nestjs-wechat/pay';
 import type { PayNotification } from 'nestjs-wechat/pay';
@@ -288,6 +289,23 @@ describe('a notification without the mounted endpoint', () => {
       });
     } finally {
       await shop.close();
+    }
+  });
+
+  it('is verified by a pure function, whatever the case of the names of its headers', () => {
+    const { headers, body } = notification();
+    const keys = [{ id: MERCHANT.wechatKeyId, pem: MERCHANT.wechatKey }];
+    const refusal = expect.objectContaining({ code: 'ERR_WECHAT_CALLBACK' });
+    const upper = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toUpperCase(), value]),
+    );
+    for (const sent of [headers, upper]) {
+      expect(() => verifyPaySignature({ headers: sent, body, keys })).not.toThrow();
+      expect(() => verifyPaySignature({ headers: sent, body: Buffer.from('{}'), keys })).toThrow(
+        refusal,
+      );
+      const now = new Date(Date.now() + 301_000);
+      expect(() => verifyPaySignature({ headers: sent, body, keys, now })).toThrow(refusal);
     }
   });
 

@@ -37,7 +37,8 @@ export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError 
   const details = { endpoint, rid, payCode: code };
   if (status === 202 || suffix === '268449641')
     return new WechatUnavailableError('WeChat Pay cannot do this now. Try again shortly.', details);
-  if (endpoint.startsWith(REFUND_PATH) && REFUND_CODES.has(code))
+  // A response with status 5xx does not say what became of the refund.
+  if (status < 500 && endpoint.startsWith(REFUND_PATH) && REFUND_CODES.has(code))
     return new WechatPayRefundError(code, details);
   switch (code) {
     case 'ORDER_PAID':

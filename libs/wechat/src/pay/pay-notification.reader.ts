@@ -52,7 +52,7 @@ export interface PayNotification<Resource = PayTransaction | PayRefund | PayJson
 export interface PayNotificationRequest {
   method?: string;
   query?: object;
-  /** Names in lower case. */
+  /** The case of the names does not matter. */
   headers: PayHeaders;
   /** The exact bytes. */
   body: Buffer;

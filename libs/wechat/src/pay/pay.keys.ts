@@ -4,9 +4,9 @@ import type { KeyObject } from 'node:crypto';
 import {
   WechatCallbackError,
   WechatConfigError,
-  WechatError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
+import type { WechatCallInfo } from '../wechat.errors.js';
 import { invalid, parseJson } from './pay-response.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import { decryptPayResource } from './pay.resource.js';
@@ -14,7 +14,11 @@ import type { EncryptedPayResource } from './pay.resource.js';
 import { checkSignature, readSignature } from './pay.signature.js';
 import type { PayHeaders } from './pay.signature.js';
 import { PayTransport } from './pay.transport.js';
-import { decryptCertificates, PlatformCertificates } from './platform-certificates.js';
+import {
+  decryptCertificates,
+  hasNoCertificates,
+  PlatformCertificates,
+} from './platform-certificates.js';
 
 export const CERTIFICATES_PATH = '/v3/certificates';
 
@@ -105,7 +109,7 @@ export class PayKeys implements OnApplicationBootstrap, OnApplicationShutdown {
     const response = await this.transport
       .send({ method: 'GET', path: CERTIFICATES_PATH })
       .catch((error: unknown) => {
-        throw hasNoCertificates(error) ? noCertificates() : error;
+        throw hasNoCertificates(error) ? noCertificates(error) : error;
       });
     const certificates = decryptCertificates(parseJson(response.body), this.options.apiV3Key);
     const signature = readSignature(response.headers, Date.now());
@@ -118,14 +122,13 @@ export class PayKeys implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-function hasNoCertificates(error: unknown): boolean {
-  return error instanceof WechatError && error.payCode === 'RESOURCE_NOT_EXISTS';
-}
-
-function noCertificates(): WechatConfigError {
-  return new WechatConfigError([
-    'This merchant has no platform certificates: set WECHAT_PAY_PUBLIC_KEY and WECHAT_PAY_PUBLIC_KEY_ID',
-  ]);
+function noCertificates({ endpoint, rid, payCode }: WechatCallInfo): WechatConfigError {
+  return new WechatConfigError(
+    [
+      'This merchant has no platform certificates: set WECHAT_PAY_PUBLIC_KEY and WECHAT_PAY_PUBLIC_KEY_ID',
+    ],
+    { endpoint, rid, payCode },
+  );
 }
 
 function noKey(): WechatUnavailableError {

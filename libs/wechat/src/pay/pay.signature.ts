@@ -65,7 +65,7 @@ export interface PayVerificationKey {
 }
 
 /**
- * The headers of a message of WeChat Pay. Names are lower-case; a header that was sent twice is a list.
+ * The headers of a message of WeChat Pay. The case of the names does not matter. A header that was sent twice is a list.
  *
  * @experimental
  * @example
@@ -240,7 +240,6 @@ export function checkSignature(
  * Verifies that WeChat Pay signed these bytes: the body of a response or of a notification.
  *
  * @experimental
- * @param input.headers names in lower case
  * @param input.body the exact bytes; an object that was parsed and serialised again does not verify
  * @param input.keys the key is chosen by `Wechatpay-Serial`
  * @param input.now default: the time of this server
@@ -269,9 +268,15 @@ export function verifyPaySignature({
 }
 
 function singleHeader(headers: PayHeaders, name: string): string {
-  const value = headers[name];
+  const value = headers[name] ?? inAnyCase(headers, name);
   if (typeof value === 'string' && value !== '') return value;
   throw refused(Array.isArray(value) ? `${name} was sent twice` : `${name} is missing`);
+}
+
+/** Node writes names in lower case. Other sources keep WeChat's spelling, for example events of a cloud function. */
+function inAnyCase(headers: PayHeaders, name: string): string | string[] | undefined {
+  const spelled = Object.keys(headers).find((one) => one.toLowerCase() === name);
+  return spelled === undefined ? undefined : headers[spelled];
 }
 
 function refused(reason: string): WechatCallbackError {

@@ -80,14 +80,14 @@ export class PlatformCertificates {
     } catch (error) {
       const reason = error instanceof WechatError ? error.message : String(error);
       this.logger.error(`The platform certificates of WeChat Pay cannot be read: ${reason}`);
-      return isFinal(error);
+      return hasNoCertificates(error);
     }
   }
 }
 
-/** A merchant without platform certificates: another read brings none. */
-function isFinal(error: unknown): boolean {
-  return error instanceof WechatError && error.code === 'ERR_WECHAT_CONFIG';
+/** Whether the merchant has no platform certificates, so that another read brings none. */
+export function hasNoCertificates(error: unknown): error is WechatError {
+  return error instanceof WechatError && error.payCode === 'RESOURCE_NOT_EXISTS';
 }
 
 /**
