@@ -165,6 +165,7 @@ describeOnEachDatabase('an account', (database) => {
           other.wechat.encrypt(other.wechat.phoneInfo()),
           await me.wechat.getWeRunData(),
           { encryptedData: 'x', iv: 'x' },
+          { encryptedData: '', iv: '' },
         ])
           expect(await resultOf({ encryptedData: data.encryptedData, iv: data.iv })).toEqual([
             400,

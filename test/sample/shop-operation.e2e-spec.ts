@@ -182,14 +182,36 @@ describeOnEachDatabase('the operation of the shop', (database) => {
   });
 });
 
-describe('the timer of the reconciliation', () => {
-  it('finds a payment without a notification by itself', async () => {
-    const shop = await startCoffeeShop({ hasTimer: true });
-    const alice = await shop.customer();
-    shop.wechat.everyDelivery({ drop: true });
+describe('a shop that gets no notifications', () => {
+  let shop: CoffeeShop;
+  let alice: Customer;
+  beforeAll(async () => {
+    shop = await startCoffeeShop({ hasTimer: true, env: { WECHAT_PAY_TIMEOUT: '2s' } });
+    alice = await shop.customer();
+  });
+  beforeEach(() => shop.wechat.everyDelivery({ drop: true }));
+  afterAll(() => shop.close());
+
+  it('finds a payment by itself', async () => {
     const order = await alice.buy();
     shop.wechat.clock.advance('5s');
     await until(async () => (await alice.statusOf(order)) === 'paid');
-    await shop.close();
+  });
+
+  it('responds 503 if the calls of one request take longer than the timeout together, and works on', async () => {
+    const order = await alice.buy();
+    const query = '/v3/pay/transactions/out-trade-no/:no';
+    shop.wechat.next(`${query}/close`, { delay: '700ms' });
+    shop.wechat.next(query, { delay: '700ms' });
+    shop.wechat.next(query, { hang: true });
+    shop.wechat.next(query, { delay: '700ms' });
+    const { status, headers, body } = await alice.on(order, 'cancel');
+    expect([status, headers.get('retry-after'), body.error]).toEqual([
+      503,
+      '1',
+      'ERR_WECHAT_UNAVAILABLE',
+    ]);
+    shop.wechat.clock.advance('61s');
+    await until(async () => (await alice.statusOf(order)) === 'paid');
   });
 });

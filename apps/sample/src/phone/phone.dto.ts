@@ -1,5 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsNotEmpty, IsString, Matches, ValidateIf } from 'class-validator';
+import { IsString, Matches, ValidateIf } from 'class-validator';
 
 const hasCode = ({ code }: PhoneDto): boolean => code !== undefined && code !== null;
 const hasNoCode = (dto: PhoneDto): boolean => !hasCode(dto);
@@ -17,12 +17,10 @@ export class PhoneDto {
   @ApiPropertyOptional({ description: 'For clients without a code: base64' })
   @ValidateIf(hasNoCode)
   @IsString({ message: 'send code, or else encryptedData and iv' })
-  @IsNotEmpty({ message: 'encryptedData is empty' })
   encryptedData?: string;
 
   @ApiPropertyOptional({ description: 'base64, 16 bytes' })
   @ValidateIf(hasNoCode)
   @IsString({ message: 'iv must be text' })
-  @IsNotEmpty({ message: 'iv is empty' })
   iv?: string;
 }

@@ -9,6 +9,7 @@ import {
   Query,
   Res,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -21,12 +22,14 @@ import type { User } from '../users/user.entity.js';
 import { OrderRateLimit } from './order-rate-limit.js';
 import { NewOrderDto, OrderIdPipe, OrderView, readIdempotencyKey, RefundDto } from './order.dto.js';
 import { OrdersService } from './orders.service.js';
+import { PayDeadline } from './pay-deadline.interceptor.js';
 import { RequestPaymentView } from './request-payment.dto.js';
 
 @ApiTags('shop')
 @ApiBearerAuth()
 @Controller('orders')
 @UseGuards(SessionGuard, OrderRateLimit)
+@UseInterceptors(PayDeadline)
 export class OrdersController {
   constructor(private readonly orders: OrdersService) {}
 
