@@ -1,5 +1,5 @@
 import { HttpService } from '@nestjs/axios';
-import { Controller, Get, Injectable, Module, UseGuards } from '@nestjs/common';
+import { Controller, Get, Injectable, Logger, Module, UseGuards } from '@nestjs/common';
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
@@ -21,6 +21,7 @@ import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { WechatHealthIndicator } from 'nestjs-wechat/health';
 import { WechatAuthGuard, WechatSessionStrategy } from 'nestjs-wechat/passport';
+import { CountingStore } from '../support/counting-store.js';
 import { closeTeamApps, optionsFor, startTeamApp, TeamController } from '../support/team-app.js';
 
 interface User {
@@ -152,6 +153,23 @@ describe('WechatModule', () => {
       code: 'ERR_WECHAT_CONFIG',
       problems: [expect.stringMatching(/^apps /), expect.stringMatching(/^session.ttl /)],
     });
+  });
+
+  it('warns in production if sessions are in memory, and not if the options name a store', async () => {
+    const environment = process.env['NODE_ENV'];
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+    const warningsWith = async (more: Partial<WechatModuleOptions>): Promise<unknown[]> => {
+      warn.mockClear();
+      const imports = [WechatModule.forRoot(optionsFor(wechat, more))];
+      await (await Test.createTestingModule({ imports }).compile()).close();
+      return warn.mock.calls.flat();
+    };
+    process.env['NODE_ENV'] = 'production';
+    expect(await warningsWith({})).toEqual([expect.stringContaining('Set REDIS_URL')]);
+    expect(await warningsWith({ store: new CountingStore() })).toEqual([]);
+    process.env['NODE_ENV'] = environment;
+    expect(await warningsWith({})).toEqual([]);
+    warn.mockRestore();
   });
 
   it('calls the user resolver once per request, and only if the user is read', async () => {

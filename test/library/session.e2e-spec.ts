@@ -367,6 +367,12 @@ describe.each(['express', 'fastify'] as const)('a session on %s', (adapter) => {
     expect(wechat.requests.length).toBe(before);
   });
 
+  it('is not created without a code, and the error names the usual cause', async () => {
+    await expect(sessions.login(undefined as unknown as string)).rejects.toThrow(
+      'code is missing. Send a code of wx.login; a JSON body needs the header Content-Type: application/json',
+    );
+  });
+
   it('is not required by OptionalSessionGuard', async () => {
     const { user, session_rd } = await login();
     expect(await (await app.as(session_rd, '/greeting')).text()).toBe(`hello ${user.openid()}`);

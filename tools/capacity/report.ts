@@ -84,7 +84,7 @@ const WORDS: Record<Language, Words> = {
     connections: 'PostgreSQL 连接数',
     pooler: '，使用 PgBouncer',
     storage: '录音文件',
-    logins: '`code2Session`：没有公布整个应用的配额',
+    logins: '`code2Session`：没有公布整个应用的额度',
     mediaChecks: '`mediaCheckAsync`（`CONTENT_CHECK=on` 时）：每天 20 万次',
     prepays: '微信支付下单：每秒约 500 次（不确定）',
     messages: '订阅消息：开通支付的每天 3000 万条',

@@ -12,7 +12,7 @@ await runCommand(async () => {
   await listen(app, config, '0.0.0.0');
 });
 
-function warnAboutMissingSettings({ production, wechat, database, jwt }: AppConfig): void {
+function warnAboutMissingSettings({ production, database, jwt }: AppConfig): void {
   const logger = new Logger('Production');
   if (!jwt.isLasting)
     logger.warn(
@@ -22,8 +22,6 @@ function warnAboutMissingSettings({ production, wechat, database, jwt }: AppConf
     logger.warn(
       `JWT_SECRET is shorter than ${MIN_JWT_SECRET_BYTES} bytes: the owner of one token can guess it. With NODE_ENV=production the app does not start.`,
     );
-  if (production && !wechat.redis)
-    logger.warn('REDIS_URL is not set: sessions are kept in this process and end with it.');
   if (production && 'dir' in database)
     logger.warn(
       `DATABASE_URL is not set: users are kept in an embedded database in ${database.dir}, which only one process can use.`,

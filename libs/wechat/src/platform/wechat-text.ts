@@ -52,6 +52,10 @@ const CODE = /^[0-9A-Za-z_-]{1,128}$/;
  * @throws WechatBadRequestError
  */
 export function requireCode(code: unknown, source: string): void {
+  requireValid(
+    code !== undefined,
+    `code is missing. Send a code of ${source}; a JSON body needs the header Content-Type: application/json`,
+  );
   if (typeof code !== 'string' || !CODE.test(code))
     throw new WechatBadRequestError(`code must be a code of ${source}`);
 }

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { FactoryProvider } from '@nestjs/common';
 import { ProcessClock, WechatClock } from '../wechat.clock.js';
 import { ResolvedWechatOptions } from '../wechat.options.js';
@@ -41,7 +42,17 @@ async function createStore(
   connection: RedisConnection | undefined,
 ): Promise<WechatStore> {
   if (store) return store;
-  if (!connection) return new MemoryStore(new ProcessClock(clock));
+  if (!connection) {
+    warnAboutMemory();
+    return new MemoryStore(new ProcessClock(clock));
+  }
   const { RedisStore } = await import('./redis/redis.store.js');
   return RedisStore.on(connection, redis?.keyPrefix);
+}
+
+function warnAboutMemory(): void {
+  if (process.env['NODE_ENV'] === 'production')
+    new Logger('WechatModule').warn(
+      'Sessions are in the memory of this process: a restart ends them, and other instances return 401 for them. Set REDIS_URL (options redis and store).',
+    );
 }
