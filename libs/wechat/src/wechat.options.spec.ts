@@ -66,6 +66,14 @@ describe('the options', () => {
     ]);
   });
 
+  it('are refused if the AppID is the original id of the account, or the AppSecret ends with a line break', () => {
+    const app = { appId: 'gh_97417a04a28d', secret: 'secret\n', kind: 'mini-program' } as const;
+    expect(problemsOf(() => new ResolvedWechatOptions({ apps: [app] }))).toEqual([
+      'apps[0].appId is not an AppID (wx…)',
+      'apps[0].secret is not an AppSecret: it is empty or too long, or has white space or a line break',
+    ]);
+  });
+
   it.each([
     'http://localhost:1',
     'http://127.0.0.1:1',

@@ -303,7 +303,8 @@ export function problemsOfApp(app: WechatApp): string[] {
 
 export const WECHAT_API_BASE_URL = 'https://api.weixin.qq.com';
 
-const APP_ID = /^[0-9A-Za-z_-]{1,64}$/;
+/** The console shows the original id (原始ID, `gh_…`) beside the AppID. */
+const APP_ID = /^(?!gh_)[0-9A-Za-z_-]{1,64}$/;
 const PRINTABLE = /^[\x21-\x7e]{1,256}$/;
 const KEY_PREFIX = /^[\x21-\x7e]{1,64}$/;
 const PUSH_TOKEN = /^[0-9A-Za-z]{3,32}$/;
@@ -343,7 +344,11 @@ class Problems {
 
   app(at: string, app: WechatApp | undefined): void {
     this.expect(APP_ID.test(app?.appId ?? ''), `${at}.appId`, 'is not an AppID (wx…)');
-    this.expect(PRINTABLE.test(app?.secret ?? ''), `${at}.secret`, 'is not an AppSecret');
+    this.expect(
+      PRINTABLE.test(app?.secret ?? ''),
+      `${at}.secret`,
+      'is not an AppSecret: it is empty or too long, or has white space or a line break',
+    );
     this.oneOf(`${at}.kind`, app?.kind, ['mini-program', 'mobile', 'website']);
     if (app?.push) this.pushOf(`${at}.push`, app.push);
   }
