@@ -11,6 +11,13 @@ import { person, registered } from '../support/people.js';
 import { PNG_PICTURE } from '../support/pictures.js';
 import type { StartOptions } from '../support/start.js';
 
+/** Two mini programs for which WeChat returns no unionid. */
+const APPS = ['a', 'b'].map((name) => ({
+  appId: `wx${name.repeat(16)}`,
+  secret: name.repeat(32),
+  kind: 'mini-program' as const,
+  openPlatform: false as const,
+}));
 const CANCEL = { Event: 'user_authorization_cancellation' };
 const revoke = (RevokeInfo: string) => ({ Event: 'user_authorization_revoke', RevokeInfo });
 
@@ -22,7 +29,11 @@ describe.each([
   let me: Author;
   let appToken: string;
   beforeAll(async () => {
-    s = await startContentApp({ push, env: { CONTENT_CHECK: 'off', LOG_LEVEL: 'warn' } });
+    s = await startContentApp({
+      push,
+      sandbox: { apps: APPS },
+      env: { CONTENT_CHECK: 'off', LOG_LEVEL: 'warn' },
+    });
     s.app.get(SchedulerRegistry).deleteInterval(ACCOUNT_JOB);
   });
   beforeEach(async () => {
@@ -61,6 +72,19 @@ describe.each([
   ])('revoke with RevokeInfo %s', async (code, expected) => {
     await receive(revoke(code));
     expect(await owned()).toEqual(isPlain ? [true, true, true, true] : expected);
+  });
+
+  it('a revoked phone number: the WeChat user of another app that joined by it leaves the account', async () => {
+    const other = APPS[1]!.appId;
+    const { phoneNumber } = me.wechat;
+    const joined = await person(s, s.wechat.users.create({ phoneNumber }), other);
+    expect((await joined.withPhone('POST /auth/phone-login')).body.data.linked).toBe(true);
+    await receive(revoke('8'));
+    expect((await s.call('GET /me', { token: joined.session_rd })).status).toBe(
+      isPlain ? 200 : 401,
+    );
+    const again = await person(s, joined.wechat, other);
+    expect(again['user'].id === me['user'].id).toBe(isPlain);
   });
 
   it('cancellation', async () => {

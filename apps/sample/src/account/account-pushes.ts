@@ -9,6 +9,7 @@ import { AvatarsService } from '../avatars/avatars.service.js';
 import { AppClock } from '../common/app-clock.js';
 import { DueJob, LOOK_EVERY_MS } from '../common/due-job.js';
 import { RecordingsService } from '../recordings/recordings.service.js';
+import { PhoneNumbersService } from '../users/phone-numbers.service.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { AccountPush } from './account-push.entity.js';
@@ -44,6 +45,7 @@ export class AccountPushes extends DueJob<AccountPush> {
     clock: AppClock,
     private readonly accounts: AccountService,
     private readonly users: UsersService,
+    private readonly numbers: PhoneNumbersService,
     private readonly avatars: AvatarsService,
     private readonly recordings: RecordingsService,
   ) {
@@ -138,8 +140,7 @@ export class AccountPushes extends DueJob<AccountPush> {
       const none = { nickName: null, nickNameCheckedAt: null, avatarUrl: null };
       await this.avatars.saveUser(user, none);
     } else if (code === PHONE_CODE) {
-      const none = { phoneNumber: null, phoneE164: null, phoneVerifiedAt: null };
-      await this.users.save(user, none);
+      await this.numbers.removeNumber(user);
     } else if (code === RECORDING_CODE) {
       await this.recordings.deleteAll(user, arrivedAt);
     }

@@ -110,6 +110,17 @@ export class PhoneNumbersService {
     return this.users.get(id);
   }
 
+  /**
+   * Removes the number of an account. Identities that joined the account by it leave, and their sessions are revoked.
+   * @throws StoreUnavailableError: nothing has changed
+   */
+  async removeNumber({ id }: User): Promise<void> {
+    await this.rows.manager.transaction(async (db) => {
+      const account = (await lockUsers(db, id)).get(id);
+      if (account) await this.clear(db, account);
+    });
+  }
+
   /** @returns the id of the account whose number was cleared */
   private async clearNumber(
     db: EntityManager,
@@ -118,10 +129,15 @@ export class PhoneNumbersService {
     owner: User | undefined,
   ): Promise<string | undefined> {
     if (!owner || owner.id === account.id || owner.phoneE164 !== phoneE164) return undefined;
-    await db.update(User, owner.id, NO_NUMBER);
-    const identities = await db.findBy(Identity, { userId: owner.id });
-    await this.revokeSessions(await detachPhoneIdentities(db, owner, identities));
+    await this.clear(db, owner);
     return owner.id;
+  }
+
+  /** @param account locked by `lockUsers` */
+  private async clear(db: EntityManager, account: User): Promise<void> {
+    await db.update(User, account.id, NO_NUMBER);
+    const identities = await db.findBy(Identity, { userId: account.id });
+    await this.revokeSessions(await detachPhoneIdentities(db, account, identities));
   }
 
   /** @returns the id of the account that has the number now */
