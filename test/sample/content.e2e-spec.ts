@@ -98,6 +98,14 @@ describeOnEachDatabase('content of users', (database) => {
     expect((await me.upload('PUT /me/avatar', PNG_PICTURE)).status).toBe(200);
   });
 
+  it('takes no more files of a user who deletes the account and logs in again', async () => {
+    for (let n = 0; n < CHECKS; n++) await me.upload('PUT /me/avatar', PNG_PICTURE);
+    await s.call('DELETE /account', { token: await registered(s, me) });
+    const again = await s.author(me.wechat);
+    expect(again.isNewUser).toBe(true);
+    expect((await again.upload('PUT /me/avatar', PNG_PICTURE)).status).toBe(429);
+  });
+
   it('refuses a name at the registration, and keeps the ticket', async () => {
     const { registrationTicket } = (await me.withPhone('POST /auth/phone-login')).body.data;
     const register = (profile: object) =>

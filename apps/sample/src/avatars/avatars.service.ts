@@ -70,7 +70,7 @@ export class AvatarsService implements FileIndex, ContentHolder {
   private async receive(user: User, request: FastifyRequest): Promise<User> {
     const { uploads } = this;
     const { scratch } = uploads;
-    const check = (): Promise<void> => this.limit.countFile(user.id);
+    const check = (): Promise<void> => this.limit.countFile(user);
     const { file } = await receiveUpload(request, { uploads, maxBytes: MAX_BYTES, check });
     const picture = await scratch.inspect(file, () => this.reencode(file));
     await scratch.discard(file);

@@ -2,10 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { UserLimits } from '../common/user-limits.js';
 import type { UserLimit } from '../common/user-limits.js';
 import { AppConfig } from '../config.js';
+import type { IdentityKey } from '../users/account-linking.js';
+import type { User } from '../users/user.entity.js';
 
 const DAY_MS = 24 * 3600_000;
 
-/** Limits how many files and how many names of one user WeChat checks in a day, so that no user takes the quota of the app. */
+/**
+ * Limits how many files and how many names of one user WeChat checks in a day, so that no user takes the quota of the app. It counts by the
+ * WeChat user, because an account that is deleted and made again has another id.
+ */
 @Injectable()
 export class CheckLimit {
   private readonly files: UserLimit;
@@ -26,14 +31,17 @@ export class CheckLimit {
 
   /**
    * Counts an upload. Call it before the file is received.
+   * @param user with the identity of the session
    * @throws TooManyRequestsError above the limit, StoreUnavailableError
    */
-  countFile(userId: string): Promise<void> {
-    return this.limits.count(this.files, userId);
+  countFile({ identities: [identity], id }: User): Promise<void> {
+    return this.limits.count(this.files, identity ? nameOf(identity) : id);
   }
 
   /** @throws TooManyRequestsError above the limit, StoreUnavailableError */
-  countName({ appId, openid }: { appId: string; openid: string }): Promise<void> {
-    return this.limits.count(this.names, `${appId}:${openid}`);
+  countName(user: IdentityKey): Promise<void> {
+    return this.limits.count(this.names, nameOf(user));
   }
 }
+
+const nameOf = ({ appId, openid }: IdentityKey): string => `${appId}:${openid}`;

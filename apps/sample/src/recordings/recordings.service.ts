@@ -85,7 +85,7 @@ export class RecordingsService implements FileIndex, ContentHolder {
     const { uploads, allowed } = this;
     const check = async (): Promise<void> => {
       await checkQuota(this.rows.manager, userId, allowed, 1);
-      await this.limit.countFile(userId);
+      await this.limit.countFile(user);
     };
     const upload = { uploads, maxBytes: MAX_BYTES, check };
     const { file, fields } = await receiveUpload(request, upload);
