@@ -11,7 +11,7 @@ if ('registerHooks' in nodeModule) nodeModule.registerHooks({ load });
 // Node 20, whose hooks run in another thread. Deprecated since Node 26.
 else
   nodeModule.register(
-    `data:text/javascript,${encodeURIComponent(`import { writeSync } from 'node:fs'; export ${load}`)}`,
+    `data:text/javascript,${encodeURIComponent(`import { writeSync } from 'node:fs'; export ${load.toString()}`)}`,
   );
 const { cache } = nodeModule.createRequire(import.meta.url);
 process.once('exit', () => writeSync(1, Object.keys(cache).join('\n')));
