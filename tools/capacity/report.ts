@@ -94,7 +94,7 @@ const WORDS: Record<Language, Words> = {
     perSecond: (count) => `每秒 ${count}`,
     sessions: (count) => `${count} 个会话`,
     nodes: (masters, nodes) =>
-      masters === 1 ? '1 台，另有一个副本' : `${nodes} 台：${masters} 个主节点的集群，各有一个副本`,
+      masters === 1 ? '1 台，另有一个从库' : `${nodes} 台：${masters} 个主节点的集群，各有一个从库`,
     at: (limit, users) => `${limit}，用户数 ${users} 时`,
     limits: {
       mediaChecks: '`mediaCheckAsync` 每天的次数',
