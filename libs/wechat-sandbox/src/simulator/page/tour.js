@@ -27,18 +27,22 @@ export function tour() {
       }
     </div>
     <div class="row tour-foot">
-      <button @click=${() => go(step - 1)} ?disabled=${step === 0}>${t('tourBack')}</button>
+      <button @click=${() => go(-1)} ?disabled=${step === 0}>${t('tourBack')}</button>
       <span class="dots" aria-hidden="true"
         >${steps.map((_, i) => html`<i class="${i === step ? 'here' : ''} ${done.has(i) ? 'done' : ''}"></i>`)}</span
       >
-      <button class="primary" @click=${() => go(step + 1)} ?disabled=${step === steps.length - 1}>
+      <button class="primary" @click=${() => go(1)} ?disabled=${step === steps.length - 1}>
         ${t('tourNext')}
       </button>
     </div>
   </section>`;
 }
 
-const go = (step) => update({ tour: { ...state.tour, step } });
+/** Goes some steps forward or back from the newest step, which the page may not show yet: it is drawn once per frame. */
+function go(by) {
+  const step = Math.min(Math.max(state.tour.step + by, 0), tourSteps().length - 1);
+  update({ tour: { ...state.tour, step } });
+}
 
 /** Renders `names` as code and [buttons] in bold. */
 function marked(text) {
