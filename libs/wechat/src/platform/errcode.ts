@@ -39,26 +39,31 @@ export function isLoginCodeRefused(error: WechatError): boolean {
   return error.endpoint === '/sns/jscode2session' && hasErrcode(error, 40029);
 }
 
-/**
- * Converts an errcode of WeChat to an error of this library. No other file knows the meaning of an errcode.
- * @param errmsg WeChat's text after `cleanErrmsg`
- * @param appId the AppID that the request names
- * @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html
- */
-export function errorFor(
-  errcode: number,
-  errmsg: string,
-  info: WechatCallInfo,
-  appId?: string,
-): WechatError {
-  const call = { ...info, errcode };
-  const ofEndpoint = MEANINGS[call.endpoint ?? ''];
-  return ofEndpoint?.(call, errmsg, appId) ?? commonError(call, errmsg, appId);
+/** Returns whether WeChat refused the signature of a call, because the session_key is missing or outdated. */
+export function isSessionKeyStale(error: unknown): boolean {
+  return hasErrcode(error, 87007) || hasErrcode(error, 87009);
 }
 
-type Refusal = WechatCallInfo & { errcode: number };
+/** A call that WeChat refused. */
+export interface Refusal {
+  call: WechatCallInfo & { errcode: number };
+  /** WeChat's text after `cleanErrmsg`. */
+  errmsg: string;
+  /** The AppID that the request names, if it names one. */
+  appId?: string;
+}
+
+/**
+ * Converts WeChat's refusal to an error of this library. No other file knows the meaning of an errcode.
+ * @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html
+ */
+export function errorFor(refusal: Refusal): WechatError {
+  const meaning = MEANINGS[refusal.call.endpoint ?? ''];
+  return meaning?.(refusal) ?? commonError(refusal);
+}
+
 /** Returns the error of an errcode that has another meaning on one endpoint, or `undefined` if it has not. */
-type Meaning = (call: Refusal, errmsg: string, appId?: string) => WechatError | undefined;
+type Meaning = (refusal: Refusal) => WechatError | undefined;
 
 const MEANINGS: Record<string, Meaning> = {
   '/cgi-bin/token': tokenError,
@@ -76,17 +81,17 @@ const MEANINGS: Record<string, Meaning> = {
 };
 
 /** Elsewhere 40001 means that the access token is not valid. */
-function tokenError(call: Refusal, _errmsg: string, appId?: string): WechatError | undefined {
-  return call.errcode === 40001 ? refusedSecret(call, appId) : undefined;
+function tokenError(refusal: Refusal): WechatError | undefined {
+  return refusal.call.errcode === 40001 ? refusedSecret(refusal) : undefined;
 }
 
 /** Elsewhere 40003 is unexpected, and 40013 concerns the app's credentials. */
-function phoneError(call: Refusal): WechatError | undefined {
+function phoneError({ call }: Refusal): WechatError | undefined {
   return [40003, 40013].includes(call.errcode) ? new WechatCodeError(call) : undefined;
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-message-management/subscribe-message/sendMessage.html */
-function templateError(call: Refusal, errmsg: string): WechatError | undefined {
+function templateError({ call, errmsg }: Refusal): WechatError | undefined {
   switch (call.errcode) {
     case 40037:
       return new WechatTemplateError(
@@ -116,7 +121,7 @@ function templateError(call: Refusal, errmsg: string): WechatError | undefined {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/sec-center/sec-check/msgSecCheck.html */
-function contentError(call: Refusal): WechatError | undefined {
+function contentError({ call }: Refusal): WechatError | undefined {
   switch (call.errcode) {
     case 61010:
       return new WechatNotVisitedError(call);
@@ -131,7 +136,7 @@ function contentError(call: Refusal): WechatError | undefined {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/qrcode-link/url-link/generateUrlLink.html */
-function linkError(call: Refusal): WechatError | undefined {
+function linkError({ call }: Refusal): WechatError | undefined {
   switch (call.errcode) {
     case 40002:
     case 40013:
@@ -159,7 +164,7 @@ function linkError(call: Refusal): WechatError | undefined {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html */
-function customerMessageError(call: Refusal): WechatError | undefined {
+function customerMessageError({ call }: Refusal): WechatError | undefined {
   switch (call.errcode) {
     case 70000:
       return new WechatContentError(call);
@@ -171,7 +176,7 @@ function customerMessageError(call: Refusal): WechatError | undefined {
 }
 
 /** @see https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/order-shipping/order-shipping.html */
-function shippingError(call: Refusal): WechatError | undefined {
+function shippingError({ call }: Refusal): WechatError | undefined {
   if (call.errcode >= 268485100 && call.errcode <= 268485299) return refusedParcels(call);
   switch (call.errcode) {
     case 10060001:
@@ -199,19 +204,20 @@ function shippingError(call: Refusal): WechatError | undefined {
   }
 }
 
-function refusedParcels(call: Refusal): WechatBadRequestError {
+function refusedParcels(call: WechatCallInfo): WechatBadRequestError {
   return new WechatBadRequestError(
     `WeChat refuses a field of the shipping information (errcode ${call.errcode})`,
     call,
   );
 }
 
-function busy(call: Refusal): WechatUnavailableError {
+function busy(call: WechatCallInfo): WechatUnavailableError {
   return new WechatUnavailableError('WeChat is busy. Try again later.', call);
 }
 
 /** Errcodes with one meaning on every endpoint that `MEANINGS` does not name. */
-function commonError(call: Refusal, errmsg: string, appId?: string): WechatError {
+function commonError(refusal: Refusal): WechatError {
+  const { call } = refusal;
   switch (call.errcode) {
     case -1:
       return busy(call);
@@ -251,11 +257,11 @@ function commonError(call: Refusal, errmsg: string, appId?: string): WechatError
     case 40001:
     case 40014:
     case 42001:
-      return refusedToken(errmsg, call);
+      return refusedToken(refusal);
     case 40013:
-      return refusedAppId(call, appId);
+      return refusedAppId(refusal);
     case 40125:
-      return refusedSecret(call, appId);
+      return refusedSecret(refusal);
     case 41002:
     case 41004:
     case 40243:
@@ -275,11 +281,11 @@ function commonError(call: Refusal, errmsg: string, appId?: string): WechatError
     case 50007:
       return refusedConfig('this API for the app', call);
     default:
-      return unexpected(errmsg, call);
+      return unexpected(refusal);
   }
 }
 
-function refusedAppId(call: Refusal, appId?: string): WechatConfigError {
+function refusedAppId({ call, appId }: Refusal): WechatConfigError {
   if (appId === undefined) return refusedConfig('the AppID', call);
   const place = call.endpoint?.startsWith('/sns/oauth2/')
     ? 'open.weixin.qq.com'
@@ -287,7 +293,7 @@ function refusedAppId(call: Refusal, appId?: string): WechatConfigError {
   return refusedConfig(`the AppID ${appId}`, call, `. Compare it with ${place}.`);
 }
 
-function refusedSecret(call: Refusal, appId?: string): WechatConfigError {
+function refusedSecret({ call, appId }: Refusal): WechatConfigError {
   if (appId === undefined) return refusedConfig('the AppSecret', call);
   const cure = '. It was reset, or it is that of another app.';
   return refusedConfig(`the AppSecret of ${appId}`, call, cure);
@@ -302,7 +308,7 @@ function refusedConfig(subject: string, call: WechatCallInfo, cure = ''): Wechat
   );
 }
 
-function refusedToken(errmsg: string, call: WechatCallInfo): WechatResponseError {
+function refusedToken({ call, errmsg }: Refusal): WechatResponseError {
   return new WechatResponseError(`WeChat refuses the access token: ${errmsg}`, call);
 }
 
@@ -311,6 +317,6 @@ export function isAccessTokenRefused(error: unknown): boolean {
   return error instanceof WechatResponseError && [40001, 40014, 42001].includes(error.errcode ?? 0);
 }
 
-function unexpected(errmsg: string, call: WechatCallInfo): WechatResponseError {
+function unexpected({ call, errmsg }: Refusal): WechatResponseError {
   return new WechatResponseError(`${call.endpoint} returned ${call.errcode}: ${errmsg}`, call);
 }

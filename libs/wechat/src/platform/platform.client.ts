@@ -263,10 +263,11 @@ function checked(json: PlatformJson, info: CallInfo, request: PlatformRequest): 
   if (errcode === 0) return json;
   if (!Number.isInteger(errcode)) throw invalid('an errcode that is not a number', info);
   const { query, body } = request;
-  const { text, rid } = cleanErrmsg(json['errmsg'], { query, body });
+  const { text: errmsg, rid } = cleanErrmsg(json['errmsg'], { query, body });
+  const call = { ...info, rid, errcode };
   throw new FailedAttempt(
     errcode === -1 ? 'busy' : 'refused',
-    errorFor(errcode, text, { ...info, rid }, appIdOf(request)),
+    errorFor({ call, errmsg, appId: appIdOf(request) }),
   );
 }
 

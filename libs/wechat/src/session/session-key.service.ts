@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { WechatApiClient } from '../access-token/wechat-api.client.js';
 import type { WechatApiCall } from '../access-token/wechat-api.client.js';
+import { isSessionKeyStale } from '../platform/errcode.js';
 import type { WechatSession } from '../wechat-session.js';
 import { WechatClock } from '../wechat.clock.js';
-import { WechatError, WechatResponseError, WechatSessionError } from '../wechat.errors.js';
+import { WechatResponseError, WechatSessionError } from '../wechat.errors.js';
 import { WechatEvents } from '../wechat.events.js';
 import { isSessionKey } from './code2session.js';
 import { UserRepository } from './user.repository.js';
@@ -43,7 +44,7 @@ export class SessionKeyService {
       });
       return true;
     } catch (error) {
-      if (!isStale(error)) throw error;
+      if (!isSessionKeyStale(error)) throw error;
       this.events.emit('sessionKeyStale', { session });
       return false;
     }
@@ -57,7 +58,7 @@ export class SessionKeyService {
     const { openid, session_key: sessionKey } = await this.api
       .call(call)
       .catch((error: unknown) => {
-        throw isStale(error) ? new WechatSessionError() : error;
+        throw isSessionKeyStale(error) ? new WechatSessionError() : error;
       });
     if (openid !== session.openid || !isSessionKey(sessionKey)) {
       throw new WechatResponseError(
@@ -67,11 +68,6 @@ export class SessionKeyService {
     }
     await this.users.update(session, (now) => now && { ...now, sessionKey, previous: undefined });
   }
-}
-
-/** Returns whether WeChat refused the signature, because the session_key is missing or outdated. */
-function isStale(error: unknown): boolean {
-  return error instanceof WechatError && (error.errcode === 87007 || error.errcode === 87009);
 }
 
 function signedCall(
