@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { requireThat } from './pay-error.js';
+import { requireThat } from './pay-checks.js';
 import { invalid } from './pay-response.js';
 import type { ResolvedPayOptions } from './pay.options.js';
 import type { PayTransport } from './pay.transport.js';

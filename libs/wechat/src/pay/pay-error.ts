@@ -1,6 +1,6 @@
 import {
-  WechatBadRequestError,
   WechatConfigError,
+  WechatError,
   WechatPayOrderClosedError,
   WechatPayOrderConflictError,
   WechatPayOrderPaidError,
@@ -9,7 +9,7 @@ import {
   WechatResponseError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
-import type { WechatCallInfo, WechatError } from '../wechat.errors.js';
+import type { WechatCallInfo } from '../wechat.errors.js';
 
 /** A refusal of WeChat Pay. It is not signed, so it never changes an order. */
 export interface PayRefusal {
@@ -109,7 +109,20 @@ function config(
   );
 }
 
-/** @throws WechatBadRequestError */
-export function requireThat(ok: boolean, problem: string): asserts ok {
-  if (!ok) throw new WechatBadRequestError(problem);
+const NOT_FOUND_CODES = new Set(['ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS', 'NOT_FOUND']);
+
+/** Returns whether WeChat Pay does not know the order or the refund. */
+export function isNotFound(error: unknown): boolean {
+  if (!(error instanceof WechatError) || error instanceof WechatUnavailableError) return false;
+  return error.payCode !== undefined && NOT_FOUND_CODES.has(error.payCode);
+}
+
+/** Returns whether the merchant has no platform certificates, so that another read brings none. */
+export function hasNoCertificates(error: unknown): error is WechatError {
+  return error instanceof WechatError && error.payCode === 'RESOURCE_NOT_EXISTS';
+}
+
+/** Returns whether WeChat Pay refused the openid of a payer. It is the client's, so it says nothing about the merchant. */
+export function isOpenidRefused(error: WechatError): boolean {
+  return error.payCode === 'OPENID_MISMATCH';
 }

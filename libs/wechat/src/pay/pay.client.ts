@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { HttpResponse } from '../transport/http.transport.js';
 import { WechatCallbackError } from '../wechat.errors.js';
 import { downloadBill } from './bill-download.js';
-import { requireThat } from './pay-error.js';
+import { requireThat } from './pay-checks.js';
 import { invalid, parseJson } from './pay-response.js';
 import { CERTIFICATES_PATH, PayKeys } from './pay.keys.js';
 import { ResolvedPayOptions } from './pay.options.js';

@@ -7,6 +7,7 @@ import {
   WechatUnavailableError,
 } from '../wechat.errors.js';
 import type { WechatCallInfo } from '../wechat.errors.js';
+import { hasNoCertificates } from './pay-error.js';
 import { invalid, parseJson } from './pay-response.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import { decryptPayResource } from './pay.resource.js';
@@ -14,11 +15,7 @@ import type { EncryptedPayResource } from './pay.resource.js';
 import { checkSignature, readSignature } from './pay.signature.js';
 import type { PayHeaders } from './pay.signature.js';
 import { PayTransport } from './pay.transport.js';
-import {
-  decryptCertificates,
-  hasNoCertificates,
-  PlatformCertificates,
-} from './platform-certificates.js';
+import { decryptCertificates, PlatformCertificates } from './platform-certificates.js';
 
 export const CERTIFICATES_PATH = '/v3/certificates';
 

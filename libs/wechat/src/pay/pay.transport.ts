@@ -9,7 +9,7 @@ import type { HttpResponse } from '../transport/http.transport.js';
 import { withRetries } from '../transport/retry.js';
 import { TransportError } from '../transport/transport-error.js';
 import { WechatConfigError, WechatUnavailableError } from '../wechat.errors.js';
-import { payErrorFor } from './pay-error.js';
+import { isOpenidRefused, payErrorFor } from './pay-error.js';
 import { endpointOf, refusalOf } from './pay-response.js';
 import { PAY_BASE_URL, ResolvedPayOptions } from './pay.options.js';
 import { newNonce, nowInSeconds, requestText, signText } from './pay.signature.js';
@@ -183,8 +183,7 @@ export class PayTransport {
     const reported = toWechatError(error, call);
     if (reported instanceof WechatConfigError) {
       this.minuteLog.error(reported.message, call.endpoint);
-      // The openid is the client's, so it says nothing about the merchant.
-      if (reported.payCode !== 'OPENID_MISMATCH') this.credentials = 'refused';
+      if (!isOpenidRefused(reported)) this.credentials = 'refused';
     }
     return reported;
   }

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import {
-  WechatError,
   WechatPayOrderClosedError,
   WechatPayOrderPaidError,
   WechatResponseError,
   WechatUnavailableError,
 } from '../wechat.errors.js';
-import { requireThat } from './pay-error.js';
+import { requireFen, requireOutTradeNo, requireText, requireThat } from './pay-checks.js';
+import { isNotFound } from './pay-error.js';
 import { WechatPayClient } from './pay.client.js';
 import { PayDefaults } from './pay.defaults.js';
 import { ResolvedPayOptions } from './pay.options.js';
@@ -49,10 +49,8 @@ export interface Prepay {
 }
 
 const PATH = '/v3/pay/transactions';
-const OUT_TRADE_NO = /^[0-9A-Za-z_\-|*]{6,32}$/;
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_EXPIRY_MS = 7 * DAY_MS;
-const NOT_FOUND = ['ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS', 'NOT_FOUND'];
 
 /**
  * Payments in a mini program (JSAPI 支付). Amounts are whole fen.
@@ -256,43 +254,6 @@ export class PaymentService {
       ...(profitSharing !== undefined && { settle_info: { profit_sharing: profitSharing } }),
     };
   }
-}
-
-/** @throws WechatBadRequestError */
-export function requireOutTradeNo(outTradeNo: unknown): void {
-  requireThat(
-    typeof outTradeNo === 'string' && OUT_TRADE_NO.test(outTradeNo),
-    'outTradeNo must be 6 to 32 of the characters 0-9 a-z A-Z _ - | *',
-  );
-}
-
-/** @throws WechatBadRequestError */
-export function requireFen(field: string, amount: unknown): void {
-  requireThat(
-    Number.isSafeInteger(amount) && (amount as number) >= 1,
-    `${field} must be a whole number of fen, at least 1`,
-  );
-}
-
-/** WeChat Pay refuses emoji and other characters outside the Basic Multilingual Plane. @throws WechatBadRequestError */
-export function requireText(field: string, text: unknown, maxLength: number): void {
-  requireThat(
-    typeof text === 'string' && text.length <= maxLength,
-    `${field} must be text of at most ${maxLength} characters`,
-  );
-  requireThat(
-    !/[\p{Cc}\p{Cs}\u{10000}-\u{10ffff}]/u.test(text),
-    `${field} must not have emoji or control characters`,
-  );
-}
-
-export function isNotFound(error: unknown): boolean {
-  return (
-    error instanceof WechatError &&
-    !(error instanceof WechatUnavailableError) &&
-    error.payCode !== undefined &&
-    NOT_FOUND.includes(error.payCode)
-  );
 }
 
 function outTradeNoPath(outTradeNo: string): string {

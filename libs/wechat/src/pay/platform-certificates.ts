@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { WechatError } from '../wechat.errors.js';
+import { hasNoCertificates } from './pay-error.js';
 import { decryptPayResource } from './pay.resource.js';
 import { isObject } from './pay.types.js';
 
@@ -83,11 +84,6 @@ export class PlatformCertificates {
       return hasNoCertificates(error);
     }
   }
-}
-
-/** Whether the merchant has no platform certificates, so that another read brings none. */
-export function hasNoCertificates(error: unknown): error is WechatError {
-  return error instanceof WechatError && error.payCode === 'RESOURCE_NOT_EXISTS';
 }
 
 /**

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { WechatResponseError } from '../wechat.errors.js';
-import { REFUND_PATH, requireThat } from './pay-error.js';
+import { requireFen, requireOutTradeNo, requireText, requireThat } from './pay-checks.js';
+import { isNotFound, REFUND_PATH } from './pay-error.js';
 import { WechatPayClient } from './pay.client.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import { isObject, toRefund } from './pay.types.js';
 import type { PayRefund } from './pay.types.js';
-import { isNotFound, requireFen, requireOutTradeNo, requireText } from './payment.service.js';
 
 /**
  * A refund to request.
