@@ -41,33 +41,31 @@ export class HandlerRegistry<Message> {
     decorator: string,
   ) {
     const problems: string[] = [];
-    for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
-      const prototype = wrapper.isAlias ? undefined : prototypeOf(wrapper);
-      if (!prototype) continue;
-      for (const method of scanner.getAllMethodNames(prototype)) {
-        const events = eventsOf(metadataKey, prototype, method);
-        if (events.length === 0) continue;
-        const name = `${wrapper.name}.${method} of ${wrapper.host?.name ?? 'the application'}`;
-        const scoped = findScoped(wrapper);
-        if (scoped !== undefined) {
-          problems.push(
-            `${decorator} on ${name} cannot run: ${scoped} is request-scoped, and a message has no request`,
-          );
-          continue;
-        }
-        const instance = wrapper.instance as Record<string, (message: Message) => unknown>;
-        for (const event of events) {
-          const other = this.handlers.get(event);
-          if (other)
-            problems.push(
-              `${decorator}('${event}') is on ${other.name} and on ${name}; one event has one handler`,
-            );
-          const run = async (message: Message): Promise<unknown> => instance[method]?.(message);
-          this.handlers.set(event, { name, handle: tracedMethod(handlerChannel, { event }, run) });
-        }
-      }
-    }
+    for (const method of decoratedMethods(discovery, scanner, metadataKey))
+      problems.push(...this.add(method, decorator));
     if (problems.length > 0) throw new WechatConfigError(problems);
+  }
+
+  /** Returns the problems of the method. */
+  private add({ wrapper, method, events }: DecoratedMethod, decorator: string): string[] {
+    const name = `${wrapper.name}.${method} of ${wrapper.host?.name ?? 'the application'}`;
+    const scoped = findScoped(wrapper);
+    if (scoped !== undefined)
+      return [
+        `${decorator} on ${name} cannot run: ${scoped} is request-scoped, and a message has no request`,
+      ];
+    const instance = wrapper.instance as Record<string, (message: Message) => unknown>;
+    const run = async (message: Message): Promise<unknown> => instance[method]?.(message);
+    const problems: string[] = [];
+    for (const event of events) {
+      const other = this.handlers.get(event);
+      if (other)
+        problems.push(
+          `${decorator}('${event}') is on ${other.name} and on ${name}; one event has one handler`,
+        );
+      this.handlers.set(event, { name, handle: tracedMethod(handlerChannel, { event }, run) });
+    }
+    return problems;
   }
 
   /** The handler of the first of these events that has one, else the handler of `*`. */
@@ -81,6 +79,27 @@ export class HandlerRegistry<Message> {
 }
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+interface DecoratedMethod {
+  wrapper: Wrapper;
+  method: string;
+  events: string[];
+}
+
+function* decoratedMethods(
+  discovery: DiscoveryService,
+  scanner: MetadataScanner,
+  metadataKey: string,
+): Generator<DecoratedMethod> {
+  for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
+    const prototype = wrapper.isAlias ? undefined : prototypeOf(wrapper);
+    if (!prototype) continue;
+    for (const method of scanner.getAllMethodNames(prototype)) {
+      const events = eventsOf(metadataKey, prototype, method);
+      if (events.length > 0) yield { wrapper, method, events };
+    }
+  }
+}
 
 /** Of the instance, which a factory or a value can make too; of the class if instances exist only within a request. */
 function prototypeOf({ instance, metatype }: Wrapper): object | undefined {
