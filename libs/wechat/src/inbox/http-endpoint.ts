@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { logFailure } from './log-failure.js';
+import { readBody } from './request-body.js';
 
 /** A request as WeChat sent it. */
 export interface IncomingRequest {
@@ -32,11 +34,6 @@ export interface HttpEndpoint {
   /** The response to a request that is refused before it is handled: 413, 415, 503, or 500. */
   refuse(status: number): OutgoingResponse;
 }
-
-/** WeChat's messages are a few kilobytes. */
-export const MAX_BODY_BYTES = 64 * 1024;
-/** From the first byte of the request to the last byte of its body, in milliseconds. */
-const BODY_TIMEOUT_MS = 5_000;
 
 /**
  * Serves an endpoint on the HTTP server itself, on Express and on Fastify: before body parsers, so that its bytes are exact, and
@@ -126,10 +123,7 @@ async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const outgoing = await responseTo(endpoint, url, request).catch((error: unknown) => {
-    new Logger('WechatInbox').error(
-      `${endpoint.path} failed: ${String(error)}`,
-      error instanceof Error ? error.stack : undefined,
-    );
+    logFailure(new Logger('WechatInbox'), `${endpoint.path} failed`, error);
     return endpoint.refuse(500);
   });
   if (!outgoing || response.destroyed) return;
@@ -175,27 +169,4 @@ function headersOf({ rawHeaders }: IncomingMessage): IncomingRequest['headers'] 
   return Object.fromEntries(
     [...values].map(([name, list]) => [name, list.length === 1 ? list[0] : list]),
   );
-}
-
-/** Destroys the connection of a body that is too slow. */
-function readBody(request: IncomingMessage): Promise<Buffer | 'too large' | 'aborted'> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES)
-    return Promise.resolve('too large');
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const tooSlow = setTimeout(() => request.destroy(), BODY_TIMEOUT_MS);
-    const settle = (result: Buffer | 'too large' | 'aborted'): void => {
-      clearTimeout(tooSlow);
-      resolve(result);
-    };
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else settle('too large');
-    });
-    request.on('end', () => settle(Buffer.concat(chunks)));
-    request.on('close', () => settle('aborted'));
-    request.on('error', () => settle('aborted'));
-  });
 }

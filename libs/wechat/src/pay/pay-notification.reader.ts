@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { MAX_BODY_BYTES } from '../inbox/http-endpoint.js';
-import { WechatBadRequestError, WechatCallbackError, WechatConfigError } from '../wechat.errors.js';
+import { MAX_BODY_BYTES, requireBytes } from '../inbox/request-body.js';
+import { WechatBadRequestError, WechatCallbackError } from '../wechat.errors.js';
 import { PayKeys } from './pay.keys.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import type { EncryptedPayResource } from './pay.resource.js';
@@ -116,14 +116,6 @@ export class PayNotificationReader {
     };
     return { notification, text };
   }
-}
-
-/** @throws WechatConfigError if the body was parsed: serialised again it does not verify */
-export function requireBytes(body: unknown): void {
-  if (Buffer.isBuffer(body)) return;
-  throw new WechatConfigError([
-    'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
-  ]);
 }
 
 function parse(text: string): PayJson {

@@ -8,11 +8,13 @@ import type { MessageHandler } from '../inbox/handler-registry.js';
 import { mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
 import type { HttpEndpoint, OutgoingResponse } from '../inbox/http-endpoint.js';
 import { Inbox, InboxBusyError } from '../inbox/inbox.js';
+import { logFailure } from '../inbox/log-failure.js';
+import { requireBytes } from '../inbox/request-body.js';
 import { MinuteLog } from '../minute-log.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import { WechatError } from '../wechat.errors.js';
 import { PAY_HANDLER } from './on-pay-notification.decorator.js';
-import { identityOf, PayNotificationReader, requireBytes } from './pay-notification.reader.js';
+import { identityOf, PayNotificationReader } from './pay-notification.reader.js';
 import type {
   OpenedNotification,
   PayNotification,
@@ -169,9 +171,10 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
       await handler.handle(notification);
       return Buffer.alloc(0);
     } catch (error) {
-      this.logger.error(
-        `${handler.name} failed, and WeChat Pay will repeat the notification: ${String(error)}`,
-        error instanceof Error ? error.stack : undefined,
+      logFailure(
+        this.logger,
+        `${handler.name} failed, and WeChat Pay will repeat the notification`,
+        error,
       );
       throw new HandlerError();
     }
@@ -182,10 +185,7 @@ export class PayNotificationService implements OnApplicationBootstrap, BeforeApp
     if (error instanceof HandlerError) return 500;
     if (error instanceof InboxBusyError) return 503;
     if (!(error instanceof WechatError)) {
-      this.logger.error(
-        `A notification failed: ${String(error)}`,
-        error instanceof Error ? error.stack : undefined,
-      );
+      logFailure(this.logger, 'A notification failed', error);
       return 500;
     }
     const status = error.getStatus();

@@ -4,9 +4,11 @@ import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core
 import { WechatApps } from '../app-registry/wechat-apps.js';
 import { hideSecrets } from '../hide-secrets.js';
 import { HandlerRegistry } from '../inbox/handler-registry.js';
-import { MAX_BODY_BYTES, mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
+import { mountEndpoint, warnOfHiddenRoute } from '../inbox/http-endpoint.js';
 import type { HttpEndpoint } from '../inbox/http-endpoint.js';
 import { InboxBusyError } from '../inbox/inbox.js';
+import { logFailure } from '../inbox/log-failure.js';
+import { MAX_BODY_BYTES, requireBytes } from '../inbox/request-body.js';
 import { MinuteLog } from '../minute-log.js';
 import { WechatStore } from '../store/wechat.store.js';
 import type { WechatPush } from '../wechat-app.js';
@@ -212,10 +214,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
     if (error instanceof HandlerError || error instanceof InboxBusyError) return 500;
     if (error instanceof LateError) return error.status;
     if (!(error instanceof WechatError)) {
-      this.logger.error(
-        `A push failed: ${String(error)}`,
-        error instanceof Error ? error.stack : undefined,
-      );
+      logFailure(this.logger, 'A push failed', error);
       return 500;
     }
     const status = error.getStatus();
@@ -238,11 +237,4 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
       `A push has no handler and is acknowledged. Add @OnWechatMessage(${kind}) or @OnWechatMessage('*').`,
     );
   }
-}
-
-function requireBytes(body: unknown): void {
-  if (Buffer.isBuffer(body)) return;
-  throw new WechatConfigError([
-    'handle() and open() need the exact bytes of the body as a Buffer. Start the application with { rawBody: true } and pass request.rawBody',
-  ]);
 }

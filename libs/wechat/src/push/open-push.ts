@@ -1,6 +1,6 @@
 import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
-import { MAX_BODY_BYTES } from '../inbox/http-endpoint.js';
+import { MAX_BODY_BYTES } from '../inbox/request-body.js';
 import { WechatBadRequestError, WechatConfigError } from '../wechat.errors.js';
 import { PushKeys } from './push.keys.js';
 import type { PushQuery } from './push.keys.js';

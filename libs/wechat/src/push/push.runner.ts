@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageHandler } from '../inbox/handler-registry.js';
 import { Inbox } from '../inbox/inbox.js';
+import { logFailure } from '../inbox/log-failure.js';
 import { SingleFlight } from '../single-flight.js';
 import { KEY_PREFIX } from '../store/keys.js';
 import type { WechatStore } from '../store/wechat.store.js';
@@ -85,10 +86,7 @@ export class PushRunner {
     try {
       result = await handler.handle(message);
     } catch (error) {
-      this.logger.error(
-        `${handler.name} failed, and WeChat may not repeat the push: ${String(error)}`,
-        error instanceof Error ? error.stack : undefined,
-      );
+      logFailure(this.logger, `${handler.name} failed, and WeChat may not repeat the push`, error);
       throw new HandlerError();
     }
     try {
