@@ -4,10 +4,8 @@ import { withHiddenOptions } from './hide-secrets.js';
 import { withHiddenSecrets } from './wechat.options.js';
 import type { WechatModuleOptions } from './wechat.options.js';
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<WechatModuleOptions>({
-    moduleName: 'Wechat',
-  })
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<WechatModuleOptions>({ moduleName: 'Wechat' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createWechatOptions')
     .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({

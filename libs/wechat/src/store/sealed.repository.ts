@@ -44,7 +44,7 @@ export interface SealedRepositoryOptions<T, Id = string> {
 export interface Stored<T, Id = string> {
   id: Id;
   record: T;
-  /** The bytes in the store. `replace` and `remove` expect them. */
+  /** The bytes in the store. */
   sealed: Buffer;
   /** The key that sealed the record. */
   key: RingKey;
@@ -88,11 +88,6 @@ export class SealedRepository<T, Id = string> {
     return this.write(id, undefined, record);
   }
 
-  /** Compare-and-set: writes over `before`. Returns `undefined` if the record was changed or removed since. */
-  async replace(before: Stored<T, Id>, record: T): Promise<Stored<T, Id> | undefined> {
-    return this.write(before.id, before.sealed, record);
-  }
-
   /**
    * Reads a record, computes the next one and writes it by compare-and-set, again if another process wrote in between.
    *
@@ -127,11 +122,6 @@ export class SealedRepository<T, Id = string> {
   /** Removes the record without a comparison. Returns whether there was one. */
   remove(id: Id): Promise<boolean> {
     return this.store.remove(this.keyOf(id));
-  }
-
-  /** Reads and removes a record atomically: one of many callers gets it. */
-  async take(id: Id): Promise<T | undefined> {
-    return this.open(id, await this.store.take(this.keyOf(id)))?.record;
   }
 
   private async write(
