@@ -10,7 +10,7 @@ export const CHINESE = 'zh|zh-CN|zh';
  * Splits a text into the terms of the index: words, and each pair of adjacent characters of Chinese text, which has no spaces. Pairs find
  * a word wherever it is, because no dictionary has to know it. This function also runs in the browser, so it uses nothing from outside.
  */
-export function termsOf(text: string): string[] {
+function termsOf(text: string): string[] {
   const words = text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
   const parts = words.flatMap((word) => word.match(/\p{Script=Han}+|\P{Script=Han}+/gu) ?? []);
   return parts.flatMap((part) =>

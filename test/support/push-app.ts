@@ -122,6 +122,3 @@ export async function startPushServices(
     close: () => app.close(),
   };
 }
-
-/** The reply in a response that is not encrypted. */
-export const jsonOf = ({ body }: PushResponse): unknown => JSON.parse(body);

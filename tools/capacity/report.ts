@@ -108,7 +108,7 @@ const WORDS: Record<Language, Words> = {
 };
 
 /** The lines of a plan: what it is, and how much. */
-export function linesOf(plan: Plan, language: Language): [string, string][] {
+function linesOf(plan: Plan, language: Language): [string, string][] {
   const words = WORDS[language];
   const { app, redis, database, storage, calls, perSecond } = plan;
   const requests = Object.values(perSecond).reduce((sum, rate) => sum + rate, 0);

@@ -12,7 +12,7 @@ import { sweep } from './sweep.js';
 import type { SweepResult } from './sweep.js';
 
 /** The name of the timer. */
-export const SWEEP_JOB = 'sweep';
+const SWEEP_JOB = 'sweep';
 
 const LOOK_EVERY_MS = 60_000;
 const DAY_MS = 24 * 3600_000;

@@ -11,7 +11,7 @@ export const USAGE =
   'SELECT coalesce(sum(file_size), 0) AS bytes, count(*) AS files FROM recordings WHERE user_id = $1';
 
 /** The size and number of a user's recordings. A recording with a missing file counts until it is deleted. */
-export async function usageOf(db: EntityManager, userId: string): Promise<Usage> {
+async function usageOf(db: EntityManager, userId: string): Promise<Usage> {
   const [usage] = await db.query<{ bytes: string; files: string }[]>(USAGE, [userId]);
   return { bytes: Number(usage?.bytes), files: Number(usage?.files) };
 }

@@ -6,16 +6,16 @@ const inMs = (...durations: Duration[]): number[] =>
   durations.map((duration) => parseDuration(duration) ?? 0);
 
 /** When a payment is queried, after the latest `pay`. */
-export const PAYMENT_QUERIES = inMs('5s', '30s', '1m', '3m', '5m', '10m', '30m', '1h', '6h', '24h');
+const PAYMENT_QUERIES = inMs('5s', '30s', '1m', '3m', '5m', '10m', '30m', '1h', '6h', '24h');
 
 /** When a refund is queried, after it was requested. */
-export const REFUND_QUERIES = inMs('1m', '2m', '5m', '10m', '30m', '1h', '6h', '1d', '3d', '7d');
+const REFUND_QUERIES = inMs('1m', '2m', '5m', '10m', '30m', '1h', '6h', '1d', '3d', '7d');
 
 /** When a refund request that has no response is repeated. */
 const REFUND_REPEATS = [...inMs('1s', '5s', '30s'), ...REFUND_QUERIES];
 
 /** When shipping information that WeChat has not taken yet is uploaded again, after the pick-up: the last ones every six hours. */
-export const SHIPPING_UPLOADS = inMs(
+const SHIPPING_UPLOADS = inMs(
   ...(['1m', '10m', '1h'] as const),
   ...Array.from({ length: 28 }, (_, i): Duration => `${6 * (i + 1)}h`),
 );

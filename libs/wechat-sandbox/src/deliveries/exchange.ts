@@ -4,7 +4,7 @@ import { isLoopback } from '../transport/request-guard.js';
 import type { Letter } from './delivery.js';
 
 /** WeChat waits this long for a response, in real time. */
-export const RESPONSE_DEADLINE = 5000;
+const RESPONSE_DEADLINE_MS = 5000;
 const LARGEST_RESPONSE = 64 * 1024;
 
 /** The outcome of one request; status 0: no response, and `note` says why. */
@@ -32,7 +32,7 @@ export async function exchange(
   if (target?.protocol !== 'http:' || !isLoopback(target.hostname))
     return { status: 0, body: '', note: NOT_HERE };
   for (const [name, value] of letter.query ?? []) target.searchParams.append(name, value);
-  const deadline = AbortSignal.timeout(RESPONSE_DEADLINE);
+  const deadline = AbortSignal.timeout(RESPONSE_DEADLINE_MS);
   try {
     const signal = AbortSignal.any([closing, deadline]);
     const response = await responseTo(method, target, letter, signal);

@@ -36,7 +36,7 @@ export interface Shipment extends Omit<ShippingUpload, 'parcels'> {
 }
 
 /** `order_state` of `get_order`. */
-export const ORDER_STATE = { toShip: 1, shipped: 2, received: 3, refunded: 5 } as const;
+const ORDER_STATE = { toShip: 1, shipped: 2, received: 3, refunded: 5 } as const;
 
 const KEPT = 20_000;
 const MOST_PARCELS = 15;

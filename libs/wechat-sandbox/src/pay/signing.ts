@@ -16,7 +16,7 @@ export const lines = (...texts: (string | Buffer)[]): Buffer =>
   Buffer.concat(texts.flatMap((text) => [Buffer.from(text as string), Buffer.from('\n')]));
 
 /** RSASSA-PKCS1-v1_5 with SHA-256, in Base64. */
-export const rsaSign = (text: Buffer, privateKey: KeyObject): string =>
+const rsaSign = (text: Buffer, privateKey: KeyObject): string =>
   sign('sha256', text, privateKey).toString('base64');
 
 /** Whether a Base64 signature of the text is valid. */

@@ -87,7 +87,7 @@ export function requestText(
 }
 
 /** What is signed in a response and in a notification, see https://pay.weixin.qq.com/doc/v3/merchant/4013053420 */
-export function responseText(timestamp: string, nonce: string, body: Buffer): Buffer {
+function responseText(timestamp: string, nonce: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${timestamp}\n${nonce}\n`), body, Buffer.from('\n')]);
 }
 

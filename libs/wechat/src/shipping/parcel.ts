@@ -81,7 +81,7 @@ export function shippingList(parcels: ShippingParcel[]): object[] {
 }
 
 /** Replaces the four digits before the last four digits by `*`, as WeChat requires: `+86-177****1234`. */
-export function maskContact(contact: string): string {
+function maskContact(contact: string): string {
   let digits = 0;
   return Array.from(contact)
     .toReversed()

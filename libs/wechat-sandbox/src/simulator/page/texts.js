@@ -309,7 +309,7 @@ export function t(key, values = {}) {
 export const has = (key) => key in TEXTS;
 
 /** The names of the mini program's buttons are the same in both languages. */
-export const BUTTONS = {
+const BUTTONS = {
   login: ['微信登录', 'WeChat login'],
   profile: ['获取头像昵称', 'Profile'],
   phone: ['手机号快捷登录', 'Phone number'],
