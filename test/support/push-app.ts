@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { MessagePushService, OnWechatMessage, WechatModule } from 'nestjs-wechat';
-import type { PushResponse, WechatApp, WechatMessage, WechatModuleOptions } from 'nestjs-wechat';
+import type { WechatApp, WechatMessage, WechatModuleOptions } from 'nestjs-wechat';
 import { PUSH } from './push-messages.js';
 import type { PushMessage } from './push-messages.js';
 import { HelloController } from './shop-app.js';
