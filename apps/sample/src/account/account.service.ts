@@ -4,8 +4,8 @@ import { SessionService } from 'nestjs-wechat';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { AvatarsService } from '../avatars/avatars.service.js';
+import { AppClock } from '../common/app-clock.js';
 import { AccountDeletedError } from '../common/app-error.js';
-import { AppConfig } from '../config.js';
 import { Recording } from '../recordings/recording.entity.js';
 import { RecordingsService } from '../recordings/recordings.service.js';
 import { releaseOrders } from '../shop/orders-of-account.js';
@@ -20,7 +20,7 @@ export class AccountService {
     private readonly recordings: RecordingsService,
     private readonly avatars: AvatarsService,
     private readonly sessions: SessionService,
-    private readonly config: AppConfig,
+    private readonly clock: AppClock,
   ) {}
 
   /**
@@ -39,17 +39,13 @@ export class AccountService {
     const { recordings, identities, pictures } = await this.dataSource.transaction(async (db) => {
       await alsoDelete?.(db);
       const files = await this.avatars.filesOf(db, user.id);
-      return { pictures: files, ...(await removeRows(db, user, this.now())) };
+      return { pictures: files, ...(await removeRows(db, user, this.clock.now())) };
     });
     await this.recordings.remove(recordings.map(({ id }) => id));
     await this.avatars.remove(pictures);
     await Promise.all(
       identities.map(({ appId, openid }) => this.sessions.revokeAll({ appId, openid })),
     );
-  }
-
-  private now(): Date {
-    return new Date((this.config.wechat.clock ?? Date.now)());
   }
 }
 
