@@ -59,7 +59,7 @@ export class SweepJob extends DueJob<FileSweep> {
       await this.sweepAll(lease);
     } catch (error) {
       if (error instanceof SweepEndedError) return;
-      await this.endLease(lease, REPEAT_MS);
+      await this.setDue(lease, REPEAT_MS);
       throw error;
     }
   }
@@ -78,7 +78,7 @@ export class SweepJob extends DueJob<FileSweep> {
       total.orphans += orphans;
       total.missing += missing;
     }
-    await this.endLease(lease, DAY_MS);
+    await this.setDue(lease, DAY_MS);
     return total;
   }
 
@@ -88,15 +88,15 @@ export class SweepJob extends DueJob<FileSweep> {
     return async () => {
       if (this.stopping.signal.aborted) throw new SweepEndedError();
       if (performance.now() - renewedAt < RENEW_MS) return;
-      await this.endLease(lease, LEASE_MS);
+      await this.setDue(lease, LEASE_MS);
       renewedAt = performance.now();
     };
   }
 
-  /** Sets the next due time, if this instance still has the lease. */
-  private async endLease(lease: FileSweep, dueIn: number): Promise<void> {
+  /** Sets when the job is due again, if this instance still has the lease. @throws SweepEndedError if it has not */
+  private async setDue(lease: FileSweep, dueInMs: number): Promise<void> {
     const { id, dueAt: until } = lease;
-    const dueAt = this.clock.in(dueIn);
+    const dueAt = this.clock.in(dueInMs);
     const { affected } = await this.rows.update({ id, dueAt: until }, { dueAt });
     if (!affected) throw new SweepEndedError();
     lease.dueAt = dueAt;
