@@ -3,7 +3,7 @@ import { fileTypeFromFile } from 'file-type';
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { UnavailableError } from '../common/app-error.js';
-import { UnsupportedMediaTypeError } from '../files/multipart.js';
+import { UnsupportedMediaTypeError } from '../files/upload-errors.js';
 
 /** The accepted formats, by their names in `file-type`. */
 const FORMATS = ['jpg', 'png', 'webp', 'gif'];

@@ -30,9 +30,9 @@ import {
   ContentRefusedError,
   ContentUnsupportedError,
 } from '../content/content.errors.js';
-import { TooLargeError, UnsupportedMediaTypeError } from '../files/multipart.js';
 import { RangeNotSatisfiableError } from '../files/send-file.js';
 import { FileMissingError, StorageUnavailableError } from '../files/storage-errors.js';
+import { TooLargeError, UnsupportedMediaTypeError } from '../files/upload-errors.js';
 import { QuotaExceededError } from '../recordings/recording-quota.js';
 import {
   IdempotencyConflictError,

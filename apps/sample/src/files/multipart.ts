@@ -6,9 +6,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { AppError, BadRequestError } from '../common/app-error.js';
+import { BadRequestError } from '../common/app-error.js';
 import type { PartFile } from './scratch.js';
-import { UploadAbortedError } from './storage-errors.js';
+import { TooLargeError, UnsupportedMediaTypeError, UploadAbortedError } from './upload-errors.js';
 import type { Uploads } from './uploads.js';
 
 declare module 'fastify' {
@@ -145,19 +145,6 @@ function formFor({ headers }: IncomingMessage, fileSize: number): BusboyInstance
     return new Busboy({ headers: { 'content-type': type }, limits: { ...LIMITS, fileSize } });
   } catch {
     throw new BadRequestError('the multipart body is malformed'); // it has no boundary
-  }
-}
-
-/** The file has a type that the route does not take, or the body is not a form. */
-export class UnsupportedMediaTypeError extends AppError {
-  constructor(msg: string) {
-    super(415, 'ERR_BAD_REQUEST', msg);
-  }
-}
-
-export class TooLargeError extends AppError {
-  constructor(maxBytes: number) {
-    super(413, 'ERR_BAD_REQUEST', `the file is larger than ${maxBytes / 1024 / 1024} MB`);
   }
 }
 

@@ -33,15 +33,6 @@ export function storageErrorOf(error: unknown): unknown {
   return new StorageUnavailableError({ reason: `${syscall} failed with ${code}: ${path}` });
 }
 
-/** The app closes while a file is being received. `Connection: close` makes Node close the connection after the response. */
-export class UploadAbortedError extends AppError {
-  constructor() {
-    super(503, 'ERR_STORE_UNAVAILABLE', 'the service is shutting down; try again shortly', {
-      headers: { 'Retry-After': '1', Connection: 'close' },
-    });
-  }
-}
-
 /** The database has a row for the file, and the store does not have the file. */
 export class FileMissingError extends AppError {
   constructor() {

@@ -4,8 +4,8 @@ import type { IAudioMetadata } from 'music-metadata';
 import { open } from 'node:fs/promises';
 import { fromStream } from 'strtok3';
 import { BadRequestError } from '../common/app-error.js';
-import { UnsupportedMediaTypeError } from '../files/multipart.js';
 import type { PartFile } from '../files/scratch.js';
+import { UnsupportedMediaTypeError } from '../files/upload-errors.js';
 import { findMp3Frames } from './mp3.js';
 import type { FrameRange } from './mp3.js';
 
