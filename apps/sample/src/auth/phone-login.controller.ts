@@ -56,8 +56,13 @@ export class PhoneLoginController {
   })
   @ApiEnvelope(TokenResponse)
   @ApiErrors(
-    ...(['ERR_BAD_REQUEST', 'ERR_CONTENT_REFUSED', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND'] as const),
-    ...(['ERR_PHONE_TAKEN', 'ERR_WECHAT_NOT_VISITED', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    'ERR_BAD_REQUEST',
+    'ERR_CONTENT_REFUSED',
+    'ERR_WECHAT_SESSION',
+    'ERR_NOT_FOUND',
+    'ERR_PHONE_TAKEN',
+    'ERR_WECHAT_NOT_VISITED',
+    'ERR_WECHAT_UNAVAILABLE',
   )
   register(
     @CurrentSession() session: WechatSession,

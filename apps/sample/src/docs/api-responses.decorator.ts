@@ -1,6 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
-import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiHeader,
+  ApiProduces,
+  ApiResponse,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { WechatError } from 'nestjs-wechat';
 import { AppError } from '../common/app-error.js';
 import { DOCUMENTED_ERRORS } from './documented-errors.js';
@@ -38,6 +44,21 @@ export function ApiTextEnvelope(text: {
     description: 'ok',
     schema: envelopeOf({ type: 'string', ...text }, text.example),
   });
+}
+
+/** Documents a route that sends a stored file of one of these content types: the whole file, a range of it, or a redirect to it. */
+export function ApiStoredFile(...contentTypes: string[]): MethodDecorator {
+  const schema = { type: 'string', format: 'binary' };
+  return applyDecorators(
+    ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' }),
+    ApiProduces(...contentTypes),
+    ApiResponse({ status: 200, description: 'the whole file', schema }),
+    ApiResponse({ status: 206, description: 'the requested range', schema }),
+    ApiResponse({
+      status: 302,
+      description: 'to the file in the bucket, with STORAGE_REDIRECT=on',
+    }),
+  );
 }
 
 function envelopeOf(data: object, example: unknown): object {

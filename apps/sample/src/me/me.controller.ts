@@ -33,6 +33,23 @@ const FOR_MINI_PROGRAMS = 'The same under another method, because';
 const NO_PATCH = `${FOR_MINI_PROGRAMS} wx.request sends no PATCH.`;
 const ONLY_POST = `${FOR_MINI_PROGRAMS} wx.uploadFile sends nothing but POST.`;
 
+const NAME_ERRORS = [
+  'ERR_BAD_REQUEST',
+  'ERR_CONTENT_REFUSED',
+  'ERR_WECHAT_SESSION',
+  'ERR_WECHAT_NOT_VISITED',
+  'ERR_WECHAT_RATE_LIMIT',
+  'ERR_WECHAT_UNAVAILABLE',
+] as const;
+const PICTURE_ERRORS = [
+  'ERR_BAD_REQUEST',
+  'ERR_WECHAT_SESSION',
+  'TOO_LARGE',
+  'WRONG_TYPE',
+  'NO_ROOM',
+  'ERR_WECHAT_RATE_LIMIT',
+] as const;
+
 @ApiTags('me')
 @ApiBearerAuth()
 @Controller('me')
@@ -77,14 +94,7 @@ export class MeController {
   @Patch()
   @ApiOperation({ summary: 'Change my name', description: 'Fields that are absent do not change.' })
   @ApiEnvelope(UserView)
-  @ApiErrors(
-    'ERR_BAD_REQUEST',
-    'ERR_CONTENT_REFUSED',
-    'ERR_WECHAT_SESSION',
-    'ERR_WECHAT_NOT_VISITED',
-    'ERR_WECHAT_RATE_LIMIT',
-    'ERR_WECHAT_UNAVAILABLE',
-  )
+  @ApiErrors(...NAME_ERRORS)
   async change(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
@@ -97,14 +107,7 @@ export class MeController {
   @Put()
   @ApiOperation({ summary: 'Change my name, from a mini program', description: NO_PATCH })
   @ApiEnvelope(UserView)
-  @ApiErrors(
-    'ERR_BAD_REQUEST',
-    'ERR_CONTENT_REFUSED',
-    'ERR_WECHAT_SESSION',
-    'ERR_WECHAT_NOT_VISITED',
-    'ERR_WECHAT_RATE_LIMIT',
-    'ERR_WECHAT_UNAVAILABLE',
-  )
+  @ApiErrors(...NAME_ERRORS)
   put(
     @CurrentSession() session: WechatSession,
     @CurrentUser() user: User,
@@ -121,14 +124,7 @@ export class MeController {
       'JPEG, PNG, WebP or GIF, by content; up to 2 MB. avatarUrl of the response is its address, or still the old one while the picture is checked: GET /me/content.',
   })
   @ApiEnvelope(UserView)
-  @ApiErrors(
-    'ERR_BAD_REQUEST',
-    'ERR_WECHAT_SESSION',
-    'TOO_LARGE',
-    'WRONG_TYPE',
-    'NO_ROOM',
-    'ERR_WECHAT_RATE_LIMIT',
-  )
+  @ApiErrors(...PICTURE_ERRORS)
   async putAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return UserView.of(await this.avatars.upload(user, request));
   }
@@ -138,14 +134,7 @@ export class MeController {
   @TakesUpload()
   @ApiOperation({ summary: 'Change my picture, from a mini program', description: ONLY_POST })
   @ApiEnvelope(UserView)
-  @ApiErrors(
-    'ERR_BAD_REQUEST',
-    'ERR_WECHAT_SESSION',
-    'TOO_LARGE',
-    'WRONG_TYPE',
-    'NO_ROOM',
-    'ERR_WECHAT_RATE_LIMIT',
-  )
+  @ApiErrors(...PICTURE_ERRORS)
   postAvatar(@CurrentUser() user: User, @Req() request: FastifyRequest): Promise<UserView> {
     return this.putAvatar(user, request);
   }

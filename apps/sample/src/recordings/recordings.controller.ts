@@ -1,17 +1,10 @@
 import { Controller, Delete, Get, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiHeader,
-  ApiOperation,
-  ApiProduces,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, SessionGuard } from 'nestjs-wechat';
 import { PageDto } from '../common/page.js';
-import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
+import { ApiEnvelope, ApiErrors, ApiStoredFile } from '../docs/api-responses.decorator.js';
 import { TakesUpload } from '../files/multipart.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES } from './audio.js';
@@ -20,7 +13,6 @@ import { RecordingIdPipe, RecordingView } from './recording.dto.js';
 import { RecordingsService } from './recordings.service.js';
 
 const NUMBER = { type: 'string', pattern: '^\\d+(\\.\\d+)?$' };
-const BINARY = { type: 'string', format: 'binary' };
 
 @ApiTags('recordings')
 @ApiBearerAuth()
@@ -81,11 +73,7 @@ export class RecordingsController {
     description:
       'Download it with wx.downloadFile, which can send the session. An audio element cannot. Range, If-Range and HEAD are supported.',
   })
-  @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
-  @ApiProduces(...Object.values(AUDIO_TYPES))
-  @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
-  @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
-  @ApiResponse({ status: 302, description: 'to the file in the bucket, with STORAGE_REDIRECT=on' })
+  @ApiStoredFile(...Object.values(AUDIO_TYPES))
   @ApiErrors(
     'ERR_WECHAT_SESSION',
     'ERR_CONTENT_BLOCKED',

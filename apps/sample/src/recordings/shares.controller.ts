@@ -1,24 +1,16 @@
 import { Controller, Get, HttpCode, Param, Post, Res, UseGuards } from '@nestjs/common';
 import type { StreamableFile } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiHeader,
-  ApiOperation,
-  ApiProduces,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CurrentUser, SessionGuard } from 'nestjs-wechat';
 import { NotFoundError } from '../common/app-error.js';
-import { ApiEnvelope, ApiErrors } from '../docs/api-responses.decorator.js';
+import { ApiEnvelope, ApiErrors, ApiStoredFile } from '../docs/api-responses.decorator.js';
 import type { User } from '../users/user.entity.js';
 import { AUDIO_TYPES } from './audio.js';
 import { RecordingIdPipe, ShareView } from './recording.dto.js';
 import { Shares } from './shares.js';
 
 const TOKEN = /^[0-9a-f]{32}$/;
-const BINARY = { type: 'string', format: 'binary' };
 
 @ApiTags('recordings')
 @Controller()
@@ -36,13 +28,12 @@ export class SharesController {
   })
   @ApiEnvelope(ShareView)
   @ApiErrors(
-    ...([
-      'ERR_WECHAT_SESSION',
-      'ERR_CONTENT_BLOCKED',
-      'ERR_NOT_FOUND',
-      'ERR_FILE_MISSING',
-    ] as const),
-    ...(['ERR_CONTENT_CHECKING', 'ERR_CONTENT_UNSUPPORTED'] as const),
+    'ERR_WECHAT_SESSION',
+    'ERR_CONTENT_BLOCKED',
+    'ERR_NOT_FOUND',
+    'ERR_FILE_MISSING',
+    'ERR_CONTENT_CHECKING',
+    'ERR_CONTENT_UNSUPPORTED',
   )
   async share(
     @CurrentUser() user: User,
@@ -56,11 +47,7 @@ export class SharesController {
     summary: 'A shared recording',
     description: 'Needs no session. Range, If-Range and HEAD are supported.',
   })
-  @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
-  @ApiProduces(...Object.values(AUDIO_TYPES))
-  @ApiResponse({ status: 200, description: 'the whole file', schema: BINARY })
-  @ApiResponse({ status: 206, description: 'the requested range', schema: BINARY })
-  @ApiResponse({ status: 302, description: 'to the file in the bucket, with STORAGE_REDIRECT=on' })
+  @ApiStoredFile(...Object.values(AUDIO_TYPES))
   @ApiErrors('ERR_NOT_FOUND', 'RANGE_OUTSIDE', 'UNREADABLE')
   async shared(
     @Param('token') token: string,

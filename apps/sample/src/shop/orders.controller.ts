@@ -49,8 +49,11 @@ export class OrdersController {
   @ApiEnvelope(OrderView)
   @ApiEnvelope(OrderView, { status: 201 })
   @ApiErrors(
-    ...(['ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION'] as const),
-    ...(['ERR_IDEMPOTENCY_CONFLICT', 'ERR_ORDER_LIMIT', 'ERR_WECHAT_RATE_LIMIT'] as const),
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SESSION',
+    'ERR_IDEMPOTENCY_CONFLICT',
+    'ERR_ORDER_LIMIT',
+    'ERR_WECHAT_RATE_LIMIT',
   )
   async create(
     @CurrentUser() user: User,
@@ -88,9 +91,13 @@ export class OrdersController {
   })
   @ApiEnvelope(RequestPaymentView)
   @ApiErrors(
-    ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE'] as const),
-    ...(['ERR_WECHAT_RATE_LIMIT', 'ERR_WECHAT_CONFIG'] as const),
-    ...(['ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    'ERR_WECHAT_SESSION',
+    'ERR_NOT_FOUND',
+    'ERR_ORDER_STATE',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_CONFIG',
+    'ERR_WECHAT_RESPONSE',
+    'ERR_WECHAT_UNAVAILABLE',
   )
   pay(
     @CurrentUser() user: User,
@@ -109,8 +116,11 @@ export class OrdersController {
   })
   @ApiEnvelope(OrderView)
   @ApiErrors(
-    ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_WECHAT_RATE_LIMIT'] as const),
-    ...(['ERR_WECHAT_RESPONSE', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    'ERR_WECHAT_SESSION',
+    'ERR_NOT_FOUND',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_RESPONSE',
+    'ERR_WECHAT_UNAVAILABLE',
   )
   async sync(@CurrentUser() user: User, @Param('id', OrderIdPipe) id: string): Promise<OrderView> {
     return OrderView.of(await this.orders.sync(user, id));
@@ -124,8 +134,11 @@ export class OrdersController {
   })
   @ApiEnvelope(OrderView)
   @ApiErrors(
-    ...(['ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE'] as const),
-    ...(['ERR_WECHAT_RATE_LIMIT', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    'ERR_WECHAT_SESSION',
+    'ERR_NOT_FOUND',
+    'ERR_ORDER_STATE',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
   )
   async cancel(
     @CurrentUser() user: User,
@@ -142,8 +155,13 @@ export class OrdersController {
   })
   @ApiEnvelope(OrderView)
   @ApiErrors(
-    ...(['ERR_BAD_REQUEST', 'ERR_WECHAT_SESSION', 'ERR_NOT_FOUND', 'ERR_ORDER_STATE'] as const),
-    ...(['ERR_PAY_REFUND', 'ERR_WECHAT_RATE_LIMIT', 'ERR_WECHAT_UNAVAILABLE'] as const),
+    'ERR_BAD_REQUEST',
+    'ERR_WECHAT_SESSION',
+    'ERR_NOT_FOUND',
+    'ERR_ORDER_STATE',
+    'ERR_PAY_REFUND',
+    'ERR_WECHAT_RATE_LIMIT',
+    'ERR_WECHAT_UNAVAILABLE',
   )
   async refund(
     @CurrentUser() user: User,
