@@ -2,6 +2,7 @@ import type { Abstract, Type } from '@nestjs/common';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 import { hideSecrets } from './hide-secrets.js';
+import { OptionProblems, readSafeUrl } from './option-problems.js';
 import { problemOfRedisClient } from './store/redis/redis.client.js';
 import type { WechatRedisClient } from './store/redis/redis.client.js';
 import { problemOfRedisUrls } from './store/redis/redis.url.js';
@@ -9,7 +10,7 @@ import type { WechatStore } from './store/wechat.store.js';
 import type { WechatHttp } from './transport/http.transport.js';
 import type { WechatApp, WechatAppKind, WechatAppRegistry, WechatPush } from './wechat-app.js';
 import type { WechatUserResolver } from './wechat-user.resolver.js';
-import { WechatAppError, WechatConfigError } from './wechat.errors.js';
+import { WechatAppError } from './wechat.errors.js';
 
 export type { WechatApp, WechatAppKind, WechatPush } from './wechat-app.js';
 
@@ -228,7 +229,7 @@ export class ResolvedWechatOptions {
       'redis',
       'and store exclude each other: pass one of them',
     );
-    if (check.found.length > 0) throw new WechatConfigError(check.found);
+    check.throwIfAny();
     ({
       apps: this.apps,
       encryptionKeys: this.encryptionKeys,
@@ -311,22 +312,9 @@ const PUSH_TOKEN = /^[0-9A-Za-z]{3,32}$/;
 const AES_KEY = /^[0-9A-Za-z]{43}$/;
 const PATH = /^(\/[\w.~-]+)+\/?$/;
 const KEY_ID = /^[0-9A-Za-z_.-]{1,64}$/;
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Collects every problem instead of stopping at the first. A text names the option and never its value, which can be a secret. */
-class Problems {
-  readonly found: string[] = [];
-
-  constructor(private readonly nameOf: (option: string) => string) {}
-
-  expect(ok: unknown, option: string, problem: string): void {
-    this.report(option, ok ? undefined : problem);
-  }
-
-  report(option: string, problem: string | undefined): void {
-    if (problem) this.found.push(`${this.nameOf(option)} ${problem}`);
-  }
-
+/** Checks the options, and returns them in the form that `ResolvedWechatOptions` has. */
+class Problems extends OptionProblems {
   apps(apps: WechatApp[] | undefined): readonly WechatApp[] {
     if (!Array.isArray(apps) || apps.length === 0) {
       this.expect(false, 'apps', 'must name at least one app, with appId, secret and kind');
@@ -369,12 +357,9 @@ class Problems {
   }
 
   baseUrl(baseUrl: string): string {
-    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-    const safe =
-      url &&
-      (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)));
+    const url = readSafeUrl(baseUrl);
     this.expect(
-      safe && !url.username && !url.search && !url.hash,
+      url && !url.search && !url.hash,
       'api.baseUrl',
       'must be an https URL (http for loopback only)',
     );

@@ -43,7 +43,7 @@ export function wechatPayOptionsFromEnv(
     (name) => name.startsWith('WECHAT_PAY_') && present(env[name]),
   );
   if (!isOn) return undefined;
-  const problems = new Problems();
+  const problems = new VariableProblems();
   const get = (name: string): string | undefined =>
     WITH_FILE.includes(name) ? readPem(env, name, problems) : present(env[name]);
   const required = (name: string, alternative?: string): string => {
@@ -95,7 +95,7 @@ function variableOf(env: Record<string, string | undefined>, option: string): st
 }
 
 /** The first problem of each variable: a missing value is not also a wrong one. */
-class Problems {
+class VariableProblems {
   private readonly sentences = new Map<string, string>();
 
   add(variable: string, problem: string, subject = variable): void {
@@ -116,7 +116,7 @@ class Problems {
 function readPem(
   env: Record<string, string | undefined>,
   name: string,
-  problems: Problems,
+  problems: VariableProblems,
 ): string | undefined {
   const value = present(env[name]);
   const file = present(env[`${name}_FILE`]);

@@ -5,6 +5,7 @@ import { parseDuration } from '../duration.js';
 import type { Duration } from '../duration.js';
 import { ENV_FILE_HINT } from '../env-file-hint.js';
 import { hideSecrets } from '../hide-secrets.js';
+import { OptionProblems, readSafeUrl } from '../option-problems.js';
 import type { WechatStore } from '../store/wechat.store.js';
 import { WechatConfigError } from '../wechat.errors.js';
 import type { WechatModuleOptions } from '../wechat.options.js';
@@ -60,7 +61,6 @@ export interface WechatPayOptions {
 export const PAY_BASE_URL = 'https://api.mch.weixin.qq.com';
 
 const MIN_RSA_BITS = 2048;
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 const MAX_NOTIFY_URL_LENGTH = 255;
 
 /**
@@ -91,127 +91,32 @@ export class ResolvedPayOptions {
       throw new WechatConfigError([
         `mchId, privateKey and apiV3Key are missing: if they come from wechatPayOptionsFromEnv, no WECHAT_PAY_ variable is set. ${ENV_FILE_HINT}`,
       ]);
-    const problems: string[] = [];
-    const expect = (ok: boolean, option: string, problem: string): void => {
-      if (!ok) problems.push(`${nameOf(option)} ${problem}`);
-    };
-
-    this.mchId = options.mchId;
-    expect(
-      typeof options.mchId === 'string' && /^\d{8,10}$/.test(options.mchId),
-      'mchId',
-      'must be 8 to 10 digits',
-    );
-
-    const privateKey = readKey(() => createPrivateKey(options.privateKey));
-    expect(
-      isStrongRsa(privateKey),
-      'privateKey',
-      `must be an RSA private key of at least ${MIN_RSA_BITS} bits, in PEM (apiclient_key.pem)`,
-    );
+    const check = new Problems(nameOf);
+    const { publicKeys = [], notify, api } = options;
+    this.mchId = check.mchId(options.mchId);
+    const privateKey = check.privateKey(options.privateKey);
     this.privateKey = privateKey as KeyObject;
-
-    const certificate = readCertificate(options.certificate);
-    expect(
-      certificate !== 'invalid',
-      'certificate',
-      'is not a certificate in PEM (apiclient_cert.pem)',
+    this.certificateSerial = check.certificateSerial(options, privateKey);
+    this.apiV3Key = check.apiV3Key(options.apiV3Key);
+    this.publicKeys = check.publicKeys(publicKeys, privateKey);
+    this.downloadsCertificates = check.downloadsCertificates(
+      options.platformCertificates ?? (publicKeys.length > 0 ? 'off' : 'download'),
+      publicKeys.length > 0,
     );
-    if (certificate instanceof X509Certificate && privateKey)
-      expect(
-        certificate.checkPrivateKey(privateKey),
-        'certificate',
-        'does not belong to the private key',
-      );
-    const read = certificate instanceof X509Certificate ? certificate.serialNumber : undefined;
-    this.certificateSerial = (options.certificateSerial ?? read ?? '').toUpperCase();
-    expect(
-      /^[0-9A-F]{40}$/.test(this.certificateSerial) || certificate === 'invalid',
-      'certificateSerial',
-      'must be 40 hexadecimal digits, or pass the certificate',
-    );
-
-    expect(
-      read === undefined || this.certificateSerial === read,
-      'certificateSerial',
-      'is not the serial number of the certificate: leave one of them out',
-    );
-
-    expect(
-      Buffer.byteLength(options.apiV3Key ?? '') === API_V3_KEY_BYTES,
-      'apiV3Key',
-      `must have ${API_V3_KEY_BYTES} bytes`,
-    );
-    this.apiV3Key = createSecretKey(Buffer.from(options.apiV3Key || 'invalid'));
-
-    const merchantKey = privateKey && createPublicKey(privateKey);
-    const publicKeys = new Map<string, KeyObject>();
-    (options.publicKeys ?? []).forEach(({ id, pem }, i) => {
-      expect(/^PUB_KEY_ID_\w+$/.test(id), `publicKeys[${i}].id`, 'must begin with PUB_KEY_ID_');
-      const { key, problem } = readPublicKey(pem, merchantKey);
-      expect(problem === undefined, `publicKeys[${i}].pem`, problem ?? '');
-      if (key) publicKeys.set(id, key);
-    });
-    this.publicKeys = publicKeys;
-
-    const platformCertificates =
-      options.platformCertificates ?? (options.publicKeys?.length ? 'off' : 'download');
-    expect(
-      ['download', 'off'].includes(platformCertificates),
-      'platformCertificates',
-      'must be one of: download, off',
-    );
-    this.downloadsCertificates = platformCertificates === 'download';
-    expect(
-      this.downloadsCertificates || Boolean(options.publicKeys?.length),
-      'publicKeys',
-      'is needed if the platform certificates are off: nothing else verifies what WeChat Pay sends',
-    );
-
-    const notify = readUrl(options.notify?.url);
-    expect(
-      notify !== undefined &&
-        notify.pathname !== '/' &&
-        !notify.search &&
-        !notify.hash &&
-        options.notify.url.length <= MAX_NOTIFY_URL_LENGTH,
-      'notify.url',
-      `must be an https URL (http for loopback only) with a path, without a query, of at most ${MAX_NOTIFY_URL_LENGTH} characters`,
-    );
-    this.notifyUrl = options.notify?.url;
-    const path = options.notify?.path ?? notify?.pathname;
-    expect(
-      !options.notify?.path || /^\/[\w./~-]+$/.test(options.notify.path),
-      'notify.path',
-      'must be a path such as /wechat/pay/notify',
-    );
-    this.notifyPath = path || undefined;
-
-    this.baseUrl = (options.api?.baseUrl ?? PAY_BASE_URL).replace(/\/+$/, '');
-    const base = readUrl(this.baseUrl);
-    expect(
-      base !== undefined && base.pathname === '/' && !base.search,
-      'api.baseUrl',
-      'must be an https URL without a path (http for loopback only)',
-    );
-    const timeoutMs = parseDuration(options.api?.timeout ?? '5s');
-    expect(
-      timeoutMs !== undefined && timeoutMs > 0,
-      'api.timeout',
-      "is not a duration such as '5s' or '500ms'",
-    );
-    this.timeoutMs = timeoutMs ?? 0;
-
+    this.notifyUrl = check.notifyUrl(notify?.url);
+    this.notifyPath = check.notifyPath(notify?.path, notify?.url);
+    this.baseUrl = check.baseUrl(api?.baseUrl ?? PAY_BASE_URL);
+    this.timeoutMs = check.timeout(api?.timeout ?? '5s');
     this.appId = options.appId;
     this.redis = options.redis;
     this.store = options.store;
     this.clock = options.clock ?? Date.now;
-    expect(
+    check.expect(
       !(options.redis && options.store),
       'redis',
       'and store exclude each other: pass one of them',
     );
-    if (problems.length > 0) throw new WechatConfigError(problems);
+    check.throwIfAny();
   }
 
   /** The store or the Redis client can hold secrets. */
@@ -229,6 +134,140 @@ export function withHiddenPaySecrets<Options extends WechatPayOptions | undefine
   options: Options,
 ): Options {
   return options && hideSecrets({ ...options }, 'privateKey', 'apiV3Key', 'redis', 'store');
+}
+
+/** Checks the options, and returns them in the form that `ResolvedPayOptions` has. */
+class Problems extends OptionProblems {
+  mchId(mchId: string): string {
+    const isValid = typeof mchId === 'string' && /^\d{8,10}$/.test(mchId);
+    this.expect(isValid, 'mchId', 'must be 8 to 10 digits');
+    return mchId;
+  }
+
+  privateKey(pem: string): KeyObject | undefined {
+    const key = readKey(() => createPrivateKey(pem));
+    this.expect(
+      isStrongRsa(key),
+      'privateKey',
+      `must be an RSA private key of at least ${MIN_RSA_BITS} bits, in PEM (apiclient_key.pem)`,
+    );
+    return key;
+  }
+
+  /** The serial number of the options, else that of the certificate. */
+  certificateSerial(
+    options: Pick<WechatPayOptions, 'certificate' | 'certificateSerial'>,
+    privateKey: KeyObject | undefined,
+  ): string {
+    const certificate = readCertificate(options.certificate);
+    const isReadable = certificate !== 'invalid';
+    this.expect(isReadable, 'certificate', 'is not a certificate in PEM (apiclient_cert.pem)');
+    const own = isReadable ? certificate : undefined;
+    this.expect(
+      !own || !privateKey || own.checkPrivateKey(privateKey),
+      'certificate',
+      'does not belong to the private key',
+    );
+    const serial = (options.certificateSerial ?? own?.serialNumber ?? '').toUpperCase();
+    this.expect(
+      /^[0-9A-F]{40}$/.test(serial) || !isReadable,
+      'certificateSerial',
+      'must be 40 hexadecimal digits, or pass the certificate',
+    );
+    this.expect(
+      !own || serial === own.serialNumber,
+      'certificateSerial',
+      'is not the serial number of the certificate: leave one of them out',
+    );
+    return serial;
+  }
+
+  apiV3Key(text: string): KeyObject {
+    this.expect(
+      Buffer.byteLength(text ?? '') === API_V3_KEY_BYTES,
+      'apiV3Key',
+      `must have ${API_V3_KEY_BYTES} bytes`,
+    );
+    return createSecretKey(Buffer.from(text || 'invalid'));
+  }
+
+  publicKeys(
+    publicKeys: PayVerificationKey[],
+    privateKey: KeyObject | undefined,
+  ): ReadonlyMap<string, KeyObject> {
+    const merchantKey = privateKey && createPublicKey(privateKey);
+    const keys = new Map<string, KeyObject>();
+    publicKeys.forEach(({ id, pem }, i) => {
+      this.expect(
+        /^PUB_KEY_ID_\w+$/.test(id),
+        `publicKeys[${i}].id`,
+        'must begin with PUB_KEY_ID_',
+      );
+      const { key, problem } = readPublicKey(pem, merchantKey);
+      this.report(`publicKeys[${i}].pem`, problem);
+      if (key) keys.set(id, key);
+    });
+    return keys;
+  }
+
+  downloadsCertificates(
+    platformCertificates: WechatPayOptions['platformCertificates'] & string,
+    hasPublicKeys: boolean,
+  ): boolean {
+    this.expect(
+      ['download', 'off'].includes(platformCertificates),
+      'platformCertificates',
+      'must be one of: download, off',
+    );
+    const downloads = platformCertificates === 'download';
+    this.expect(
+      downloads || hasPublicKeys,
+      'publicKeys',
+      'is needed if the platform certificates are off: nothing else verifies what WeChat Pay sends',
+    );
+    return downloads;
+  }
+
+  notifyUrl(text: string): string {
+    const url = readSafeUrl(text);
+    this.expect(
+      url &&
+        url.pathname !== '/' &&
+        !url.search &&
+        !url.hash &&
+        text.length <= MAX_NOTIFY_URL_LENGTH,
+      'notify.url',
+      `must be an https URL (http for loopback only) with a path, without a query, of at most ${MAX_NOTIFY_URL_LENGTH} characters`,
+    );
+    return text;
+  }
+
+  /** Default: the path of the URL, as it is. */
+  notifyPath(path: string | false | undefined, url: string): string | undefined {
+    this.expect(
+      !path || /^\/[\w./~-]+$/.test(path),
+      'notify.path',
+      'must be a path such as /wechat/pay/notify',
+    );
+    return (path ?? readSafeUrl(url)?.pathname) || undefined;
+  }
+
+  baseUrl(text: string): string {
+    const baseUrl = text.replace(/\/+$/, '');
+    const url = readSafeUrl(baseUrl);
+    this.expect(
+      url && url.pathname === '/' && !url.search,
+      'api.baseUrl',
+      'must be an https URL without a path (http for loopback only)',
+    );
+    return baseUrl;
+  }
+
+  timeout(duration: Duration): number {
+    const timeoutMs = parseDuration(duration);
+    this.expect(timeoutMs, 'api.timeout', "is not a duration such as '5s' or '500ms'");
+    return timeoutMs ?? 0;
+  }
 }
 
 function readKey(read: () => KeyObject): KeyObject | undefined {
@@ -270,13 +309,4 @@ function readPublicKey(
   if (merchantKey?.equals(key))
     return { problem: "is the merchant's own public key; download WeChat Pay's from the console" };
   return { key };
-}
-
-/** An https URL, or an http URL of this machine. */
-function readUrl(text: string | undefined): URL | undefined {
-  if (text === undefined || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  const isSafe =
-    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname));
-  return isSafe && !url.username ? url : undefined;
 }
