@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import { decodeBase64 } from '../crypto/base64.js';
+import { isObject } from '../is-object.js';
 import {
   WechatBadRequestError,
   WechatDecryptError,
@@ -191,10 +192,6 @@ function isStep(value: unknown): boolean {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

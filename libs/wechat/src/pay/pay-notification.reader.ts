@@ -1,19 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { MAX_BODY_BYTES, requireBytes } from '../inbox/request-body.js';
+import { isObject } from '../is-object.js';
 import { WechatBadRequestError, WechatCallbackError } from '../wechat.errors.js';
 import { PayKeys } from './pay.keys.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import type { EncryptedPayResource } from './pay.resource.js';
 import type { PayHeaders } from './pay.signature.js';
-import {
-  isObject,
-  isPayRefund,
-  isPayTransaction,
-  toDate,
-  toRefund,
-  toTransaction,
-} from './pay.types.js';
+import { isPayRefund, isPayTransaction, toDate, toRefund, toTransaction } from './pay.types.js';
 import type { PayJson, PayRefund, PayTransaction } from './pay.types.js';
 
 /**

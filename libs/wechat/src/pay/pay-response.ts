@@ -1,7 +1,7 @@
+import { isObject } from '../is-object.js';
 import type { HttpResponse } from '../transport/http.transport.js';
 import { WechatResponseError } from '../wechat.errors.js';
 import type { PayRefusal } from './pay-error.js';
-import { isObject } from './pay.types.js';
 
 /**
  * Returns the path with `*` in place of order numbers and ids. The circuit breaker, logs, errors and spans use it.

@@ -1,3 +1,5 @@
+import { isObject } from '../is-object.js';
+
 /**
  * A payment as WeChat Pay reports it.
  *
@@ -107,10 +109,6 @@ export function isPayTransaction(resource: unknown): resource is PayTransaction 
  */
 export function isPayRefund(resource: unknown): resource is PayRefund {
   return isObject(resource) && 'outRefundNo' in resource && 'status' in resource;
-}
-
-export function isObject(value: unknown): value is PayJson {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The transaction, or `undefined` if a field has the wrong shape. */

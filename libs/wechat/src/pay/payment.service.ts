@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isObject } from '../is-object.js';
 import {
   WechatPayOrderClosedError,
   WechatPayOrderPaidError,
@@ -12,7 +13,7 @@ import { PayDefaults } from './pay.defaults.js';
 import { ResolvedPayOptions } from './pay.options.js';
 import { newNonce, nowInSeconds, paymentText, signText } from './pay.signature.js';
 import type { RequestPayment } from './pay.signature.js';
-import { isObject, toTransaction } from './pay.types.js';
+import { toTransaction } from './pay.types.js';
 import type { PayJson, PayTransaction } from './pay.types.js';
 
 /**

@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { isObject } from '../is-object.js';
 import { WechatError } from '../wechat.errors.js';
 import { hasNoCertificates } from './pay-error.js';
 import { decryptPayResource } from './pay.resource.js';
-import { isObject } from './pay.types.js';
 
 /** In milliseconds. WeChat Pay asks merchants to read the certificates at least every 12 hours. */
 const RELOAD_EVERY_MS = 12 * 60 * 60_000;

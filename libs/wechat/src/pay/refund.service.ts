@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { isObject } from '../is-object.js';
 import { WechatResponseError } from '../wechat.errors.js';
 import { requireFen, requireOutTradeNo, requireText, requireThat } from './pay-checks.js';
 import { isNotFound, REFUND_PATH } from './pay-error.js';
 import { WechatPayClient } from './pay.client.js';
 import { ResolvedPayOptions } from './pay.options.js';
-import { isObject, toRefund } from './pay.types.js';
+import { toRefund } from './pay.types.js';
 import type { PayRefund } from './pay.types.js';
 
 /**

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { callChannel, retryChannel, traced } from '../diagnostics.js';
 import type { WechatCall } from '../diagnostics.js';
 import { parseExactJson } from '../exact-json.js';
+import { isObject } from '../is-object.js';
 import { MinuteLog } from '../minute-log.js';
 import { CircuitBreaker, MAX_FAILURES } from '../transport/circuit-breaker.js';
 import { HttpTransport } from '../transport/http.transport.js';
@@ -246,9 +247,7 @@ function parseJson(data: Buffer): PlatformJson | undefined {
     const json = parseExactJson(
       new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data),
     );
-    return typeof json === 'object' && json !== null && !Array.isArray(json)
-      ? (json as PlatformJson)
-      : undefined;
+    return isObject(json) ? json : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { isObject } from '../is-object.js';
 import { WechatCallbackError } from '../wechat.errors.js';
 import { isSameSignature, PushCipher, pushSignature } from './push.cipher.js';
-import { isObject } from './push.message.js';
 import type { PushFormat } from './push.message.js';
 import { writeXml } from './push.xml.js';
 

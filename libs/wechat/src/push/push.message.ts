@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseExactJson } from '../exact-json.js';
+import { isObject } from '../is-object.js';
 import { WechatBadRequestError } from '../wechat.errors.js';
 import { MAX_DEPTH, readXml } from './push.xml.js';
 
@@ -141,10 +142,6 @@ function withList(data: Record<string, unknown>): Record<string, unknown> {
     return withList({ ...rest, List: wrapped['List'] });
   }
   return 'List' in data ? { ...data, List: [data['List']].flat().filter(isObject) } : data;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

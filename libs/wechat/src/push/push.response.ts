@@ -1,4 +1,4 @@
-import { isObject } from './push.message.js';
+import { isObject } from '../is-object.js';
 import type { PushFormat } from './push.message.js';
 import { writeXml } from './push.xml.js';
 

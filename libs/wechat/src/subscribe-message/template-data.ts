@@ -1,3 +1,4 @@
+import { isObject } from '../is-object.js';
 import { WechatTemplateError } from '../wechat.errors.js';
 
 /**
@@ -102,8 +103,7 @@ function problemOf(value: string, kind: Kind | undefined): string | undefined {
 }
 
 function requireTexts(data: TemplateData): void {
-  const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
-  if (!isObject || Object.values(data).some((value) => typeof value !== 'string'))
+  if (!isObject(data) || Object.values(data).some((value) => typeof value !== 'string'))
     throw new WechatTemplateError('data must be an object of texts by the keys of the template');
 }
 
