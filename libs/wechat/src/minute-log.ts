@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 
-const MINUTE = 60_000;
+const MINUTE_MS = 60_000;
 
 /**
  * Logs lines that can occur many times a second. Each line is logged once a minute, with the number of repetitions that were
@@ -26,7 +26,7 @@ export class MinuteLog {
 
   private write(level: 'error' | 'warn', text: string, kind: string): void {
     const last = this.last.get(kind);
-    if (last && Date.now() - last.at < MINUTE) {
+    if (last && Date.now() - last.at < MINUTE_MS) {
       last.suppressed++;
       return;
     }

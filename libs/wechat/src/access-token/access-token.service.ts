@@ -86,8 +86,9 @@ export class AccessTokenService implements BeforeApplicationShutdown {
   /**
    * Returns a token after WeChat refused one. If another caller or instance has fetched a newer token, it returns that token.
    * Otherwise it fetches one.
+   * @param appId a mini program
    * @param refused the token that WeChat refused
-   * @throws WechatResponseError if WeChat returns the refused token again and no forced refresh is left
+   * @throws WechatResponseError also if WeChat returns the refused token again and no forced refresh is left; what `get` throws
    */
   async renew(appId: string, refused: string): Promise<string> {
     const app = await this.apps.require('mini-program', appId);

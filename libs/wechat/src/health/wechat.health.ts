@@ -32,6 +32,7 @@ export class WechatHealthIndicator {
 
   /**
    * Writes a key and removes it.
+   * @param name of the indicator in the response
    * @returns down if the store does not respond or refuses writes, for example because its memory is full
    */
   async store(name: string): Promise<HealthIndicatorResult> {
@@ -49,6 +50,7 @@ export class WechatHealthIndicator {
 
   /**
    * Reports the result of the last call to WeChat.
+   * @param name of the indicator in the response
    * @returns always up; `state: 'degraded'` if the call got no response, or WeChat refused the app's credentials
    */
   platform<Key extends string>(

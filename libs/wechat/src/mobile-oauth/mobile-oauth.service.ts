@@ -181,6 +181,7 @@ export class MobileOAuthService {
   /**
    * Returns the user's name and picture. They are fetched from WeChat the first time and with `refresh: true`, and returned
    * from the store otherwise. An expired access token is refreshed first.
+   * @param options `refresh`: default false; `avatarSize` in pixels: default the size that WeChat returns
    * @throws WechatSessionError also if WeChat has ended the authorisation; WechatUnavailableError, WechatResponseError,
    *   StoreUnavailableError
    */

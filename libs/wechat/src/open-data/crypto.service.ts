@@ -16,8 +16,8 @@ import type { EncryptedOpenData, SignedRawData } from './open-data.js';
 
 /** Per user and app, not per session: a user can log in again at any time, and each login is a new session. */
 const MAX_FAILURES = 10;
-/** In milliseconds, from the first attempt. */
-const WINDOW = 10 * 60_000;
+/** From the first attempt. */
+const WINDOW_MS = 10 * 60_000;
 
 /**
  * Decrypts and verifies open data of a session's user. The session_key never leaves this library.
@@ -93,7 +93,7 @@ export class CryptoService {
     attempt: (sessionKey: string) => T,
   ): Promise<T> {
     const counter = KEY_PREFIX.decryptFailures + hashOfUser(session);
-    const { count, resetsInMs } = await this.store.count(counter, 1, WINDOW);
+    const { count, resetsInMs } = await this.store.count(counter, 1, WINDOW_MS);
     const resetsAt = this.clock.now() + resetsInMs;
     if (count > MAX_FAILURES) {
       await this.takeOff(counter, resetsAt);
@@ -110,7 +110,7 @@ export class CryptoService {
 
   /** Not in the last second of the window: the counter could start again in between, and the next window would allow one more. */
   private async takeOff(counter: string, resetsAt: number): Promise<void> {
-    if (this.clock.now() < resetsAt - 1000) await this.store.count(counter, -1, WINDOW);
+    if (this.clock.now() < resetsAt - 1000) await this.store.count(counter, -1, WINDOW_MS);
   }
 }
 

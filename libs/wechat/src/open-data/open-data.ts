@@ -80,7 +80,7 @@ export interface DecryptOpenDataInput extends EncryptedOpenData {
 /** In bytes. WeChat's largest object, 31 days of steps, has less than 3 KB. */
 const MAX_CIPHERTEXT = 65_536;
 /** How far a watermark may be in the future, in milliseconds, because clocks differ. */
-const CLOCK_SKEW = 60_000;
+const CLOCK_SKEW_MS = 60_000;
 const POISONED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 /** WeChat's objects have three levels. Thousands of levels would overflow the stack of code that prints the object. */
 const MAX_DEPTH = 32;
@@ -154,7 +154,7 @@ function isFor(
   )
     return false;
   const age = now - Number(watermark['timestamp']) * 1000;
-  const fresh = maxAge === 0 || (age <= maxAge && age >= -CLOCK_SKEW);
+  const fresh = maxAge === 0 || (age <= maxAge && age >= -CLOCK_SKEW_MS);
   return (
     fresh && (openid === undefined || data['openId'] === undefined || data['openId'] === openid)
   );

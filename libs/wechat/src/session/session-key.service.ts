@@ -85,8 +85,9 @@ function signedCall(
 
 /**
  * Signs with a session_key as WeChat does: HMAC-SHA256 in lower-case hex. The key is the base64 text of the session_key, not
- * its decoded bytes. `wxa/checksession` and `wxa/resetusersessionkey` sign the empty message.
+ * its decoded bytes.
  *
+ * @param message the body of the request; default empty, as `wxa/checksession` and `wxa/resetusersessionkey` sign it
  * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-login/checkSessionKey.html
  *
  * @example

@@ -57,7 +57,7 @@ export class UserSessions {
   }
 
   /**
-   * Revokes all sessions except `user.id`, which is revoked too with `includingOwn`.
+   * Revokes all sessions except the one with `user.id`. With `includingOwn` that one is revoked too.
    * @returns how many of the revoked sessions were live
    */
   async revokeAll(

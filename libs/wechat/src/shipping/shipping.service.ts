@@ -154,6 +154,7 @@ export class ShippingService {
   /**
    * Returns an order, or `undefined` if WeChat does not know its payment. Shortly after the payment WeChat may not know it yet.
    *
+   * @param appId the mini program; the first one by default
    * @see https://developers.weixin.qq.com/miniprogram/dev/platform-capabilities/business-capabilities/order-shipping/order-shipping.html
    * @throws WechatBadRequestError, WechatResponseError if the response has no order, and what WechatApiClient.call throws
    */

@@ -51,7 +51,10 @@ export class RedisStore extends WechatStore {
     redis.addReadyListener(() => void clock.sync());
   }
 
-  /** Opens a store with a connection of its own. Resolves after a second at most, even if Redis does not respond. */
+  /**
+   * Opens a store with a connection of its own. Resolves after a second at most, even if Redis does not respond.
+   * @throws WechatConfigError if Redis cannot be used with these options
+   */
   static async open(redis: NonNullable<WechatModuleOptions['redis']>): Promise<RedisStore> {
     return RedisStore.on(await RedisConnection.open(redis), redis.keyPrefix);
   }
