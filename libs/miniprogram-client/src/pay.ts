@@ -12,8 +12,8 @@ export interface PayOptions {
   onFailure?: (failure: RequestError) => void;
 }
 
-/** In milliseconds. The user may look for a card or a password. Without a callback the server is asked after this time. */
-const SHEET_TIMEOUT = 10 * 60 * 1000;
+/** The user may look for a card or a password. Without a callback the server is asked after this time. */
+const SHEET_TIMEOUT_MS = 10 * 60 * 1000;
 
 /** Opens the pay sheet and resolves when it is closed, also after a failure. */
 export function openPaySheet(
@@ -23,7 +23,7 @@ export function openPaySheet(
 ): Promise<unknown> {
   return callWx(
     (callbacks) => wx.requestPayment(assign({ provider: 'wxpay' as const }, params, callbacks)),
-    SHEET_TIMEOUT,
+    SHEET_TIMEOUT_MS,
   ).catch((failure: RequestError) => {
     if (onFailure) void Promise.resolve(failure).then(onFailure); // separate, so that the server is queried also after its exception
   });

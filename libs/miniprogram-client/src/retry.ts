@@ -2,9 +2,9 @@ import { RequestError } from './request-error.js';
 
 /** Three attempts outlast a restart of the server. */
 const ATTEMPTS = 3;
-const FIRST_PAUSE = 500;
+const FIRST_PAUSE_MS = 500;
 /** The longest pause that a user waits for. If the server asks for more, the caller gets the error at once. */
-const LONGEST_PAUSE = 10000;
+const LONGEST_PAUSE_MS = 10000;
 
 declare function setTimeout(run: () => void, ms: number): number;
 
@@ -18,8 +18,8 @@ export function withRetries<T>(
 ): Promise<T> {
   function tryFrom(nth: number): Promise<T> {
     return attempt().catch((error: RequestError) => {
-      const pause = Math.max(error.retryAfter || 0, FIRST_PAUSE * Math.pow(2, nth - 1));
-      if (nth === ATTEMPTS || pause > LONGEST_PAUSE || !isRetryable(error)) throw error;
+      const pause = Math.max(error.retryAfter || 0, FIRST_PAUSE_MS * Math.pow(2, nth - 1));
+      if (nth === ATTEMPTS || pause > LONGEST_PAUSE_MS || !isRetryable(error)) throw error;
       return wait(pause * (1 + Math.random())).then(() => tryFrom(nth + 1));
     });
   }

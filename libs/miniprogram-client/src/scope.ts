@@ -14,9 +14,9 @@ export interface ScopeOptions {
 /** The mini program's privacy statement does not declare this API, or WeChat has banned it. Only the developer can fix that. */
 const NOT_DECLARED = 112;
 const BANNED = 1025;
-/** In milliseconds. A question to the user stays open longer than a call that needs no user. */
-const SETTINGS_TIMEOUT = 10000;
-const QUESTION_TIMEOUT = 5 * 60 * 1000;
+/** A question to the user stays open longer than a call that needs no user. */
+const SETTINGS_TIMEOUT_MS = 10000;
+const QUESTION_TIMEOUT_MS = 5 * 60 * 1000;
 
 const REASON = '请在设置中允许 · Please allow it in the settings';
 
@@ -41,7 +41,7 @@ function privacyAgreed(wx: Wx): Promise<boolean> {
 }
 
 function allowed(wx: Wx, scope: string, reason: string): Promise<boolean> {
-  return callWx<WxSettings>(wx.getSetting, SETTINGS_TIMEOUT).then((settings) => {
+  return callWx<WxSettings>(wx.getSetting, SETTINGS_TIMEOUT_MS).then((settings) => {
     const decided = decisionOn(scope, settings);
     if (decided === undefined)
       return agreesTo((callbacks) => wx.authorize(assign({ scope }, callbacks)));
@@ -53,10 +53,10 @@ function allowed(wx: Wx, scope: string, reason: string): Promise<boolean> {
 function allowedInSettings(wx: Wx, scope: string, reason: string): Promise<boolean> {
   return callWx<{ confirm: boolean } | undefined>(
     (callbacks) => wx.showModal(assign({ content: reason }, callbacks)),
-    QUESTION_TIMEOUT,
+    QUESTION_TIMEOUT_MS,
   ).then((dialog) => {
     if (!dialog || !dialog.confirm) return false;
-    return callWx<WxSettings>(wx.openSetting, QUESTION_TIMEOUT).then(
+    return callWx<WxSettings>(wx.openSetting, QUESTION_TIMEOUT_MS).then(
       (settings) => decisionOn(scope, settings) === true,
     );
   });
@@ -68,7 +68,7 @@ function decisionOn(scope: string, settings: WxSettings | undefined): boolean | 
 }
 
 function agreesTo(ask: (callbacks: WxPromise<unknown>) => void): Promise<boolean> {
-  return callWx(ask, QUESTION_TIMEOUT).then(
+  return callWx(ask, QUESTION_TIMEOUT_MS).then(
     () => true,
     (refusal: RequestError) => {
       if (refusal.code === NOT_DECLARED || refusal.code === BANNED) throw refusal;

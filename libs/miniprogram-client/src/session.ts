@@ -18,13 +18,13 @@ import { StoredSession, createSessionStorage } from './session-storage.js';
 import { RequestPayment, wxOrGlobal } from './wx.js';
 import { callWx } from './wx-call.js';
 
-const TWENTY_MINUTES = 20 * 60 * 1000;
-const A_MINUTE = 60 * 1000;
-/** In milliseconds. After a failed login, requests fail with the same error for this long, so that fifty pages do not log in fifty times. */
-const LOGIN_PAUSE = 3000;
-const DEFAULT_TIMEOUT = 10000;
+const DEFAULT_REFRESH_EVERY_MS = 20 * 60 * 1000;
+const REFRESH_PAUSE_MS = 60 * 1000;
+/** After a failed login, requests fail with the same error for this long, so that fifty pages do not log in fifty times. */
+const LOGIN_PAUSE_MS = 3000;
+const DEFAULT_TIMEOUT_MS = 10000;
 /** WeChat's own default. A recording of several minutes takes long on a slow network. */
-const TRANSFER_TIMEOUT = 60000;
+const TRANSFER_TIMEOUT_MS = 60000;
 
 declare function setTimeout(run: () => void, ms: number): number;
 declare function clearTimeout(timer: number | undefined): void;
@@ -41,8 +41,8 @@ export function createSession(options: SessionOptions): Session {
   const wx = wxOrGlobal(options.wx);
   const send = createHttpClient(options.baseUrl, options.unwrap);
   const storage = createSessionStorage(wx, options.storageKey || 'session_rd ' + options.baseUrl);
-  const refreshEvery = options.refreshEvery || TWENTY_MINUTES;
-  const timeout = options.timeout || DEFAULT_TIMEOUT;
+  const refreshEvery = options.refreshEvery || DEFAULT_REFRESH_EVERY_MS;
+  const timeout = options.timeout || DEFAULT_TIMEOUT_MS;
   /** Login, refresh and logout run one after the other. Each sees the result of the one before. */
   const queued = serialQueue();
 
@@ -118,7 +118,7 @@ export function createSession(options: SessionOptions): Session {
       (error: RequestError) => {
         failedLogin = {
           error,
-          until: Date.now() + Math.max(error.retryAfter || 0, LOGIN_PAUSE),
+          until: Date.now() + Math.max(error.retryAfter || 0, LOGIN_PAUSE_MS),
         };
         throw error;
       },
@@ -223,7 +223,7 @@ export function createSession(options: SessionOptions): Session {
   function refreshInForeground(): void {
     if (liveSession())
       refreshed().catch((error: RequestError) =>
-        refreshIn(Math.max(error.retryAfter || 0, A_MINUTE) * (1 + Math.random())),
+        refreshIn(Math.max(error.retryAfter || 0, REFRESH_PAUSE_MS) * (1 + Math.random())),
       );
   }
 
@@ -256,8 +256,9 @@ export function createSession(options: SessionOptions): Session {
     // The body is {} by default: wx.request always announces JSON, and a server may refuse an empty text as JSON.
     request: (call) =>
       transfer(wx.request, assign({ method: 'GET' as const, data: {} }, call), timeout),
-    uploadFile: (call) => transfer(wx.uploadFile, assign({ name: 'file' }, call), TRANSFER_TIMEOUT),
-    downloadFile: (call) => transfer(wx.downloadFile, call, TRANSFER_TIMEOUT),
+    uploadFile: (call) =>
+      transfer(wx.uploadFile, assign({ name: 'file' }, call), TRANSFER_TIMEOUT_MS),
+    downloadFile: (call) => transfer(wx.downloadFile, call, TRANSFER_TIMEOUT_MS),
     pay(order, payOptions) {
       const postTo = <T>(path: string): Promise<T> => {
         const url = path.replace(':id', encodeURIComponent(order.id));

@@ -14,8 +14,7 @@ export interface SubscribeOptions {
  */
 export type SubscribeResults = Record<string, string>;
 
-/** In milliseconds. */
-const QUESTION_TIMEOUT = 5 * 60 * 1000;
+const QUESTION_TIMEOUT_MS = 5 * 60 * 1000;
 
 /**
  * Asks the user to allow subscribe messages. One `accept` allows one message of a one-time template.
@@ -36,7 +35,7 @@ export function askToSubscribe(
   const wx = wxOrGlobal(options.wx);
   return callWx<object | undefined>(
     (callbacks) => wx.requestSubscribeMessage(assign({ tmplIds: templateIds }, callbacks)),
-    QUESTION_TIMEOUT,
+    QUESTION_TIMEOUT_MS,
   ).then((decisions) => {
     const results = assign({}, decisions || {}) as SubscribeResults & { errMsg?: string };
     delete results.errMsg;

@@ -5,8 +5,8 @@ import { WxFailure } from './wx.js';
 declare function setTimeout(run: () => void, ms: number): number;
 declare function clearTimeout(timer: number): void;
 
-/** In milliseconds. WeChat's own timeout of a call comes first, so that the call is aborted before the next one starts. */
-const GRACE = 500;
+/** WeChat's own timeout of a call comes first, so that the call is aborted before the next one starts. */
+const GRACE_MS = 500;
 
 /** The two callbacks that every `wx` function takes. */
 export interface WxPromise<T> {
@@ -33,7 +33,7 @@ export function callWx<T>(
     const deadline = setTimeout(() => {
       fail({ errMsg: 'timeout: no callback within ' + timeoutMs + ' ms' });
       abortTask(task);
-    }, timeoutMs + GRACE);
+    }, timeoutMs + GRACE_MS);
     function fail(failure?: Partial<WxFailure>): void {
       clearTimeout(deadline);
       const { errMsg, errno, errCode } = failure || {};

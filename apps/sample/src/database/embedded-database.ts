@@ -21,9 +21,9 @@ const THREAD = join(import.meta.dirname, 'embedded-database.thread.mjs');
 const PORT = 5432;
 const SOCKET = `.s.PGSQL.${PORT}`;
 
-/** The pause before a thread that ended by itself is started again, in milliseconds. It doubles each time. */
-const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 60_000;
+/** The pause before a thread that ended by itself is started again. It doubles each time. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /**
  * PostgreSQL in a thread of this process, so that a query does not block the event loop of the app. The app uses the same driver for
@@ -86,7 +86,7 @@ export class EmbeddedDatabase {
   private async restart(reason: Error): Promise<void> {
     this.thread = undefined;
     if (this.stopped) return;
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.restarts++, LONGEST_PAUSE);
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.restarts++, LONGEST_PAUSE_MS);
     this.logger.error(reason);
     this.logger.error(`The embedded database ended. It starts again in ${pause / 1000} s.`);
     await sleep(pause, undefined, { ref: false });

@@ -6,10 +6,10 @@ import { endUnfinishedConnections } from './unfinished-connections.js';
 
 /** The key of the advisory lock. Nothing else on the server may use it. */
 const LOCK = 7_283_901;
-/** How often an instance looks whether another one has finished, in milliseconds. */
-const LOOK_EVERY = 500;
-const WARN_AFTER = 5_000;
-const LONGEST_WAIT = 10 * 60_000;
+/** How often an instance looks whether another one has finished. */
+const LOOK_EVERY_MS = 500;
+const WARN_AFTER_MS = 5_000;
+const LONGEST_WAIT_MS = 10 * 60_000;
 
 /** Runs the pending migrations, then connects. */
 export async function migrateAndConnect(options?: DataSourceOptions): Promise<DataSource> {
@@ -44,7 +44,7 @@ async function alone(options: DataSourceOptions, work: () => Promise<void>): Pro
   const runner = dataSource.createQueryRunner();
   const logger = new Logger('Migrations');
   try {
-    for (let waited = 0; ; waited += LOOK_EVERY) {
+    for (let waited = 0; ; waited += LOOK_EVERY_MS) {
       await runner.startTransaction();
       // Without parameters: a query with them keeps its snapshot in the transaction, and CREATE INDEX CONCURRENTLY would wait for it.
       const [{ locked }] = await runner.query(
@@ -52,13 +52,13 @@ async function alone(options: DataSourceOptions, work: () => Promise<void>): Pro
       );
       if (locked) break;
       await runner.rollbackTransaction();
-      if (waited === WARN_AFTER)
+      if (waited === WARN_AFTER_MS)
         logger.warn(`Another instance migrates the database (advisory lock ${LOCK}). Waiting.`);
-      if (waited >= LONGEST_WAIT)
+      if (waited >= LONGEST_WAIT_MS)
         throw new Error(
           `Another connection has had the lock of the migrations for ten minutes. Find it with: SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}`,
         );
-      await sleep(LOOK_EVERY);
+      await sleep(LOOK_EVERY_MS);
     }
     // The transaction is idle while the migrations run. A limit of the server would end it, and the lock with it.
     await runner.query('SET LOCAL idle_in_transaction_session_timeout = 0');

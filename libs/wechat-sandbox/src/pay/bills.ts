@@ -10,14 +10,14 @@ import { PayFailure } from './pay-failure.js';
 import type { RefundRecord } from './refund.js';
 import type { Refunds } from './refunds.js';
 
-const DAY = 86_400_000;
-const BEIJING = 8 * 3600_000;
+const DAY_MS = 86_400_000;
+const BEIJING_MS = 8 * 3600_000;
 /** A bill is ready at 10:00 of the next day. */
-const READY_AFTER = DAY + 10 * 3600_000;
-const TOKEN_LIFE = 5 * 60_000;
+const READY_AFTER_MS = DAY_MS + 10 * 3600_000;
+const TOKEN_LIFE_MS = 5 * 60_000;
 const KEPT = 100;
 /** WeChat provides the bills of the last three months. */
-const OLDEST = 93 * DAY;
+const OLDEST_MS = 93 * DAY_MS;
 
 const BILL_TYPES = ['ALL', 'SUCCESS', 'REFUND'] as const;
 type BillType = (typeof BILL_TYPES)[number];
@@ -54,7 +54,7 @@ export class Bills {
     if (!csv) throw new PayFailure('NO_STATEMENT_EXIST');
     const token = randomBytes(32).toString('base64url');
     const file = packed ? gzipSync(csv) : csv;
-    this.ready.set(token, { mchId: merchant.mchId, file, until: this.clock.now() + TOKEN_LIFE });
+    this.ready.set(token, { mchId: merchant.mchId, file, until: this.clock.now() + TOKEN_LIFE_MS });
     return {
       hash_type: 'SHA1',
       hash_value: createHash('sha1').update(csv).digest('hex'),
@@ -74,16 +74,16 @@ export class Bills {
   private startOf(date: string): number {
     const midnight = /^\d{4}-\d\d-\d\d$/.test(date) ? Date.parse(`${date}T00:00:00+08:00`) : NaN;
     const now = this.clock.now();
-    if (Number.isNaN(midnight) || midnight + DAY > now || midnight < now - OLDEST)
+    if (Number.isNaN(midnight) || midnight + DAY_MS > now || midnight < now - OLDEST_MS)
       throw queryFailure('bill_date', date);
-    if (now < midnight + READY_AFTER) throw new PayFailure('STATEMENT_CREATING');
+    if (now < midnight + READY_AFTER_MS) throw new PayFailure('STATEMENT_CREATING');
     return midnight;
   }
 
   /** Returns undefined for a day without payments and refunds. */
   private csv(merchant: PayMerchant, start: number, type: BillType): Buffer | undefined {
     const onDay = (at: Date | undefined): boolean =>
-      at !== undefined && at.getTime() >= start && at.getTime() < start + DAY;
+      at !== undefined && at.getTime() >= start && at.getTime() < start + DAY_MS;
     const records = this.orders.of(merchant);
     const paid = records.filter(({ paidAt }) => onDay(paidAt)).map((order) => ({ order }));
     const refunded = records
@@ -111,7 +111,7 @@ const quoted = (value: string): string => `\`${value.replaceAll(/[,\r\n]/g, ' ')
 const yuan = (fen: number): string => (fen / 100).toFixed(2);
 
 const time = (at: Date): string =>
-  new Date(at.getTime() + BEIJING).toISOString().slice(0, 19).replace('T', ' ');
+  new Date(at.getTime() + BEIJING_MS).toISOString().slice(0, 19).replace('T', ' ');
 
 interface Column {
   title: string;

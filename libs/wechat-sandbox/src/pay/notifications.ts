@@ -11,30 +11,30 @@ import {
   type PlatformKey,
 } from './signing.js';
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /**
  * The pauses between the attempts: 15 repeats in 24 hours and 4 minutes.
  * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791902
  */
-const REPEAT_AFTER = [
-  15 * SECOND,
-  15 * SECOND,
-  30 * SECOND,
-  3 * MINUTE,
-  10 * MINUTE,
-  20 * MINUTE,
-  30 * MINUTE,
-  30 * MINUTE,
-  30 * MINUTE,
-  60 * MINUTE,
-  3 * HOUR,
-  3 * HOUR,
-  3 * HOUR,
-  6 * HOUR,
-  6 * HOUR,
+const REPEAT_AFTER_MS = [
+  15 * SECOND_MS,
+  15 * SECOND_MS,
+  30 * SECOND_MS,
+  3 * MINUTE_MS,
+  10 * MINUTE_MS,
+  20 * MINUTE_MS,
+  30 * MINUTE_MS,
+  30 * MINUTE_MS,
+  30 * MINUTE_MS,
+  60 * MINUTE_MS,
+  3 * HOUR_MS,
+  3 * HOUR_MS,
+  3 * HOUR_MS,
+  6 * HOUR_MS,
+  6 * HOUR_MS,
 ];
 
 /** The contents of a notification. */
@@ -85,7 +85,7 @@ class Notification implements Message {
     const { title, url, event, originalType, summary, resource } = content;
     this.title = title;
     this.url = url;
-    this.repeatAfter = content.forged ? [] : REPEAT_AFTER;
+    this.repeatAfter = content.forged ? [] : REPEAT_AFTER_MS;
     const encrypted = encryptResource(JSON.stringify(resource), originalType, merchant.apiV3Key);
     this.body = jsonBytes({
       id: randomUUID(),

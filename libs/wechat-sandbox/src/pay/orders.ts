@@ -10,13 +10,13 @@ import { OrderRecord, type PayOrder } from './order.js';
 import { PayFailure } from './pay-failure.js';
 import type { RefundRecord } from './refund.js';
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 /** An unpaid order without `time_expire` is closed after this time. */
-const DEFAULT_LIFE = 7 * DAY;
-const LONGEST_LIFE = 90 * DAY;
-const SHORTEST_LIFE = 60_000;
+const DEFAULT_LIFE_MS = 7 * DAY_MS;
+const LONGEST_LIFE_MS = 90 * DAY_MS;
+const SHORTEST_LIFE_MS = 60_000;
 /** Of a prepay id and of a code. */
-const TICKET_LIFE = 2 * 3600_000;
+const TICKET_LIFE_MS = 2 * 3600_000;
 const KEPT = 20_000;
 
 /** A prepay id or the URL of a code, with which a phone pays an order. */
@@ -72,7 +72,7 @@ export class Orders {
   }
 
   private issue(order: OrderRecord, ticket: string): string {
-    this.tickets.set(ticket, { order, until: this.clock.now() + TICKET_LIFE });
+    this.tickets.set(ticket, { order, until: this.clock.now() + TICKET_LIFE_MS });
     return ticket;
   }
 
@@ -133,11 +133,11 @@ export class Orders {
 
   /** Returns the expiry of an order. WeChat limits it to at least one minute and at most 90 days from now. */
   private expiry({ time_expire: timeExpire }: OrderBody, now: number): Date {
-    if (timeExpire === undefined) return new Date(now + DEFAULT_LIFE);
+    if (timeExpire === undefined) return new Date(now + DEFAULT_LIFE_MS);
     const at = Date.parse(timeExpire);
     if (!(at > now))
       throw fieldFailure('/time_expire', timeExpire, 'must be a time in the future', 268435464);
-    return new Date(Math.min(Math.max(at, now + SHORTEST_LIFE), now + LONGEST_LIFE));
+    return new Date(Math.min(Math.max(at, now + SHORTEST_LIFE_MS), now + LONGEST_LIFE_MS));
   }
 
   private checkPayer({ appid, payer }: OrderBody): void {

@@ -35,8 +35,8 @@ interface PayRoute {
 export const isPayPath = (path: string): boolean => path.startsWith('/v3/');
 
 const TRANSACTIONS = '/v3/pay/transactions';
-/** The age of an old signature in real milliseconds. No client may accept it. */
-const STALE = 10 * 60_000;
+/** The age of an old signature in real time. No client may accept it. */
+const STALE_MS = 10 * 60_000;
 const REFUNDS = '/v3/refund/domestic/refunds';
 const { RSA_PKCS1_OAEP_PADDING } = constants;
 
@@ -96,7 +96,7 @@ export class PayRoutes {
       return new PlatformResponse(Buffer.concat([body, Buffer.from(' ')]), headers, status);
     const wrong = {
       signature: () => signatureHeaders(key, Buffer.from('other bytes')),
-      stale: () => signatureHeaders(key, body, Date.now() - STALE),
+      stale: () => signatureHeaders(key, body, Date.now() - STALE_MS),
       unsigned: () => ({}),
     };
     const unsigned = Object.entries(headers).filter(([name]) => !name.startsWith('Wechatpay-'));

@@ -11,12 +11,12 @@ import { PayFailure } from './pay-failure.js';
 import { RefundRecord, type PayRefund, type RefundStatus } from './refund.js';
 
 /** A refund succeeds after this time of the sandbox's clock. */
-const SETTLES_AFTER = 3000;
+const SETTLES_AFTER_MS = 3000;
 /** A payment can be refunded for a year. */
-const REFUNDABLE_FOR = 365 * 86_400_000;
+const REFUNDABLE_FOR_MS = 365 * 86_400_000;
 const MOST_PARTIAL_REFUNDS = 50;
 /** The minimum time between two refunds of one order. */
-const MINUTE = 60_000;
+const REFUND_INTERVAL_MS = 60_000;
 const KEPT = 20_000;
 
 /** All refunds of all merchants. */
@@ -96,7 +96,7 @@ export class Refunds {
   }
 
   private settleLater(refund: RefundRecord): void {
-    this.agenda.add(this.clock.now() + SETTLES_AFTER, async () => {
+    this.agenda.add(this.clock.now() + SETTLES_AFTER_MS, async () => {
       if (refund.status === 'PROCESSING') this.settle(refund, 'SUCCESS');
     });
   }
@@ -119,11 +119,12 @@ export class Refunds {
     const now = this.clock.now();
     const earlier = this.of(order).filter(({ status }) => status !== 'CLOSED');
     const refunded = earlier.reduce((sum, { amount }) => sum + amount, 0);
-    if (now > order.paidAt!.getTime() + REFUNDABLE_FOR) throw refused('订单已超过可退款的最大期限');
+    if (now > order.paidAt!.getTime() + REFUNDABLE_FOR_MS)
+      throw refused('订单已超过可退款的最大期限');
     if (refunded + refund > order.amount) throw refused('申请退款金额大于订单可退金额');
     if (earlier.length >= MOST_PARTIAL_REFUNDS) throw refused('部分退款次数已超过限制');
     const last = earlier.at(-1);
-    if (last && now < last.createdAt.getTime() + MINUTE)
+    if (last && now < last.createdAt.getTime() + REFUND_INTERVAL_MS)
       throw new PayFailure('FREQUENCY_LIMITED', { message: '同一笔订单的多次退款需间隔1分钟' });
   }
 }

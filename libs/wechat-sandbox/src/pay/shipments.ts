@@ -40,9 +40,9 @@ const ORDER_STATE = { toShip: 1, shipped: 2, received: 3, refunded: 5 } as const
 
 const KEPT = 20_000;
 const MOST_PARCELS = 15;
-const REMINDED_AFTER = 48 * 3600_000;
+const REMINDED_AFTER_MS = 48 * 3600_000;
 /** The order is received by itself after this time. WeChat's time depends on the goods. */
-const RECEIVED_AFTER = 10 * 86_400_000;
+const RECEIVED_AFTER_MS = 10 * 86_400_000;
 
 /** 发货信息管理: the shipping information of paid orders. */
 export class Shipments {
@@ -83,7 +83,7 @@ export class Shipments {
     if (this.isRefunded(order)) return ORDER_STATE.refunded;
     const shippedAt = this.shippedAt.get(order.transactionId!);
     if (shippedAt === undefined) return ORDER_STATE.toShip;
-    return this.world.clock.now() >= shippedAt + RECEIVED_AFTER
+    return this.world.clock.now() >= shippedAt + RECEIVED_AFTER_MS
       ? ORDER_STATE.received
       : ORDER_STATE.shipped;
   }
@@ -113,7 +113,7 @@ export class Shipments {
 
   /** An order is paid. WeChat reminds the merchant after 48 hours if it is not shipped by then. */
   onPaid(order: OrderRecord): void {
-    this.agenda.add(this.world.clock.now() + REMINDED_AFTER, async () => {
+    this.agenda.add(this.world.clock.now() + REMINDED_AFTER_MS, async () => {
       if (this.state(order) === ORDER_STATE.toShip)
         this.push(order, 'trade_manage_remind_shipping');
     });
@@ -121,7 +121,7 @@ export class Shipments {
 
   private onShipped(order: OrderRecord): void {
     const shippedAt = this.world.clock.now();
-    const settlement = shippedAt + RECEIVED_AFTER;
+    const settlement = shippedAt + RECEIVED_AFTER_MS;
     this.shippedAt.set(order.transactionId!, shippedAt);
     const times = {
       shipped_time: unixSeconds(shippedAt),

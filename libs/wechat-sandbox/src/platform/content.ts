@@ -14,7 +14,7 @@ const LONGEST_CONTENT = 2500;
 const SCENES: unknown[] = [1, 2, 3, 4];
 const PROFILE = 1;
 const MEDIA_TYPES: unknown[] = [1, 2];
-const VISITED_WITHIN = 2 * 3600_000;
+const VISITED_WITHIN_MS = 2 * 3600_000;
 
 /** Content security (内容安全). */
 export function contentRoutes(world: World, checks: ContentChecks): PlatformRoute[] {
@@ -77,6 +77,6 @@ function requireVisitor(
   );
   if (isForeign) throw new WechatFailure(43104);
   const user = requireUser(world, app, openid);
-  if (!user.hasVisited(app.appId, VISITED_WITHIN)) throw new WechatFailure(61010);
+  if (!user.hasVisited(app.appId, VISITED_WITHIN_MS)) throw new WechatFailure(61010);
   return user.openid(app.appId);
 }

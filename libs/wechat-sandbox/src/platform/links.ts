@@ -9,9 +9,9 @@ import { jsonBody, OK, requireReleased, tokenApi } from './checks.js';
 
 const QUERY = /^[\w!#$&'()*+,/:;=?@\-.~%]{0,1024}$/;
 const VERSIONS: unknown[] = ['release', 'trial', 'develop'];
-const SHORTEST_LIFE = 60;
+const SHORTEST_LIFE_S = 60;
 const LONGEST_DAYS = 30;
-const DAY = 86_400;
+const DAY_S = 86_400;
 
 /** URL Links. */
 export function linkRoutes(world: World): PlatformRoute[] {
@@ -38,7 +38,7 @@ function generateUrlLink(world: World, app: SandboxApp, request: PlatformRequest
 function isExpiry(expiry: Record<string, unknown>, now: number): boolean {
   const { expire_type: type = 0, expire_time: time, expire_interval: days } = expiry;
   if (type === 1) return isWithin(days, 1, LONGEST_DAYS);
-  return type === 0 && isWithin(time, now + SHORTEST_LIFE, now + LONGEST_DAYS * DAY);
+  return type === 0 && isWithin(time, now + SHORTEST_LIFE_S, now + LONGEST_DAYS * DAY_S);
 }
 
 function isWithin(value: unknown, least: number, most: number): boolean {

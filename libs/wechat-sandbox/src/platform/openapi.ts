@@ -7,7 +7,7 @@ import { WechatFailure } from '../world/wechat-failure.js';
 import type { World } from '../world/world.js';
 import { appBySecret, jsonBody, OK, tokenApi } from './checks.js';
 
-const RID_LIFE = 7 * 86_400;
+const RID_LIFE_S = 7 * 86_400;
 /** Means "no limit" in the response of quota/get, which has no value for it. */
 const UNLIMITED = 100_000_000;
 
@@ -78,7 +78,7 @@ function getRid(world: World, rids: RidLog, request: PlatformRequest): object {
     throw new WechatFailure(76002);
   const record = rids.get(rid);
   if (!record) throw new WechatFailure(76001);
-  if (unixSeconds(world.clock.now()) - record.invoke_time > RID_LIFE)
+  if (unixSeconds(world.clock.now()) - record.invoke_time > RID_LIFE_S)
     throw new WechatFailure(76004);
   return { ...OK, request: record };
 }

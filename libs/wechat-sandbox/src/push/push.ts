@@ -6,14 +6,14 @@ import { PushCipher, signatureOf } from './cipher.js';
 import { read, write } from './format.js';
 
 /** A push is sent three times in all, each 5 s after the one before. */
-const REPEAT_AFTER = [5000, 5000];
+const REPEAT_AFTER_MS = [5000, 5000];
 
 /** A message push. All attempts have the same message, and each attempt is encrypted and signed again. */
 export class Push implements Message {
   readonly kind = 'push';
   readonly title: string;
   readonly url: string;
-  readonly repeatAfter = REPEAT_AFTER;
+  readonly repeatAfter = REPEAT_AFTER_MS;
   private readonly cipher?: PushCipher;
 
   /** @param message with all fields of the frame */

@@ -5,10 +5,10 @@ import { looksLikeToken, newToken } from './ids.js';
 import { WechatFailure } from './wechat-failure.js';
 
 const KEPT = 10_000;
-const LIFE = 7200_000;
-const OVERLAP = 300_000;
+const LIFE_MS = 7200_000;
+const OVERLAP_MS = 300_000;
 const FORCED_PER_DAY = 20;
-const FORCED_INTERVAL = 30_000;
+const FORCED_INTERVAL_MS = 30_000;
 
 /** `cgi-bin/token` (`legacy`) and `cgi-bin/stable_token` (`stable`) issue independent tokens. */
 export type TokenFamily = 'legacy' | 'stable';
@@ -39,14 +39,14 @@ export class AccessTokens {
 
   /** Handles `cgi-bin/token`: always issues a new token. The previous one stays valid for 5 minutes. */
   issue(appId: string): TokenResponse {
-    this.replace(appId, 'legacy', this.clock.now() + OVERLAP);
+    this.replace(appId, 'legacy', this.clock.now() + OVERLAP_MS);
     return this.mint(appId, 'legacy');
   }
 
   /** Handles `cgi-bin/stable_token`: returns the same token until 5 minutes before it expires. Then it issues a new one, and both are valid. */
   stable(appId: string): TokenResponse {
     const token = this.newest(appId, 'stable');
-    return token && token.expiresAt - this.clock.now() > OVERLAP
+    return token && token.expiresAt - this.clock.now() > OVERLAP_MS
       ? this.responseFor(token)
       : this.mint(appId, 'stable');
   }
@@ -57,7 +57,7 @@ export class AccessTokens {
     const last = this.forced.get(appId);
     const day = Calendar.day(now);
     const today = last?.day === day ? last.today : 0;
-    if (last && (now - last.at < FORCED_INTERVAL || today >= FORCED_PER_DAY))
+    if (last && (now - last.at < FORCED_INTERVAL_MS || today >= FORCED_PER_DAY))
       return this.stable(appId);
     this.forced.set(appId, { at: now, day, today: today + 1 });
     this.replace(appId, 'stable', now);
@@ -98,11 +98,11 @@ export class AccessTokens {
       text: newToken(),
       appId,
       family,
-      expiresAt: this.clock.now() + LIFE,
+      expiresAt: this.clock.now() + LIFE_MS,
       replacedAt: Infinity,
     };
     this.tokens.set(token.text, token);
-    return { access_token: token.text, expires_in: LIFE / 1000 };
+    return { access_token: token.text, expires_in: LIFE_MS / 1000 };
   }
 
   private responseFor(token: Token): TokenResponse {

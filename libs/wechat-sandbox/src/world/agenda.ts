@@ -10,7 +10,7 @@ interface Entry {
 /** The number of entries that may run at the same time. Further entries wait. */
 const MAX_RUNNING = 128;
 /** The longest delay of the timer. It is set again until the entry is due, because `setTimeout` supports at most 24.8 days. */
-const LONGEST_TIMER = 3600_000;
+const LONGEST_TIMER_MS = 3600_000;
 
 /** Runs functions at a time of the sandbox's clock, for example to repeat a notification or to settle a refund. */
 export class Agenda {
@@ -75,7 +75,7 @@ export class Agenda {
     clearTimeout(this.timer);
     const [next] = this.entries;
     if (!next || this.closed || this.running.size >= MAX_RUNNING) return;
-    const wait = Math.min(Math.max(next.due - this.clock.now(), 0), LONGEST_TIMER);
+    const wait = Math.min(Math.max(next.due - this.clock.now(), 0), LONGEST_TIMER_MS);
     this.timer = setTimeout(() => this.startDue(), wait).unref();
   }
 }

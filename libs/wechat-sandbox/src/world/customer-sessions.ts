@@ -16,11 +16,11 @@ interface Conversation {
   typingUntil?: number;
 }
 
-const SECOND = 1000;
-const AFTER_MESSAGE = { messages: 5, life: 48 * 3600 * SECOND };
-const AFTER_ENTRY = { messages: 2, life: 60 * SECOND };
-const TYPING_ALLOWED = 30 * SECOND;
-const TYPING_LIFE = 15 * SECOND;
+const SECOND_MS = 1000;
+const AFTER_MESSAGE = { messages: 5, lifeMs: 48 * 3600 * SECOND_MS };
+const AFTER_ENTRY = { messages: 2, lifeMs: 60 * SECOND_MS };
+const TYPING_ALLOWED_MS = 30 * SECOND_MS;
+const TYPING_LIFE_MS = 15 * SECOND_MS;
 
 /** The conversations of users with the customer service (客服), and what WeChat lets the service send. */
 export class CustomerSessions {
@@ -56,10 +56,10 @@ export class CustomerSessions {
   type(appId: string, openid: string): void {
     const conversation = this.of(appId, openid);
     const now = this.clock.now();
-    if (now - (conversation.lastMessageAt ?? -Infinity) > TYPING_ALLOWED)
+    if (now - (conversation.lastMessageAt ?? -Infinity) > TYPING_ALLOWED_MS)
       throw new WechatFailure(45080);
     if (now < (conversation.typingUntil ?? 0)) throw new WechatFailure(45081);
-    conversation.typingUntil = now + TYPING_LIFE;
+    conversation.typingUntil = now + TYPING_LIFE_MS;
   }
 
   stopTyping(appId: string, openid: string): void {
@@ -75,10 +75,10 @@ export class CustomerSessions {
   private open(
     appId: string,
     openid: string,
-    { messages, life }: { messages: number; life: number },
+    { messages, lifeMs }: { messages: number; lifeMs: number },
   ): void {
     const conversation = this.of(appId, openid);
-    const window = { until: this.clock.now() + life, left: messages };
+    const window = { until: this.clock.now() + lifeMs, left: messages };
     const others = conversation.windows.filter(({ until }) => until > window.until);
     conversation.windows = [window, ...others];
   }

@@ -6,7 +6,7 @@ import type { Consent } from './user.js';
 import { WechatFailure } from './wechat-failure.js';
 
 const KEPT = 100_000;
-const LIFE = 7200_000;
+const LIFE_MS = 7200_000;
 
 /** A consent with the tokens that were issued for it. */
 export interface Grant extends Consent {
@@ -32,7 +32,7 @@ export class OAuthGrants {
     const grant: Grant = {
       ...consent,
       accessToken: newToken(),
-      accessUntil: now + LIFE,
+      accessUntil: now + LIFE_MS,
       refreshToken: newToken(),
       refreshUntil,
     };
@@ -48,7 +48,7 @@ export class OAuthGrants {
     if (grant?.app.appId !== appId) throw new WechatFailure(40030);
     if (grant.refreshUntil <= now) throw new WechatFailure(42002);
     if (grant.accessUntil <= now) grant.accessToken = newToken();
-    grant.accessUntil = now + LIFE;
+    grant.accessUntil = now + LIFE_MS;
     this.byAccessToken.set(grant.accessToken, grant);
     return grant;
   }
