@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import fastify, { type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { ContentChecks } from './content/content-checks.js';
 import type { ContentVerdictOptions } from './content/content-checks.js';
-import { controlPlane } from './control/control-plane.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import type { Delivery, DeliveryFault, NextDelivery } from './deliveries/delivery.js';
 import { FaultPlan } from './faults.js';
@@ -13,20 +12,11 @@ import type { PayOptions } from './pay/wechat-pay.js';
 import { Pushes } from './push/pushes.js';
 import type { PushVerification } from './push/pushes.js';
 import { platformRoutes } from './platform/routes.js';
+import { createServer } from './server.js';
 import { appAddress } from './simulator/app-address.js';
-import { recordControlCalls } from './simulator/control-traffic.js';
 import { recordAttempts } from './simulator/delivery-traffic.js';
-import { recordPlatformCall } from './simulator/platform-traffic.js';
 import { QrContents } from './simulator/qr-contents.js';
-import { simulator } from './simulator/simulator.js';
 import { Traffic } from './simulator/traffic.js';
-import { handlePlatformRequest } from './transport/platform-handler.js';
-import {
-  assertOrigins,
-  refuseBrowsers,
-  requireKnownHost,
-  requireOwnOrigin,
-} from './transport/request-guard.js';
 import { RequestLog } from './transport/request-log.js';
 import type { RecordedRequest } from './transport/request-log.js';
 import { RidLog } from './transport/rid-log.js';
@@ -142,76 +132,49 @@ export class WechatSandbox {
     world.pay = this.pay;
     this.pushes = new Pushes(world.apps, this.deliveryQueue, this.closing.signal);
     world.pushes = this.pushes;
-    const content = new ContentChecks(world, this.agenda, this.closing.signal);
-    this.content = content;
-    const pay = new PayRoutes(this.pay);
+    this.content = new ContentChecks(world, this.agenda, this.closing.signal);
     const rids = new RidLog();
-    const routes = new Map(
-      platformRoutes(world, rids, { shipments: this.pay.shipments, content }).map((route) => [
-        route.path,
-        route,
-      ]),
-    );
+    const routes = platformRoutes(world, rids, {
+      shipments: this.pay.shipments,
+      content: this.content,
+    });
+    const payRoutes = new PayRoutes(this.pay);
     this.requestLog = new RequestLog(this.clock);
-    this.faults = new FaultPlan(new Set([...routes.keys(), ...pay.paths]));
+    this.faults = new FaultPlan(new Set([...routes.map(({ path }) => path), ...payRoutes.paths]));
     setMaxListeners(0, this.closing.signal); // any number of responses may be pending
-    const { faults, requestLog, clock } = this;
-    const handlerParts = {
-      routes,
-      pay,
-      faults,
-      requestLog,
-      rids,
-      clock,
-      closing: this.closing.signal,
-    };
-    const qrContents = new QrContents();
+    const { faults, requestLog, clock, pay, content } = this;
+    const closing = this.closing.signal;
     const { host = LOOPBACK_ADDRESS, allowedOrigins = [] } = options;
-    assertOrigins(allowedOrigins);
-    this.server = fastify({ forceCloseConnections: true });
-    requireKnownHost(this.server, host);
-    this.server.register(
-      async (server) => {
-        requireOwnOrigin(server, allowedOrigins);
-        recordControlCalls(server, traffic, this.users);
-        const { pay: wechatPay, deliveryQueue: deliveries, pushes } = this;
-        const url = (): string => this.baseUrl;
-        controlPlane(server, {
-          world,
-          faults,
-          requestLog,
-          url,
-          pay: wechatPay,
-          deliveries,
-          pushes,
-          content,
-        });
+    this.server = createServer({
+      host,
+      allowedOrigins,
+      control: {
+        world,
+        faults,
+        requestLog,
+        url: () => this.baseUrl,
+        pay,
+        deliveries: this.deliveryQueue,
+        pushes: this.pushes,
+        content,
       },
-      { prefix: '/sandbox' },
-    );
-    this.server.register(
-      async (server) => {
-        requireOwnOrigin(server);
-        simulator(server, {
-          world,
-          pay: this.pay,
-          traffic,
-          qrContents,
-          app: () => this.app,
-          closing: this.closing.signal,
-        });
+      simulator: {
+        world,
+        pay,
+        traffic,
+        qrContents: new QrContents(),
+        app: () => this.app,
+        closing,
       },
-      { prefix: '/simulator' },
-    );
-    this.server.register(async (platform) => {
-      refuseBrowsers(platform);
-      platform.removeAllContentTypeParsers();
-      platform.addContentTypeParser('*', (_request, _payload, done) => done(null)); // the handler reads the body, or resets the connection before it
-      platform.all('*', (request, reply) => {
-        reply.hijack();
-        recordPlatformCall(request.raw, reply.raw, { traffic, requestLog, qrContents });
-        return handlePlatformRequest(request.raw, reply.raw, handlerParts);
-      });
+      platform: {
+        routes: new Map(routes.map((route) => [route.path, route])),
+        pay: payRoutes,
+        faults,
+        requestLog,
+        rids,
+        clock,
+        closing,
+      },
     });
   }
 
