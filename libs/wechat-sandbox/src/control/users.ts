@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { RequestPaymentParams } from '../world/request-payment.js';
 import { OAUTH_SCOPES } from '../world/user.js';
 import type { SandboxUser } from '../world/user.js';
+import type { Users } from '../world/users.js';
 import type { World } from '../world/world.js';
 import type { Fields } from './fields.js';
 
@@ -57,24 +58,19 @@ export async function runUserAction(
   const user = users.get(path.id);
   const run = Object.hasOwn(ACTIONS, path.action) && ACTIONS[path.action];
   if (user && run) return run(user, fields);
-  return user
-    ? unknown(reply, 'action', USER_ACTIONS)
-    : unknown(
-        reply,
-        'user',
-        users.all.map(({ id }) => id),
-      );
+  return user ? unknown(reply, 'action', USER_ACTIONS) : unknownUser(reply, users);
 }
 
 /** Returns the messages on a user's phone. An unknown user is 404 with the known ones. */
 export function messagesOf({ users }: World, id: string, reply: FastifyReply): object {
   const user = users.get(id);
   if (user) return user.messages;
-  return unknown(
-    reply,
-    'user',
-    users.all.map((one) => one.id),
-  );
+  return unknownUser(reply, users);
+}
+
+function unknownUser(reply: FastifyReply, users: Users): FastifyReply {
+  const ids = users.all.map(({ id }) => id);
+  return unknown(reply, 'user', ids);
 }
 
 function unknown(reply: FastifyReply, what: string, known: string[]): FastifyReply {

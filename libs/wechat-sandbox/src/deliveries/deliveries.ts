@@ -156,8 +156,8 @@ export class Deliveries {
     parcel.nextAt = undefined;
     const status = await this.attempt(parcel, due, fault);
     const wait = parcel.message.repeatAfter[parcel.scheduled++];
-    const again = !parcel.done && wait !== undefined && status !== undefined;
-    if (again && parcel.message.isRepeatedAfter(status)) void this.schedule(parcel, due + wait);
+    if (parcel.done || wait === undefined || status === undefined) return;
+    if (parcel.message.isRepeatedAfter(status)) void this.schedule(parcel, due + wait);
   }
 
   /** Sends a message now. Returns the status; undefined if it can never be sent. */

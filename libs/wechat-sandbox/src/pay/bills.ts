@@ -29,7 +29,7 @@ interface Ready {
   until: number;
 }
 
-/** The day, type and merchant of a bill. */
+/** One line of a bill: a payment, or with `refund` a refund of it. */
 type Entry = { order: OrderRecord; refund?: RefundRecord };
 
 /** The trade bills: each day's payments and refunds as a CSV file, in yuan. */

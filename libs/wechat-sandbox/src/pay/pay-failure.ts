@@ -4,6 +4,7 @@ export class PayFailure extends Error {
   readonly status: number;
   /** The digits after the last `-` of `Request-ID`. */
   readonly suffix: number;
+  readonly detail?: object;
 
   constructor(
     readonly code: string,
@@ -20,8 +21,6 @@ export class PayFailure extends Error {
     this.suffix = suffix ?? usual.suffix;
     this.detail = detail;
   }
-
-  readonly detail?: object;
 }
 
 interface Usual {

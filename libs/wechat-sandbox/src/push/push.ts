@@ -97,7 +97,7 @@ export function verificationOf(token: string): { query: URLSearchParams; echostr
 /** In plain mode the signature does not cover the body, so a changed body verifies. */
 const withSpace = (body: Buffer): Buffer => Buffer.concat([body, Buffer.from(' ')]);
 
-/** Returns the text with another first byte. */
+/** Returns the text with another last byte. */
 function broken(encrypted: string): string {
   const bytes = Buffer.from(encrypted, 'base64');
   bytes[bytes.length - 1]! ^= 1;
