@@ -51,31 +51,37 @@ export class Telemetry implements OnApplicationShutdown {
   }
 }
 
+function createInstruments() {
+  const meter = metrics.getMeter(NAME);
+  return {
+    calls: meter.createHistogram('wechat.call.duration', {
+      unit: 'ms',
+      description: 'Calls to WeChat, by endpoint and outcome',
+    }),
+    retries: meter.createCounter('wechat.call.retries', {
+      description: 'Attempts after the first, by endpoint',
+    }),
+    fetches: meter.createCounter('wechat.access_token.fetches', {
+      description: 'Access tokens fetched, by mode and outcome',
+    }),
+    handlers: meter.createHistogram('wechat.handler.duration', {
+      unit: 'ms',
+      description: 'Handlers of notifications and pushes, by event and outcome',
+    }),
+    sessions: meter.createCounter('wechat.session.operations', {
+      description: 'Logins, refreshes and lookups, by outcome',
+    }),
+    stores: meter.createHistogram('wechat.store.duration', {
+      unit: 'ms',
+      description: 'Operations of the store, by verb and outcome',
+      advice: { explicitBucketBoundaries: STORE_BUCKETS },
+    }),
+  };
+}
+
 /** Subscribes to every channel. Returns the function that ends the subscriptions. */
 function subscribe(): () => void {
-  const meter = metrics.getMeter(NAME);
-  const calls = meter.createHistogram('wechat.call.duration', {
-    unit: 'ms',
-    description: 'Calls to WeChat, by endpoint and outcome',
-  });
-  const retries = meter.createCounter('wechat.call.retries', {
-    description: 'Attempts after the first, by endpoint',
-  });
-  const fetches = meter.createCounter('wechat.access_token.fetches', {
-    description: 'Access tokens fetched, by mode and outcome',
-  });
-  const handlers = meter.createHistogram('wechat.handler.duration', {
-    unit: 'ms',
-    description: 'Handlers of notifications and pushes, by event and outcome',
-  });
-  const sessions = meter.createCounter('wechat.session.operations', {
-    description: 'Logins, refreshes and lookups, by outcome',
-  });
-  const stores = meter.createHistogram('wechat.store.duration', {
-    unit: 'ms',
-    description: 'Operations of the store, by verb and outcome',
-    advice: { explicitBucketBoundaries: STORE_BUCKETS },
-  });
+  const { calls, retries, fetches, handlers, sessions, stores } = createInstruments();
   const onRetry = (message: unknown): void => {
     const { call, error } = message as WechatCallRetry;
     retries.add(1, { endpoint: call.endpoint });
