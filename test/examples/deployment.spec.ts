@@ -172,10 +172,10 @@ describe('etc/kubernetes.yaml', () => {
   });
 
   it('gives the app time to notice and to finish', () => {
-    const stopMs = config.shutdownDrain + SHUTDOWN_TIMEOUT_MS;
+    const stopMs = config.shutdownDrainMs + SHUTDOWN_TIMEOUT_MS;
     const { periodSeconds, failureThreshold } = container.readinessProbe;
     expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(stopMs);
-    expect(periodSeconds * failureThreshold * 1000).toBeLessThan(config.shutdownDrain);
+    expect(periodSeconds * failureThreshold * 1000).toBeLessThan(config.shutdownDrainMs);
     const { stop_grace_period: composed } = parse(read('compose.yaml')).services.app;
     expect(Number.parseInt(composed, 10) * 1000).toBeGreaterThan(stopMs);
   });

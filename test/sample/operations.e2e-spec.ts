@@ -86,7 +86,7 @@ describe('the environment', () => {
       uploadDir: './var/uploads',
       loginRateLimit: 120,
       logLevel: 'info',
-      jwt: { ttl: 12 * 3600_000 },
+      jwt: { ttlMs: 12 * 3600_000 },
     });
   });
 

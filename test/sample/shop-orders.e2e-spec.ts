@@ -244,7 +244,7 @@ describe('the environment of the shop', () => {
   it('is off by default, and keeps an order for 15 minutes', () => {
     expect(readConfig({ ...APP, PUBLIC_URL: 'https://shop.example' })).toMatchObject({
       pay: undefined,
-      orderTtl: 15 * 60_000,
+      orderTtlMs: 15 * 60_000,
     });
   });
 

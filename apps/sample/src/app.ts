@@ -80,10 +80,10 @@ export async function createApp(
  */
 export async function listen(
   app: NestFastifyApplication,
-  { port, shutdownDrain }: Pick<AppConfig, 'port' | 'shutdownDrain'>,
+  { port, shutdownDrainMs }: Pick<AppConfig, 'port' | 'shutdownDrainMs'>,
   host: string,
 ): Promise<string> {
-  stopOnSignals(app, { SIGINT: 0, SIGTERM: shutdownDrain });
+  stopOnSignals(app, { SIGINT: 0, SIGTERM: shutdownDrainMs });
   await app.listen(port, host);
   const url = await app.getUrl();
   new Logger('App').log(`Listening on ${url}`);

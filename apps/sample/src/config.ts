@@ -31,8 +31,8 @@ export class AppConfig {
   readonly wechat: WechatModuleOptions & { apps: WechatApp[] };
   /** If it is not set, the shop is closed. */
   readonly pay?: WechatPayOptions;
-  /** When an unpaid order is closed, in milliseconds after it was made. */
-  readonly orderTtl: number;
+  /** How long an unpaid order stays open. */
+  readonly orderTtlMs: number;
   /** The subscribe message of a paid order; `undefined`: none is sent. */
   readonly paidMessage?: PaidMessage;
   /** What WeChat checks before other users get it. `text`: nicknames only. */
@@ -44,10 +44,10 @@ export class AppConfig {
   readonly preparedStatements: boolean;
   /** The Redis of the cache. If it is not set, the library caches in this process. */
   readonly cacheRedisUrl?: string;
-  /** `ttl` in milliseconds. The secret is a key object: it does not print its bytes, and jsonwebtoken is faster with it than with text. */
-  readonly jwt: { secret: KeyObject; isLasting: boolean; ttl: number };
-  /** How long after its last verification a phone number links accounts, in milliseconds. */
-  readonly phoneTrust: number;
+  /** The secret is a key object: it does not print its bytes, and jsonwebtoken is faster with it than with text. */
+  readonly jwt: { secret: KeyObject; isLasting: boolean; ttlMs: number };
+  /** How long after its last verification a phone number links accounts. */
+  readonly phoneTrustMs: number;
   /** Where recordings and pictures are stored. */
   readonly storage: StorageConfig;
   /** The local folder of files that are being received. It is the folder of the storage if that is one. */
@@ -56,10 +56,10 @@ export class AppConfig {
   readonly uploadQuota: number;
   /** The maximum number of recordings of one user. */
   readonly uploadMaxFiles: number;
-  /** How long a file without a row stays in the trash, in milliseconds. */
-  readonly uploadTrashAge: number;
-  /** How long requests are served after SIGTERM, in milliseconds. */
-  readonly shutdownDrain: number;
+  /** How long a file without a row stays in the trash. */
+  readonly uploadTrashAgeMs: number;
+  /** How long requests are served after SIGTERM. */
+  readonly shutdownDrainMs: number;
   /** Logins per minute and IP address; 0 means no limit. */
   readonly loginRateLimit: number;
   /** Mini-program codes per minute and user; 0 means no limit. */
@@ -128,7 +128,7 @@ export function readConfig(env: Environment): AppConfig {
     paidMessage,
     contentCheck: variables.CONTENT_CHECK ?? (receivesVerdicts ? 'on' : 'off'),
     contentCheckLimit: Number(variables.CONTENT_CHECK_LIMIT),
-    orderTtl: parseDuration(variables.ORDER_TTL) ?? 0,
+    orderTtlMs: parseDuration(variables.ORDER_TTL) ?? 0,
     database: variables.DATABASE_URL ? { url: variables.DATABASE_URL } : { dir: './var/db' },
     preparedStatements: variables.DATABASE_PREPARED_STATEMENTS === 'on',
     cacheRedisUrl: variables.CACHE_REDIS_URL,
@@ -137,15 +137,15 @@ export function readConfig(env: Environment): AppConfig {
         ? createSecretKey(variables.JWT_SECRET, 'utf8')
         : createSecretKey(randomBytes(32)),
       isLasting: variables.JWT_SECRET !== undefined,
-      ttl: parseDuration(variables.JWT_TTL) ?? 0,
+      ttlMs: parseDuration(variables.JWT_TTL) ?? 0,
     },
-    phoneTrust: parseDuration(variables.PHONE_TRUST) ?? 0,
+    phoneTrustMs: parseDuration(variables.PHONE_TRUST) ?? 0,
     storage,
     uploadDir: 'dir' in storage ? storage.dir : variables.UPLOAD_DIR,
     uploadQuota: parseSize(variables.UPLOAD_QUOTA) ?? 0,
     uploadMaxFiles: Number(variables.UPLOAD_MAX_FILES),
-    shutdownDrain: parseDuration(variables.SHUTDOWN_DRAIN) ?? 0,
-    uploadTrashAge: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
+    shutdownDrainMs: parseDuration(variables.SHUTDOWN_DRAIN) ?? 0,
+    uploadTrashAgeMs: parseDuration(variables.UPLOAD_TRASH_AGE) ?? 0,
     loginRateLimit: Number(variables.LOGIN_RATE_LIMIT),
     qrCodeRateLimit: Number(variables.QRCODE_RATE_LIMIT),
     orderRateLimit: Number(variables.ORDER_RATE_LIMIT),

@@ -71,10 +71,10 @@ export class SweepJob extends DueJob<FileSweep> {
     const total = { orphans: 0, missing: 0 };
     const db = this.rows.manager;
     const now = await this.storage.now();
-    const trashAge = this.config.uploadTrashAge;
+    const trashAgeMs = this.config.uploadTrashAgeMs;
     const mayContinue = this.renewing(lease);
     for (const kind of kinds) {
-      const { orphans, missing } = await sweep(kind, { store, db, now, trashAge, mayContinue });
+      const { orphans, missing } = await sweep(kind, { store, db, now, trashAgeMs, mayContinue });
       total.orphans += orphans;
       total.missing += missing;
     }

@@ -18,8 +18,8 @@ export interface SweepOptions {
   db: EntityManager;
   /** The time of the store when the work began, in milliseconds. */
   now: number;
-  /** How long a file without a row stays in the trash, in milliseconds. */
-  trashAge: number;
+  /** How long a file without a row stays in the trash. */
+  trashAgeMs: number;
   /** Runs between two pages. It throws to end the work. */
   mayContinue: () => Promise<void>;
 }
@@ -117,10 +117,10 @@ async function markRows(
 async function emptyTrash(
   kind: StoredFiles,
   { rows, trash }: Comparison,
-  { store, db, now, trashAge }: SweepOptions,
+  { store, db, now, trashAgeMs }: SweepOptions,
 ): Promise<void> {
   const named = namesOf(rows);
-  const old = now - trashAge;
+  const old = now - trashAgeMs;
   const absent = trash.filter(({ name, writtenAt }) => !named.has(name) && writtenAt < old);
   const expired = await withoutRow(absent, kind, db);
   await inParallel(expired, AT_ONCE, ({ name }) => store.remove(`${trashOf(kind)}/${name}`));

@@ -64,7 +64,7 @@ export class OrdersService {
     if (earlier) return { order: earlier, isNew: false };
     await this.requireRoom(user);
     const createdAt = this.clock.now();
-    const payBefore = this.clock.in(this.config.orderTtl);
+    const payBefore = this.clock.in(this.config.orderTtlMs);
     const order = await this.insert({
       id: randomUUID(),
       number: newNumber(createdAt),

@@ -47,8 +47,8 @@ export class AppTokens {
     scope: TokenScope = 'account',
   ): Promise<IssuedToken> {
     const sessionLeft = session.loginExpiresAt.getTime() - this.clock.now();
-    const ttl = scope === 'phone' ? PHONE_SCOPE_TTL_MS : this.config.jwt.ttl;
-    const expiresIn = Math.floor(Math.min(ttl, this.config.jwt.ttl, sessionLeft) / 1000);
+    const ttlMs = scope === 'phone' ? PHONE_SCOPE_TTL_MS : this.config.jwt.ttlMs;
+    const expiresIn = Math.floor(Math.min(ttlMs, this.config.jwt.ttlMs, sessionLeft) / 1000);
     const claims = {
       sub: id,
       sid: session.id,

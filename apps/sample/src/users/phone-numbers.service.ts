@@ -60,7 +60,7 @@ export class PhoneNumbersService {
     if (!owner) return null;
     if (owner.id === user.id) await this.confirm(identity, user, phone);
     else {
-      const verifiedSince = new Date(phoneVerifiedAt.getTime() - this.config.phoneTrust);
+      const verifiedSince = new Date(phoneVerifiedAt.getTime() - this.config.phoneTrustMs);
       const evidence = { phoneE164, verifiedSince };
       await this.rows.manager.transaction((db) =>
         mergeAccounts(db, { into: owner.id, from: user.id, evidence }),
