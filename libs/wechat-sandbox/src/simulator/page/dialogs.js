@@ -1,7 +1,8 @@
 import { html, nothing } from '../vendor/lit-html.js';
+import { button } from './button.js';
 import { miniProgram, phoneOf, state, update } from './state.js';
 import { yuan } from './money.js';
-import { bilingual, t } from './texts.js';
+import { t } from './texts.js';
 
 /**
  * Opens a dialog of WeChat on a user's phone: the pay sheet or the subscribe prompt.
@@ -62,6 +63,3 @@ function sheet(title, dismiss, parts) {
     ${parts}
   </section>`;
 }
-
-const button = (name, onClick, look = '') =>
-  html`<button class="act ${look}" @click=${onClick}>${bilingual(name)}</button>`;

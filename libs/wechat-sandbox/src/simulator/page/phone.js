@@ -1,6 +1,6 @@
 import { html, nothing } from '../vendor/lit-html.js';
+import { button } from './button.js';
 import { dialogView } from './dialogs.js';
-import { icon } from './icons.js';
 import { messageBanner } from './messages.js';
 import { miniProgramOf } from './mini-program.js';
 import { avatar } from './avatar.js';
@@ -8,7 +8,7 @@ import { result } from './results.js';
 import { leaveShop, shopPage } from './shop.js';
 import { currentPhone, miniProgram, now, state, update } from './state.js';
 import { statusBar } from './status-bar.js';
-import { bilingual, t } from './texts.js';
+import { t } from './texts.js';
 
 /** The phone of the chosen user, with the mini program open. */
 export function phoneView() {
@@ -49,13 +49,13 @@ function navBar(phone) {
 
 /** The first page of the mini program. */
 function home(phone, app) {
-  return html`${userCard(phone)} ${action('login', app.login, 'primary big')}
+  return html`${userCard(phone)} ${button('login', app.login, 'primary big')}
     <div class="tiles">
-      ${action('profile', app.profile, 'tile', 'profile')}
-      ${action('phone', () => app.phoneNumber(state.encrypted), 'tile', 'phone')}
-      ${action('record', app.record, 'tile', 'record')}
-      ${action('code', () => app.qrCode(`from=${state.userId}`), 'tile', 'code')}
-      ${state.world.hasShop ? action('shop', app.openShop, 'tile', 'shop') : nothing}
+      ${button('profile', app.profile, 'tile', 'profile')}
+      ${button('phone', () => app.phoneNumber(state.encrypted), 'tile', 'phone')}
+      ${button('record', app.record, 'tile', 'record')}
+      ${button('code', () => app.qrCode(`from=${state.userId}`), 'tile', 'code')}
+      ${state.world.hasShop ? button('shop', app.openShop, 'tile', 'shop') : nothing}
     </div>
     <label class="switch"
       ><input
@@ -68,14 +68,7 @@ function home(phone, app) {
     <section class="screen" aria-label=${t('screen')} aria-live="polite">
       ${phone.busy ? html`<p class="busy">${t('busy')}</p>` : result(phone, app)}
     </section>
-    ${action('logout', app.logout, 'plain')}`;
-}
-
-/** A button of the mini program. */
-function action(name, onClick, look, picture) {
-  return html`<button class="act ${look}" @click=${onClick}>
-    ${picture ? icon(picture) : nothing}${bilingual(name)}
-  </button>`;
+    ${button('logout', app.logout, 'plain')}`;
 }
 
 function userCard({ me, session }) {

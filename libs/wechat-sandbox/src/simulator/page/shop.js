@@ -1,9 +1,10 @@
 import { html, nothing } from '../vendor/lit-html.js';
+import { button } from './button.js';
 import { miniProgramOf } from './mini-program.js';
 import { yuan } from './money.js';
 import { result } from './results.js';
 import { currentPhone, miniProgram, state, update } from './state.js';
-import { bilingual, dayTime, t } from './texts.js';
+import { dayTime, t } from './texts.js';
 
 /** The open page of the shop: the menu or one order. */
 export function shopPage(phone, app) {
@@ -29,7 +30,7 @@ function menu(shop, app) {
       <legend>${t('menu')}</legend>
       ${shop.products.map((product) => choice(shop, product))}
     </fieldset>
-    ${action('pay', () => app.buy(shop), 'primary big')}
+    ${button('pay', () => app.buy(shop), 'primary big')}
     ${shop.orders.length > 0 ? earlierOrders(shop.orders, app) : nothing}`;
 }
 
@@ -84,9 +85,9 @@ function orderPage({ shop: { order, said }, news }, app) {
       </dl>
     </section>
     <div class="pair">${(ACTIONS[status] ?? (() => nothing))(order, app)}</div>
-    ${action('sync', () => app.sync(order))}
+    ${button('sync', () => app.sync(order))}
     ${news ? html`<p class="small news">${t(news)}</p>` : nothing}
-    ${miniProgram().templates?.length > 0 ? action('news', app.allowNews) : nothing}`;
+    ${miniProgram().templates?.length > 0 ? button('news', app.allowNews) : nothing}`;
 }
 
 const field = (name, value) =>
@@ -98,15 +99,12 @@ const field = (name, value) =>
 /** The buttons of an order by its status. */
 const ACTIONS = {
   pending: (order, app) =>
-    html`${action('cancelOrder', () => app.cancelOrder(order))}
-    ${action('pay', () => app.pay(order), 'primary')}`,
+    html`${button('cancelOrder', () => app.cancelOrder(order))}
+    ${button('pay', () => app.pay(order), 'primary')}`,
   paid: (order, app) =>
-    html`${action('refund', () => app.refund(order))}
-    ${action('pickUp', () => app.pickUp(order), 'primary')}`,
+    html`${button('refund', () => app.refund(order))}
+    ${button('pickUp', () => app.pickUp(order), 'primary')}`,
 };
-
-const action = (name, onClick, look = '') =>
-  html`<button class="act ${look}" @click=${onClick}>${bilingual(name)}</button>`;
 
 /** The server stores what it has received a moment later, on a busy machine seconds later. */
 const RENEW_AFTER_MS = [300, 3000];
