@@ -15,7 +15,7 @@ import type { AppConfig } from '../config.js';
 export class PreparedQuery<Entity extends ObjectLiteral> {
   private readonly statement: { name?: string; text: string };
   private readonly pool: Pool;
-  /** Tells the subscribers of entities, and never connects. */
+  /** Calls the subscribers of entities, and never connects. */
   private readonly runner: QueryRunner;
   private readonly toEntities: RawSqlResultsToEntityTransformer;
 

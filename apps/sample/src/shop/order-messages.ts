@@ -11,7 +11,7 @@ import { Order } from './order.entity.js';
 import { fillIn } from './paid-message.js';
 
 /**
- * Tells users that their order is paid, by a subscribe message. The step that makes the order paid stores when it is due, so a message never
+ * Sends users a subscribe message when their order is paid. The step that makes the order paid stores when it is due, so a message never
  * delays or undoes a payment, and a crash after the step loses no message. It is sent at most once: a crash or an error while it is sent
  * loses it, because a repeat could use up another permission of the user.
  */

@@ -29,7 +29,7 @@ export const REFUND_PATH = '/v3/refund/domestic/refunds';
 const RETRY_AFTER_SECONDS = 60;
 
 /**
- * Converts a refusal of WeChat Pay to an error of this library. No other file knows the meaning of WeChat Pay's codes.
+ * Converts a refusal of WeChat Pay to an error of this library. The meanings of WeChat Pay's codes are in this file only.
  * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791842
  */
 export function payErrorFor(refusal: PayRefusal, endpoint: string): WechatError {

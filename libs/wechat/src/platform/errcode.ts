@@ -54,7 +54,7 @@ export interface Refusal {
 }
 
 /**
- * Converts WeChat's refusal to an error of this library. No other file knows the meaning of an errcode.
+ * Converts WeChat's refusal to an error of this library. The meanings of errcodes are in this file only.
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html
  */
 export function errorFor(refusal: Refusal): WechatError {
