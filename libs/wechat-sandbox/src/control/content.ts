@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ContentChecks } from '../content/content-checks.js';
 import { Fields } from './fields.js';
+import { DONE } from './json-api.js';
+import type { Post } from './json-api.js';
 
 /** The part of the sandbox that this route uses. */
 export interface ContentControlParts {
@@ -14,9 +16,9 @@ export const CONTENT_CONTROL_ROUTES = [
 
 /** Registers the route of content security. */
 export function contentControl(server: FastifyInstance, { content }: ContentControlParts): void {
-  server.post<{ Body: Record<string, unknown> }>('/content', ({ body }) => {
+  server.post<Post>('/content', ({ body }) => {
     const { traceId: _traceId, ...options } = body;
     content.decide(new Fields(body).need('traceId'), options);
-    return { ok: true };
+    return DONE;
   });
 }

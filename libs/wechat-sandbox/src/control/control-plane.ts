@@ -5,7 +5,8 @@ import type { RequestLog } from '../transport/request-log.js';
 import type { World } from '../world/world.js';
 import { CONTENT_CONTROL_ROUTES, contentControl, type ContentControlParts } from './content.js';
 import { Fields } from './fields.js';
-import { parseJsonBodies, reportErrors } from './json-api.js';
+import { DONE, parseJsonBodies, reportErrors } from './json-api.js';
+import type { Post } from './json-api.js';
 import { PAY_CONTROL_ROUTES, payControl, type PayControlParts } from './pay.js';
 import { PUSH_CONTROL_ROUTES, pushControl, pushOf, type PushControlParts } from './push.js';
 import { createUser, describeUser, messagesOf, runUserAction, USER_ACTIONS } from './users.js';
@@ -16,10 +17,6 @@ export interface ControlPlaneParts extends PayControlParts, PushControlParts, Co
   faults: FaultPlan;
   requestLog: RequestLog;
   url: () => string;
-}
-
-interface Post {
-  Body: Record<string, unknown>;
 }
 
 interface GetUser {
@@ -46,7 +43,6 @@ const ROUTES = [
   ...CONTENT_CONTROL_ROUTES,
   ...PUSH_CONTROL_ROUTES,
 ];
-const DONE = { ok: true };
 
 /** Registers the sandbox's own HTTP API, for curl and for the simulator. It shows no secrets. */
 export function controlPlane(

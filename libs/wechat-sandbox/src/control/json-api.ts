@@ -2,6 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 
+/** A POST to the control plane: its body is a JSON object. */
+export interface Post {
+  Body: Record<string, unknown>;
+}
+
+/** The response of a route that has nothing to return. */
+export const DONE = { ok: true };
+
 /** Parses every body as a JSON object, because `curl -d` sends JSON with the content type of a form. No body is an empty object. */
 export function parseJsonBodies(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();

@@ -6,15 +6,13 @@ import type { WechatPay } from '../pay/wechat-pay.js';
 import { isObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import { Fields } from './fields.js';
+import { DONE } from './json-api.js';
+import type { Post } from './json-api.js';
 
 /** The parts of the sandbox that these routes use. */
 export interface PayControlParts {
   pay: WechatPay;
   deliveries: Deliveries;
-}
-
-interface Post {
-  Body: Record<string, unknown>;
 }
 
 interface PostAgain extends Post {
@@ -34,7 +32,6 @@ export const PAY_CONTROL_ROUTES = [
   'POST /sandbox/pay/switch {percent, mchId?}',
 ];
 
-const DONE = { ok: true };
 const OUTCOMES: readonly Exclude<RefundStatus, 'PROCESSING'>[] = ['SUCCESS', 'ABNORMAL', 'CLOSED'];
 
 /** Registers the routes of WeChat Pay and of deliveries. Their responses contain no key and no complete openid. */

@@ -3,14 +3,11 @@ import type { Pushes } from '../push/pushes.js';
 import { isObject } from '../transport/request.js';
 import { SandboxError } from '../world/sandbox-error.js';
 import { Fields } from './fields.js';
+import type { Post } from './json-api.js';
 
 /** The part of the sandbox that these routes use. */
 export interface PushControlParts {
   pushes: Pushes;
-}
-
-interface Post {
-  Body: Record<string, unknown>;
 }
 
 /** The routes of {@link pushControl}, as `GET /sandbox` lists them. */
