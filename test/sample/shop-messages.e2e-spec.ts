@@ -13,6 +13,7 @@ const MESSAGE = {
     time3: '{paidAt}',
     character_string4: '{number}',
   },
+  page: 'pages/order/order?id={id}',
 };
 
 describe('the message that an order is paid', () => {
@@ -50,6 +51,7 @@ describe('the message that an order is paid', () => {
           time3: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d$/),
           character_string4: order.number,
         },
+        page: `pages/order/order?id=${order.id}`,
       },
     ]);
     expect(sends()).toBe(before + 1);

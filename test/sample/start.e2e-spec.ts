@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { startWechatSandbox } from 'nestjs-wechat-sandbox';
+import { DEFAULT_APPS, startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
 import { mp3 } from '../support/audio.js';
 import { buildApp, compiled, runApp } from '../support/built-app.js';
@@ -59,6 +59,10 @@ describe('the compiled app', () => {
       for (const end of ['SIGKILL', 'SIGINT'] as const) {
         const app = run('demo', { cwd, env: { PORT } });
         const output = await app.says('Ctrl-C');
+        const [, sandbox = ''] = /(http\S+)\/sandbox/.exec(output) ?? [];
+        const alice = clientOf(`${sandbox}/sandbox/users/alice`);
+        const templateIds = DEFAULT_APPS[0]!.templates!.map(({ id }) => id);
+        await alice('POST /requestSubscribeMessage', { body: { templateIds } });
         const walk = output
           .split('\n')
           .filter((line) => line.startsWith('  ') && /curl/.test(line))
@@ -69,6 +73,14 @@ describe('the compiled app', () => {
         expect(payment).toEqual({ errMsg: 'requestPayment:ok' });
         expect(order).toMatchObject({ code: 200, data: { status: 'paid', amount: 2200 } });
         ids.push(me.data.id);
+        const { id, number } = order.data;
+        await until(async () => (await alice('GET /messages')).body.length > 0);
+        expect((await alice('GET /messages')).body).toMatchObject([
+          {
+            page: `pages/order/order?id=${id}`,
+            data: { thing1: '拿铁', amount2: '22.00', character_string4: number },
+          },
+        ]);
         if (end === 'SIGINT')
           await expectRefused(run('demo', { cwd, env: { PORT: await newPort() } }));
         expect(await app.stop(end)).toBe(end === 'SIGINT' ? 0 : null);
@@ -78,14 +90,28 @@ describe('the compiled app', () => {
     });
   });
 
-  describe('with a .env file that names another folder for uploads', () => {
-    it('does not use that folder (npm start)', async () => {
+  describe('with a .env file of a production', () => {
+    it('uses neither its servers nor its folder for uploads (npm start)', async () => {
       const production = join(cwd, 'production');
       const recording = join(production, 'recordings', NO_ID);
       mkdirSync(dirname(recording), { recursive: true });
       writeFileSync(recording, 'x');
       utimesSync(recording, 0, 0);
-      writeFileSync(join(cwd, '.env'), `UPLOAD_DIR=${production}\n`);
+      const others = {
+        UPLOAD_DIR: production,
+        DATABASE_URL: 'postgres://127.0.0.1:1/production',
+        REDIS_URL: 'redis://127.0.0.1:1',
+        REDIS_WAIT_REPLICAS: '1',
+        CACHE_REDIS_URL: 'redis://127.0.0.1:1',
+        STORAGE_URL: 's3://production?endpoint=http://127.0.0.1:1',
+        STORAGE_REDIRECT: 'on',
+      };
+      writeFileSync(
+        join(cwd, '.env'),
+        Object.entries(others)
+          .map(([name, value]) => `${name}='${value}'\n`)
+          .join(''),
+      );
       await copyEmbeddedTo(join(cwd, 'var/db'));
       const app = run('demo', { cwd, env: { PORT: await newPort() } });
       await app.says('Ctrl-C');

@@ -34,7 +34,7 @@ function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): E
   const notifyUrl = `${publicUrl}/wechat/pay/notify`;
   return {
     LOG_LEVEL: 'warn',
-    ...withoutPay(env),
+    ...ownSettings(env),
     ...pay.merchant.env({ notifyUrl }),
     NODE_ENV: 'development',
     PUBLIC_URL: publicUrl,
@@ -42,15 +42,12 @@ function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): E
     WECHAT_PUSH_AES_KEY: PUSH.aesKey,
     WECHAT_PUSH_PATH: PUSH_PATH,
     CONTENT_CHECK: 'on',
+    SUBSCRIBE_ORDER_PAID: JSON.stringify(paidMessage(of('mini-program')?.templates[0]?.id)),
     WECHAT_API_BASE_URL: url,
     WECHAT_MINI_APP_ID: of('mini-program')?.appId,
     WECHAT_MINI_APP_SECRET: of('mini-program')?.secret,
     WECHAT_MOBILE_APP_ID: of('mobile')?.appId,
     WECHAT_MOBILE_APP_SECRET: of('mobile')?.secret,
-    WECHAT_APPS: undefined,
-    WECHAT_ENCRYPTION_KEYS: undefined,
-    REDIS_URL: undefined,
-    DATABASE_URL: undefined,
     UPLOAD_DIR,
     SHUTDOWN_DRAIN: '0s',
   };
@@ -58,12 +55,25 @@ function demoEnvironment(env: Environment, { apps, url, pay }: WechatSandbox): E
 
 const publicUrlOf = (env: Environment): string => `http://${HOST}:${env['PORT'] ?? DEFAULT_PORT}`;
 
-/** The sandbox's merchant has other variables than one in a `.env` file, and some exclude each other. */
-function withoutPay(env: Environment): Environment {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !name.startsWith('WECHAT_PAY_')),
-  );
+/** Variables of other apps, servers, keys and stores. A `.env` file can have them, for production. */
+const OTHERS =
+  /^(WECHAT_(APPS|ENCRYPTION_KEYS|PAY_.*|WEBSITE_.*)|(CACHE_)?REDIS_.*|DATABASE_URL|STORAGE_.*)$/;
+
+function ownSettings(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OTHERS.test(name)));
 }
+
+/** The message of the sandbox's template about a paid order. */
+const paidMessage = (templateId?: string): object => ({
+  templateId,
+  data: {
+    thing1: '{product}',
+    amount2: '{amount}',
+    time3: '{paidAt}',
+    character_string4: '{number}',
+  },
+  page: 'pages/order/order?id={id}',
+});
 
 const welcome = (app: string, sandbox: string, simulator: string): string => `
 nestjs-wechat is running, together with a fake WeChat platform.

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { InjectRepository } from '@nestjs/typeorm';
-import { fitTemplateData, SubscribeMessageService } from 'nestjs-wechat';
+import { fitTemplateData, OnWechatMessage, SubscribeMessageService } from 'nestjs-wechat';
 import { Repository } from 'typeorm';
 import { AppClock } from '../common/app-clock.js';
 import { DueJob, LOOK_EVERY_MS } from '../common/due-job.js';
@@ -31,6 +31,12 @@ export class OrderMessages extends DueJob<Order> {
   override run(): Promise<void> {
     return super.run();
   }
+
+  /** WeChat pushes what users choose, and what became of a message. They change no order. Without a handler a warning is logged. */
+  @OnWechatMessage('event', 'subscribe_msg_popup_event')
+  @OnWechatMessage('event', 'subscribe_msg_change_event')
+  @OnWechatMessage('event', 'subscribe_msg_sent_event')
+  chosen(): void {}
 
   protected async workOn(order: Order): Promise<void> {
     if (!(await this.steps.takeMessage(order))) return;

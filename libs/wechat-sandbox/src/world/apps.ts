@@ -18,7 +18,7 @@ export interface SandboxAppOptions {
   name?: string;
   /** The open-platform account of the app. Apps of one account share unionids. `false`: no account, so no unionid. @default true */
   openPlatform?: string | boolean;
-  /** The pages of the released version, for `check_path` of the QR codes. @default ['pages/index/index'] */
+  /** The pages of the released version. Codes, links and subscribe messages open no other page. @default ['pages/index/index', 'pages/order/order'] */
   releasedPages?: string[];
   /** IP addresses that may request an access token. Others get 40164. @default all */
   ipWhitelist?: string[];
@@ -119,7 +119,7 @@ function withDefaults(options: SandboxAppOptions): SandboxApp {
     secret,
     kind: options.kind ?? 'mini-program',
     name: options.name ?? appId,
-    releasedPages: options.releasedPages ?? ['pages/index/index'],
+    releasedPages: options.releasedPages ?? ['pages/index/index', 'pages/order/order'],
     ipWhitelist: options.ipWhitelist ?? [],
     redirectDomains: options.redirectDomains ?? [],
     tradeManaged: options.tradeManaged ?? true,
