@@ -144,10 +144,8 @@ class ProfileService {
     sent: { rawData: string; signature: string; encryptedData: string; iv: string },
   ) {
     await this.crypto.verifyRawData(session, sent);
-    const { nickName, avatarUrl } = await this.crypto.decryptOpenData<WechatUserProfile>(
-      session,
-      sent,
-    );
+    await this.crypto.decryptOpenData(session, sent); // recent, and of this user and app
+    const { nickName, avatarUrl } = JSON.parse(sent.rawData) as WechatUserProfile;
     return { nickName, avatarUrl };
   }
 }

@@ -17,6 +17,7 @@ import {
 import type { WechatSession, WechatUserProfile, WechatUserResolver } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
+import { withStart } from '../support/profiles.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
@@ -259,6 +260,12 @@ describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) =>
     expect(await post('/profile', profile)).toEqual([201, { nickName }]);
     expect(await post('/nested', { profile, note: 'hi' })).toEqual([201, { nickName, note: 'hi' }]);
     expect(await post('/steps', steps)).toEqual([201, { isDto: true, days: expect.any(Number) }]);
+
+    const forged = withStart(await user.getUserProfile(), '{"nickName":"微', '{"nickName":"骂');
+    const { encryptedData, iv } = forged;
+    const control = await post('/profile', { encryptedData, iv });
+    expect(control).toEqual([201, { nickName: '骂信用户' }]);
+    expect(await post('/profile', forged)).toEqual([201, { nickName: '微信用户' }]);
 
     expect(
       await post('/steps', { encryptedData: profile.encryptedData, iv: profile.iv }),

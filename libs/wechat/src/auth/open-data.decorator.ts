@@ -6,7 +6,8 @@ import { authIn } from './request-auth.js';
 
 /**
  * Injects the open data of the body, decrypted with the session_key of this session. The body has `{ encryptedData, iv }`, and
- * `{ rawData, signature }` if the page sends them; the signature is then verified first. In GraphQL and WebSockets the body is
+ * `{ rawData, signature }` if the page sends them; the signature is then verified first, and the values of `rawData` replace the
+ * decrypted ones, because a client can change the first 16 bytes of encrypted data. In GraphQL and WebSockets the body is
  * the arguments of the field and the message. Name a property if the open data is nested in it. Pass a pipe to convert it.
  *
  * @example
@@ -36,9 +37,11 @@ async function decrypted(
   const body = bodyOf(context) as Record<string, unknown> | undefined;
   const sent = ((property === undefined ? body : body?.[property]) ?? {}) as EncryptedOpenData &
     SignedRawData;
-  if (sent.rawData !== undefined || sent.signature !== undefined)
-    await crypto.verifyRawData(session, sent);
-  return crypto.decryptOpenData(session, sent);
+  if (sent.rawData === undefined && sent.signature === undefined)
+    return crypto.decryptOpenData(session, sent);
+  await crypto.verifyRawData(session, sent);
+  const data = await crypto.decryptOpenData(session, sent);
+  return { ...data, ...(JSON.parse(sent.rawData) as object) };
 }
 
 /** Returns the body of the request, the message, or the arguments of the field. */
