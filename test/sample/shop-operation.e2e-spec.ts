@@ -186,7 +186,7 @@ describe('a shop that gets no notifications', () => {
   let shop: CoffeeShop;
   let alice: Customer;
   beforeAll(async () => {
-    shop = await startCoffeeShop({ hasTimer: true, env: { WECHAT_PAY_TIMEOUT: '2s' } });
+    shop = await startCoffeeShop({ hasTimer: true, env: { WECHAT_PAY_TIMEOUT: '3s' } });
     alice = await shop.customer();
   });
   beforeEach(() => shop.wechat.everyDelivery({ drop: true }));
@@ -201,10 +201,10 @@ describe('a shop that gets no notifications', () => {
   it('responds 503 if the calls of one request take longer than the timeout together, and works on', async () => {
     const order = await alice.buy();
     const query = '/v3/pay/transactions/out-trade-no/:no';
-    shop.wechat.next(`${query}/close`, { delay: '700ms' });
-    shop.wechat.next(query, { delay: '700ms' });
+    shop.wechat.next(`${query}/close`, { delay: '1s' });
+    shop.wechat.next(query, { delay: '1s' });
     shop.wechat.next(query, { hang: true });
-    shop.wechat.next(query, { delay: '700ms' });
+    shop.wechat.next(query, { delay: '1s' });
     const { status, headers, body } = await alice.on(order, 'cancel');
     expect([status, headers.get('retry-after'), body.error]).toEqual([
       503,
