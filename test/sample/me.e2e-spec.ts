@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { describeOnEachDatabase } from '../support/databases.js';
 import { signedProfile } from '../support/profiles.js';
@@ -164,6 +165,15 @@ describeOnEachDatabase('me', (database) => {
         const response = await s.call('PUT /me/profile', { token: session_rd, body });
         expect([response.status, response.body]).toEqual([400, SIGNATURE_MISMATCH]);
       }
+      const signed = {
+        rawData: 'no JSON',
+        signature: hash('sha1', `no JSON${wechat.sessionKey()}`),
+      };
+      const { status } = await s.call('PUT /me/profile', {
+        token: session_rd,
+        body: { ...profile, ...signed },
+      });
+      expect(status).toBe(400);
       expect((await s.call('GET /me', { token: session_rd })).body.data.nickName).toBeNull();
     });
 

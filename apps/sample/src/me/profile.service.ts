@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CryptoService, WechatDecryptError } from 'nestjs-wechat';
 import type { WechatSession, WechatUserProfile } from 'nestjs-wechat';
+import { BadRequestError } from '../common/app-error.js';
 import type { User } from '../users/user.entity.js';
 import type { Profile } from '../users/users.service.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
@@ -29,8 +30,19 @@ export class ProfileService {
       iv,
     });
     if (nickName === undefined) throw new WechatDecryptError(); // open data of this user, but not a profile
-    return this.avatars.saveUser(user, profileFrom(JSON.parse(rawData) as object));
+    return this.avatars.saveUser(user, profileFrom(parsed(rawData)));
   }
+}
+
+/** @throws BadRequestError if it is not a JSON object. WeChat signs nothing else, but an exception of the parser would be 500. */
+function parsed(rawData: string): Partial<WechatUserProfile> {
+  try {
+    const profile: unknown = JSON.parse(rawData);
+    if (typeof profile === 'object' && profile !== null) return profile;
+  } catch {
+    // the error below says it
+  }
+  throw new BadRequestError('rawData must be the profile that WeChat returned');
 }
 
 /** WeChat has changed its optional fields over the years, so each is checked. */
