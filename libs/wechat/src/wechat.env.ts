@@ -28,6 +28,7 @@ const VARIABLES: Record<string, string> = {
  * variables. An empty variable counts as absent.
  *
  * @param environment usually `process.env`
+ * @param options
  * @param options.apps replaces the apps of the variables, for example by a `WechatAppRegistry`
  * @throws WechatConfigError with every problem at once. It names the variables and never a value.
  * @example

@@ -70,7 +70,7 @@ export class AccessTokenService implements BeforeApplicationShutdown {
 
   /**
    * Returns the current access token.
-   * @param appId a mini program. @default the first one
+   * @param appId a mini program. Default: the first one
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-access-token/getStableAccessToken.html
    * @throws WechatAppError, WechatConfigError, WechatRateLimitError, WechatUnavailableError, WechatResponseError, StoreUnavailableError
    */

@@ -88,6 +88,7 @@ const SUBPROTOCOL = /(?:^|,) *session-rd\.([^\s,]+)/;
  *
  * A bearer that does not have the format of a token of this library, such as a JWT, may be sent beside `X-Session-Rd`.
  *
+ * @param request of HTTP, or the one that opens a WebSocket
  * @throws WechatBadRequestError if the two headers carry two different tokens of this library
  * @example
  * ```ts

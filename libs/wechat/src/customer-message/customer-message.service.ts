@@ -82,6 +82,10 @@ export class CustomerMessageService {
    * Shows or hides 对方正在输入 on the user's phone. WeChat hides it after 15 seconds, and when a message is sent. It works within 30
    * seconds after a message from or to the user. It resolves if it is shown already.
    *
+   * @param typing
+   * @param typing.openid the user
+   * @param typing.on whether to show it
+   * @param typing.appId the mini program; the first one by default
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/setTyping.html
    * @throws WechatReplyWindowError, WechatBadRequestError, and what WechatApiClient.call throws
    */

@@ -83,7 +83,8 @@ export class MobileOAuthService {
   /**
    * Starts the login of a website. Redirect the browser to `url`; WeChat redirects it back to `redirectUri?code=…&state=…`.
    *
-   * @param options.appId an app of kind `website`. @default the first one
+   * @param options
+   * @param options.appId an app of kind `website`. Default: the first one
    * @param options.device a random value that only this browser has, such as an HttpOnly cookie. Pass the same value to
    *   `handleCallback`
    * @see https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html
@@ -122,7 +123,9 @@ export class MobileOAuthService {
    * Finishes the login of a website. The state can be used once, within ten minutes, by the browser that started the login.
    * So an attacker cannot make a browser log in to the attacker's account (login CSRF).
    *
-   * @param callback.code, callback.state the query of the callback
+   * @param callback
+   * @param callback.code of the query of the callback
+   * @param callback.state of the query of the callback
    * @param callback.device the value that `createAuthorizationUrl` got
    * @returns a token, and in how many seconds it expires
    * @throws WechatBadRequestError if the code or the state is not valid; WechatAppError, WechatCodeError,
@@ -147,7 +150,8 @@ export class MobileOAuthService {
   /**
    * Logs a user of a mobile app in with the code of WeChat's SDK.
    *
-   * @param options.appId an app of kind `mobile`. @default the first one
+   * @param options
+   * @param options.appId an app of kind `mobile`. Default: the first one
    * @returns a token, and in how many seconds it expires
    * @throws WechatBadRequestError if the code is not valid, or the app is a website; WechatAppError, WechatCodeError,
    *   WechatUnavailableError, WechatResponseError, WechatConfigError, StoreUnavailableError
@@ -181,7 +185,9 @@ export class MobileOAuthService {
   /**
    * Returns the user's name and picture. They are fetched from WeChat the first time and with `refresh: true`, and returned
    * from the store otherwise. An expired access token is refreshed first.
-   * @param options `refresh`: default false; `avatarSize` in pixels: default the size that WeChat returns
+   * @param options
+   * @param options.refresh default: false
+   * @param options.avatarSize default: the size that WeChat returns
    * @throws WechatSessionError also if WeChat has ended the authorisation; WechatUnavailableError, WechatResponseError,
    *   StoreUnavailableError
    */

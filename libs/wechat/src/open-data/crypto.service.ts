@@ -42,6 +42,7 @@ export class CryptoService {
    * Decrypts the data of `wx.getUserInfo`, the phone button, `wx.getWeRunData` and similar functions, and checks that it has
    * the session's app and user and is no older than `openData.maxAge`.
    *
+   * @param data as the mini program got it
    * @returns the decrypted object
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
    * @throws WechatBadRequestError if a field is absent, WechatDecryptError for every other cause,
@@ -69,6 +70,7 @@ export class CryptoService {
   /**
    * Verifies the signature of `rawData`. Pass `rawData` unchanged: the signature is over its bytes.
    *
+   * @param data as the mini program got it
    * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
    * @throws WechatBadRequestError if a field is absent, WechatSignatureError if the signature does not match,
    *   WechatRateLimitError after ten failures of this user in this app within ten minutes, StoreUnavailableError

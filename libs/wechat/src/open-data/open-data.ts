@@ -213,6 +213,7 @@ const SHA1_HEX = /^[0-9a-f]{40}$/;
 /**
  * Checks that `signature` is sha1(rawData + session_key), which proves that WeChat made `rawData` for this user.
  *
+ * @param input `rawData` and `signature` as the mini program got them, and the session_key of the user
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.html
  * @throws WechatSignatureError if the signature does not match
  *

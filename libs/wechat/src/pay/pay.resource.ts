@@ -31,6 +31,7 @@ const TAG_BYTES = 16;
  * Decrypts a resource of WeChat Pay.
  *
  * @experimental
+ * @param input
  * @param input.apiV3Key 32 bytes as text, or a key object
  * @returns the text, which is JSON in a notification and PEM in a certificate
  * @throws WechatBadRequestError if the resource or the key has the wrong shape, or if it was encrypted with another key

@@ -126,6 +126,7 @@ export function signText(text: string, privateKey: KeyObject): Promise<string> {
  * Signs the parameters of `wx.requestPayment`. `PaymentService.signRequestPayment` does the same without blocking the event loop.
  *
  * @experimental
+ * @param input
  * @param input.privateKey the merchant's private key as PEM or key object
  * @param input.timeStamp seconds since 1970. Default: now
  * @param input.nonceStr at most 32 letters and digits. Default: random
@@ -158,6 +159,7 @@ export function signRequestPayment({
  * Signs the parameters of WeChat's SDK for mobile apps (App 支付). It signs the bare prepay id.
  *
  * @experimental
+ * @param input
  * @param input.privateKey the merchant's private key as PEM or key object
  * @param input.timeStamp seconds since 1970. Default: now
  * @param input.nonceStr at most 32 letters and digits. Default: random
@@ -240,6 +242,7 @@ export function checkSignature(
  * Verifies that WeChat Pay signed these bytes: the body of a response or of a notification.
  *
  * @experimental
+ * @param input
  * @param input.body the exact bytes; an object that was parsed and serialised again does not verify
  * @param input.keys the key is chosen by `Wechatpay-Serial`
  * @param input.now default: the time of this server

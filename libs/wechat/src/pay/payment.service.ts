@@ -115,7 +115,8 @@ export class PaymentService {
 
   /**
    * Signs the parameters of `wx.requestPayment` for a prepay id that is not older than two hours.
-   * @param options `appId`: the app of the prepay; default as in `Prepay`
+   * @param options
+   * @param options.appId the app of the prepay; default as in `Prepay`
    * @throws WechatConfigError if no app is known
    * @see https://pay.weixin.qq.com/doc/v3/merchant/4012791898
    */

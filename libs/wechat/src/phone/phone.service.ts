@@ -47,6 +47,7 @@ export class PhoneService {
    * Returns the phone number for a code of `<button open-type="getPhoneNumber">`. The code is valid once and for five minutes. It is
    * not a code of `wx.login`.
    *
+   * @param options
    * @param options.openid the user; WeChat then refuses a code of another user
    * @param options.appId the mini program; the first one by default
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html

@@ -141,6 +141,7 @@ export class MessagePushService implements OnApplicationBootstrap, BeforeApplica
   /**
    * Verifies and decrypts a push, without running a handler.
    *
+   * @param request as your controller received it
    * @throws WechatCallbackError (403) if it is not WeChat's, is too old or belongs to another app; WechatBadRequestError if it is not a
    *   message; WechatAppError if the app has no push token; WechatConfigError if `body` is not a Buffer, or if it is XML and
    *   `@rgrove/parse-xml` is not installed

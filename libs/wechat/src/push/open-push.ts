@@ -36,6 +36,7 @@ export interface OpenPushInput {
  * Verifies and decrypts a push. It needs no module and runs no handler.
  *
  * @experimental
+ * @param push the request, and what the page 消息推送 of the console has
  * @throws WechatCallbackError (403) if it is not WeChat's, is too old or belongs to another app; WechatBadRequestError if it is not a
  *   message; WechatConfigError if it is XML and `@rgrove/parse-xml` is not installed
  * @example

@@ -70,7 +70,8 @@ export class SessionService {
    * Logs a user in with the code of `wx.login`. Concurrent calls with the same code share one exchange and get the same
    * `session_rd`.
    *
-   * @param options.appId the mini program. @default the first one of the options
+   * @param options
+   * @param options.appId the mini program. Default: the first one of the options
    * @param options.replaces a `session_rd` that the client still has, also one that is no longer valid. Its session is revoked
    *   after the login. If the token was replaced and its grace time is over, `reuse` is emitted.
    * @throws WechatBadRequestError, WechatAppError, WechatCodeError, WechatBlockedError, WechatRateLimitError,
@@ -108,6 +109,7 @@ export class SessionService {
    * earlier, is reuse: the session is revoked and `reuse` is emitted. If neither the refresh nor its repetition has a
    * `requestId`, a thief with a copy of the token cannot be distinguished from the client during the grace time.
    *
+   * @param options
    * @param options.requestId made by the client for this refresh, at random; 1 to 128 printable ASCII characters
    * @throws WechatBadRequestError, WechatSessionError, StoreUnavailableError
    */
@@ -213,7 +215,8 @@ export class SessionService {
    * A revocation by this instance ends it at once. A revocation by another instance and the expiry end it at the next read of the
    * store. The store is read on subscription and then every `every`. While the store does not respond it stays open.
    *
-   * @param options.every time between two reads. @default '15s'
+   * @param options
+   * @param options.every time between two reads. Default: '15s'
    * @throws WechatBadRequestError if `every` is not a duration above zero
    * @example
    * ```ts

@@ -53,6 +53,7 @@ export function setSession(
 /**
  * Returns a guard that replaces `SessionGuard` in a test. It accepts every request and sets this session on it.
  *
+ * @param options
  * @param options.session default: `fakeSession()`. `null` for requests without a session
  * @param options.user what `@CurrentUser()` injects. Default: `{ appId, openid, unionid? }` of the session
  * @example
