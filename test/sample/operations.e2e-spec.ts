@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { StoreUnavailableError, WechatStore } from 'nestjs-wechat';
 import { Client } from 'pg';
 import type { QueryConfig } from 'pg';
@@ -16,6 +18,7 @@ import { Contents } from '../../apps/sample/src/content/contents.js';
 import { MediaChecks } from '../../apps/sample/src/content/media-checks.js';
 import { Verdicts } from '../../apps/sample/src/content/verdicts.js';
 import { migrateAndConnect } from '../../apps/sample/src/database/migrate.js';
+import { FOLDERS } from '../../apps/sample/src/files/file-store.js';
 import { OrderMessages } from '../../apps/sample/src/shop/order-messages.js';
 import { Reconciliation } from '../../apps/sample/src/shop/reconciliation.js';
 import { UsersService } from '../../apps/sample/src/users/users.service.js';
@@ -24,8 +27,10 @@ import { mp3 } from '../support/audio.js';
 import { waitingOf } from '../support/coffee-shop.js';
 import { expectDatabaseDown } from '../support/database-down.js';
 import { onPostgres } from '../support/databases.js';
+import { statusesOf } from '../support/http.js';
 import { file, uploadTo } from '../support/multipart.js';
 import { person, registered } from '../support/people.js';
+import { PNG_PICTURE } from '../support/pictures.js';
 import { endConnections, startPostgres } from '../support/postgres.js';
 import type { Postgres } from '../support/postgres.js';
 import { until } from '../support/redis.js';
@@ -538,6 +543,35 @@ onPostgres('a PostgreSQL server', (bin) => {
       const naive = (options: DataSourceOptions) => new DataSource(options).initialize();
       expect(await rowsAfterTimeout(naive)).toBe(0);
     });
+  });
+
+  it('leaves no file of uploads whose rows it does not write in time, so they do not escape the quota', async () => {
+    const url = await postgres.createDatabase();
+    const s = await start({ database: { url } });
+    apps = [s];
+    const { session_rd: token } = await s.login();
+    const upload = (route: string, content: Buffer) =>
+      uploadTo(s.url)(route, token, [file(content)]);
+    const both = () =>
+      Promise.all([upload('POST /recordings', mp3(1000)), upload('PUT /me/avatar', PNG_PICTURE)]);
+    const files = async (): Promise<number[]> =>
+      (await Promise.all(FOLDERS.map((folder) => readdir(join(s.uploads, folder))))).map(
+        ({ length }) => length,
+      );
+    const other = new Client(url);
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM users FOR UPDATE');
+    expect([statusesOf(await both()), await files()]).toEqual([
+      [503, 503],
+      [0, 0],
+    ]);
+    await other.query('ROLLBACK');
+    await other.end();
+    expect([statusesOf(await both()), await files()]).toEqual([
+      [200, 201],
+      [1, 1],
+    ]);
   });
 
   it('answers 503 to the request that ends a deadlock: a recording is deleted while its verdict is stored', async () => {

@@ -75,8 +75,13 @@ export class AvatarsService implements FileIndex, ContentHolder {
     const picture = await scratch.inspect(file, () => this.reencode(file));
     await scratch.discard(file);
     const name = `${randomBytes(16).toString('hex')}.jpg`;
-    const saveRow = (): Promise<void> => this.replace(user, (db) => this.add(db, user, name));
-    await this.files.save(picture, name, saveRow);
+    await this.files.save(picture, name, (beforeCommit) =>
+      this.replace(user, async (db) => {
+        const replaced = await this.add(db, user, name);
+        beforeCommit();
+        return replaced;
+      }),
+    );
     return this.users.save(user, {});
   }
 

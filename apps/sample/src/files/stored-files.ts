@@ -35,13 +35,22 @@ export class StoredFiles {
     private readonly scratch: Scratch,
   ) {}
 
-  /** Stores a part under a name, then saves its row. If the database fails, the row may have been committed, so the file stays. */
-  async save<Row>(part: PartFile, name: string, saveRow: () => Promise<Row>): Promise<Row> {
+  /**
+   * Stores a part under a name, then saves its row. If the row is not saved, the file is removed. If the database fails at the commit, the row
+   * may have been saved, so the file stays.
+   * @param saveRow calls its parameter as the last step before the commit
+   */
+  async save<Row>(
+    part: PartFile,
+    name: string,
+    saveRow: (beforeCommit: () => void) => Promise<Row>,
+  ): Promise<Row> {
     await this.put(part, name);
+    let mayBeSaved = false;
     try {
-      return await saveRow();
+      return await saveRow(() => void (mayBeSaved = true));
     } catch (error) {
-      if (!isDatabaseUnavailable(error)) await this.remove([name]);
+      if (!mayBeSaved || !isDatabaseUnavailable(error)) await this.remove([name]);
       throw error;
     }
   }

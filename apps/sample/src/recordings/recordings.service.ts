@@ -96,7 +96,9 @@ export class RecordingsService implements FileIndex, ContentHolder {
     const recording = this.rows.create({ id: randomUUID(), userId, fileSize: file.size, ...audio });
     for (const difference of describeDifferences(reported, recording))
       this.logger.warn(`A client reported wrong values for a recording: ${difference}.`);
-    return this.files.save(file, recording.id, () => this.insert(recording, user));
+    return this.files.save(file, recording.id, (beforeCommit) =>
+      this.insert(recording, user, beforeCommit),
+    );
   }
 
   /**
@@ -199,7 +201,11 @@ export class RecordingsService implements FileIndex, ContentHolder {
     return recording;
   }
 
-  private async insert(recording: Recording, user: User): Promise<Recording> {
+  private async insert(
+    recording: Recording,
+    user: User,
+    beforeCommit: () => void,
+  ): Promise<Recording> {
     const { id, format, fileSize } = recording;
     const content = {
       kind: 'recording',
@@ -208,9 +214,11 @@ export class RecordingsService implements FileIndex, ContentHolder {
       extension: format,
       isCheckable: format !== 'm4a' && fileSize <= MAX_CHECKED_BYTES,
     } as const;
-    const inserted = await insertWithinQuota(this.rows.manager, recording, this.allowed, (db) =>
-      this.contents.add(db, { ...content, user }),
-    );
+    const { rows, allowed } = this;
+    const inserted = await insertWithinQuota(rows.manager, recording, allowed, async (db) => {
+      await this.contents.add(db, { ...content, user });
+      beforeCommit();
+    });
     if (!inserted) throw new AccountDeletedError(); // the account was deleted while the file was received
     return recording;
   }
