@@ -1,3 +1,4 @@
+import { DEFAULT_APPS } from 'nestjs-wechat-sandbox';
 import type { SandboxUser } from 'nestjs-wechat-sandbox';
 import type { Browser, BrowserContextOptions, Locator, Page, Route } from 'playwright-core';
 import { startCoffeeShop } from '../support/coffee-shop.js';
@@ -15,6 +16,18 @@ const NEWS = '接收订单通知 / Allow order news';
 const ALLOW = '允许 / Allow';
 const REJECT = '拒绝 / Reject';
 
+/** The message of the sandbox's template. */
+const PAID_MESSAGE = {
+  templateId: DEFAULT_APPS[0]?.templates?.[0]?.id,
+  data: {
+    thing1: '{product}',
+    amount2: '{amount}',
+    time3: '{paidAt}',
+    character_string4: '{number}',
+  },
+  page: 'pages/order/order?id={id}',
+};
+
 describeBrowser('the shop in the simulator', () => {
   let s: CoffeeShop;
   let url: string;
@@ -23,7 +36,8 @@ describeBrowser('the shop in the simulator', () => {
   let complaints: string[];
 
   beforeAll(async () => {
-    s = await startCoffeeShop({ hasTimer: true, sandbox: { demoUsers: true } });
+    const env = { SUBSCRIBE_ORDER_PAID: JSON.stringify(PAID_MESSAGE) };
+    s = await startCoffeeShop({ hasTimer: true, sandbox: { demoUsers: true }, env });
     url = s.wechat.simulate(s.url);
     browser = await launch();
   });
@@ -165,12 +179,10 @@ describeBrowser('the shop in the simulator', () => {
   });
 
   it('shows the message of an allowed template as a banner, which opens the order, and not again after a reload', async () => {
-    const user = await openLoggedIn();
+    await openLoggedIn();
     await openSheet();
-    const sync = page.waitForResponse(/\/sync$/);
-    await press(CONFIRM);
-    const { id } = (await (await sync).json()).data;
-    await orderIs('paid');
+    await press(CANCEL);
+    await orderIs('pending');
     await press(NEWS);
     await press(REJECT);
     await shows('没有允许订单通知');
@@ -178,9 +190,14 @@ describeBrowser('the shop in the simulator', () => {
     await screenshot(page, 'subscribe');
     await press(ALLOW);
     await shows('已允许一条订单通知');
+    await press(PAY);
+    await press(CONFIRM);
+    await orderIs('paid');
+    const banner = page.getByRole('button', { name: /订单支付成功通知/ });
+    await banner.waitFor();
+    await screenshot(page, 'message');
     await press('返回');
-    await sendOrderPaid(s, user, id);
-    await page.getByRole('button', { name: /订单支付成功通知/ }).click();
+    await banner.click();
     await orderIs('paid');
     expect(await page.locator('.message-banner').count()).toBe(0);
     const messages = page.waitForResponse(/\/messages$/);
@@ -267,27 +284,3 @@ describeBrowser('the shop in the simulator', () => {
 });
 
 const SIDEWAYS = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-
-/** Sends the message of the sandbox's template about an order. */
-async function sendOrderPaid({ wechat }: CoffeeShop, user: SandboxUser, id: string): Promise<void> {
-  const { appId, secret, templates } = wechat.apps[0]!;
-  const post = async (path: string, body: object): Promise<any> =>
-    (
-      await fetch(`${wechat.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
-    ).json() as Promise<any>;
-  const token = { grant_type: 'client_credential', appid: appId, secret };
-  const { access_token } = await post('/cgi-bin/stable_token', token);
-  const { errcode } = await post(`/cgi-bin/message/subscribe/send?access_token=${access_token}`, {
-    touser: user.openid(appId),
-    template_id: templates[0]!.id,
-    miniprogram_state: 'developer',
-    page: `pages/order/order?id=${id}`,
-    data: {
-      thing1: { value: '拿铁' },
-      amount2: { value: '¥22.00' },
-      time3: { value: '2026年11月20日 16:00' },
-      character_string4: { value: '20261120482910573641' },
-    },
-  });
-  expect(errcode).toBe(0);
-}
