@@ -64,7 +64,6 @@ export async function withReferenceApp<T>(
     PORT: String(port),
     JWT_SECRET: 'the-secret-of-a-benchmark-with-32-bytes',
     LOGIN_RATE_LIMIT: '0',
-    ORDER_RATE_LIMIT: '0',
     LOG_LEVEL: logLevel,
     WECHAT_API_BASE_URL: url,
     WECHAT_MINI_APP_ID: miniProgram.appId,
