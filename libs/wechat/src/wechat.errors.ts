@@ -516,6 +516,10 @@ export class StoreUnavailableError extends WechatError<'ERR_STORE_UNAVAILABLE'> 
   static override readonly code = 'ERR_STORE_UNAVAILABLE';
   override readonly retryAfter = 1;
 
+  /**
+   * @param options
+   * @param options.cause the error of Redis or of the connection
+   */
   constructor(
     message = 'The session store did not respond. Its log lines name the cause. The connection is retried automatically.',
     { cause }: { cause?: unknown } = {},
