@@ -33,6 +33,7 @@ export async function checkApi() {
     ...outdated.map((name) => `etc/${name}.api.md is out of date.`),
     ...(textOf(written) === textOf(reference) ? [] : ['docs/api is out of date.']),
     ...forgotten,
+    ...nameless(written),
     ...unexplained(),
   ];
 }
@@ -41,7 +42,7 @@ async function updateApi() {
   const { forgotten } = reports({ update: true });
   rmSync(reference, { recursive: true, force: true });
   await writeReference(reference);
-  return [...forgotten, ...unexplained()];
+  return [...forgotten, ...nameless(reference), ...unexplained()];
 }
 
 /** @returns the names of the reports that were out of date, and a line for each type that should be exported. */
@@ -112,6 +113,14 @@ function configOf(name, entry) {
       },
     },
   });
+}
+
+/** Without a `@param` for a destructured parameter, TypeDoc writes `__namedParameters` and drops the descriptions of its fields. */
+function nameless(folder) {
+  return (textOf(folder) ?? '')
+    .split('\n')
+    .filter((line) => /^> .*__namedParameters/.test(line))
+    .map((line) => `A parameter has no name. Add a line such as "@param options" to: ${line}`);
 }
 
 function unexplained() {
