@@ -17,7 +17,7 @@ import {
 import type { WechatSession, WechatUserProfile, WechatUserResolver } from 'nestjs-wechat';
 import { startWechatSandbox } from 'nestjs-wechat-sandbox';
 import type { WechatSandbox } from 'nestjs-wechat-sandbox';
-import { withStart } from '../support/profiles.js';
+import { signedText, withStart } from '../support/profiles.js';
 import { closeTeamApps, optionsFor, startTeamApp } from '../support/team-app.js';
 import type { TeamApp } from '../support/team-app.js';
 
@@ -273,6 +273,10 @@ describe.each(['express', 'fastify'] as const)('@OpenData() on %s', (adapter) =>
     expect(await post('/profile', { ...profile, signature: '0'.repeat(40) })).toEqual([
       400,
       error('ERR_WECHAT_SIGNATURE'),
+    ]);
+    expect(await post('/profile', { ...profile, ...signedText(user, '[]') })).toEqual([
+      400,
+      error('ERR_BAD_REQUEST'),
     ]);
     expect(await post('/profile', { ...profile, rawData: undefined })).toEqual([
       400,

@@ -33,7 +33,7 @@ describeOnEachDatabase('content of users', (database) => {
   afterAll(() => s.close());
 
   const pictures = () => readdir(join(s.uploads, 'avatars'));
-  const rename = (nickName: string, route = 'PATCH /me') =>
+  const rename = (nickName: string | null, route = 'PATCH /me') =>
     s.call(route, { token: me.session_rd, body: { nickName } });
   const avatarUrl = async (): Promise<string | null> => (await me.get('/me')).body.data.avatarUrl;
   const record = async (sound = SOUND): Promise<string> =>
@@ -67,6 +67,13 @@ describeOnEachDatabase('content of users', (database) => {
     expect(control.data.nickName).toBe('骂信用户');
     const { body } = await s.call('PUT /me/profile', { token, body: forged });
     expect(body.data.nickName).toBe('微信用户');
+  });
+
+  it('removes a name without a check', async () => {
+    await rename('小明');
+    s.wechat.always('/wxa/msg_sec_check', { status: 500 });
+    const { status, body } = await rename(null);
+    expect([status, body.data.nickName]).toEqual([200, null]);
   });
 
   it('saves no name if WeChat is down, or has not seen the user for two hours', async () => {

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { describeOnEachDatabase } from '../support/databases.js';
-import { signedProfile } from '../support/profiles.js';
+import { signedProfile, signedText } from '../support/profiles.js';
 import { start } from '../support/start.js';
 import type { Started } from '../support/start.js';
 
@@ -165,13 +164,9 @@ describeOnEachDatabase('me', (database) => {
         const response = await s.call('PUT /me/profile', { token: session_rd, body });
         expect([response.status, response.body]).toEqual([400, SIGNATURE_MISMATCH]);
       }
-      const signed = {
-        rawData: 'no JSON',
-        signature: hash('sha1', `no JSON${wechat.sessionKey()}`),
-      };
       const { status } = await s.call('PUT /me/profile', {
         token: session_rd,
-        body: { ...profile, ...signed },
+        body: { ...profile, ...signedText(wechat, 'no JSON') },
       });
       expect(status).toBe(400);
       expect((await s.call('GET /me', { token: session_rd })).body.data.nickName).toBeNull();

@@ -9,12 +9,18 @@ export interface SentProfile {
   iv: string;
 }
 
+/** Any text, signed as WeChat signs `rawData` for a user. */
+export function signedText(
+  user: SandboxUser,
+  rawData: string,
+): Pick<SentProfile, 'rawData' | 'signature'> {
+  return { rawData, signature: hash('sha1', rawData + user.sessionKey()) };
+}
+
 /** A profile with any content, signed and encrypted as WeChat does for a user. */
 export function signedProfile(user: SandboxUser, profile: object): SentProfile {
-  const rawData = JSON.stringify(profile);
   return {
-    rawData,
-    signature: hash('sha1', rawData + user.sessionKey()),
+    ...signedText(user, JSON.stringify(profile)),
     ...user.encrypt({ openId: user.openid(), ...profile }),
   };
 }

@@ -8,10 +8,10 @@ import type { User } from '../users/user.entity.js';
 import { CheckLimit } from './check-limit.js';
 import { ContentRefusedError } from './content.errors.js';
 
-/** What a client sends of a profile. */
+/** What a client sends of a profile. `null` removes a value. */
 interface GivenProfile {
-  nickName?: string;
-  avatarUrl?: string;
+  nickName?: string | null;
+  avatarUrl?: string | null;
 }
 
 /** Checks the names that users choose, before they are saved. */
@@ -34,12 +34,12 @@ export class NickNames {
     { nickName, avatarUrl }: GivenProfile,
   ): Promise<Partial<User>> {
     const { contentCheck } = this.config;
-    if (avatarUrl !== undefined && contentCheck === 'on')
+    if (typeof avatarUrl === 'string' && contentCheck === 'on')
       throw new BadRequestError(
         'avatarUrl is not accepted, because pictures are checked; upload the picture with PUT /me/avatar',
       );
     if (nickName === undefined) return { avatarUrl };
-    if (contentCheck === 'off')
+    if (contentCheck === 'off' || nickName === null)
       return { nickName, nickNameCheckedAt: null, profileStale: false, avatarUrl };
     await this.limit.countName({ appId, openid });
     const { suggest } = await this.security.checkText({

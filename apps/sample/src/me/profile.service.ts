@@ -40,7 +40,7 @@ function parsed(rawData: string): Partial<WechatUserProfile> {
     const profile: unknown = JSON.parse(rawData);
     if (typeof profile === 'object' && profile !== null) return profile;
   } catch {
-    // the error below says it
+    // refused below
   }
   throw new BadRequestError('rawData must be the profile that WeChat returned');
 }

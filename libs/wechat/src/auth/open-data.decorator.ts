@@ -1,7 +1,8 @@
 import { createParamDecorator } from '@nestjs/common';
 import type { ArgumentsHost, ExecutionContext, PipeTransform, Type } from '@nestjs/common';
+import { isObject } from '../is-object.js';
 import type { EncryptedOpenData, SignedRawData } from '../open-data/open-data.js';
-import { WechatSessionError } from '../wechat.errors.js';
+import { WechatBadRequestError, WechatSessionError } from '../wechat.errors.js';
 import { authIn } from './request-auth.js';
 
 /**
@@ -41,7 +42,18 @@ async function decrypted(
     return crypto.decryptOpenData(session, sent);
   await crypto.verifyRawData(session, sent);
   const data = await crypto.decryptOpenData(session, sent);
-  return { ...data, ...(JSON.parse(sent.rawData) as object) };
+  return { ...data, ...signedValues(sent.rawData) };
+}
+
+/** @throws WechatBadRequestError if it is not a JSON object. WeChat signs nothing else, but an exception of the parser would be 500. */
+function signedValues(rawData: string): object {
+  try {
+    const values: unknown = JSON.parse(rawData);
+    if (isObject(values)) return values;
+  } catch {
+    // refused below
+  }
+  throw new WechatBadRequestError('rawData must be the JSON object that WeChat returned');
 }
 
 /** Returns the body of the request, the message, or the arguments of the field. */
