@@ -408,15 +408,32 @@ describe('the platform certificates', () => {
     wechat.next('/v3/certificates', { payCode: 'SIGN_ERROR' });
     const timers = jest.spyOn(globalThis, 'setTimeout');
     const pay = await startPay(wechat);
-    const retry = () => timers.mock.calls.find(([, ms]) => ms === 10_000);
-    await until(() => retry() !== undefined);
+    const retry = () => timers.mock.calls.findIndex(([, ms]) => ms === 10_000);
+    await until(() => retry() >= 0);
     expect(pay.client.state).toBe('degraded');
     expect(await pay.notifications.handle(notification())).toMatchObject({ status: 503 });
-    retry()![0]();
+    clearTimeout(timers.mock.results[retry()]!.value);
+    timers.mock.calls[retry()]![0]();
     await until(() => pay.client.state === 'ok');
     timers.mockRestore();
     error.mockRestore();
     await pay.close();
+    await wechat.close();
+  });
+
+  it('are not read again after a shutdown that came during a read', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation();
+    const wechat = await startWechatSandbox({
+      pay: { merchants: [{ verifyWith: 'certificates' }] },
+    });
+    wechat.next('/v3/certificates', { payCode: 'SIGN_ERROR', delay: '300ms' });
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    const pay = await startPay(wechat);
+    await pay.close();
+    await until(() => error.mock.calls.length > 0); // the read has failed
+    expect(timers.mock.calls.filter(([, ms]) => ms === 10_000)).toEqual([]);
+    timers.mockRestore();
+    error.mockRestore();
     await wechat.close();
   });
 

@@ -24,6 +24,7 @@ export class PlatformCertificates {
   private timer?: NodeJS.Timeout;
   private unknownAt = -Infinity;
   private reading?: Promise<boolean>;
+  private isStopped = false;
 
   /** @param read downloads, decrypts and verifies the certificates */
   constructor(private readonly read: () => Promise<ReadonlyMap<string, KeyObject>>) {}
@@ -44,11 +45,13 @@ export class PlatformCertificates {
   /** Reads the certificates now and every 12 hours. Never rejects: without certificates the start goes on, and the read is retried. */
   async start(): Promise<void> {
     const isThere = await this.load();
+    if (this.isStopped) return;
     this.timer = setTimeout(() => void this.start(), isThere ? RELOAD_EVERY_MS : RETRY_EVERY_MS);
     this.timer.unref();
   }
 
   stop(): void {
+    this.isStopped = true;
     clearTimeout(this.timer);
   }
 
