@@ -128,7 +128,7 @@ describeRedis('a primary with sentinels', () => {
   );
 
   it.each(trials(20, 1))(
-    'R11 is followed by a client of ioredis that receives the message of it while it waits for a sentinel that does not respond',
+    'R11 is followed by a client of ioredis that is notified of the failover while it waits for a sentinel that does not respond',
     async () => {
       const slow = await TcpProxy.start(sentinels.ports[0]!);
       const { port } = new URL(slow.url);

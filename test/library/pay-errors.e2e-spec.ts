@@ -369,10 +369,11 @@ describe('the errors of WeChat Pay', () => {
 });
 
 describe('the platform certificates', () => {
+  const startWithCertificates = () =>
+    startWechatSandbox({ pay: { merchants: [{ verifyWith: 'certificates' }] } });
+
   it('verify a merchant without a public key; an unknown serial reads them again once in 5 minutes', async () => {
-    const wechat = await startWechatSandbox({
-      pay: { merchants: [{ verifyWith: 'certificates' }] },
-    });
+    const wechat = await startWithCertificates();
     wechat.next('/v3/certificates', { delay: '300ms' }); // the response of check() arrives before the download of the start has ended
     const pay = await startPay(wechat);
     const reads = () => wechat.requestsTo('/v3/certificates').length;
@@ -402,9 +403,7 @@ describe('the platform certificates', () => {
 
   it('are read again after 10 s if the first read fails, also because the credentials are refused', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation();
-    const wechat = await startWechatSandbox({
-      pay: { merchants: [{ verifyWith: 'certificates' }] },
-    });
+    const wechat = await startWithCertificates();
     wechat.next('/v3/certificates', { payCode: 'SIGN_ERROR' });
     const timers = jest.spyOn(globalThis, 'setTimeout');
     const pay = await startPay(wechat);
@@ -423,9 +422,7 @@ describe('the platform certificates', () => {
 
   it('are not read again after a shutdown that came during a read', async () => {
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation();
-    const wechat = await startWechatSandbox({
-      pay: { merchants: [{ verifyWith: 'certificates' }] },
-    });
+    const wechat = await startWithCertificates();
     wechat.next('/v3/certificates', { payCode: 'SIGN_ERROR', delay: '300ms' });
     const timers = jest.spyOn(globalThis, 'setTimeout');
     const pay = await startPay(wechat);

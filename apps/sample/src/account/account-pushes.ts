@@ -91,11 +91,8 @@ export class AccountPushes extends DueJob<AccountPush> {
       dueAt: this.clock.now(),
     });
     const takesLong = event === CANCEL || revoked === RECORDING_CODE;
-    await (takesLong ? this.keep(push) : this.apply(push));
-  }
-
-  private async keep(push: AccountPush): Promise<void> {
-    await this.rows.insert(push);
+    if (takesLong) await this.rows.insert(push);
+    else await this.apply(push);
   }
 
   /** WeChat does not sign the content of a plain push, so a plain push deletes nothing. */

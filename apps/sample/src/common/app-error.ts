@@ -82,7 +82,7 @@ export class TooManyRequestsError extends AppError {
   }
 }
 
-/** At least one. */
+/** Rounds up to whole seconds, at least one. */
 export function wholeSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
 }

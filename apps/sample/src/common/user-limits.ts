@@ -11,6 +11,11 @@ export interface UserLimit {
   windowMs: number;
 }
 
+/** Names a WeChat user. The name stays the same if the user deletes the account and logs in again. */
+export function wechatUserName({ appId, openid }: { appId: string; openid: string }): string {
+  return `${appId}:${openid}`;
+}
+
 /** Limits what one user can use in a window of time, in all sessions and on all instances. */
 @Injectable()
 export class UserLimits {

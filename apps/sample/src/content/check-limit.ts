@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UserLimits } from '../common/user-limits.js';
+import { UserLimits, wechatUserName } from '../common/user-limits.js';
 import type { UserLimit } from '../common/user-limits.js';
 import { AppConfig } from '../config.js';
 import type { IdentityKey } from '../users/account-linking.js';
@@ -35,13 +35,11 @@ export class CheckLimit {
    * @throws TooManyRequestsError above the limit, StoreUnavailableError
    */
   countFile({ identities: [identity], id }: User): Promise<void> {
-    return this.limits.count(this.files, identity ? nameOf(identity) : id);
+    return this.limits.count(this.files, identity ? wechatUserName(identity) : id);
   }
 
   /** @throws TooManyRequestsError above the limit, StoreUnavailableError */
   countName(user: IdentityKey): Promise<void> {
-    return this.limits.count(this.names, nameOf(user));
+    return this.limits.count(this.names, wechatUserName(user));
   }
 }
-
-const nameOf = ({ appId, openid }: IdentityKey): string => `${appId}:${openid}`;

@@ -48,7 +48,9 @@ export class StoredFiles {
     await this.put(part, name);
     let mayBeSaved = false;
     try {
-      return await saveRow(() => void (mayBeSaved = true));
+      return await saveRow(() => {
+        mayBeSaved = true;
+      });
     } catch (error) {
       if (!mayBeSaved || !isDatabaseUnavailable(error)) await this.remove([name]);
       throw error;

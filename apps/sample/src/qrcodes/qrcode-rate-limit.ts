@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { WechatError } from 'nestjs-wechat';
 import type { WechatSession } from 'nestjs-wechat';
-import { UserLimits } from '../common/user-limits.js';
+import { UserLimits, wechatUserName } from '../common/user-limits.js';
 import type { UserLimit } from '../common/user-limits.js';
 import { AppConfig } from '../config.js';
 
@@ -21,8 +21,8 @@ export class QrCodeRateLimit {
    * Runs `work` if the user is within the limit. A request that is refused before WeChat is called does not count.
    * @throws TooManyRequestsError above the limit, StoreUnavailableError, and what `work` throws
    */
-  async run<T>({ appId, openid }: WechatSession, work: () => Promise<T>): Promise<T> {
-    const user = `${appId}:${openid}`;
+  async run<T>(session: WechatSession, work: () => Promise<T>): Promise<T> {
+    const user = wechatUserName(session);
     await this.limits.count(this.limit, user);
     try {
       return await work();

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { getSession } from 'nestjs-wechat';
-import { UserLimits } from '../common/user-limits.js';
+import { UserLimits, wechatUserName } from '../common/user-limits.js';
 import type { UserLimit } from '../common/user-limits.js';
 import { AppConfig } from '../config.js';
 
@@ -26,8 +26,7 @@ export class OrderRateLimit implements CanActivate {
     const { method } = context.switchToHttp().getRequest<FastifyRequest>();
     const session = getSession(context);
     if (!session) return false;
-    if (method === 'POST')
-      await this.limits.count(this.limit, `${session.appId}:${session.openid}`);
+    if (method === 'POST') await this.limits.count(this.limit, wechatUserName(session));
     return true;
   }
 }

@@ -56,6 +56,5 @@ export function requireCode(code: unknown, source: string): void {
     code !== undefined,
     `code is missing. Send a code of ${source}; a JSON body needs the header Content-Type: application/json`,
   );
-  if (typeof code !== 'string' || !CODE.test(code))
-    throw new WechatBadRequestError(`code must be a code of ${source}`);
+  requireValid(typeof code === 'string' && CODE.test(code), `code must be a code of ${source}`);
 }

@@ -23,7 +23,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 /** How often a timer compares a clock that is not the real one, in milliseconds. A test moves such a clock at any time. */
 const TEST_CLOCK_POLL_MS = 10;
 
-/** Notifies connections that outlive their request of the end of their session. */
+/** Notifies a connection when its session ends. Such a connection, for example a WebSocket, stays open after its request. */
 @Injectable()
 export class SessionWatcher implements OnModuleDestroy {
   /** Ids of sessions that this instance revoked. One listener for all connections. */
